@@ -1,0 +1,1 @@
+"""Agents that learn on selfcorrect_env: the shared ground and a package for each method."""

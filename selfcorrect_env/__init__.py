@@ -1,0 +1,1 @@
+"""selfcorrect-env: a two-attempt Gymnasium environment for training language models to self-correct."""

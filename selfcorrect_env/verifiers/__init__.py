@@ -1,0 +1,1 @@
+"""Verifiers: they map (problem, response) to a verdict."""

@@ -1,0 +1,100 @@
+"""What every verifier shares: the adaptor for plain functions and the boundary around failures."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import cast
+
+from selfcorrect_env.types import Problem, Reason, ScoreFunction, Verdict, Verifier
+
+
+class FunctionVerifier:
+    """A plain function ``(problem, response) -> float | bool | Verdict`` as a `Verifier`.
+
+    A score of 1 is *correct*, anything less is *wrong* (and keeps its partial score).
+    An exception, or a score outside [0, 1], gives a verdict of reason ``error``: that
+    response counts as not judged. The function runs in this process and without a
+    deadline, so it should return soon for any text.
+    """
+
+    def __init__(self, function: ScoreFunction, name: str | None = None) -> None:
+        self.function = function
+        self.name = name or getattr(function, "__name__", type(function).__name__)
+
+    def verify(self, problem: Problem, response: str) -> Verdict:
+        """Judge one response."""
+        result = self.function(problem, response)
+        if isinstance(result, Verdict):
+            return result
+        score = float(result)
+        if not (math.isfinite(score) and 0.0 <= score <= 1.0):
+            return failed(f"{self.name} returned {result!r}; a score must lie in [0, 1]")
+        return Verdict(score, Reason.CORRECT if score == 1.0 else Reason.WRONG, response)
+
+    def verify_batch(
+        self, problems: Sequence[Problem], responses: Sequence[str]
+    ) -> list[Verdict]:
+        """Judge many; one failure leaves the others unharmed."""
+        return verify_each(self, problems, responses)
+
+    def __repr__(self) -> str:
+        return f"FunctionVerifier({self.name})"
+
+
+def as_verifier(verifier: Verifier | ScoreFunction) -> Verifier:
+    """Return ``verifier`` as a `Verifier`: unchanged, or a plain function wrapped.
+
+    Raises:
+        TypeError: it is neither.
+    """
+    if isinstance(verifier, Verifier):
+        return verifier
+    if callable(verifier):
+        return cast(Verifier, FunctionVerifier(verifier))
+    raise TypeError(
+        "A verifier is a name, an object with `name`, `verify` and `verify_batch`, or a function "
+        f"(problem, response) -> float | bool; got {type(verifier).__name__}."
+    )
+
+
+def failed(detail: str) -> Verdict:
+    """Return the verdict of a verifier that failed: not judged, and ``detail`` says why."""
+    return Verdict(0.0, Reason.ERROR, detail=detail)
+
+
+def verify_each(
+    verifier: Verifier, problems: Sequence[Problem], responses: Sequence[str]
+) -> list[Verdict]:
+    """Judge one after another; an exception in one becomes its verdict of reason ``error``."""
+    verdicts = []
+    for problem, response in zip(problems, responses, strict=True):
+        try:
+            verdicts.append(verifier.verify(problem, response))
+        except Exception as error:
+            verdicts.append(failed(f"{verifier.name} raised {type(error).__name__}: {error}"))
+    return verdicts
+
+
+def judge(
+    verifier: Verifier, problems: Sequence[Problem], responses: Sequence[str]
+) -> list[Verdict]:
+    """Judge a batch so that a failing verifier is data, never a crash (the environment's door).
+
+    Args:
+        verifier: who judges.
+        problems: one for each response.
+        responses: the replies.
+
+    Returns:
+        One verdict for each response, in order. Where the batched call itself raises, or
+        returns something else than that many verdicts, each response is judged alone.
+    """
+    try:
+        verdicts = list(verifier.verify_batch(problems, responses))
+        if len(verdicts) == len(responses) and all(isinstance(v, Verdict) for v in verdicts):
+            return verdicts
+    except Exception as error:
+        if len(responses) == 1:
+            return [failed(f"{verifier.name} raised {type(error).__name__}: {error}")]
+    return verify_each(verifier, problems, responses)
