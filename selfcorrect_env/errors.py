@@ -5,6 +5,7 @@
     │   └── UnknownNameError (also KeyError)    a name that no registry holds
     ├── EpisodeError (also RuntimeError)        a call that the episode's state does not allow
     ├── VerifierError (also RuntimeError)       a verifier that could not give a verdict
+    ├── ContractError (also AssertionError)     a part that breaks its contract (testing.py)
     └── CheckpointError (also RuntimeError)     a file of a run that cannot be read back
 
 Each one also inherits the standard error that a caller would expect, so that
@@ -46,6 +47,10 @@ class EpisodeError(SelfCorrectError, RuntimeError):
 
 class VerifierError(SelfCorrectError, RuntimeError):
     """A verifier could not give a verdict. Never the same thing as a wrong answer."""
+
+
+class ContractError(SelfCorrectError, AssertionError):
+    """An agent, a verifier or a problem set breaks its contract (`selfcorrect_env.testing`)."""
 
 
 class CheckpointError(SelfCorrectError, RuntimeError):

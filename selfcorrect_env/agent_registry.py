@@ -1,0 +1,101 @@
+"""Agents by name: the entry-point group ``selfcorrect_env.agents``, or ``module:attribute``."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+import os
+import sys
+from collections.abc import Callable
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any
+
+from selfcorrect_env.errors import SelfCorrectError, UnknownNameError
+from selfcorrect_env.players import as_agent
+from selfcorrect_env.types import Agent
+
+GROUP = "selfcorrect_env.agents"
+
+SUMMARIES = {
+    "base": "A language model as it is, without training.",
+    "multiturn_rl": "Plain multi-turn RL: both attempts rewarded, no shaping (paper, eq. 1/2).",
+    "score": "SCoRe: two stages and a shaped second reward (paper, section 5).",
+}
+"""What our own agents are, said without importing them."""
+
+
+class AgentError(SelfCorrectError, ValueError):
+    """An agent that a name stands for cannot be found, loaded or built."""
+
+
+@dataclasses.dataclass(frozen=True)
+class AgentFactory:
+    """How to build the agent that a name stands for."""
+
+    name: str
+    """As the user wrote it."""
+    config: type | None
+    """The dataclass of the agent's options, or None where it takes none."""
+    build: Callable[[Any], Agent]
+    """Takes a ``config`` object (None where it takes none) and returns the agent."""
+
+
+def installed_agents() -> dict[str, EntryPoint]:
+    """Return the agents of the entry-point group, by name; none of them is imported."""
+    return {point.name: point for point in entry_points(group=GROUP)}
+
+
+def find_agent(name: str) -> AgentFactory:
+    """Return the factory of an agent.
+
+    Args:
+        name: a name of the entry-point group, or ``module:attribute`` (the current folder is
+            searched too). What stands there is a class with a dataclass ``Config`` and a
+            classmethod ``from_config(config)``, a class that takes no arguments, an `Agent`, or
+            a function ``(conversation) -> str``.
+
+    Raises:
+        UnknownNameError: there is no such entry point.
+        AgentError: it cannot be imported, or is none of these.
+    """
+    found = _load(name)
+    if isinstance(found, type):
+        config = getattr(found, "Config", None)
+        if config is None:
+            return AgentFactory(name, None, lambda _: as_agent(found()))
+        build = getattr(found, "from_config", None)
+        if not dataclasses.is_dataclass(config) or build is None:
+            raise AgentError(
+                f"Agent {name!r}: the class {found.__name__} has a Config, so Config must be a "
+                "dataclass and the class must have a classmethod from_config(config)."
+            )
+        return AgentFactory(name, config, build)
+    if not (isinstance(found, Agent) or callable(found)):
+        raise AgentError(
+            f"Agent {name!r} is a {type(found).__name__}; expected a class, an object with "
+            "act(conversations), or a function (conversation) -> str."
+        )
+    return AgentFactory(name, None, lambda _: as_agent(found))
+
+
+def _load(name: str) -> Any:
+    points = installed_agents()
+    if name in points:
+        try:
+            return points[name].load()
+        except ImportError as error:
+            ours = name in SUMMARIES
+            hint = '; it needs pip install "selfcorrect-env[agents]"' if ours else ""
+            raise AgentError(f"Agent {name!r} cannot be imported: {error}{hint}") from error
+    module, colon, attribute = name.partition(":")
+    if not colon:
+        raise UnknownNameError.of("agent (or give module:attribute)", name, points)
+    if os.getcwd() not in sys.path:  # a console script does not look in the current folder
+        sys.path.insert(0, os.getcwd())
+    try:
+        found = importlib.import_module(module)
+        for part in attribute.split("."):
+            found = getattr(found, part)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise AgentError(f"Agent {name!r} cannot be imported: {error}") from error
+    return found

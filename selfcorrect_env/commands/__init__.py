@@ -1,0 +1,1 @@
+"""The commands of ``selfcorrect``: one module each, with ``main(argv) -> int``."""

@@ -1,0 +1,84 @@
+"""``selfcorrect list``: the environments, agents, problem sets and verifiers that are installed."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from importlib.metadata import entry_points
+from typing import TypeAlias
+
+import gymnasium as gym
+import tyro
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+import selfcorrect_env  # noqa: F401 - registers the ids
+from selfcorrect_env.agent_registry import SUMMARIES, installed_agents
+from selfcorrect_env.datasets import SOURCES
+from selfcorrect_env.verifiers import VERIFIERS
+
+ABOUT = """\
+Show what is installed, with one line about each: environments, agents, problem sets, verifiers.
+
+Examples:
+  selfcorrect list
+  selfcorrect list --json"""
+
+Listing: TypeAlias = dict[str, dict[str, str]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ListOptions:
+    """How to show them."""
+
+    json: bool = False
+    """Print one JSON object: kind -> name -> summary."""
+
+
+def main(argv: list[str]) -> int:
+    """Run the command; returns the exit status."""
+    options = tyro.cli(ListOptions, args=argv, prog="selfcorrect list", description=ABOUT)
+    found = listing()
+    if options.json:
+        print(json.dumps(found, indent=2))
+        return 0
+    console = Console()
+    for kind, rows in found.items():
+        table = Table(title=kind, title_justify="left", show_header=False, box=None)
+        table.add_column(no_wrap=True)
+        table.add_column()
+        for name, summary in rows.items():
+            table.add_row(Text(f"  {name}", style="bold"), Text(summary))
+        console.print(table)
+    return 0
+
+
+def listing() -> Listing:
+    """Return kind -> name -> summary; nothing heavy is imported for it."""
+    return {
+        "environments": {
+            spec.id: _environment(spec.kwargs.get("problems"))
+            for spec in gym.registry.values()
+            if spec.id.startswith("SelfCorrect-")
+        },
+        "agents": {
+            name: SUMMARIES.get(name, point.value) for name, point in installed_agents().items()
+        },
+        "problem sets": {
+            **{name: source.summary for name, source in SOURCES.items()},
+            **_plugged("selfcorrect_env.problems"),
+        },
+        "verifiers": {
+            **{name: entry.summary for name, entry in VERIFIERS.items()},
+            **_plugged("selfcorrect_env.verifiers"),
+        },
+    }
+
+
+def _environment(problems: object) -> str:
+    return SOURCES[problems].summary if isinstance(problems, str) and problems in SOURCES else ""
+
+
+def _plugged(group: str) -> dict[str, str]:
+    return {point.name: point.value for point in entry_points(group=group)}

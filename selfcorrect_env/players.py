@@ -1,0 +1,207 @@
+"""Players: they lead an agent through the episodes of one environment, text level.
+
+An agent is shown conversations and nothing else: no reward, no verdict, no info.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Any, TypeAlias
+
+import gymnasium as gym
+from gymnasium.wrappers import OrderEnforcing, PassiveEnvChecker, RecordEpisodeStatistics
+
+from selfcorrect_env.env import SelfCorrectEnv
+from selfcorrect_env.errors import EpisodeError
+from selfcorrect_env.types import Agent, Conversation, Episode, Message, ReplyFunction
+from selfcorrect_env.vector_env import SelfCorrectVectorEnv
+
+AnyEnv: TypeAlias = "gym.Env[Any, Any] | SelfCorrectVectorEnv"
+
+# wrappers that leave conversations and replies as they are, so that they may be stepped around
+_TRANSPARENT = (OrderEnforcing, PassiveEnvChecker, RecordEpisodeStatistics, gym.RewardWrapper)
+
+
+class FunctionAgent:
+    """A plain function ``(conversation) -> str`` as an `Agent`."""
+
+    def __init__(self, function: ReplyFunction, name: str | None = None) -> None:
+        self.function = function
+        self.name = name or getattr(function, "__name__", type(function).__name__)
+
+    def act(self, conversations: Sequence[Conversation]) -> list[str]:
+        """Answer one after another."""
+        return [self.function(conversation) for conversation in conversations]
+
+    def __repr__(self) -> str:
+        return f"FunctionAgent({self.name})"
+
+
+def as_agent(agent: Agent | ReplyFunction) -> Agent:
+    """Return ``agent`` as an `Agent`: unchanged, or a plain function wrapped.
+
+    Raises:
+        TypeError: it is neither, or it is a class instead of an object of it.
+    """
+    if isinstance(agent, type):
+        raise TypeError(
+            f"Expected an agent, got the class {agent.__name__}; make an object of it first."
+        )
+    if isinstance(agent, Agent):
+        return agent
+    if callable(agent):
+        return FunctionAgent(agent)
+    raise TypeError(
+        "An agent is an object with `act(conversations) -> replies` or a function "
+        f"(conversation) -> str; got {type(agent).__name__}."
+    )
+
+
+def agent_name(agent: Agent) -> str:
+    """Return the agent's ``name`` where it has one, else its class's name."""
+    name = getattr(agent, "name", None)
+    return name if isinstance(name, str) else type(agent).__name__
+
+
+def ask(agent: Agent, conversations: Sequence[Conversation]) -> list[str]:
+    """Return the agent's reply to each conversation; the agent works on copies of them.
+
+    Raises:
+        TypeError: the agent returned something else than one str for each conversation.
+    """
+    copies = [tuple(_copy(message) for message in c) for c in conversations]
+    replies = agent.act(copies)
+    name, expected = agent_name(agent), f"act() returns one str for each of {len(copies)} "
+    if isinstance(replies, str) or not isinstance(replies, Sequence):
+        raise TypeError(
+            f"Agent {name!r} returned a {type(replies).__name__}; "
+            f"{expected}conversations, in a list."
+        )
+    if len(replies) != len(copies):
+        raise TypeError(f"Agent {name!r} returned {len(replies)} replies; {expected}conversations.")
+    for i, reply in enumerate(replies):
+        if not isinstance(reply, str):
+            raise TypeError(
+                f"Agent {name!r} returned a {type(reply).__name__} ({reply!r:.60}) as reply {i}; "
+                f"{expected}conversations."
+            )
+    return list(replies)
+
+
+def _copy(message: Message) -> Message:
+    return Message(role=message["role"], content=message["content"])
+
+
+class Player(ABC):
+    """Plays chosen problems of one environment."""
+
+    facts: dict[str, Any]
+    """``problem_set``, ``split``, ``size``, ``fingerprint``, ``verifier``, ``prompts``,
+    ``attempts``: the environment's part of `selfcorrect_env.report.Measured`."""
+
+    @abstractmethod
+    def play(self, agent: Agent, indices: Sequence[int]) -> list[Episode]:
+        """Play these problems, in order, and return their finished episodes."""
+
+
+def player_for(env: AnyEnv) -> Player:
+    """Return the player for ``env``: a batched one wherever that plays the same episodes.
+
+    A `SelfCorrectEnv` is stepped in a batch, through a vector environment that shares its
+    problems, verifier and prompts; ``env`` itself is not touched. If it is wrapped in anything
+    that may change what an agent sees or says, it is stepped as it is, one by one. So is any
+    other environment that keeps to the same protocol: ``reset(options={"index": i})``, a
+    ``problem_set`` in the info of reset and ``finished`` (an `Episode`) in that of the last step.
+
+    Raises:
+        TypeError: ``env`` is not an environment.
+    """
+    if isinstance(env, SelfCorrectVectorEnv):
+        return BatchPlayer(env)
+    if not isinstance(env, gym.Env):
+        raise TypeError(
+            "Expected an environment's id, a gymnasium.Env or a SelfCorrectVectorEnv; "
+            f"got {type(env).__name__}."
+        )
+    inner: Any = env
+    while isinstance(inner, _TRANSPARENT):
+        inner = inner.env
+    return BatchPlayer(inner) if isinstance(inner, SelfCorrectEnv) else SinglePlayer(env)
+
+
+class BatchPlayer(Player):
+    """Plays a whole batch of problems in step; replies of one turn are verified together."""
+
+    def __init__(self, env: SelfCorrectEnv | SelfCorrectVectorEnv) -> None:
+        self.env = env
+        self.facts = {
+            "problem_set": env.problems.name,
+            "split": env.problems.split,
+            "size": len(env.problems),
+            "fingerprint": env.problems.fingerprint,
+            "verifier": env.verifier.name,
+            "prompts": env.prompts.name,
+            "attempts": env.attempts,
+        }
+
+    def play(self, agent: Agent, indices: Sequence[int]) -> list[Episode]:
+        """Play these problems at the same time."""
+        env = self.env
+        batch = SelfCorrectVectorEnv(
+            len(indices),
+            problems=env.problems,
+            verifier=env.verifier,
+            prompts=env.prompts,
+            attempts=env.attempts,
+        )
+        conversations, infos = batch.reset(options={"index": list(indices)})
+        for _ in range(env.attempts):
+            conversations, _, _, _, infos = batch.step(ask(agent, conversations))
+        return list(infos["finished"])
+
+
+class SinglePlayer(Player):
+    """Plays one problem after another in an environment that is stepped as it is."""
+
+    def __init__(self, env: gym.Env[Any, Any]) -> None:
+        self.env = env
+        _, info = env.reset(seed=0, options={"index": 0})
+        found = info.get("problem_set")
+        if found is None:
+            raise EpisodeError(
+                f"{env} cannot be evaluated: the info of its reset() has no 'problem_set' "
+                "(a dict of name, split, size, fingerprint)."
+            )
+        inner: Any = env.unwrapped
+        self.facts = {
+            "problem_set": found["name"],
+            "split": found["split"],
+            "size": found["size"],
+            "fingerprint": found["fingerprint"],
+            "verifier": _name_of(inner, "verifier"),
+            "prompts": _name_of(inner, "prompts"),
+            "attempts": getattr(inner, "attempts", 2),
+        }
+
+    def play(self, agent: Agent, indices: Sequence[int]) -> list[Episode]:
+        """Play these problems one by one; the problem's index is the episode's seed."""
+        return [self._play_one(agent, index) for index in indices]
+
+    def _play_one(self, agent: Agent, index: int) -> Episode:
+        conversation, info = self.env.reset(seed=index, options={"index": index})
+        over = False
+        while not over:
+            (reply,) = ask(agent, [conversation])
+            conversation, _, terminated, truncated, info = self.env.step(reply)
+            over = terminated or truncated
+        if not isinstance(info.get("finished"), Episode):
+            raise EpisodeError(
+                f"{self.env} ended the episode of problem {index} without an Episode in "
+                "info['finished']; was it cut short by a wrapper such as TimeLimit?"
+            )
+        return info["finished"]
+
+
+def _name_of(env: object, attribute: str) -> str:
+    return getattr(getattr(env, attribute, None), "name", "unknown")
