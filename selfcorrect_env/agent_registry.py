@@ -10,8 +10,8 @@ from collections.abc import Callable
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
+from selfcorrect_env.asking import as_agent
 from selfcorrect_env.errors import SelfCorrectError, UnknownNameError
-from selfcorrect_env.players import as_agent
 from selfcorrect_env.types import Agent
 
 GROUP = "selfcorrect_env.agents"

@@ -14,6 +14,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from importlib.metadata import EntryPoint, entry_points, version
+from importlib.util import find_spec
 from typing import TypeAlias
 
 from selfcorrect_env.errors import SelfCorrectError, UnknownNameError
@@ -24,10 +25,7 @@ GROUP = "selfcorrect_env.commands"
 INSTALL_AGENTS = 'pip install "selfcorrect-env[agents]"'
 
 OWN_COMMANDS = {
-    "list": (
-        "selfcorrect_env.commands.listing",
-        "Show environments, agents, problem sets, verifiers.",
-    ),
+    "list": ("selfcorrect_env.commands.listing", "Show what is installed to play and measure."),
     "play": ("selfcorrect_env.commands.playing", "Play the two attempts at one problem yourself."),
     "eval": ("selfcorrect_env.commands.evaluating", "Measure how well an agent corrects itself."),
 }
@@ -108,10 +106,10 @@ def _plugged_commands() -> dict[str, EntryPoint]:
 def _help() -> str:
     plugged = _plugged_commands()
     rows = {name: summary for name, (_, summary) in OWN_COMMANDS.items()}
-    for name, summary in AGENTS_COMMANDS.items():
-        rows[name] = summary if name in plugged else f"{summary} (needs {INSTALL_AGENTS})"
+    rows |= AGENTS_COMMANDS
     for name, point in plugged.items():
         rows.setdefault(name, f"From {point.dist.name if point.dist else point.value}.")
+    missing = [] if find_spec("torch") else [f"quickstart and train need {INSTALL_AGENTS}", ""]
     return "\n".join(
         [
             "usage: selfcorrect COMMAND [...] | --version | --help",
@@ -122,6 +120,7 @@ def _help() -> str:
             "Commands:",
             *(f"  {name:<12}{summary}" for name, summary in rows.items()),
             "",
+            *missing,
             EXAMPLES,
         ]
     )

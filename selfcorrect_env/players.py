@@ -1,7 +1,4 @@
-"""Players: they lead an agent through the episodes of one environment, text level.
-
-An agent is shown conversations and nothing else: no reward, no verdict, no info.
-"""
+"""Players: they lead an agent through the episodes of one environment, text level."""
 
 from __future__ import annotations
 
@@ -12,85 +9,16 @@ from typing import Any, TypeAlias
 import gymnasium as gym
 from gymnasium.wrappers import OrderEnforcing, PassiveEnvChecker, RecordEpisodeStatistics
 
+from selfcorrect_env.asking import ask
 from selfcorrect_env.env import SelfCorrectEnv
 from selfcorrect_env.errors import EpisodeError
-from selfcorrect_env.types import Agent, Conversation, Episode, Message, ReplyFunction
+from selfcorrect_env.types import Agent, Episode
 from selfcorrect_env.vector_env import SelfCorrectVectorEnv
 
 AnyEnv: TypeAlias = "gym.Env[Any, Any] | SelfCorrectVectorEnv"
 
 # wrappers that leave conversations and replies as they are, so that they may be stepped around
 _TRANSPARENT = (OrderEnforcing, PassiveEnvChecker, RecordEpisodeStatistics, gym.RewardWrapper)
-
-
-class FunctionAgent:
-    """A plain function ``(conversation) -> str`` as an `Agent`."""
-
-    def __init__(self, function: ReplyFunction, name: str | None = None) -> None:
-        self.function = function
-        self.name = name or getattr(function, "__name__", type(function).__name__)
-
-    def act(self, conversations: Sequence[Conversation]) -> list[str]:
-        """Answer one after another."""
-        return [self.function(conversation) for conversation in conversations]
-
-    def __repr__(self) -> str:
-        return f"FunctionAgent({self.name})"
-
-
-def as_agent(agent: Agent | ReplyFunction) -> Agent:
-    """Return ``agent`` as an `Agent`: unchanged, or a plain function wrapped.
-
-    Raises:
-        TypeError: it is neither, or it is a class instead of an object of it.
-    """
-    if isinstance(agent, type):
-        raise TypeError(
-            f"Expected an agent, got the class {agent.__name__}; make an object of it first."
-        )
-    if isinstance(agent, Agent):
-        return agent
-    if callable(agent):
-        return FunctionAgent(agent)
-    raise TypeError(
-        "An agent is an object with `act(conversations) -> replies` or a function "
-        f"(conversation) -> str; got {type(agent).__name__}."
-    )
-
-
-def agent_name(agent: Agent) -> str:
-    """Return the agent's ``name`` where it has one, else its class's name."""
-    name = getattr(agent, "name", None)
-    return name if isinstance(name, str) else type(agent).__name__
-
-
-def ask(agent: Agent, conversations: Sequence[Conversation]) -> list[str]:
-    """Return the agent's reply to each conversation; the agent works on copies of them.
-
-    Raises:
-        TypeError: the agent returned something else than one str for each conversation.
-    """
-    copies = [tuple(_copy(message) for message in c) for c in conversations]
-    replies = agent.act(copies)
-    name, expected = agent_name(agent), f"act() returns one str for each of {len(copies)} "
-    if isinstance(replies, str) or not isinstance(replies, Sequence):
-        raise TypeError(
-            f"Agent {name!r} returned a {type(replies).__name__}; "
-            f"{expected}conversations, in a list."
-        )
-    if len(replies) != len(copies):
-        raise TypeError(f"Agent {name!r} returned {len(replies)} replies; {expected}conversations.")
-    for i, reply in enumerate(replies):
-        if not isinstance(reply, str):
-            raise TypeError(
-                f"Agent {name!r} returned a {type(reply).__name__} ({reply!r:.60}) as reply {i}; "
-                f"{expected}conversations."
-            )
-    return list(replies)
-
-
-def _copy(message: Message) -> Message:
-    return Message(role=message["role"], content=message["content"])
 
 
 class Player(ABC):

@@ -11,9 +11,10 @@ from typing import Any
 
 import gymnasium as gym
 
+from selfcorrect_env.asking import agent_name, as_agent
 from selfcorrect_env.episodes import EpisodeLog, replacing
 from selfcorrect_env.errors import CheckpointError, ProblemSetError
-from selfcorrect_env.players import AnyEnv, Player, agent_name, as_agent, player_for
+from selfcorrect_env.players import AnyEnv, Player, player_for
 from selfcorrect_env.report import EPISODES_FILE, Measured, Report
 from selfcorrect_env.types import Agent, Episode, ReplyFunction
 

@@ -29,6 +29,8 @@ def report_table(measured: Measured, metrics: Metrics) -> RenderableType:
     figures.add_column("95% interval", justify="right")
     for name, figure, signed in _figures(metrics):
         figures.add_row(Text(name), percent(figure.value, signed), interval(figure, signed))
+    figures.add_row("same text at first and last", percent(metrics.unchanged_texts), "")
+    figures.add_row("edit-distance ratio, first to last", percent(metrics.edit_distance_ratio), "")
 
     turns = Table(title="replies", title_justify="left")
     turns.add_column("")
@@ -99,16 +101,13 @@ def _figures(metrics: Metrics) -> Iterable[tuple[str, Estimate, bool]]:
 
 
 def _footnote(measured: Measured, metrics: Metrics) -> str:
-    facts = [
+    lines = [
         f"{metrics.episodes} of {measured.size} problems, {metrics.unjudged} not judged",
-        f"verifier {measured.verifier}",
-        f"prompts {measured.prompts}",
-        f"same text {percent(metrics.unchanged_texts)}%",
-        f"edit-distance ratio {metrics.edit_distance_ratio:.3f}",
+        f"verifier {measured.verifier}, prompts {measured.prompts}",
     ]
     if measured.decoding:
-        facts.append(f"decoding: {measured.decoding}")
-    return "; ".join(facts)
+        lines.append(f"decoding: {measured.decoding}")
+    return "\n".join(lines)
 
 
 def _or_unknown(value: float | None, form: str) -> str:

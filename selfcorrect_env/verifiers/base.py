@@ -70,9 +70,13 @@ def verify_each(
     verdicts = []
     for problem, response in zip(problems, responses, strict=True):
         try:
-            verdicts.append(verifier.verify(problem, response))
+            verdict = verifier.verify(problem, response)
         except Exception as error:
-            verdicts.append(failed(f"{verifier.name} raised {type(error).__name__}: {error}"))
+            verdict = failed(f"{verifier.name} raised {type(error).__name__}: {error}")
+        if not isinstance(verdict, Verdict):
+            kind = type(verdict).__name__
+            verdict = failed(f"{verifier.name}.verify returned a {kind}, expected a Verdict")
+        verdicts.append(verdict)
     return verdicts
 
 
