@@ -10,7 +10,7 @@ import tyro
 
 from selfcorrect_env.agent_registry import AgentError, AgentFactory, find_agent, installed_agents
 from selfcorrect_env.cli import UsageError
-from selfcorrect_env.commands.making import ProblemOptions, make_env
+from selfcorrect_env.commands.making import EnvOptions, make_env, parse
 from selfcorrect_env.rollout import evaluate
 from selfcorrect_env.types import Agent
 
@@ -28,7 +28,7 @@ Examples:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class EvalOptions(ProblemOptions):
+class EvalOptions(EnvOptions):
     """What to measure, and where to put it."""
 
     env: str
@@ -96,7 +96,7 @@ def _parse(factory: AgentFactory | None, argv: list[str]) -> tuple[EvalOptions, 
             )
         fields.append(("agent", Annotated[factory.config, _flat()]))
     both = dataclasses.make_dataclass("Options", fields, frozen=True)
-    parsed = tyro.cli(both, args=argv, prog=f"selfcorrect eval {agent}", description=ABOUT)
+    parsed = parse(both, argv, prog=f"selfcorrect eval {agent}", about=ABOUT)
     return parsed.run, getattr(parsed, "agent", None)
 
 

@@ -8,13 +8,12 @@ from importlib.metadata import entry_points
 from typing import TypeAlias
 
 import gymnasium as gym
-import tyro
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-import selfcorrect_env  # noqa: F401 - registers the ids
 from selfcorrect_env.agent_registry import SUMMARIES, installed_agents
+from selfcorrect_env.commands.making import parse
 from selfcorrect_env.datasets import SOURCES
 from selfcorrect_env.verifiers import VERIFIERS
 
@@ -38,7 +37,7 @@ class ListOptions:
 
 def main(argv: list[str]) -> int:
     """Run the command; returns the exit status."""
-    options = tyro.cli(ListOptions, args=argv, prog="selfcorrect list", description=ABOUT)
+    options = parse(ListOptions, argv, prog="selfcorrect list", about=ABOUT)
     found = listing()
     if options.json:
         print(json.dumps(found, indent=2))

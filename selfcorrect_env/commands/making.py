@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import gymnasium as gym
 import tyro
@@ -12,30 +12,39 @@ import tyro
 import selfcorrect_env  # noqa: F401 - registers the ids
 from selfcorrect_env.cli import UsageError
 
+T = TypeVar("T")
+
+_KEYWORDS = ("problems", "path", "split", "verifier", "prompts")
+
 
 @dataclass(frozen=True, kw_only=True)
-class ProblemOptions:
-    """Which problems the environment holds."""
+class EnvOptions:
+    """How the environment is made."""
 
     problems: str | None = None
-    """Another problem set than the environment's own: a name of 'selfcorrect list', or a file of
-    problems (.jsonl, .json, .parquet with the columns prompt and reference)."""
+    """Another problem set: a name of 'selfcorrect list', or a .jsonl, .json or .parquet file."""
     path: str | None = None
-    """A local file with the environment's real data set (GSM8K, MATH)."""
+    """A local file of the environment's own data set (GSM8K, MATH)."""
     split: str | None = None
-    """The split, such as train or test; the environment's own by default."""
-    option: Annotated[tuple[str, ...], tyro.conf.arg(metavar="KEY=VALUE [KEY=VALUE ...]")] = ()
-    """More options of the problem set, such as length=4; values are read as JSON, else as text."""
+    """The split, such as train or test; by default the environment's own."""
+    verifier: str | None = None
+    """Another verifier: a name of 'selfcorrect list'."""
+    prompts: str | None = None
+    """Other prompts, such as plain or math."""
+    option: Annotated[
+        tuple[str, ...], tyro.conf.UseAppendAction, tyro.conf.arg(metavar="KEY=VALUE")
+    ] = ()
+    """One more option of the problem set, read as JSON, else as text; may be given again."""
 
 
-def make_env(id: str, options: ProblemOptions) -> gym.Env[Any, Any]:
+def make_env(id: str, options: EnvOptions) -> gym.Env[Any, Any]:
     """Return ``gym.make(id)`` with these options.
 
     Raises:
         UsageError: the id is unknown, or the environment does not take an option.
     """
-    named = {name: getattr(options, name) for name in ("problems", "path", "split")}
-    keywords = {name: value for name, value in named.items() if value is not None}
+    given = {name: getattr(options, name) for name in _KEYWORDS}
+    keywords = {name: value for name, value in given.items() if value is not None}
     for pair in options.option:
         key, equals, value = pair.partition("=")
         if not (equals and key.isidentifier()):
@@ -45,6 +54,13 @@ def make_env(id: str, options: ProblemOptions) -> gym.Env[Any, Any]:
         return gym.make(id, **keywords)
     except (gym.error.Error, ImportError, OSError, TypeError, ValueError) as error:
         raise UsageError(f"Cannot make {id!r}: {error}") from error
+
+
+def parse(options: type[T], argv: list[str], *, prog: str, about: str) -> T:
+    """Return the ``options`` that ``argv`` gives; a mistake or --help ends the process."""
+    return tyro.cli(
+        options, args=argv, prog=prog, description=about, config=(tyro.conf.DisallowNone,)
+    )
 
 
 def _value(text: str) -> Any:

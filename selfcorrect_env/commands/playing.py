@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.panel import Panel
 from rich.text import Text
 
-from selfcorrect_env.commands.making import ProblemOptions, make_env
+from selfcorrect_env.commands.making import EnvOptions, make_env, parse
 from selfcorrect_env.types import Conversation, Episode
 
 ABOUT = """\
@@ -27,10 +27,10 @@ STYLES = {"system": "magenta", "user": "cyan", "assistant": "green"}
 
 
 @dataclass(frozen=True, kw_only=True)
-class PlayOptions(ProblemOptions):
+class PlayOptions(EnvOptions):
     """Which environment and which of its problems."""
 
-    id: Annotated[str, tyro.conf.Positional]
+    id: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="ID")]
     """The environment's id, such as SelfCorrect-Arithmetic-v0."""
     index: int | None = None
     """The problem's number, from 0; by default one is drawn."""
@@ -40,7 +40,7 @@ class PlayOptions(ProblemOptions):
 
 def main(argv: list[str]) -> int:
     """Run the command; returns the exit status."""
-    options = tyro.cli(PlayOptions, args=argv, prog="selfcorrect play", description=ABOUT)
+    options = parse(PlayOptions, argv, prog="selfcorrect play", about=ABOUT)
     env, console = make_env(options.id, options), Console()
     try:
         episode = _play(env, options, console)
