@@ -64,18 +64,17 @@ def find_agent(name: str) -> AgentFactory:
         if config is None:
             return AgentFactory(name, None, lambda _: as_agent(found()))
         build = getattr(found, "from_config", None)
-        if not dataclasses.is_dataclass(config) or build is None:
+        if not (isinstance(config, type) and dataclasses.is_dataclass(config) and build):
             raise AgentError(
                 f"Agent {name!r}: the class {found.__name__} has a Config, so Config must be a "
                 "dataclass and the class must have a classmethod from_config(config)."
             )
         return AgentFactory(name, config, build)
-    if not (isinstance(found, Agent) or callable(found)):
-        raise AgentError(
-            f"Agent {name!r} is a {type(found).__name__}; expected a class, an object with "
-            "act(conversations), or a function (conversation) -> str."
-        )
-    return AgentFactory(name, None, lambda _: as_agent(found))
+    try:
+        agent = as_agent(found)
+    except TypeError as error:
+        raise AgentError(f"Agent {name!r}: {error}") from error
+    return AgentFactory(name, None, lambda _: agent)
 
 
 def _load(name: str) -> Any:

@@ -10,6 +10,7 @@ Exit status: 0 done; 2 a mistake in what was asked, said in one line on stderr; 
 from __future__ import annotations
 
 import importlib
+import io
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -56,7 +57,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run ``selfcorrect`` with ``argv`` (the process's arguments by default)."""
     words = list(sys.argv[1:] if argv is None else argv)
     for stream in (sys.stdout, sys.stderr):  # a terminal that cannot show a character shows "?"
-        if hasattr(stream, "reconfigure"):
+        if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
     try:
         return _run(words)

@@ -61,7 +61,7 @@ class Report:
     """Agent, problem set with its fingerprint, verifier, decoding."""
     episodes: tuple[Episode, ...]
     """Every episode, in the problem set's order."""
-    metrics: Metrics
+    metrics: Metrics = field(compare=False)  # they follow from the episodes and the seed
     """The figures, with intervals."""
     seed: int = 0
     """Seed of the bootstrap."""

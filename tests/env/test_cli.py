@@ -249,7 +249,7 @@ def test_eval_names_mistakes(folder):
     assert "Did you mean 'base'?" in said("bse", *ARITHMETIC)
     assert "No module named 'nowhere'" in said("nowhere:agent", *ARITHMETIC)
     assert "has no attribute 'gone'" in said("my_agents:gone", *ARITHMETIC)
-    assert "is a int" in said("my_agents:number", *ARITHMETIC)
+    assert "got int" in said("my_agents:number", *ARITHMETIC)
     assert "uses itself (n)" in said("my_agents:Clash", *ARITHMETIC)
     assert "digit must lie in 0..9, got 12" in said(
         "my_agents:Stubborn", *ARITHMETIC, "--digit", "12"
