@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import functools
-import gzip
 import hashlib
 import json
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import date, time
+from decimal import Decimal
+from numbers import Real
 from pathlib import Path
 from typing import Any, TypeAlias, overload
 
 import numpy as np
 
 from selfcorrect_env.errors import ProblemSetError, UnknownNameError
+from selfcorrect_env.rows import Row, read_rows
 from selfcorrect_env.types import Problem
 
-Row: TypeAlias = Mapping[str, Any]
 Column: TypeAlias = "str | Callable[[Row], Any]"
 """A column's name, or a function that computes the value from the row."""
 
@@ -30,9 +33,10 @@ class ProblemSet(Sequence[Problem]):
 
     Raises:
         ProblemSetError: the set is empty, or two problems share an id.
+        TypeError: one of ``problems`` is no `Problem`.
 
     >>> ProblemSet.from_records([{"prompt": "1 + 1 = ?", "reference": 2}], name="sums")
-    ProblemSet('sums', split='test', 1 problem, fingerprint='...')
+    ProblemSet('sums', split='test', 1 problem, fingerprint='30591da31c2a9b88')
     """
 
     def __init__(self, problems: Iterable[Problem], *, name: str, split: str = "test") -> None:
@@ -43,6 +47,12 @@ class ProblemSet(Sequence[Problem]):
             raise ProblemSetError(
                 f"Problem set {name!r} (split {split!r}) is empty; it needs at least one problem."
             )
+        for problem in self._problems:
+            if not isinstance(problem, Problem):
+                raise TypeError(
+                    f"A ProblemSet holds Problem objects, not {type(problem).__name__} "
+                    f"({problem!r:.60}). For dicts, use ProblemSet.from_records."
+                )
         self._index_by_id = {problem.id: i for i, problem in enumerate(self._problems)}
         if len(self._index_by_id) != len(self._problems):
             seen: set[str] = set()
@@ -94,11 +104,21 @@ class ProblemSet(Sequence[Problem]):
 
         Two sets with the same fingerprint hold the same problems in the same order,
         whatever they are called.
+
+        Raises:
+            ProblemSetError: a problem's metadata holds something that is not JSON-able.
         """
         digest = hashlib.sha256()
         for problem in self._problems:
             row = [problem.id, problem.prompt, problem.reference, dict(problem.metadata)]
-            digest.update(json.dumps(row, sort_keys=True, default=str).encode("utf-8"))
+            try:
+                line = json.dumps(row, sort_keys=True, default=_plain)
+            except (TypeError, ValueError) as error:
+                raise ProblemSetError(
+                    f"Problem {problem.id!r} of {self.name!r}: its metadata must be JSON-able "
+                    f"to have a fingerprint: {error}."
+                ) from error
+            digest.update(line.encode("utf-8"))
             digest.update(b"\n")
         return digest.hexdigest()[:16]
 
@@ -108,7 +128,10 @@ class ProblemSet(Sequence[Problem]):
         try:
             return self._problems[self._index_by_id[id]]
         except KeyError:
-            raise UnknownNameError.of(f"problem of {self.name!r}", id, self._index_by_id) from None
+            raise UnknownNameError(
+                f"{self.name!r} has no problem with id {id!r}. It has {len(self):,}, "
+                f"the first of them {self._problems[0].id!r}."
+            ) from None
 
     def head(self, n: int) -> ProblemSet:
         """Return the first ``n`` problems (all of them where there are fewer)."""
@@ -149,7 +172,8 @@ class ProblemSet(Sequence[Problem]):
             prompt: the column of the statement, or a function of the row.
             reference: the column of the reference answer, or a function of the row.
             id: the column of the id, or a function of the row. By default the column
-                ``"id"`` where a row has one, else the row's number.
+                ``"id"``. Where a row has none, or the function returns None, the row's
+                number, counted from 0.
 
         Columns that are not named become the problem's metadata. Numbers become text.
 
@@ -182,7 +206,7 @@ class ProblemSet(Sequence[Problem]):
         """
         path = Path(path)
         name = name or path.name.split(".")[0]
-        return cls._from_located(_read_rows(path), name, split, prompt, reference, id)
+        return cls._from_located(read_rows(path), name, split, prompt, reference, id)
 
     @classmethod
     def from_dataset(
@@ -212,101 +236,62 @@ class ProblemSet(Sequence[Problem]):
         reference: Column,
         id: Column | None,
     ) -> ProblemSet:
-        columns = {"prompt": prompt, "reference": reference}
-        if id is not None:
-            columns["id"] = id
-        used = {column for column in columns.values() if isinstance(column, str)} | {"id"}
+        used = {column for column in (prompt, reference, id or "id") if isinstance(column, str)}
         problems = []
         for number, (where, row) in enumerate(located):
             if not isinstance(row, Mapping):
                 raise ProblemSetError(
                     f"{where}: expected an object with columns, got {type(row).__name__}."
                 )
-            values = {key: _cell(where, row, key, column) for key, column in columns.items()}
-            values.setdefault("id", str(row["id"]) if row.get("id") is not None else str(number))
-            metadata = {key: value for key, value in row.items() if key not in used}
-            problems.append(Problem(**values, metadata=metadata))
+            named = _value(where, row, "id", id) if id is not None else row.get("id")
+            problems.append(
+                Problem(
+                    id=str(number) if named is None else _text(where, "id", named),
+                    prompt=_text(where, "prompt", _value(where, row, "prompt", prompt)),
+                    reference=_text(where, "reference", _value(where, row, "reference", reference)),
+                    metadata={key: value for key, value in row.items() if key not in used},
+                )
+            )
         return cls(problems, name=name, split=split)
 
 
-def _cell(where: str, row: Row, key: str, column: Column) -> str:
+def _value(where: str, row: Row, key: str, column: Column) -> Any:
     if callable(column):
         try:
-            value = column(row)
+            return column(row)
         except Exception as error:
             raise ProblemSetError(
                 f"{where}: the function for {key!r} raised {type(error).__name__}: {error}"
             ) from error
-    elif column in row:
-        value = row[column]
-    else:
-        raise ProblemSetError(
-            f"{where}: no column {column!r} for the problem's {key}; it has "
-            f"{', '.join(map(repr, row)) or 'none'}. Name the column with {key}=…"
-        )
-    if isinstance(value, bool) or not isinstance(value, str | int | float):
-        raise ProblemSetError(
-            f"{where}: the problem's {key} must be text or a number, "
-            f"got {type(value).__name__} ({value!r:.60})."
-        )
-    return str(value)
+    if column in row:
+        return row[column]
+    raise ProblemSetError(
+        f"{where}: no column {column!r} for the problem's {key}; it has "
+        f"{', '.join(map(repr, row)) or 'none'}. Name the column with {key}=…"
+    )
 
 
-def _read_rows(path: Path) -> Iterator[tuple[str, Row]]:
-    if not path.is_file():
-        raise ProblemSetError(f"No file {str(path)!r}. Expected .jsonl, .jsonl.gz, .json, .parquet.")
-    kind = path.name.lower()
-    if kind.endswith((".jsonl", ".jsonl.gz", ".ndjson")):
-        yield from _read_json_lines(path)
-    elif kind.endswith(".json"):
-        yield from _read_json(path)
-    elif kind.endswith(".parquet"):
-        yield from _read_parquet(path)
-    else:
-        raise ProblemSetError(
-            f"Cannot tell what {str(path)!r} holds by its name. "
-            "Expected .jsonl, .jsonl.gz, .json or .parquet."
-        )
+def _text(where: str, key: str, value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    if isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value):
+        return str(value)
+    raise ProblemSetError(
+        f"{where}: the problem's {key} must be text or a finite number, "
+        f"got {type(value).__name__} ({value!r:.60})."
+    )
 
 
-def _read_json_lines(path: Path) -> Iterator[tuple[str, Row]]:
-    opener = gzip.open if path.suffix == ".gz" else open
-    try:
-        with opener(path, "rb") as lines:
-            for number, line in enumerate(lines, start=1):
-                where = f"{path}, line {number}"
-                if line.strip():
-                    yield where, _parse(where, line)
-    except (OSError, EOFError) as error:  # a truncated gzip file, a disk error
-        raise ProblemSetError(f"{path}: cannot be read: {error}") from error
-
-
-def _read_json(path: Path) -> Iterator[tuple[str, Row]]:
-    rows = _parse(str(path), path.read_bytes())
-    if not isinstance(rows, list):
-        raise ProblemSetError(f"{path}: expected a JSON list of objects.")
-    for number, row in enumerate(rows):
-        yield f"{path}, element {number}", row
-
-
-def _read_parquet(path: Path) -> Iterator[tuple[str, Row]]:
-    try:
-        import pyarrow
-        import pyarrow.parquet
-    except ImportError:
-        raise ProblemSetError(
-            f"Reading {path} needs pyarrow: pip install 'selfcorrect-env[data]'"
-        ) from None
-    try:
-        rows = pyarrow.parquet.read_table(path).to_pylist()
-    except (OSError, pyarrow.ArrowException) as error:
-        raise ProblemSetError(f"{path}: not a readable Parquet file: {error}") from error
-    for number, row in enumerate(rows):
-        yield f"{path}, row {number}", row
-
-
-def _parse(where: str, text: bytes) -> Any:
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError) as error:  # ValueError: bad JSON or bad UTF-8
-        raise ProblemSetError(f"{where}: not valid JSON ({error}).") from error
+def _plain(value: Any) -> Any:
+    """Return a JSON-able value that stands for ``value`` in a fingerprint."""
+    if isinstance(value, Mapping):
+        return dict(value)
+    if isinstance(value, set | frozenset):
+        return sorted(value)  # their own order changes from process to process
+    if isinstance(value, np.ndarray | np.generic):
+        return value.tolist()
+    if isinstance(value, bytes):
+        return value.hex()
+    if isinstance(value, date | time | Decimal):
+        return str(value)
+    raise TypeError(f"{type(value).__name__} ({value!r:.60}) is not JSON-able")
