@@ -1,0 +1,174 @@
+"""The objectives, as pure functions of tensors: one for each equation.
+
+Source: Kumar et al., arXiv 2409.12917, sections 3 and 5. Axes: B episodes, K turns (K = 2 in
+the paper), C columns of sampled tokens, V vocabulary. ``x_t`` is the context of turn t, so
+``x_2 = [x, y_1, p_1]``.
+
+Nothing here knows a model, a configuration or an environment. To *maximise* an objective J,
+losses are returned: minimise them.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+# -- rewards ---------------------------------------------------------------------------
+def progress_bonus(scores: Tensor, alpha: float) -> Tensor:
+    """Equation 5: add ``α · (r(y_t) − r(y_{t−1}))`` to the reward of every turn but the first.
+
+    Args:
+        scores: (B, K) ``r(y_t, y*)``.
+        alpha: α; 0 adds nothing.
+
+    Returns:
+        (B, K) shaped rewards. The first turn's is untouched: the bonus belongs to the turn
+        that earned it, or being wrong first would pay.
+    """
+    shaped = scores.clone()
+    shaped[:, 1:] += alpha * (scores[:, 1:] - scores[:, :-1])
+    return shaped
+
+
+def reward_to_go(rewards: Tensor, gamma: float) -> Tensor:
+    """Return of each turn: ``R_t = Σ_{s≥t} γ^{s−t} r_s``.
+
+    Args:
+        rewards: (B, K) rewards of each turn.
+        gamma: discount across turns, in [0, 1]. The paper uses 0 (appendix A.2): each
+            turn's tokens are credited with that turn's reward alone.
+
+    Returns:
+        (B, K) returns.
+    """
+    returns = rewards.clone()
+    for turn in range(rewards.shape[1] - 2, -1, -1):
+        returns[:, turn] += gamma * returns[:, turn + 1]
+    return returns
+
+
+def leave_one_out(returns: Tensor, samples: int, valid: Tensor | None = None) -> Tensor:
+    """Advantage against the mean of the *other* samples of the same problem, turn by turn.
+
+    ``A_i = R_i − mean_{j≠i} R_j`` (RLOO; Ahmadian et al., arXiv 2402.14740). The baseline of
+    an episode does not depend on that episode, so the policy gradient stays unbiased.
+
+    Args:
+        returns: (B, K), rows ``i·samples …`` belonging to one problem.
+        samples: episodes of each problem, at least 2.
+        valid: (B,) bool; False leaves an episode out: of the baseline, and with advantage 0.
+
+    Returns:
+        (B, K) advantages; 0 where fewer than two valid samples of a problem are left.
+
+    Raises:
+        ValueError: ``samples`` is below 2 or does not divide B.
+    """
+    if samples < 2 or len(returns) % samples:
+        raise ValueError(
+            f"leave_one_out needs at least 2 samples of each problem and whole groups; "
+            f"got {samples} samples and {len(returns)} episodes."
+        )
+    if valid is None:
+        valid = torch.ones(len(returns), dtype=torch.bool, device=returns.device)
+    weight = valid.to(returns.dtype).view(-1, samples, 1)
+    grouped = returns.view(-1, samples, returns.shape[1])
+    others = (weight.sum(dim=1, keepdim=True) - weight).clamp(min=1.0)
+    total = (weight * grouped).sum(dim=1, keepdim=True)
+    baseline = (total - weight * grouped) / others
+    usable = weight * (weight.sum(dim=1, keepdim=True) >= 2)
+    return (usable * (grouped - baseline)).view_as(returns)
+
+
+# -- the policy gradient ---------------------------------------------------------------
+def policy_gradient_loss(logps: Tensor, advantages: Tensor, valid: Tensor) -> Tensor:
+    """REINFORCE: a loss whose gradient is ``−E Σ_t A_t ∇ log π(y_t | x_t)``.
+
+    Args:
+        logps: (B, K) ``log π(y_t | x_t)`` of whole turns (summed over tokens), with gradient.
+        advantages: (B, K), constants.
+        valid: (B,) bool; episodes that count.
+
+    Returns:
+        A scalar: the mean over valid episodes, so its size is that of the equation.
+    """
+    per_episode = (advantages.detach() * logps).sum(dim=1)
+    return -mean_of_valid(per_episode, valid)
+
+
+def mean_of_valid(values: Tensor, valid: Tensor) -> Tensor:
+    """Mean of (B, …) values over the valid episodes; 0 where there are none."""
+    weight = valid.to(values.dtype).view(-1, *[1] * (values.dim() - 1))
+    return (weight * values).sum(dim=0) / weight.sum().clamp(min=1.0)
+
+
+# -- the divergence from the reference: KL(π_θ(·|x_t) ‖ π_ref(·|x_t)) --------------------
+def kl_full(logits: Tensor, ref_logits: Tensor) -> Tensor:
+    """Exact KL(π ‖ π_ref) of the next-token distributions, over the whole vocabulary.
+
+    Args:
+        logits: (B, C, V), with gradient.
+        ref_logits: (B, C, V), constants.
+
+    Returns:
+        (B, C) nats, ≥ 0. Summed over a turn it is an unbiased value of the turn's KL with
+        less variance than a sampled estimate. As a loss it differentiates each token's
+        distribution and takes the prefix as given.
+    """
+    logps = logits.log_softmax(dim=-1)
+    return (logps.exp() * (logps - ref_logits.log_softmax(dim=-1))).sum(dim=-1)
+
+
+def kl_k1(logps: Tensor, ref_logps: Tensor) -> Tensor:
+    """``k1 = log π − log π_ref`` of the sampled tokens: unbiased *value* of the KL.
+
+    It belongs into the reward (as ``−β k1``). As a loss its expected gradient is zero, so it
+    must never be one. Shapes: any, the same for both.
+    """
+    return logps - ref_logps
+
+
+def kl_k2(logps: Tensor, ref_logps: Tensor) -> Tensor:
+    """``k2 = (log π − log π_ref)² / 2``: as a *loss* on on-policy samples, the KL's gradient.
+
+    Summed over a turn's tokens *before* squaring, that is exact: E ∇k2 = E[k1 ∇log π] = ∇KL.
+    """
+    return 0.5 * (logps - ref_logps).square()
+
+
+def kl_k3(logps: Tensor, ref_logps: Tensor) -> Tensor:
+    """``k3 = e^{−k1} − 1 + k1``: a low-variance, non-negative value of the KL, for logs only.
+
+    As a loss it would follow the gradient of the *forward* KL(π_ref ‖ π).
+    """
+    difference = ref_logps - logps
+    return difference.exp() - 1.0 - difference
+
+
+def kl_loss(kl: Tensor, betas: Tensor, valid: Tensor) -> Tensor:
+    """``E Σ_t β_t KL_t``: equations 2 to 4's penalty, with a coefficient for each turn.
+
+    Args:
+        kl: (B, K) KL of each turn (or k2 of it), with gradient.
+        betas: (K,) coefficients.
+        valid: (B,) bool; episodes that count.
+    """
+    return mean_of_valid((betas * kl).sum(dim=1), valid)
+
+
+# -- tokens ----------------------------------------------------------------------------
+def token_logps(logits: Tensor, ids: Tensor, temperature: float) -> Tensor:
+    """Log-probabilities of given tokens under ``softmax(logits / temperature)``.
+
+    Args:
+        logits: (B, C, V).
+        ids: (B, C) int64.
+        temperature: above 0; the one that the tokens were sampled at.
+
+    Returns:
+        (B, C) float32.
+    """
+    scaled = logits / temperature
+    chosen = scaled.gather(-1, ids.unsqueeze(-1)).squeeze(-1)
+    return chosen - scaled.logsumexp(dim=-1)
