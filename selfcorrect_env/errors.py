@@ -9,7 +9,8 @@
     └── CheckpointError (also RuntimeError)     a file of a run that cannot be read back
 
 Each one also inherits the standard error that a caller would expect, so that
-``except ValueError`` works. A message says what was wrong, what was expected and
+``except ValueError`` works. `ProblemSetWarning` (a UserWarning) is for a problem set that is
+not what its name suggests. A message says what was wrong, what was expected and
 what to do. What a *model* wrote never raises any of these: it is scored.
 """
 
@@ -39,6 +40,10 @@ class UnknownNameError(ProblemSetError, KeyError):
         close = difflib.get_close_matches(str(name), names, n=1)
         hint = f" Did you mean {close[0]!r}?" if close else ""
         return cls(f"Unknown {kind} {name!r}.{hint} Known: {', '.join(names) or 'none'}.")
+
+
+class ProblemSetWarning(UserWarning):
+    """A problem set is not quite what was asked for: scores on it mean something else."""
 
 
 class EpisodeError(SelfCorrectError, RuntimeError):

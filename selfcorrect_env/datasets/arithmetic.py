@@ -14,7 +14,6 @@ whatever the options and the seed. So no evaluation problem was ever trained on.
 
 from __future__ import annotations
 
-import hashlib
 import itertools
 import operator
 import re
@@ -22,22 +21,16 @@ import re
 import numpy as np
 from numpy.typing import NDArray
 
-from selfcorrect_env.errors import ProblemSetError, UnknownNameError
+from selfcorrect_env.datasets.splits import SHARE, check_split, is_test
+from selfcorrect_env.errors import ProblemSetError
 from selfcorrect_env.problems import ProblemSet
 from selfcorrect_env.types import Problem
 
-SPLITS = ("train", "test")
 OPERATORS = "+-*"
 DEFAULT_SIZES = {"train": 20_000, "test": 4_000}
 """How many problems `load` gives when no ``size`` is asked for (fewer where fewer exist)."""
 
-_SHARE = {"train": 0.8, "test": 0.2}
 _CHAIN = re.compile(r"[0-9](?:[-+*][0-9])+=")
-
-
-def is_test(prompt: str) -> bool:
-    """Whether a chain belongs to the test split (one in five does), by SHA-256 of its text."""
-    return int.from_bytes(hashlib.sha256(prompt.encode()).digest()[:8], "big") % 5 == 0
 
 
 def solve(prompt: str) -> str:
@@ -80,7 +73,7 @@ def chains(
     operations = _check(split, operations, multiply)
     wanted: list[str] = []
     while len(wanted) < count:
-        drawn = int((count - len(wanted)) / _SHARE[split] * 1.05) + 16
+        drawn = int((count - len(wanted)) / SHARE[split] * 1.05) + 16
         digits = rng.integers(0, 10, (drawn, operations + 1), dtype=np.uint8)
         plus_or_minus = rng.integers(0, 2, (drawn, operations), dtype=np.uint8)
         signs = np.where(rng.random((drawn, operations)) < multiply, 2, plus_or_minus)
@@ -116,7 +109,7 @@ def load(
     wanted = DEFAULT_SIZES[split] if size is None else operator.index(size)
     rng = np.random.default_rng(seed)
     choices = (2 if multiply < 1 else 0) + (1 if multiply > 0 else 0)
-    existing = 10 ** (operations + 1) * choices**operations * _SHARE[split]
+    existing = 10 ** (operations + 1) * choices**operations * SHARE[split]
     if 4 * wanted > existing:
         prompts = _sample_few(rng, wanted, split, operations, multiply)
         if size is not None and len(prompts) < size:
@@ -136,8 +129,7 @@ def load(
 
 
 def _check(split: str, operations: int, multiply: float) -> int:
-    if split not in SPLITS:
-        raise UnknownNameError.of("split of 'arithmetic'", split, SPLITS)
+    check_split("arithmetic", split)
     if operator.index(operations) < 1:
         raise ProblemSetError(f"operations must be at least 1, got {operations}.")
     if not 0.0 <= multiply <= 1.0:

@@ -1,0 +1,67 @@
+"""What a template of the procedural set makes, and how its parts are written in LaTeX."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from random import Random
+from typing import Any, TypeAlias
+
+import sympy
+
+Solved: TypeAlias = tuple[str, Any]
+"""One or two sentences of working, and the answer: LaTeX as a str, or what sympy can write."""
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A problem before it is solved: many are dropped, for their split or as repetitions."""
+
+    statement: str
+    """The problem's text, with LaTeX."""
+    solve: Callable[[], Solved]
+    """Works it out."""
+
+
+@dataclass(frozen=True)
+class Template:
+    """A kind of problem."""
+
+    name: str
+    """Unique among all templates; it stands in the problem's metadata."""
+    levels: tuple[int, ...]
+    """The levels, 1 to 5, that it can make."""
+    make: Callable[[Random, int], Draft]
+    """Draws a problem of a level."""
+
+
+def latex(value: Any) -> str:
+    """Write ``value`` in LaTeX; a str is taken to be LaTeX already."""
+    return value if isinstance(value, str) else sympy.latex(sympy.sympify(value))
+
+
+def pair(*values: Any) -> str:
+    """Write an ordered pair, triple …: ``(3, \\frac{1}{2})``."""
+    return f"({', '.join(map(latex, values))})"
+
+
+def polynomial(coefficients: Sequence[int], variable: str = "x") -> str:
+    """Write a polynomial from its coefficients, the highest power first.
+
+    >>> polynomial([1, -3, 0, 2])
+    'x^3 - 3x^2 + 2'
+    """
+    text = ""
+    for power, coefficient in zip(range(len(coefficients) - 1, -1, -1), coefficients, strict=True):
+        if coefficient == 0:
+            continue
+        size = "" if abs(coefficient) == 1 and power else str(abs(coefficient))
+        letter = "" if power == 0 else variable if power == 1 else f"{variable}^{power}"
+        sign = ("-" if coefficient < 0 else "") if not text else " - " if coefficient < 0 else " + "
+        text += f"{sign}{size}{letter}"
+    return text or "0"
+
+
+def nonzero(rng: Random, bound: int) -> int:
+    """Draw an integer from -bound to bound that is not 0."""
+    return rng.choice([-1, 1]) * rng.randint(1, bound)
