@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any, TypeAlias
 
 import gymnasium as gym
+from gymnasium.vector import AutoresetMode
 from gymnasium.wrappers import OrderEnforcing, PassiveEnvChecker, RecordEpisodeStatistics
 
 from selfcorrect_env.asking import ask
@@ -75,16 +76,11 @@ class BatchPlayer(Player):
 
     def play(self, agent: Agent, indices: Sequence[int]) -> list[Episode]:
         """Play these problems at the same time."""
-        env = self.env
-        batch = SelfCorrectVectorEnv(
-            len(indices),
-            problems=env.problems,
-            verifier=env.verifier,
-            prompts=env.prompts,
-            attempts=env.attempts,
+        batch = SelfCorrectVectorEnv.like(
+            self.env, len(indices), autoreset_mode=AutoresetMode.DISABLED
         )
         conversations, infos = batch.reset(options={"index": list(indices)})
-        for _ in range(env.attempts):
+        for _ in range(batch.attempts):
             conversations, _, _, _, infos = batch.step(ask(agent, conversations))
         return list(infos["finished"])
 

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.panel import Panel
 from rich.text import Text
 
+from selfcorrect_env.cli import UsageError
 from selfcorrect_env.commands.making import EnvOptions, make_env, parse
 from selfcorrect_env.types import Conversation, Episode
 
@@ -56,7 +57,10 @@ def main(argv: list[str]) -> int:
 def _play(env: Any, options: PlayOptions, console: Console) -> Episode | None:
     """Play one episode; None if the input ends before its last reply."""
     chosen = None if options.index is None else {"index": options.index}
-    conversation, info = env.reset(seed=options.seed, options=chosen)
+    try:
+        conversation, info = env.reset(seed=options.seed, options=chosen)
+    except IndexError as error:
+        raise UsageError(str(error)) from error
     shown, over = 0, False
     while not over:
         _show_messages(conversation[shown:], console)
