@@ -1,1 +1,75 @@
-"""selfcorrect-env: a two-attempt Gymnasium environment for training language models to self-correct."""
+"""selfcorrect-env: train language models to correct themselves, on a Gymnasium environment.
+
+Importing this package registers its environments:
+
+>>> import gymnasium as gym
+>>> import selfcorrect_env
+>>> env = gym.make("SelfCorrect-Arithmetic-v0")
+"""
+
+from importlib.metadata import version as _version
+
+from selfcorrect_env.env import SelfCorrectEnv
+from selfcorrect_env.errors import (
+    CheckpointError,
+    EpisodeError,
+    ProblemSetError,
+    SelfCorrectError,
+    UnknownNameError,
+    VerifierError,
+)
+from selfcorrect_env.problems import ProblemSet
+from selfcorrect_env.prompts import Prompts
+from selfcorrect_env.registration import register_envs
+from selfcorrect_env.report import Report
+from selfcorrect_env.rollout import evaluate, play
+from selfcorrect_env.types import (
+    Agent,
+    Attempt,
+    Conversation,
+    Episode,
+    Message,
+    Problem,
+    Reason,
+    Reply,
+    Transition,
+    Verdict,
+    Verifier,
+)
+from selfcorrect_env.vector_env import SelfCorrectVectorEnv
+from selfcorrect_env.wrappers import ProgressBonus, VectorProgressBonus
+
+__version__ = _version("selfcorrect-env")
+
+__all__ = [
+    "Agent",
+    "Attempt",
+    "CheckpointError",
+    "Conversation",
+    "Episode",
+    "EpisodeError",
+    "Message",
+    "Problem",
+    "ProblemSet",
+    "ProblemSetError",
+    "ProgressBonus",
+    "Prompts",
+    "Reason",
+    "Reply",
+    "Report",
+    "SelfCorrectEnv",
+    "SelfCorrectError",
+    "SelfCorrectVectorEnv",
+    "Transition",
+    "UnknownNameError",
+    "Verdict",
+    "VectorProgressBonus",
+    "Verifier",
+    "VerifierError",
+    "__version__",
+    "evaluate",
+    "play",
+    "register_envs",
+]
+
+register_envs()

@@ -1,0 +1,220 @@
+"""`SelfCorrectEnv`: one problem, several attempts, as a ``gymnasium.Env``."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import gymnasium as gym
+
+from selfcorrect_env.errors import EpisodeError, UnknownNameError
+from selfcorrect_env.problems import ProblemSet
+from selfcorrect_env.prompts import Prompts
+from selfcorrect_env.session import Problems, Session, Setup, attempt_of, require_reply
+from selfcorrect_env.spaces import ConversationSpace, ReplySpace
+from selfcorrect_env.types import Conversation, ScoreFunction, Verifier
+from selfcorrect_env.verifiers.base import judge
+
+RESET_OPTIONS = ("index", "id")
+
+
+class SelfCorrectEnv(gym.Env[Conversation, str]):
+    """Answer a problem, be told only that there might be an error, answer again.
+
+    ## Description
+    The setting of Kumar et al. (arXiv 2409.12917, section 3). The environment shows a
+    problem ``x``; the agent answers (``y_1``). Whatever it answered, the environment appends
+    the same correction instruction ``p_1``; the agent answers again (``y_2``). A verifier
+    scores every answer. Nothing that the agent sees depends on a score.
+
+    ## Action Space
+    `ReplySpace`: any ``str``. What a model wrote is never an error: an empty, huge or hostile
+    reply is scored like any other. Something else than a str is a ``TypeError``.
+
+    ## Observation Space
+    `ConversationSpace`: the messages so far, ready for
+    ``tokenizer.apply_chat_template(observation)`` or
+    ``client.chat.completions.create(messages=observation)``.
+
+    ## Rewards
+    ``r(y_t, y*)`` in [0, 1] after each attempt, mostly 0 or 1. It is 0 where the verifier
+    failed: look at ``info["verdict"].judged`` before learning from it. SCoRe's bonus is a
+    wrapper, `selfcorrect_env.wrappers.ProgressBonus`.
+
+    ## Starting State
+    A problem drawn uniformly by ``self.np_random``, or the one that
+    ``reset(options={"index": i})`` or ``reset(options={"id": "…"})`` names.
+
+    ## Episode End
+    Termination: after the last attempt. Truncation: never.
+
+    ## Information
+    After ``reset``: ``problem_id``; ``attempt`` (0); ``problem_set``, a dict of ``name``,
+    ``split``, ``size`` and ``fingerprint``. After ``step``: ``problem_id``; ``attempt`` (from
+    1); ``verdict``, the reply's `Verdict`. After the last step also ``transition``, a
+    `Transition` or None, and ``finished``, the whole `Episode`. All this is for learners and
+    logs; it is not to be shown to the agent.
+
+    ## Arguments
+    problems: the name of a problem set, a `ProblemSet`, a list of dicts with ``prompt`` and
+        ``reference``, or the path of a JSON Lines, JSON or Parquet file of such rows.
+    split: ``"test"`` or ``"train"``.
+    verifier: a verifier's name, a `Verifier`, or a function ``(problem, response) -> score``;
+        by default the problem set's own, or ``"exact"``.
+    prompts: the name of prompts or a `Prompts`; by default the problem set's own, or
+        ``"plain"``.
+    attempts: attempts in an episode, ≥ 1; the paper's setting is 2.
+    render_mode: None, ``"ansi"`` (``render`` returns text) or ``"human"`` (prints as it goes).
+    options: further options of the named problem set (``path=…``, ``level=…``).
+
+    ## Version History
+    v0: first version.
+
+    ## References
+    Kumar et al., "Training Language Models to Self-Correct via Reinforcement Learning",
+    arXiv 2409.12917.
+
+    >>> env = SelfCorrectEnv([{"prompt": "1 + 1 = ?", "reference": "2"}], verifier="exact")
+    >>> conversation, info = env.reset(seed=0)
+    >>> conversation, reward, terminated, truncated, info = env.step("3")
+    >>> [message["role"] for message in conversation], reward, terminated
+    (['user', 'assistant', 'user'], 0.0, False)
+    >>> conversation, reward, terminated, truncated, info = env.step("2")
+    >>> reward, terminated, str(info["transition"])
+    (1.0, True, 'i->c')
+
+    """
+
+    metadata: ClassVar[dict[str, Any]] = {"render_modes": ["human", "ansi"], "render_fps": 4}
+
+    def __init__(
+        self,
+        problems: Problems = "arithmetic",
+        *,
+        split: str = "test",
+        verifier: str | Verifier | ScoreFunction | None = None,
+        prompts: str | Prompts | None = None,
+        attempts: int = 2,
+        render_mode: str | None = None,
+        **options: Any,
+    ) -> None:
+        if render_mode is not None and render_mode not in self.metadata["render_modes"]:
+            raise UnknownNameError.of("render mode", render_mode, self.metadata["render_modes"])
+        self._setup = Setup.resolve(problems, split, verifier, prompts, attempts, options)
+        self._session: Session | None = None
+        self._over = True
+        self.render_mode = render_mode
+        self.observation_space = ConversationSpace()
+        self.action_space = ReplySpace()
+
+    @property
+    def problems(self) -> ProblemSet:
+        """The problem set."""
+        return self._setup.problems
+
+    @property
+    def verifier(self) -> Verifier:
+        """Who judges the replies."""
+        return self._setup.verifier
+
+    @property
+    def prompts(self) -> Prompts:
+        """The texts around a problem."""
+        return self._setup.prompts
+
+    @property
+    def attempts(self) -> int:
+        """Attempts in an episode."""
+        return self._setup.attempts
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Conversation, dict[str, Any]]:
+        """Start an episode.
+
+        Args:
+            seed: of ``self.np_random``, which draws the problem.
+            options: ``{"index": i}`` or ``{"id": "…"}`` picks the problem instead.
+
+        Raises:
+            IndexError: there is no problem of this index.
+            UnknownNameError: there is no problem of this id, or no such option.
+        """
+        super().reset(seed=seed)
+        options = options or {}
+        for name in options:
+            if name not in RESET_OPTIONS:
+                raise UnknownNameError.of("option of reset", name, RESET_OPTIONS)
+        index = self._setup.index_of(options.get("index"), options.get("id"))
+        if index is None:
+            index = int(self.np_random.integers(len(self.problems)))
+        self._session = session = Session(self.problems[index], self.prompts)
+        self._over = False
+        if self.render_mode == "human":
+            self._print()
+        info = {"problem_id": session.problem.id, "attempt": 0, "problem_set": self._setup.facts()}
+        return session.conversation, info
+
+    def step(self, action: str) -> tuple[Conversation, float, bool, bool, dict[str, Any]]:
+        """Give the next reply.
+
+        Args:
+            action: the reply, any str; a `Reply` also says how many tokens it took.
+
+        Returns:
+            The conversation so far, the reply's score, whether the episode is over, False,
+            and the information that the class describes.
+
+        Raises:
+            TypeError: the reply is no str.
+            EpisodeError: there is no episode under way.
+        """
+        reply = require_reply(action)
+        session = self._session
+        if session is None or self._over:
+            raise EpisodeError(
+                "step() was called before reset()."
+                if session is None
+                else f"step() was called after the episode's {self.attempts} attempts; "
+                "call reset() to start another."
+            )
+        (verdict,) = judge(self.verifier, (session.problem,), (reply,))
+        self._over = over = session.add(attempt_of(reply, verdict), self._setup)
+        info: dict[str, Any] = {
+            "problem_id": session.problem.id,
+            "attempt": len(session.attempts),
+            "verdict": verdict,
+        }
+        if over:
+            info["finished"] = episode = session.finished()
+            info["transition"] = episode.transition
+        if self.render_mode == "human":
+            self._print()
+        return session.conversation, verdict.score, over, False, info
+
+    def render(self) -> str | None:  # type: ignore[override]  # gymnasium's type has frames only
+        """Return the episode so far as text (``"ansi"``); ``"human"`` has printed it already.
+
+        Raises:
+            EpisodeError: ``"ansi"`` before the first ``reset``.
+        """
+        if self.render_mode != "ansi":
+            return None
+        if self._session is None:
+            raise EpisodeError("render() was called before reset().")
+        from selfcorrect_env.rendering import to_text
+
+        return to_text(self._session.problem, self._session.conversation, self._session.attempts)
+
+    def __str__(self) -> str:
+        name = self.spec.id if self.spec is not None else type(self).__name__
+        return f"<{name}: {self._setup}>"
+
+    __repr__ = __str__
+
+    def _print(self) -> None:
+        from selfcorrect_env.rendering import to_terminal
+
+        if self._session is not None:
+            to_terminal(
+                self._session.problem, self._session.conversation, self._session.attempts
+            )

@@ -1,0 +1,25 @@
+"""The table of environment ids; they are registered when `selfcorrect_env` is imported."""
+
+from __future__ import annotations
+
+import gymnasium as gym
+
+ENVIRONMENTS: dict[str, str] = {
+    "SelfCorrect-Arithmetic-v0": "arithmetic",
+    "SelfCorrect-GSM8K-v0": "gsm8k",
+    "SelfCorrect-MATH-v0": "math",
+}
+"""Each id with the name of its problem set (`selfcorrect_env.datasets.SOURCES`), whose verifier
+and prompts it uses. Another set that fits can be chosen: ``gym.make(id, problems=…)``."""
+
+
+def register_envs() -> None:
+    """Register every id of `ENVIRONMENTS`; those that are registered already stay as they are."""
+    for id, problems in ENVIRONMENTS.items():
+        if id not in gym.registry:
+            gym.register(
+                id,
+                entry_point="selfcorrect_env.env:SelfCorrectEnv",
+                vector_entry_point="selfcorrect_env.vector_env:SelfCorrectVectorEnv",
+                kwargs={"problems": problems},
+            )

@@ -1,0 +1,94 @@
+"""An episode for people: the problem, each attempt with its verdict, and what came of it."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator, Sequence
+
+from rich.console import Console, RenderableType
+from rich.panel import Panel
+from rich.text import Text
+
+from selfcorrect_env.types import Attempt, Conversation, Problem, Reason, Transition, Verdict
+
+LONGEST = 4000
+"""Characters of a message that are shown; longer ones are cut in the middle."""
+
+_COLOURS = {Reason.CORRECT: "green", Reason.ERROR: "yellow", Reason.TIMEOUT: "yellow"}
+
+
+def to_text(
+    problem: Problem, conversation: Conversation, attempts: Sequence[Attempt], width: int = 100
+) -> str:
+    """Return an episode, finished or not, as plain text ``width`` characters wide."""
+    console = Console(file=io.StringIO(), width=width, color_system=None, force_terminal=False)
+    with console.capture() as captured:
+        for part in panels(problem, conversation, attempts):
+            console.print(part)
+    return captured.get()
+
+
+def to_terminal(
+    problem: Problem, conversation: Conversation, attempts: Sequence[Attempt]
+) -> None:
+    """Print what the last reset or step added to an episode, in colour where there is any."""
+    console = Console()
+    parts = list(panels(problem, conversation, attempts))
+    replies = [i for i, m in enumerate(conversation) if m["role"] == "assistant"]
+    new = parts[replies[len(attempts) - 1] :] if attempts else parts
+    for part in new:
+        console.print(part)
+
+
+def panels(
+    problem: Problem, conversation: Conversation, attempts: Sequence[Attempt]
+) -> Iterator[RenderableType]:
+    """Yield one panel for each message, then the transition where there were two attempts."""
+    turn = 0
+    for message in conversation:
+        if message["role"] == "assistant":
+            yield attempt_panel(attempts[turn], turn + 1)
+            turn += 1
+        else:
+            title = f"problem {printable(problem.id, 60)}" if turn == 0 else "instruction"
+            if message["role"] == "system":
+                title = "system"
+            yield Panel(Text(printable(message["content"])), title=Text(title), border_style="blue")
+    if len(attempts) > 1 and conversation[-1]["role"] == "assistant":
+        outcome = Transition.of(attempts[0].verdict, attempts[-1].verdict)
+        yield Text(f"{outcome or 'not judged'} (reference: {printable(problem.reference, 200)})")
+
+
+def attempt_panel(attempt: Attempt, number: int) -> Panel:
+    """Return the panel of one attempt: the reply, and its verdict as the subtitle."""
+    verdict = attempt.verdict
+    return Panel(
+        Text(printable(attempt.reply)),
+        title=Text(f"attempt {number}"),
+        subtitle=Text(describe(verdict)),
+        border_style=_COLOURS.get(verdict.reason, "red"),
+    )
+
+
+def describe(verdict: Verdict) -> str:
+    """Return a verdict in one line: score, reason, the answer found, details."""
+    parts = [f"{verdict.score:g} · {verdict.reason}"]
+    if verdict.answer is not None:
+        parts.append(f"answer {printable(verdict.answer, 80)}")
+    if verdict.detail:
+        parts.append(printable(verdict.detail, 120))
+    return " · ".join(parts)
+
+
+def printable(text: str, longest: int = LONGEST) -> str:
+    """Return ``text`` so that any terminal and encoding can show it, cut to ``longest``.
+
+    Control characters and lone surrogates become escapes such as ``\\x00``.
+    """
+    if len(text) > longest:
+        half = longest // 2
+        text = f"{text[:half]} … [{len(text) - longest:,} characters left out] … {text[-half:]}"
+    return "".join(
+        c if c == "\n" or c.isprintable() else c.encode("unicode_escape").decode("ascii")
+        for c in text
+    )
