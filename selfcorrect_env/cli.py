@@ -60,7 +60,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
     try:
-        return _run(words)
+        status = _run(words)
+        sys.stdout.flush()
+        return status
     except SelfCorrectError as error:
         print(f"selfcorrect: {' '.join(str(error).split())}", file=sys.stderr)
         return 2

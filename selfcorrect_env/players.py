@@ -7,19 +7,23 @@ from collections.abc import Sequence
 from typing import Any, TypeAlias
 
 import gymnasium as gym
-from gymnasium.vector import AutoresetMode
-from gymnasium.wrappers import OrderEnforcing, PassiveEnvChecker, RecordEpisodeStatistics
+from gymnasium.vector import AutoresetMode, VectorEnv, VectorRewardWrapper
+from gymnasium.wrappers import OrderEnforcing, PassiveEnvChecker, RecordEpisodeStatistics, vector
 
 from selfcorrect_env.asking import ask
 from selfcorrect_env.env import SelfCorrectEnv
 from selfcorrect_env.errors import EpisodeError
 from selfcorrect_env.types import Agent, Episode
 from selfcorrect_env.vector_env import SelfCorrectVectorEnv
+from selfcorrect_env.wrappers import ProgressBonus, VectorProgressBonus
 
-AnyEnv: TypeAlias = "gym.Env[Any, Any] | SelfCorrectVectorEnv"
+AnyEnv: TypeAlias = "gym.Env[Any, Any] | VectorEnv[Any, Any, Any]"
 
 # wrappers that leave conversations and replies as they are, so that they may be stepped around
-_TRANSPARENT = (OrderEnforcing, PassiveEnvChecker, RecordEpisodeStatistics, gym.RewardWrapper)
+_TRANSPARENT = (
+    *(OrderEnforcing, PassiveEnvChecker, RecordEpisodeStatistics, gym.RewardWrapper, ProgressBonus),
+    *(vector.RecordEpisodeStatistics, VectorRewardWrapper, VectorProgressBonus),
+)
 
 
 class Player(ABC):
@@ -46,17 +50,17 @@ def player_for(env: AnyEnv) -> Player:
     Raises:
         TypeError: ``env`` is not an environment.
     """
-    if isinstance(env, SelfCorrectVectorEnv):
-        return BatchPlayer(env)
-    if not isinstance(env, gym.Env):
-        raise TypeError(
-            "Expected an environment's id, a gymnasium.Env or a SelfCorrectVectorEnv; "
-            f"got {type(env).__name__}."
-        )
     inner: Any = env
     while isinstance(inner, _TRANSPARENT):
         inner = inner.env
-    return BatchPlayer(inner) if isinstance(inner, SelfCorrectEnv) else SinglePlayer(env)
+    if isinstance(inner, SelfCorrectEnv | SelfCorrectVectorEnv):
+        return BatchPlayer(inner)
+    if isinstance(env, gym.Env):
+        return SinglePlayer(env)
+    raise TypeError(
+        "Expected an environment's id, a gymnasium.Env or a SelfCorrectVectorEnv; "
+        f"got {type(env).__name__}."
+    )
 
 
 class BatchPlayer(Player):

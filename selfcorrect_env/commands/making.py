@@ -58,9 +58,12 @@ def make_env(id: str, options: EnvOptions) -> gym.Env[Any, Any]:
 
 def parse(options: type[T], argv: list[str], *, prog: str, about: str) -> T:
     """Return the ``options`` that ``argv`` gives; a mistake or --help ends the process."""
-    return tyro.cli(
-        options, args=argv, prog=prog, description=about, config=(tyro.conf.DisallowNone,)
-    )
+    try:
+        return tyro.cli(
+            options, args=argv, prog=prog, description=about, config=(tyro.conf.DisallowNone,)
+        )
+    except ValueError as error:  # a value that the dataclass itself refuses
+        raise UsageError(str(error)) from error
 
 
 def _value(text: str) -> Any:

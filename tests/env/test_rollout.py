@@ -5,17 +5,17 @@ from typing import Any
 
 import gymnasium as gym
 import pytest
-from selfcorrect_env.env import SelfCorrectEnv
-from selfcorrect_env.vector_env import SelfCorrectVectorEnv
-from selfcorrect_env.wrappers import ProgressBonus
 
 from selfcorrect_env.asking import ask
+from selfcorrect_env.env import SelfCorrectEnv
 from selfcorrect_env.episodes import read_episodes
 from selfcorrect_env.errors import CheckpointError, EpisodeError, ProblemSetError
 from selfcorrect_env.players import BatchPlayer, SinglePlayer, player_for
 from selfcorrect_env.report import Report
 from selfcorrect_env.rollout import as_agent, evaluate, play
 from selfcorrect_env.types import Reason, Reply, Transition
+from selfcorrect_env.vector_env import SelfCorrectVectorEnv
+from selfcorrect_env.wrappers import ProgressBonus, VectorProgressBonus
 
 SUMS = [
     {"id": f"sum-{i}", "prompt": f"{i} + {i}", "reference": str(2 * i), "secret": f"hidden-{i}"}
@@ -65,6 +65,7 @@ def sums_env():
 ENVIRONMENTS = {
     "plain": sums_env,
     "vector": lambda: SelfCorrectVectorEnv(3, SUMS),
+    "vector bonus": lambda: VectorProgressBonus(SelfCorrectVectorEnv(3, SUMS), alpha=10.0),
     "made": lambda: gym.make("SelfCorrect-Arithmetic-v0", problems=SUMS),
     "bonus": lambda: ProgressBonus(sums_env(), alpha=10.0),
     "foreign": lambda: Foreign(sums_env()),
@@ -206,6 +207,8 @@ def test_bad_calls_are_refused():
         evaluate(second_thoughts, sums_env(), n=0)
     with pytest.raises(TypeError, match="got int"):
         play(second_thoughts, 3)
+    with pytest.raises(TypeError, match="got SyncVectorEnv"):
+        play(second_thoughts, gym.vector.SyncVectorEnv([sums_env]))
     with pytest.raises(EpisodeError, match="no 'problem_set'"):
         play(second_thoughts, gym.make("CartPole-v1"))
 
