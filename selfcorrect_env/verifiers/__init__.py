@@ -1,1 +1,76 @@
-"""Verifiers: they map (problem, response) to a verdict."""
+"""Verifiers by name: one file, one verifier, and `VERIFIERS`, the table of them.
+
+Other packages add theirs with an entry point in the group ``selfcorrect_env.verifiers``: a
+function ``(problem, response) -> score``, a `Verifier`, or a class of one without arguments.
+"""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+from importlib import import_module
+from importlib.metadata import entry_points
+
+from selfcorrect_env.errors import UnknownNameError, VerifierError
+from selfcorrect_env.types import ScoreFunction, Verifier
+from selfcorrect_env.verifiers.base import FunctionVerifier, as_verifier, judge
+
+__all__ = ["GROUP", "VERIFIERS", "FunctionVerifier", "Named", "as_verifier", "get_verifier", "judge"]
+
+GROUP = "selfcorrect_env.verifiers"
+"""The entry-point group in which other packages name their verifiers."""
+
+
+@dataclass(frozen=True)
+class Named:
+    """Where a verifier of this package is, and what it is."""
+
+    place: str
+    """``"module:Class"``, imported on first use."""
+    summary: str
+    """One line for people."""
+
+
+VERIFIERS: dict[str, Named] = {
+    "math": Named(
+        "selfcorrect_env.verifiers.math:MathVerifier",
+        "Mathematical equality of the final answer (LaTeX, numbers, sets, intervals …)",
+    ),
+    "exact": Named(
+        "selfcorrect_env.verifiers.exact:ExactVerifier",
+        "The final answer equals the reference as text, up to case and spaces",
+    ),
+    "first-digit": Named(
+        "selfcorrect_env.verifiers.first_digit:FirstDigitVerifier",
+        "The first digit of the reply equals the reference",
+    ),
+}
+"""The verifiers of this package by name."""
+
+
+def get_verifier(verifier: str | Verifier | ScoreFunction) -> Verifier:
+    """Return the verifier called ``verifier``; a `Verifier` or a function passes through.
+
+    A named verifier is made once for each process and shared: it may hold worker processes.
+
+    Raises:
+        UnknownNameError: there is none of that name.
+        VerifierError: the entry point of that name cannot be imported.
+        TypeError: it is neither a name, nor a verifier, nor a function.
+    """
+    return _named(verifier) if isinstance(verifier, str) else as_verifier(verifier)
+
+
+@functools.cache
+def _named(name: str) -> Verifier:
+    if name in VERIFIERS:
+        module, _, attribute = VERIFIERS[name].place.partition(":")
+        return getattr(import_module(module), attribute)()
+    found = {point.name: point for point in entry_points(group=GROUP)}
+    if name not in found:
+        raise UnknownNameError.of("verifier", name, {*VERIFIERS, *found})
+    try:
+        value = found[name].load()
+    except (ImportError, AttributeError) as error:
+        raise VerifierError(f"Verifier {name!r} cannot be imported: {error}") from error
+    return as_verifier(value() if isinstance(value, type) else value)

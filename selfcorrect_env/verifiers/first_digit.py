@@ -1,0 +1,34 @@
+"""The verifier of `SelfCorrect-Arithmetic-v0`: the first digit of a reply is its answer."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from selfcorrect_env.types import Problem, Reason, Verdict
+
+_DIGIT = re.compile("[0-9]")
+
+
+class FirstDigitVerifier:
+    """The first ASCII digit of a reply is its answer; what follows is working.
+
+    A reply without a digit gets `Reason.NO_ANSWER`. Only one digit can be first, so hedging
+    earns nothing.
+    """
+
+    name = "first-digit"
+
+    def verify(self, problem: Problem, response: str) -> Verdict:
+        """Judge one response."""
+        found = _DIGIT.search(response)
+        if found is None:
+            return Verdict(0.0, Reason.NO_ANSWER)
+        digit = found.group()
+        if digit == problem.reference:
+            return Verdict(1.0, Reason.CORRECT, digit)
+        return Verdict(0.0, Reason.WRONG, digit)
+
+    def verify_batch(self, problems: Sequence[Problem], responses: Sequence[str]) -> list[Verdict]:
+        """Judge many, one after the other."""
+        return [self.verify(*pair) for pair in zip(problems, responses, strict=True)]
