@@ -10,6 +10,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import threading
+import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -18,6 +19,12 @@ from selfcorrect_env.rows import Row
 
 DEADLINE = 2.5
 """Seconds that the hub has to answer the first request."""
+
+REMEMBER = 60.0
+"""Seconds during which a hub that did not answer is not asked for the same data set again, so
+that eight sub-environments wait once."""
+
+_silent: dict[str, tuple[float, str]] = {}  # repo -> until when, and why
 
 _TRUE = {"1", "on", "yes", "true"}
 
@@ -51,7 +58,14 @@ def hub_rows(repos: Sequence[str], split: str, config: str = "default") -> Itera
     for variable in ("HF_HUB_OFFLINE", "HF_DATASETS_OFFLINE", "TRANSFORMERS_OFFLINE"):
         if os.environ.get(variable, "").lower() in _TRUE:
             raise HubUnavailableError(f"{repo} is not cached and {variable} is set")
-    _ask(repo)
+    until, reason = _silent.get(repo, (0.0, ""))
+    if time.monotonic() < until:
+        raise HubUnavailableError(reason)
+    try:
+        _ask(repo)
+    except HubUnavailableError as error:
+        _silent[repo] = time.monotonic() + REMEMBER, str(error)
+        raise
     return _load(repo, split, config)
 
 
