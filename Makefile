@@ -1,0 +1,65 @@
+# Needs Python >= 3.10 with venv and pip; everything else is installed into $(VENV).
+#   make test PYTHON=python3.12 VENV=/tmp/venv
+#   make pytest ARGS="tests/env -k seed"
+
+PYTHON ?= python3
+VENV ?= .venv
+ARGS ?=
+
+BIN := $(VENV)/bin
+# A stamp says that a step was done with the files it depends on, so it is not done again.
+USER_STAMP := $(VENV)/.installed
+DEV_STAMP := $(VENV)/.installed-dev
+INSTALL_FILES := pyproject.toml scripts/install_torch.py
+
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help install quickstart test lint pytest format clean
+
+help:  ## Show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-12s%s\n", $$1, $$2}' Makefile
+
+install: $(USER_STAMP)  ## Install the package with its agents into $(VENV)
+
+quickstart: install  ## Install, then watch small models learn to correct themselves
+	$(BIN)/selfcorrect quickstart $(ARGS)
+
+test: lint  ## Install with the developers' tools, then run every check and every test
+	@$(MAKE) --no-print-directory pytest
+
+lint: $(DEV_STAMP)  ## Run the linters and the type checker
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
+	$(BIN)/pyright --pythonpath $(BIN)/python
+
+pytest: $(DEV_STAMP)  ## Run the tests and the doctests; ARGS="tests/env -x" narrows them
+	$(BIN)/python -m pytest $(ARGS)
+
+format: $(DEV_STAMP)  ## Put the code into the project's form
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean:  ## Delete the environment that make made and everything else that was generated
+	@if [ -e $(USER_STAMP) ] || [ -e $(DEV_STAMP) ]; then rm -rf $(VENV); fi
+	rm -rf build dist .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	find selfcorrect_env agents tests scripts benchmarks -name __pycache__ -prune -exec rm -rf {} +
+
+$(BIN)/pip:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || { \
+	  echo "Python >= 3.10 is needed, and '$(PYTHON)' is not one: make ... PYTHON=python3.12" >&2; \
+	  exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(USER_STAMP): $(INSTALL_FILES) | $(BIN)/pip
+	$(BIN)/python scripts/install_torch.py
+	$(BIN)/python -m pip install -e ".[agents]"
+	@touch $@
+
+$(DEV_STAMP): $(INSTALL_FILES) | $(BIN)/pip
+	$(BIN)/python scripts/install_torch.py
+	$(BIN)/python -m pip install -e ".[dev]"
+	@touch $@ $(USER_STAMP)

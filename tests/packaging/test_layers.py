@@ -1,0 +1,78 @@
+"""Imports point down only. Each contract is seen to break on a planted violation."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PLANTS = [
+    ("selfcorrect_env/metrics.py", "import torch", "knows neither torch nor the agents"),
+    ("selfcorrect_env/env.py", "import selfcorrect_agents", "knows neither torch nor the agents"),
+    ("selfcorrect_env/types.py", "import selfcorrect_env.env", "point down only"),
+    ("selfcorrect_env/metrics.py", "import selfcorrect_env.rollout", "point down only"),
+    (
+        "agents/selfcorrect_agents/score/score.py",
+        "import selfcorrect_agents.multiturn_rl",
+        "never import each other",
+    ),
+    (
+        "agents/selfcorrect_agents/objectives.py",
+        "import selfcorrect_agents.score",
+        "shared ground knows no method",
+    ),
+]
+
+
+def lint_imports(folder: Path) -> subprocess.CompletedProcess[str]:
+    """Check the contracts on the packages that lie under ``folder``."""
+    tool = Path(sys.executable).with_name("lint-imports")
+    paths = os.pathsep.join([str(folder), str(folder / "agents")])
+    return subprocess.run(
+        [str(tool), "--no-cache"],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": paths, "PYTHONUTF8": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.fixture
+def copy(root: Path, tmp_path: Path) -> Path:
+    """A copy of both packages that may be spoiled."""
+    for name in ("selfcorrect_env", "agents"):
+        shutil.copytree(root / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(root / "pyproject.toml", tmp_path)
+    return tmp_path
+
+
+def test_the_contracts_hold(copy: Path) -> None:
+    done = lint_imports(copy)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(("file", "line", "contract"), PLANTS)
+def test_a_planted_violation_is_found(copy: Path, file: str, line: str, contract: str) -> None:
+    with (copy / file).open("a", encoding="utf-8") as module:
+        module.write(f"\n{line}\n")
+    done = lint_imports(copy)
+    assert done.returncode != 0
+    broken = [row for row in done.stdout.splitlines() if row.rstrip().endswith("BROKEN")]
+    assert any(contract in row for row in broken), done.stdout
+
+
+def test_ruff_bans_torch_from_the_environment(copy: Path) -> None:
+    (copy / "selfcorrect_env" / "types.py").write_text("import torch\n", encoding="utf-8")
+    ruff = Path(sys.executable).with_name("ruff")
+    done = subprocess.run(
+        [str(ruff), "check", "--no-cache", "--select", "TID251", "."],
+        cwd=copy,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "selfcorrect_env never imports torch" in done.stdout

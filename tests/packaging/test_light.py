@@ -1,0 +1,69 @@
+"""The import and the console script are light: the promise of the core package."""
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+HEAVY = (
+    *("torch", "transformers", "sympy", "math_verify", "latex2sympy2_extended"),
+    *("rich", "tyro", "datasets", "pandas", "pyarrow", "selfcorrect_agents"),
+)
+
+SCRIPT = Path(sys.executable).with_name("selfcorrect")
+
+
+def fastest(command: list[str], tries: int = 5) -> float:
+    """Return the shortest wall time of up to ``tries`` runs; a run under 1 s ends the search."""
+    best = float("inf")
+    for _ in range(tries):
+        start = time.perf_counter()
+        subprocess.run(command, check=True, capture_output=True)
+        best = min(best, time.perf_counter() - start)
+        if best < 1:
+            break
+    return best
+
+
+def heavy_after(code: str, tmp_path: Path) -> list[str]:
+    """Return which heavy modules a fresh process holds after it ran ``code``."""
+    probe = f"{code}\nimport sys\nprint('loaded:', *(m for m in {HEAVY} if m in sys.modules))"
+    done = subprocess.run(
+        [sys.executable, "-c", probe], check=True, capture_output=True, text=True, cwd=tmp_path
+    )
+    return done.stdout.rsplit("loaded:", 1)[1].split()
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        pytest.param("import selfcorrect_env", id="import"),
+        pytest.param(
+            "import gymnasium\ngymnasium.make('selfcorrect_env:SelfCorrect-Arithmetic-v0').reset()",
+            id="make and reset the default environment",
+        ),
+        pytest.param("from selfcorrect_env.cli import main\nmain(['--help'])", id="help"),
+    ],
+)
+def test_light_work_loads_nothing_heavy(code: str, tmp_path: Path) -> None:
+    assert heavy_after(code, tmp_path) == []
+
+
+def test_the_probe_sees_a_heavy_module(tmp_path: Path) -> None:
+    assert heavy_after("import rich", tmp_path) == ["rich"]
+
+
+def test_the_import_takes_less_than_a_second() -> None:
+    assert fastest([sys.executable, "-c", "import selfcorrect_env"]) < 1
+
+
+def test_help_answers_in_less_than_a_second() -> None:
+    assert fastest([str(SCRIPT), "--help"]) < 1
+
+
+def test_help_names_every_command() -> None:
+    done = subprocess.run([str(SCRIPT), "--help"], check=True, capture_output=True, text=True)
+    for command in ("quickstart", "train", "eval", "play", "list"):
+        assert f"\n  {command} " in done.stdout

@@ -1,0 +1,81 @@
+"""The project's files: nothing of one machine in them, none too long, the documents complete."""
+
+import inspect
+import re
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+
+from selfcorrect_env import errors
+
+MACHINE_PATH = re.compile(r"(?<![\w.~-])/(?:work|root|home|Users|mnt|opt)/\w")
+LONGEST_FILE = 500
+
+
+def test_no_file_names_a_path_of_one_machine(tracked: list[Path], root: Path) -> None:
+    found = []
+    for path in tracked:
+        text = path.read_text(encoding="utf-8", errors="ignore")
+        for number, line in enumerate(text.splitlines(), 1):
+            if MACHINE_PATH.search(line):
+                found.append(f"{path.relative_to(root)}:{number}: {line.strip()}")
+    assert found == []
+
+
+@pytest.mark.parametrize(
+    ("line", "found"),
+    [
+        ("open('/" + "work/data.txt')", True),
+        ("cache = /" + "home/anna/x", True),
+        ("HF_HOME=/" + "root/x", True),
+        ("see docs/work/errors.md", False),
+        ("https://example.org/home/x", False),
+    ],
+)
+def test_the_search_knows_a_machine_path(line: str, found: bool) -> None:
+    assert bool(MACHINE_PATH.search(line)) is found
+
+
+def test_no_module_is_too_long(root: Path) -> None:
+    modules = [
+        path
+        for folder in ("selfcorrect_env", "agents/selfcorrect_agents", "benchmarks", "scripts")
+        for path in (root / folder).rglob("*.py")
+    ]
+    lengths = {path.name: len(path.read_text(encoding="utf-8").splitlines()) for path in modules}
+    assert {name: n for name, n in lengths.items() if n > LONGEST_FILE} == {}
+
+
+def test_source_roots_are_no_packages(root: Path) -> None:
+    """An ``__init__.py`` there would shadow packages of the same name from elsewhere."""
+    assert not (root / "agents" / "__init__.py").exists()
+    assert list((root / "tests").rglob("__init__.py")) == []
+
+
+def test_every_error_is_explained(root: Path) -> None:
+    classes = {
+        name
+        for name, value in inspect.getmembers(errors, inspect.isclass)
+        if value.__module__ == errors.__name__
+    }
+    text = (root / "docs" / "errors.md").read_text(encoding="utf-8")
+    explained = set(re.findall(r"^## `(\w+)`", text, flags=re.MULTILINE))
+    assert explained == classes
+
+
+def test_the_changelog_tells_of_this_version(root: Path) -> None:
+    text = (root / "CHANGELOG.md").read_text(encoding="utf-8")
+    released = re.findall(r"^## \[(\d[^\]]*)\]", text, flags=re.MULTILINE)
+    assert released[0] == version("selfcorrect-env")
+
+
+def test_local_links_of_the_documents_lead_somewhere(root: Path) -> None:
+    pages = [*root.glob("*.md"), *(root / "docs").rglob("*.md"), *root.glob("agents/**/*.md")]
+    broken = []
+    for page in pages:
+        text = page.read_text(encoding="utf-8")
+        for target in re.findall(r"\]\(([^)\s#]+)[^)]*\)", text):
+            if "://" not in target and not (page.parent / target).exists():
+                broken.append(f"{page.relative_to(root)}: {target}")
+    assert broken == []
