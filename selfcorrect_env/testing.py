@@ -28,7 +28,8 @@ from selfcorrect_env.types import (
     Verdict,
     Verifier,
 )
-from selfcorrect_env.verifiers.base import as_verifier, judge
+from selfcorrect_env.verifiers import get_verifier
+from selfcorrect_env.verifiers.base import judge
 
 T = TypeVar("T")
 RightReply = Callable[[Problem], str]
@@ -54,7 +55,7 @@ HOSTILE_REPLIES: tuple[str, ...] = (
 
 def check_problem_set(
     problems: Sequence[Problem],
-    verifier: Verifier | ScoreFunction,
+    verifier: str | Verifier | ScoreFunction,
     *,
     right_reply: RightReply | None = None,
 ) -> None:
@@ -68,7 +69,7 @@ def check_problem_set(
     Raises:
         ContractError: a problem's statement is blank, or its right reply does not score 1.
     """
-    verifier, write = as_verifier(verifier), right_reply or _reference
+    verifier, write = get_verifier(verifier), right_reply or _reference
     for problem in problems:
         _require(
             bool(problem.prompt.strip()),
@@ -88,7 +89,7 @@ def check_problem_set(
 
 
 def check_verifier(
-    verifier: Verifier | ScoreFunction,
+    verifier: str | Verifier | ScoreFunction,
     problems: Sequence[Problem],
     *,
     right_reply: RightReply | None = None,
@@ -104,7 +105,7 @@ def check_verifier(
       in order.
 
     Args:
-        verifier: the object or function to check.
+        verifier: the object, function or name to check.
         problems: a few problems with references; at least one.
         right_reply: writes a right reply to a problem; by default its reference as it is.
         hostile: replies that must do no harm.
@@ -113,7 +114,7 @@ def check_verifier(
     Raises:
         ContractError: naming the broken point.
     """
-    verifier = as_verifier(verifier)
+    verifier = get_verifier(verifier)
     check_problem_set(problems, verifier, right_reply=right_reply)
     write, first = right_reply or _reference, problems[0]
 
@@ -123,7 +124,7 @@ def check_verifier(
         _require(
             isinstance(verdict, Verdict),
             f"{what} returned a {type(verdict).__name__}",
-            "verify() must return a Verdict; a plain function is wrapped by as_verifier",
+            "verify() must return a Verdict; a plain function is wrapped by get_verifier",
         )
         return verdict
 

@@ -5,6 +5,7 @@ import time
 
 import pytest
 
+from selfcorrect_env.datasets import load_problems
 from selfcorrect_env.errors import ContractError
 from selfcorrect_env.problems import ProblemSet
 from selfcorrect_env.testing import check_agent, check_problem_set, check_verifier
@@ -41,6 +42,13 @@ def test_good_parts_pass():
         lambda p, r: r == f"<{p.reference}>", SUMS, right_reply=lambda p: f"<{p.reference}>"
     )
     check_agent(lambda conversation: conversation[-1]["content"])
+
+
+@pytest.mark.parametrize("name", ["exact", "first-digit"])
+def test_our_own_verifiers_and_problem_sets_pass(name):
+    problems = load_problems("arithmetic").head(20)
+    check_verifier(name, problems)
+    check_problem_set(problems, name)
 
 
 def test_a_reference_that_the_verifier_rejects_is_named():
