@@ -152,7 +152,7 @@ class SelfCorrectEnv(gym.Env[Conversation, str]):
         if self.render_mode == "human":
             self._print()
         info = {"problem_id": session.problem.id, "attempt": 0, "problem_set": self._setup.facts()}
-        return session.conversation, info
+        return session.observation(), info
 
     def step(self, action: str) -> tuple[Conversation, float, bool, bool, dict[str, Any]]:
         """Give the next reply.
@@ -189,7 +189,7 @@ class SelfCorrectEnv(gym.Env[Conversation, str]):
             info["transition"] = episode.transition
         if self.render_mode == "human":
             self._print()
-        return session.conversation, verdict.score, over, False, info
+        return session.observation(), verdict.score, over, False, info
 
     def render(self) -> str | None:  # type: ignore[override]  # gymnasium's type has frames only
         """Return the episode so far as text (``"ansi"``); ``"human"`` has printed it already.

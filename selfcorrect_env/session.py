@@ -145,10 +145,14 @@ class Session:
             self.conversation = setup.prompts.correct(self.conversation, attempt.reply)
         return over
 
+    def observation(self) -> Conversation:
+        """Return the conversation in messages of its own: a caller may keep or change them."""
+        return tuple([message.copy() for message in self.conversation])
+
     def finished(self) -> Episode:
         """Return the episode as a record."""
         return Episode(
-            problem=self.problem, attempts=self.attempts, conversation=self.conversation
+            problem=self.problem, attempts=self.attempts, conversation=self.observation()
         )
 
 

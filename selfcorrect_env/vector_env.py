@@ -269,7 +269,7 @@ class SelfCorrectVectorEnv(VectorEnv[Conversations, Sequence[str], NDArray[Any]]
         ended = np.flatnonzero(over).tolist()
         final_observations: list[Conversation | None] = [None] * self.num_envs
         for row in ended:
-            final_observations[row] = self._session(row).conversation
+            final_observations[row] = self._session(row).observation()
         for row in ended:
             self._start(row, None)
         final_infos = _masked(infos, over)
@@ -283,7 +283,7 @@ class SelfCorrectVectorEnv(VectorEnv[Conversations, Sequence[str], NDArray[Any]]
         }
 
     def _observations(self) -> Conversations:
-        return tuple(() if s is None else s.conversation for s in self._sessions)
+        return tuple(() if s is None else s.observation() for s in self._sessions)
 
     def _infos(self, rows: Sequence[int]) -> dict[str, Any]:
         """Return the infos of ``rows`` as gymnasium lays them out: an array and a mask a key."""
