@@ -81,4 +81,4 @@ def test_a_torch_that_is_there_is_kept(root: Path) -> None:
 
 def test_the_range_is_that_of_the_agents_extra(script: ModuleType) -> None:
     declared = [line for line in requires("selfcorrect-env") or [] if re.match(r"torch\b", line)]
-    assert [line.split(";")[0].strip() for line in declared] == [script.REQUIREMENT]
+    assert {line.split(";")[0].strip() for line in declared} == {script.REQUIREMENT}

@@ -40,8 +40,8 @@ def python_blocks(text: str) -> list[Block]:
         if fence is not None:
             if line.strip() == "```":
                 if fence == "python":
-                    start = number - len(code)
-                    blocks.append(Block(start, tuple(headings.values()), "\n".join(code) + "\n"))
+                    first = number - len(code)
+                    blocks.append(Block(first, tuple(headings.values()), "\n".join(code) + "\n"))
                 fence = None
             else:
                 code.append(line)
@@ -132,5 +132,5 @@ def test_blocks_are_found_with_their_headings() -> None:
     )
     assert python_blocks(text) == [
         Block(5, ("Title", "Plugging in", "An agent"), "x = 1\n# no heading\n"),
-        Block(12, ("Title", "After"), "y = 2\n"),
+        Block(13, ("Title", "After"), "y = 2\n"),
     ]
