@@ -68,6 +68,12 @@ class LanguageModelAgent:
         self._context: Context | None = None
         self._expected: tuple[Conversation, ...] = ()
 
+    @property
+    def decoding(self) -> str:
+        """How replies are drawn, for reports."""
+        how = "greedy" if self.temperature == 0 else f"T = {self.temperature:g}"
+        return f"{how}, at most {self.max_new_tokens} tokens"
+
     @classmethod
     def from_config(cls, config: PlayConfig) -> Self:
         """Load the model that ``config`` names and return an agent that plays with it."""

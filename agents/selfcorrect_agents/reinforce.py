@@ -36,7 +36,6 @@ class Objective:
     """Discount across turns; 0 credits each turn with its own reward (appendix A.2)."""
     kl: KLTerm = "full_loss"
     """How the KL enters."""
-    cv: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,8 +108,6 @@ def update(
         return {"train/skipped": 1.0}
     betas = torch.tensor(objective.betas, device=rewards.device)
     returns = objectives.reward_to_go(rewards, objective.gamma)
-    if objective.cv:
-        returns = returns.clone(); returns[:, 1:] -= objective.cv * rollout.scores[:, :-1]
     advantages = objectives.leave_one_out(returns, rollout.samples, valid)
     optimizer.zero_grad()
     parts: list[Scores] = []

@@ -28,7 +28,7 @@ from pathlib import Path
 import numpy as np
 import torch
 import transformers
-from selfcorrect_env.datasets import load_problems
+from selfcorrect_env.datasets.arithmetic import as_problem, chains
 from selfcorrect_env.prompts import PROMPTS
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers
 from torch.nn.functional import cross_entropy
@@ -161,9 +161,7 @@ def corpus(config: TinyConfig, count: int) -> tuple[list[str], np.ndarray]:
     """
     prompts = PROMPTS["arithmetic"]
     rng = np.random.default_rng([config.seed, 1])
-    problems = load_problems(
-        "arithmetic", split="train", size=count, seed=config.seed, operations=config.operations
-    )
+    problems = map(as_problem, chains(rng, count, split="train", operations=config.operations))
     behaviour = rng.choice(3, size=count, p=[config.copy, config.fix, 1 - config.copy - config.fix])
     first_right = rng.random(count) < config.first_right
     texts, masked = [], np.full(count, -1)

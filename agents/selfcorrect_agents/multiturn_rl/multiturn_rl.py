@@ -16,9 +16,9 @@ from selfcorrect_agents.training import Figures, OnPolicyConfig, Trainer, check
 class MultiTurnRLConfig(OnPolicyConfig):
     """Plain multi-turn RL's own coefficients."""
 
-    steps: int = 120
+    steps: int = 200
     """Steps, ≥ 1."""
-    beta_1: float = 0.01
+    beta_1: float = 0.02
     """β₁, the KL coefficient of every turn, ≥ 0; the paper: 0.01 (table 5)."""
 
     def __post_init__(self) -> None:

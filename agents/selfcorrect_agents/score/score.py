@@ -20,7 +20,7 @@ from selfcorrect_agents.training import Figures, OnPolicyConfig, Trainer, check
 class SCoReConfig(OnPolicyConfig):
     """SCoRe's own coefficients; the defaults are tuned on `SelfCorrect-Arithmetic-v0`."""
 
-    stage_one_steps: int = 100
+    stage_one_steps: int = 180
     """Steps of stage I, ≥ 0; 0 leaves the stage out (an ablation of table 4)."""
     stage_two_steps: int = 20
     """Steps of stage II, ≥ 0."""
@@ -30,7 +30,7 @@ class SCoReConfig(OnPolicyConfig):
     """α of the progress bonus, ≥ 0; the paper: 10 (table 5). 0 turns shaping off."""
     beta_1: float = 0.2
     """β₁, the KL coefficient of every turn, ≥ 0; the paper: 0.01 (table 5)."""
-    beta_2: float = 0.5
+    beta_2: float = 0.1
     """β₂, stage I's further KL coefficient of the first turn, ≥ 0; the paper: 0.1 or 0.25."""
 
     def __post_init__(self) -> None:
@@ -53,7 +53,7 @@ class SCoReConfig(OnPolicyConfig):
         setting: dict[str, Any] = {
             "problems": 64, "samples": 8, "learning_rate": 5e-6, "stage_two_learning_rate": 5e-6,
             "stage_one_steps": 1500, "stage_two_steps": 1500, "alpha": 10.0, "beta_1": 0.01,
-            "beta_2": 0.1, "max_new_tokens": 1024,
+            "beta_2": 0.1, "max_new_tokens": 1024, "max_grad_norm": 1.0,
         }
         return cls(**(setting | changes))
 
@@ -63,7 +63,7 @@ class SCoReConfig(OnPolicyConfig):
         setting: dict[str, Any] = {
             "problems": 16, "samples": 8, "learning_rate": 1e-5, "stage_two_learning_rate": 1e-5,
             "stage_one_steps": 750, "stage_two_steps": 750, "alpha": 10.0, "beta_1": 0.01,
-            "beta_2": 0.25, "max_new_tokens": 512,
+            "beta_2": 0.25, "max_new_tokens": 512, "max_grad_norm": 1.0,
         }
         return cls(**(setting | changes))
 
