@@ -21,8 +21,8 @@ from selfcorrect_env.errors import (
 from selfcorrect_env.problems import ProblemSet
 from selfcorrect_env.prompts import Prompts
 from selfcorrect_env.registration import register_envs
-from selfcorrect_env.report import Report
-from selfcorrect_env.rollout import evaluate, play
+from selfcorrect_env.report import Report, compare
+from selfcorrect_env.rollout import as_agent, evaluate, play
 from selfcorrect_env.types import (
     Agent,
     Attempt,
@@ -62,11 +62,13 @@ __all__ = [
     "SelfCorrectVectorEnv",
     "Transition",
     "UnknownNameError",
-    "Verdict",
     "VectorProgressBonus",
+    "Verdict",
     "Verifier",
     "VerifierError",
     "__version__",
+    "as_agent",
+    "compare",
     "evaluate",
     "play",
     "register_envs",

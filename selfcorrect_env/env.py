@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 import gymnasium as gym
 
 from selfcorrect_env.errors import EpisodeError, UnknownNameError
 from selfcorrect_env.problems import ProblemSet
 from selfcorrect_env.prompts import Prompts
-from selfcorrect_env.session import Problems, Session, Setup, attempt_of, require_reply
+from selfcorrect_env.session import Problems, Session, Setup, require_reply
 from selfcorrect_env.spaces import ConversationSpace, ReplySpace
 from selfcorrect_env.types import Conversation, ScoreFunction, Verifier
 from selfcorrect_env.verifiers.base import judge
@@ -57,7 +57,8 @@ class SelfCorrectEnv(gym.Env[Conversation, str]):
     ## Arguments
     problems: the name of a problem set, a `ProblemSet`, a list of dicts with ``prompt`` and
         ``reference``, or the path of a JSON Lines, JSON or Parquet file of such rows.
-    split: ``"test"`` or ``"train"``.
+    split: of a named set, ``"test"`` or ``"train"``; for dicts and files, what their set is
+        said to be. A `ProblemSet` keeps its own.
     verifier: a verifier's name, a `Verifier`, or a function ``(problem, response) -> score``;
         by default the problem set's own, or ``"exact"``.
     prompts: the name of prompts or a `Prompts`; by default the problem set's own, or
@@ -84,7 +85,10 @@ class SelfCorrectEnv(gym.Env[Conversation, str]):
 
     """
 
-    metadata: ClassVar[dict[str, Any]] = {"render_modes": ["human", "ansi"], "render_fps": 4}
+    metadata: dict[str, Any] = {  # noqa: RUF012  gymnasium's, which instances may replace
+        "render_modes": ["human", "ansi"],
+        "render_fps": 4,
+    }
 
     def __init__(
         self,
@@ -101,7 +105,6 @@ class SelfCorrectEnv(gym.Env[Conversation, str]):
             raise UnknownNameError.of("render mode", render_mode, self.metadata["render_modes"])
         self._setup = Setup.resolve(problems, split, verifier, prompts, attempts, options)
         self._session: Session | None = None
-        self._over = True
         self.render_mode = render_mode
         self.observation_space = ConversationSpace()
         self.action_space = ReplySpace()
@@ -144,15 +147,13 @@ class SelfCorrectEnv(gym.Env[Conversation, str]):
         for name in options:
             if name not in RESET_OPTIONS:
                 raise UnknownNameError.of("option of reset", name, RESET_OPTIONS)
-        index = self._setup.index_of(options.get("index"), options.get("id"))
-        if index is None:
-            index = int(self.np_random.integers(len(self.problems)))
-        self._session = session = Session(self.problems[index], self.prompts)
-        self._over = False
+        problem = self._setup.chosen(options.get("index"), options.get("id"))
+        if problem is None:
+            problem = self._setup.drawn(self.np_random)
+        self._session = session = Session(problem, self._setup)
         if self.render_mode == "human":
-            self._print()
-        info = {"problem_id": session.problem.id, "attempt": 0, "problem_set": self._setup.facts()}
-        return session.observation(), info
+            self._print(session)
+        return session.observation(), session.info()
 
     def step(self, action: str) -> tuple[Conversation, float, bool, bool, dict[str, Any]]:
         """Give the next reply.
@@ -170,26 +171,18 @@ class SelfCorrectEnv(gym.Env[Conversation, str]):
         """
         reply = require_reply(action)
         session = self._session
-        if session is None or self._over:
+        if session is None or session.over:
             raise EpisodeError(
                 "step() was called before reset()."
                 if session is None
-                else f"step() was called after the episode's {self.attempts} attempts; "
-                "call reset() to start another."
+                else f"step() was called after the episode's last attempt ({self.attempts} of "
+                f"{self.attempts}); call reset() to start another."
             )
         (verdict,) = judge(self.verifier, (session.problem,), (reply,))
-        self._over = over = session.add(attempt_of(reply, verdict), self._setup)
-        info: dict[str, Any] = {
-            "problem_id": session.problem.id,
-            "attempt": len(session.attempts),
-            "verdict": verdict,
-        }
-        if over:
-            info["finished"] = episode = session.finished()
-            info["transition"] = episode.transition
+        session.add(reply, verdict)
         if self.render_mode == "human":
-            self._print()
-        return session.observation(), verdict.score, over, False, info
+            self._print(session)
+        return session.observation(), float(verdict.score), session.over, False, session.info()
 
     def render(self) -> str | None:  # type: ignore[override]  # gymnasium's type has frames only
         """Return the episode so far as text (``"ansi"``); ``"human"`` has printed it already.
@@ -211,10 +204,8 @@ class SelfCorrectEnv(gym.Env[Conversation, str]):
 
     __repr__ = __str__
 
-    def _print(self) -> None:
+    @staticmethod
+    def _print(session: Session) -> None:
         from selfcorrect_env.rendering import to_terminal
 
-        if self._session is not None:
-            to_terminal(
-                self._session.problem, self._session.conversation, self._session.attempts
-            )
+        to_terminal(session.problem, session.conversation, session.attempts)

@@ -28,16 +28,21 @@ def to_text(
     return captured.get()
 
 
-def to_terminal(
-    problem: Problem, conversation: Conversation, attempts: Sequence[Attempt]
-) -> None:
-    """Print what the last reset or step added to an episode, in colour where there is any."""
+def to_terminal(problem: Problem, conversation: Conversation, attempts: Sequence[Attempt]) -> None:
+    """Print what the last reset or step added to an episode, in colour where there is any.
+
+    What the terminal's encoding lacks is printed as an escape.
+    """
     console = Console()
     parts = list(panels(problem, conversation, attempts))
     replies = [i for i, m in enumerate(conversation) if m["role"] == "assistant"]
     new = parts[replies[len(attempts) - 1] :] if attempts else parts
-    for part in new:
-        console.print(part)
+    with console.capture() as captured:
+        for part in new:
+            console.print(part)
+    text = captured.get().encode(console.encoding, "backslashreplace").decode(console.encoding)
+    console.file.write(text)
+    console.file.flush()
 
 
 def panels(
@@ -81,7 +86,7 @@ def describe(verdict: Verdict) -> str:
 
 
 def printable(text: str, longest: int = LONGEST) -> str:
-    """Return ``text`` so that any terminal and encoding can show it, cut to ``longest``.
+    """Return ``text`` so that any terminal can show it, cut to ``longest`` characters.
 
     Control characters and lone surrogates become escapes such as ``\\x00``.
     """

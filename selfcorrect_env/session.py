@@ -1,22 +1,27 @@
-"""What an environment is made of: problems, a verifier, prompts and a number of attempts."""
+"""What an environment is made of (`Setup`), and one episode under way in it (`Session`)."""
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
+import numpy as np
+
 from selfcorrect_env.datasets import load_problems, source
 from selfcorrect_env.errors import ProblemSetError
 from selfcorrect_env.problems import ProblemSet
 from selfcorrect_env.prompts import Prompts, get_prompts
+from selfcorrect_env.rows import SUFFIXES
 from selfcorrect_env.types import (
     Attempt,
     Conversation,
     Episode,
     Message,
     Problem,
+    Reply,
     ScoreFunction,
     Verdict,
     Verifier,
@@ -25,8 +30,6 @@ from selfcorrect_env.verifiers import get_verifier
 
 Problems: TypeAlias = "str | Path | ProblemSet | Iterable[Mapping[str, Any]]"
 """The name of a problem set, the path of a file, a set, or dicts with prompt and reference."""
-
-_FILE_ENDINGS = (".jsonl", ".jsonl.gz", ".ndjson", ".json", ".parquet")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,21 +63,23 @@ class Setup:
             raise TypeError(f"attempts must be an int, got {type(attempts).__name__}.")
         if attempts < 1:
             raise ValueError(f"attempts must be at least 1, got {attempts}.")
-        named = isinstance(problems, str) and not problems.lower().endswith(_FILE_ENDINGS)
-        if options and not named:
-            raise TypeError(
-                f"The options {', '.join(sorted(options))} belong to named problem sets; "
-                f"with problems={type(problems).__name__} there are none."
-            )
-        if named:
-            defaults = source(problems)
+        if isinstance(problems, str) and not problems.lower().endswith(SUFFIXES):
+            named = source(problems)
             loaded = load_problems(problems, split=split, **options)
-            verifier = verifier or defaults.verifier
-            prompts = prompts or defaults.prompts
+            verifier = named.verifier if verifier is None else verifier
+            prompts = named.prompts if prompts is None else prompts
+        elif options:
+            raise TypeError(
+                f"Unknown option {', '.join(map(repr, sorted(options)))}: further options belong "
+                f"to named problem sets; problems={type(problems).__name__} has none."
+            )
         else:
             loaded = _given_problems(problems, split)
         return cls(
-            loaded, get_verifier(verifier or "exact"), get_prompts(prompts or "plain"), attempts
+            loaded,
+            get_verifier("exact" if verifier is None else verifier),
+            get_prompts("plain" if prompts is None else prompts),
+            attempts,
         )
 
     def __str__(self) -> str:
@@ -95,65 +100,82 @@ class Setup:
             "fingerprint": problems.fingerprint,
         }
 
-    def index_of(self, index: int | None, id: str | None) -> int | None:
-        """Return the place of the problem that reset's options name; None if they name none.
+    def chosen(self, index: int | None = None, id: str | None = None) -> Problem | None:
+        """Return the problem that reset's options name, or None if they name none.
 
         Raises:
-            TypeError: ``index`` is no int or ``id`` no str.
-            IndexError: ``index`` lies outside the problem set.
+            TypeError: ``index`` is no int or ``id`` no str, or both are given.
+            IndexError: ``index`` lies outside the problem set (places are counted from 0).
             UnknownNameError: no problem has this id.
         """
         if index is not None and id is not None:
             raise TypeError("reset's options name a problem by 'index' or by 'id', not by both.")
         if id is not None:
             if not isinstance(id, str):
-                raise TypeError(f"options['id'] must be a str, got {type(id).__name__}.")
-            return self.problems.index(self.problems.by_id(id))
+                raise TypeError(f"options['id'] must be a str, got {type(id).__name__} ({id!r}).")
+            return self.problems.by_id(id)
         if index is None:
             return None
         try:
-            place = index.__index__()
-        except AttributeError:
-            raise TypeError(f"options['index'] must be an int, got {index!r}.") from None
-        if not 0 <= place < len(self.problems):
-            raise IndexError(
-                f"Index {place} is outside problem set {self.problems.name!r} (split "
-                f"{self.problems.split!r}), which has {len(self.problems):,} problems "
-                f"(0 to {len(self.problems) - 1})."
-            )
-        return place
+            place = operator.index(index)
+        except TypeError:
+            raise TypeError(
+                f"options['index'] must be an int, got {type(index).__name__} ({index!r:.60})."
+            ) from None
+        if place < 0:
+            raise IndexError(f"options['index'] counts from 0, got {place}.")
+        return self.problems[place]
+
+    def drawn(self, generator: np.random.Generator) -> Problem:
+        """Return a problem drawn uniformly by ``generator``."""
+        return self.problems[int(generator.integers(len(self.problems)))]
 
 
 class Session:
     """An episode under way: its problem, its conversation and the attempts so far."""
 
-    __slots__ = ("attempts", "conversation", "problem")
+    __slots__ = ("attempts", "conversation", "problem", "setup")
 
-    def __init__(self, problem: Problem, prompts: Prompts) -> None:
+    def __init__(self, problem: Problem, setup: Setup) -> None:
         self.problem = problem
-        self.conversation: Conversation = prompts.first(problem)
+        self.setup = setup
+        self.conversation: Conversation = setup.prompts.first(problem)
         self.attempts: tuple[Attempt, ...] = ()
 
-    def add(self, attempt: Attempt, setup: Setup) -> bool:
-        """Record an attempt, extend the conversation, and return whether the episode is over."""
+    @property
+    def over(self) -> bool:
+        """Whether the last attempt was made."""
+        return len(self.attempts) >= self.setup.attempts
+
+    def add(self, reply: str, verdict: Verdict) -> None:
+        """Record an attempt; the instruction follows it unless it was the last."""
+        facts = (reply.tokens, reply.truncated) if isinstance(reply, Reply) else (None, None)
+        attempt = Attempt(reply=reply, verdict=verdict, tokens=facts[0], truncated=facts[1])
         self.attempts = (*self.attempts, attempt)
-        over = len(self.attempts) >= setup.attempts
-        if over:
-            last = Message(role="assistant", content=str(attempt.reply))
+        if self.over:
+            last = Message(role="assistant", content=str(reply))
             self.conversation = (*self.conversation, last)
         else:
-            self.conversation = setup.prompts.correct(self.conversation, attempt.reply)
-        return over
+            self.conversation = self.setup.prompts.correct(self.conversation, reply)
 
     def observation(self) -> Conversation:
         """Return the conversation in messages of its own: a caller may keep or change them."""
         return tuple([message.copy() for message in self.conversation])
 
-    def finished(self) -> Episode:
-        """Return the episode as a record."""
-        return Episode(
-            problem=self.problem, attempts=self.attempts, conversation=self.observation()
-        )
+    def info(self) -> dict[str, Any]:
+        """Return a fresh info of the last reset or step, as `SelfCorrectEnv` describes it."""
+        taken = len(self.attempts)
+        info: dict[str, Any] = {"problem_id": self.problem.id, "attempt": taken}
+        if not taken:
+            info["problem_set"] = self.setup.facts()
+            return info
+        info["verdict"] = self.attempts[-1].verdict
+        if self.over:
+            info["finished"] = episode = Episode(
+                problem=self.problem, attempts=self.attempts, conversation=self.observation()
+            )
+            info["transition"] = episode.transition
+        return info
 
 
 def require_reply(reply: object) -> str:
@@ -163,16 +185,6 @@ def require_reply(reply: object) -> str:
     raise TypeError(
         f"A reply must be a str, got {type(reply).__name__} ({reply!r:.60}). "
         "Decode token ids to text first."
-    )
-
-
-def attempt_of(reply: str, verdict: Verdict) -> Attempt:
-    """Return the attempt of a reply, with the facts that a `Reply` carries."""
-    return Attempt(
-        reply=reply,
-        verdict=verdict,
-        tokens=getattr(reply, "tokens", None),
-        truncated=getattr(reply, "truncated", None),
     )
 
 

@@ -6,7 +6,7 @@ neither. These two spaces accept every string, in constant time.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, NoReturn
 
 import numpy as np
@@ -50,7 +50,7 @@ class ReplySpace(Space[str]):
         """Return whether ``x`` is a str."""
         return isinstance(x, str)
 
-    def to_jsonable(self, sample_n: Sequence[str]) -> list[str]:
+    def to_jsonable(self, sample_n: Iterable[str]) -> list[str]:
         """Return the texts as a list of plain str."""
         return [str(text) for text in sample_n]
 
@@ -104,7 +104,7 @@ class ConversationSpace(Space[Conversation]):
             for message in x
         )
 
-    def to_jsonable(self, sample_n: Sequence[Conversation]) -> list[list[dict[str, str]]]:
+    def to_jsonable(self, sample_n: Iterable[Conversation]) -> list[list[dict[str, str]]]:
         """Return the conversations as lists of dicts."""
         return [
             [{"role": m["role"], "content": str(m["content"])} for m in conversation]
@@ -138,7 +138,7 @@ def _refuse_masks(space: Space[Any], mask: object, probability: object) -> None:
 def _no_shared_memory(space: Space[Any], n: int = 1, ctx: Any = None) -> NoReturn:
     raise ValueError(
         f"{space} holds text of any length, which fixed shared memory can't. Use the environment's "
-        'own vectorised form, gym.make_vec(id, num_envs), or pass shared_memory=False: '
+        "own vectorised form, gym.make_vec(id, num_envs), or pass shared_memory=False: "
         'gym.make_vec(id, num_envs, vectorization_mode="async", '
         'vector_kwargs={"shared_memory": False}).'
     )

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, ClassVar
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from gymnasium.utils import seeding
@@ -15,9 +15,9 @@ from selfcorrect_env.env import SelfCorrectEnv
 from selfcorrect_env.errors import EpisodeError, UnknownNameError
 from selfcorrect_env.problems import ProblemSet
 from selfcorrect_env.prompts import Prompts
-from selfcorrect_env.session import Problems, Session, Setup, attempt_of, require_reply
+from selfcorrect_env.session import Problems, Session, Setup, require_reply
 from selfcorrect_env.spaces import ConversationSpace, ReplySpace, object_array
-from selfcorrect_env.types import Conversation, ScoreFunction, Verifier
+from selfcorrect_env.types import Conversation, Problem, ScoreFunction, Verifier
 from selfcorrect_env.verifiers.base import judge
 
 Conversations = tuple[Conversation, ...]
@@ -29,8 +29,10 @@ class SelfCorrectVectorEnv(VectorEnv[Conversations, Sequence[str], NDArray[Any]]
 
     Sub-environment ``i`` plays exactly what a single environment seeded with ``seed + i``
     plays. Observations are a tuple of conversations; actions a sequence of replies; rewards
-    a (num_envs,) float64 array; infos are gymnasium's dict of arrays with ``_key`` masks,
-    with the keys of `SelfCorrectEnv` (``problem_set`` after ``reset`` alone).
+    a (num_envs,) float64 array; infos are gymnasium's dict of arrays with ``_key`` masks, with
+    the keys of `SelfCorrectEnv`. In every autoreset mode all of it equals what
+    ``gymnasium.vector.SyncVectorEnv`` makes of single environments; only faster, and the
+    verifier sees a step's replies at once.
 
     Args:
         num_envs: how many episodes, ≥ 1.
@@ -48,7 +50,7 @@ class SelfCorrectVectorEnv(VectorEnv[Conversations, Sequence[str], NDArray[Any]]
         options: further options of the named problem set.
     """
 
-    metadata: ClassVar[dict[str, Any]] = {
+    metadata: dict[str, Any] = {  # noqa: RUF012  gymnasium's, which instances may replace
         "render_modes": [],
         "autoreset_mode": AutoresetMode.SAME_STEP,
     }
@@ -78,7 +80,6 @@ class SelfCorrectVectorEnv(VectorEnv[Conversations, Sequence[str], NDArray[Any]]
         self.metadata = {**type(self).metadata, "autoreset_mode": self.autoreset_mode}
         self._setup = Setup.resolve(problems, split, verifier, prompts, attempts, options)
         self._sessions: list[Session | None] = [None] * num_envs
-        self._over = np.ones(num_envs, dtype=bool)
         self._generators: list[np.random.Generator | None] = [None] * num_envs
         self.render_mode = None
         self.single_observation_space = ConversationSpace()
@@ -147,26 +148,16 @@ class SelfCorrectVectorEnv(VectorEnv[Conversations, Sequence[str], NDArray[Any]]
         for name in options:
             if name not in RESET_OPTIONS:
                 raise UnknownNameError.of("option of reset", name, RESET_OPTIONS)
+        # everything is checked first: a bad argument leaves every episode as it was
         rows = self._rows_to_reset(options.get("reset_mask"))
-        for row, row_seed in zip(rows, self._seeds(seed, rows), strict=True):
-            if row_seed is not None:
-                self._generators[row] = seeding.np_random(row_seed)[0]
-        chosen = options.get("index")
-        if chosen is not None:
-            self._require_length("options['index']", chosen)
-            # checked as a whole first: a bad index must leave every episode as it was
-            chosen = [self._setup.index_of(index, None) for index in chosen]
+        chosen = self._chosen(options.get("index"))
+        seeds = self._seeds(seed)
         for row in rows:
-            self._start(row, None if chosen is None else chosen[row])
-        infos = self._infos(rows)
-        facts = self._setup.facts()
-        mask = infos["_problem_id"]
-        infos["problem_set"] = {
-            key: np.array([value] * self.num_envs) for key, value in facts.items()
-        }
-        infos["problem_set"] |= {f"_{key}": mask.copy() for key in facts}
-        infos["_problem_set"] = mask.copy()
-        return self._observations(), infos
+            if seeds[row] is not None:
+                self._generators[row] = seeding.np_random(seeds[row])[0]
+            self._start(row, chosen[row])
+        infos = [s.info() if s and row in rows else None for row, s in enumerate(self._sessions)]
+        return self._observations(), batch_infos(infos)
 
     def step(
         self, actions: Sequence[str]
@@ -183,46 +174,63 @@ class SelfCorrectVectorEnv(VectorEnv[Conversations, Sequence[str], NDArray[Any]]
             EpisodeError: a sub-environment has no episode under way.
         """
         self._require_length("actions", actions)
-        playing, resetting = self._divide()
+        sessions = self._under_way()
+        playing = [row for row, session in enumerate(sessions) if not session.over]
         replies = [require_reply(actions[row]) for row in playing]
-        sessions = [self._session(row) for row in playing]
-        verdicts = judge(self.verifier, [s.problem for s in sessions], replies)
+        problems = [sessions[row].problem for row in playing]
+        verdicts = judge(self.verifier, problems, replies) if playing else []
         rewards = np.zeros(self.num_envs)
-        self._over[:] = False
-        for row, session, reply, verdict in zip(playing, sessions, replies, verdicts, strict=True):
-            self._over[row] = session.add(attempt_of(reply, verdict), self._setup)
+        terminations = np.zeros(self.num_envs, dtype=bool)
+        infos: list[dict[str, Any]] = [{}] * self.num_envs
+        for row, reply, verdict in zip(playing, replies, verdicts, strict=True):
+            session = sessions[row]
+            session.add(reply, verdict)
             rewards[row] = verdict.score
-        over = self._over.copy()
-        for row in resetting:
-            self._start(row, None)
-        infos = self._infos(range(self.num_envs))
-        if self.autoreset_mode == AutoresetMode.SAME_STEP and over.any():
-            infos = self._reset_ended(over, infos)
-        return self._observations(), rewards, over, np.zeros(self.num_envs, dtype=bool), infos
+            terminations[row] = session.over
+            infos[row] = session.info()
+        for row, session in enumerate(sessions):
+            if not session.over:
+                continue
+            if not terminations[row]:  # NEXT_STEP: ended in the step before
+                infos[row] = self._start(row).info()
+            elif self.autoreset_mode == AutoresetMode.SAME_STEP:
+                final = {"final_obs": session.observation(), "final_info": infos[row]}
+                infos[row] = self._start(row).info() | final
+        truncations = np.zeros(self.num_envs, dtype=bool)
+        return self._observations(), rewards, terminations, truncations, batch_infos(infos)
 
     def __repr__(self) -> str:
         name = self.spec.id if self.spec is not None else type(self).__name__
         return f"<{name} × {self.num_envs}: {self._setup}>"
 
     # -- the parts of reset and step ----------------------------------------------------
-    def _rows_to_reset(self, mask: Any) -> list[int]:
+    def _rows_to_reset(self, mask: Any) -> Sequence[int]:
         if mask is None:
-            return list(range(self.num_envs))
+            return range(self.num_envs)
         self._require_length("options['reset_mask']", mask)
-        rows = np.flatnonzero(np.asarray(mask, dtype=bool)).tolist()
-        if not rows:
+        flags = np.asarray(mask)
+        if flags.dtype != bool or flags.ndim != 1:
+            raise TypeError(
+                f"options['reset_mask'] must be a ({self.num_envs},) array of bool, got "
+                f"shape {flags.shape} of {flags.dtype}."
+            )
+        if not flags.any():
             raise ValueError("options['reset_mask'] must be True somewhere.")
-        return rows
+        return np.flatnonzero(flags).tolist()
 
-    def _seeds(
-        self, seed: int | Sequence[int | None] | None, rows: Sequence[int]
-    ) -> list[int | None]:
+    def _chosen(self, indices: Any) -> Sequence[Problem | None]:
+        if indices is None:
+            return [None] * self.num_envs
+        self._require_length("options['index']", indices)
+        return [self._setup.chosen(index) for index in indices]
+
+    def _seeds(self, seed: int | Sequence[int | None] | None) -> Sequence[int | None]:
         if seed is None:
-            return [None] * len(rows)
+            return [None] * self.num_envs
         if isinstance(seed, int):
-            return [seed + row for row in rows]
+            return [seed + row for row in range(self.num_envs)]
         self._require_length("seed", seed)
-        return [seed[row] for row in rows]
+        return seed
 
     def _require_length(self, name: str, values: Any) -> None:
         if isinstance(values, str) or not hasattr(values, "__len__"):
@@ -236,97 +244,59 @@ class SelfCorrectVectorEnv(VectorEnv[Conversations, Sequence[str], NDArray[Any]]
                 f"got {len(values)}."
             )
 
-    def _start(self, row: int, index: int | None) -> None:
-        if index is None:
+    def _start(self, row: int, problem: Problem | None = None) -> Session:
+        if problem is None:
             generator = self._generators[row]
             if generator is None:
                 generator = self._generators[row] = seeding.np_random()[0]
-            index = int(generator.integers(len(self.problems)))
-        self._sessions[row] = Session(self.problems[index], self.prompts)
-        self._over[row] = False
-
-    def _session(self, row: int) -> Session:
-        session = self._sessions[row]
-        if session is None:
-            raise EpisodeError("step() was called before reset().")
+            problem = self._setup.drawn(generator)
+        self._sessions[row] = session = Session(problem, self._setup)
         return session
 
-    def _divide(self) -> tuple[Sequence[int], Sequence[int]]:
-        """Return the rows that play in this step, and those that only reset in it."""
-        rows = range(self.num_envs)
-        if not self._over.any() or self._sessions[0] is None:
-            return rows, ()
-        if self.autoreset_mode == AutoresetMode.NEXT_STEP:
-            return np.flatnonzero(~self._over).tolist(), np.flatnonzero(self._over).tolist()
-        ended = np.flatnonzero(self._over).tolist()
-        raise EpisodeError(
-            f"step() was called after the end of the episodes of sub-environments {ended}; reset "
-            "them first: reset(options={'reset_mask': terminations})."
-        )
-
-    def _reset_ended(self, over: NDArray[Any], infos: dict[str, Any]) -> dict[str, Any]:
-        """Start the next episode where one ended; what ended moves to the final observation."""
-        ended = np.flatnonzero(over).tolist()
-        final_observations: list[Conversation | None] = [None] * self.num_envs
-        for row in ended:
-            final_observations[row] = self._session(row).observation()
-        for row in ended:
-            self._start(row, None)
-        final_infos = _masked(infos, over)
-        after = self._infos(range(self.num_envs))
-        return {
-            **after,
-            "final_obs": object_array(final_observations),
-            "_final_obs": over.copy(),
-            "final_info": final_infos,
-            "_final_info": over.copy(),
-        }
+    def _under_way(self) -> list[Session]:
+        """Return every session, if each may be stepped in this autoreset mode."""
+        sessions = [session for session in self._sessions if session is not None]
+        if len(sessions) < self.num_envs:
+            raise EpisodeError("step() was called before reset().")
+        if self.autoreset_mode == AutoresetMode.DISABLED:
+            ended = [row for row, session in enumerate(sessions) if session.over]
+            if ended:
+                raise EpisodeError(
+                    f"step() was called after the end of the episodes of sub-environments {ended};"
+                    " reset them first: reset(options={'reset_mask': terminations})."
+                )
+        return sessions
 
     def _observations(self) -> Conversations:
-        return tuple(() if s is None else s.observation() for s in self._sessions)
-
-    def _infos(self, rows: Sequence[int]) -> dict[str, Any]:
-        """Return the infos of ``rows`` as gymnasium lays them out: an array and a mask a key."""
-        count = self.num_envs
-        columns: dict[str, list[Any]] = {"problem_id": [None] * count, "attempt": [0] * count}
-        present = {"problem_id": np.zeros(count, dtype=bool)}
-        for row in rows:
-            session = self._session(row)
-            taken = len(session.attempts)
-            present["problem_id"][row] = True
-            columns["problem_id"][row] = session.problem.id
-            columns["attempt"][row] = taken
-            if taken:
-                self._put(columns, present, "verdict", row, session.attempts[-1].verdict)
-            if taken >= self.attempts:
-                episode = session.finished()
-                self._put(columns, present, "finished", row, episode)
-                self._put(columns, present, "transition", row, episode.transition)
-        present["attempt"] = present["problem_id"].copy()
-        infos: dict[str, Any] = {}
-        for key, values in columns.items():
-            infos[key] = np.array(values) if key == "attempt" else object_array(values)
-            infos[f"_{key}"] = present[key]
-        return infos
-
-    def _put(
-        self, columns: dict[str, list[Any]], present: dict[str, Any], key: str, row: int, value: Any
-    ) -> None:
-        if key not in columns:
-            columns[key] = [None] * self.num_envs
-            present[key] = np.zeros(self.num_envs, dtype=bool)
-        columns[key][row] = value
-        present[key][row] = True
+        return tuple([() if s is None else s.observation() for s in self._sessions])
 
 
-def _masked(infos: dict[str, Any], rows: NDArray[Any]) -> dict[str, Any]:
-    """Return the part of ``infos`` that belongs to ``rows``."""
-    masked: dict[str, Any] = {}
-    for key, values in infos.items():
-        if key.startswith("_"):
-            continue
-        keep = infos[f"_{key}"] & rows
-        if keep.any():
-            masked[key] = np.where(keep, values, 0 if values.dtype == int else None)
-            masked[f"_{key}"] = keep
-    return masked
+def batch_infos(infos: Sequence[Mapping[str, Any] | None]) -> dict[str, Any]:
+    """Lay out the infos of sub-environments as gymnasium's vector environments do.
+
+    Args:
+        infos: one for each sub-environment; None or empty where there is none.
+
+    Returns:
+        For every key an array over the sub-environments, of int where the values are, else of
+        object; its mask, called ``_key``, says which of them have the key. Dicts are laid out
+        likewise, one level further down.
+    """
+    columns: dict[str, dict[int, Any]] = {}
+    for row, info in enumerate(infos):
+        if info:
+            for key, value in info.items():
+                columns.setdefault(key, {})[row] = value
+    batch: dict[str, Any] = {}
+    for key, column in columns.items():
+        rows = list(column)
+        kind = type(column[rows[0]])
+        if kind is dict:
+            batch[key] = batch_infos([column.get(row) for row in range(len(infos))])
+        elif kind is int:
+            batch[key] = np.array([column.get(row, 0) for row in range(len(infos))])
+        else:
+            batch[key] = object_array([column.get(row) for row in range(len(infos))])
+        batch[f"_{key}"] = mask = np.zeros(len(infos), dtype=bool)
+        mask[rows] = True
+    return batch

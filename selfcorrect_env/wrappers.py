@@ -11,6 +11,7 @@ from gymnasium.utils import RecordConstructorArgs
 from gymnasium.vector import VectorEnv, VectorWrapper
 from numpy.typing import NDArray
 
+from selfcorrect_env.errors import EpisodeError
 from selfcorrect_env.types import Conversation, Verdict
 
 
@@ -24,9 +25,7 @@ def progress_bonus(before: Verdict | None, now: Verdict, alpha: float) -> float:
     return alpha * (now.score - before.score)
 
 
-class ProgressBonus(
-    gym.Wrapper[Conversation, str, Conversation, str], RecordConstructorArgs
-):
+class ProgressBonus(gym.Wrapper[Conversation, str, Conversation, str], RecordConstructorArgs):
     """Adds SCoRe's bonus to the reward of every attempt after the first (paper, equation 5).
 
     ``info["bonus"]`` holds what was added.
@@ -62,10 +61,12 @@ class ProgressBonus(
     def step(self, action: str) -> tuple[Conversation, float, bool, bool, dict[str, Any]]:
         """Give the next reply; its reward has the bonus added."""
         observation, reward, terminated, truncated, info = self.env.step(action)
-        verdict: Verdict = info["verdict"]
-        bonus = progress_bonus(self._before, verdict, self.alpha)
-        self._before = verdict
-        info["bonus"] = bonus
+        verdict = _verdict_of(info, self.env)
+        if verdict is None:  # a wrapper below reset the environment instead
+            self._before = None
+            return observation, float(reward), terminated, truncated, info
+        info["bonus"] = bonus = progress_bonus(self._before, verdict, self.alpha)
+        self._before = None if terminated or truncated else verdict
         return observation, float(reward) + bonus, terminated, truncated, info
 
 
@@ -90,7 +91,10 @@ class VectorProgressBonus(VectorWrapper):
     ) -> tuple[Any, dict[str, Any]]:
         """Start episodes; those that a ``reset_mask`` leaves alone keep their progress."""
         mask = (options or {}).get("reset_mask")
-        observations, infos = self.env.reset(seed=seed, options=options)
+        observations, infos = self.env.reset(
+            seed=seed,  # pyright: ignore[reportArgumentType]  gymnasium's type forgets lists
+            options=options,
+        )
         for row in range(self.num_envs):
             if mask is None or mask[row]:
                 self._before[row] = None
@@ -102,22 +106,28 @@ class VectorProgressBonus(VectorWrapper):
         """Give every sub-environment its reply; rewards have the bonus added."""
         observations, rewards, terminations, truncations, infos = self.env.step(actions)
         bonuses = np.zeros(self.num_envs)
-        for row in range(self.num_envs):
-            verdict = _verdict(infos, row)
-            if verdict is not None:
+        over = terminations | truncations
+        now: list[Verdict | None] = [None] * self.num_envs
+        # in SAME_STEP mode an ended episode's info is the final one
+        for found in (infos, infos.get("final_info")):
+            if found is None or _verdict_of(found, self.env) is None:
+                continue
+            for row in np.flatnonzero(found["_verdict"]).tolist():
+                now[row] = verdict = found["verdict"][row]
                 bonuses[row] = progress_bonus(self._before[row], verdict, self.alpha)
-            self._before[row] = None if terminations[row] else verdict
-        infos["bonus"] = bonuses
-        infos["_bonus"] = np.ones(self.num_envs, dtype=bool)
+            found["bonus"] = np.where(found["_verdict"], bonuses, 0.0)
+            found["_bonus"] = found["_verdict"].copy()
+        self._before = [None if over[row] else now[row] for row in range(self.num_envs)]
         return observations, rewards + bonuses, terminations, truncations, infos
 
 
-def _verdict(infos: dict[str, Any], row: int) -> Verdict | None:
-    """Return the verdict of this step, which is in the final info where an episode ended."""
-    for place in (infos.get("final_info", {}), infos):
-        if "verdict" in place and place["_verdict"][row]:
-            return place["verdict"][row]
-    return None
+def _verdict_of(info: dict[str, Any], env: object) -> Any:
+    """Return ``info["verdict"]``, or None where the info is that of a reset."""
+    if "verdict" not in info and "attempt" not in info:
+        raise EpisodeError(
+            f"The progress bonus needs the info of a SelfCorrectEnv; {env} gives no 'verdict'."
+        )
+    return info.get("verdict")
 
 
 def _finite(alpha: float) -> float:
