@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import torch
-from selfcorrect_env import Conversation, Reply
 from typing_extensions import Self
 
 from selfcorrect_agents.models import load_policy
 from selfcorrect_agents.policy import Context, Policy
 from selfcorrect_agents.rollout import added
+from selfcorrect_env import Conversation, Reply
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,6 +86,8 @@ class LanguageModelAgent:
 
     def act(self, conversations: Sequence[Conversation]) -> list[Reply]:
         """Sample a reply to each conversation, in one batch."""
+        if not conversations:
+            return []
         context = self._continued(conversations) or self.policy.start(conversations)
         turn = context.sample(self.max_new_tokens, self.temperature, self._generator)
         replies = [self.policy.reply(turn, row) for row in range(len(conversations))]
@@ -102,11 +104,12 @@ class LanguageModelAgent:
             len(new) > len(old) and new[: len(old)] == old
             for new, old in zip(conversations, self._expected, strict=True)
         )
-        if not goes_on or self._context is None:
+        context, self._context = self._context, None  # a call that fails leaves nothing half-done
+        if not goes_on or context is None:
             return None
         before = [conversation[:-1] for conversation in self._expected]
-        self._context.extend(added(before, conversations))
-        return self._context
+        context.extend(added(before, conversations))
+        return context
 
     def save(self, path: str | Path) -> None:
         """Write the policy to a folder, as ``save_pretrained`` does."""

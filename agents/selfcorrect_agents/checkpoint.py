@@ -19,9 +19,9 @@ from typing import Any
 
 import numpy as np
 import torch
-from selfcorrect_env.errors import CheckpointError
 
 from selfcorrect_agents.policy import Policy
+from selfcorrect_env.errors import CheckpointError
 
 MANIFEST = "checkpoint.json"
 NAME = re.compile(r"step-(\d{6,})")
@@ -59,11 +59,14 @@ def save_checkpoint(
     """Write ``folder/step-…`` atomically and delete all but the newest ``keep`` checkpoints."""
     final = folder / f"step-{step:06d}"
     written = folder / f".writing-step-{step:06d}-{os.getpid()}"
-    shutil.rmtree(written, ignore_errors=True)
+    for abandoned in folder.glob(".writing-*"):  # by a process that was killed
+        shutil.rmtree(abandoned)
     written.mkdir(parents=True)
     policy.save_pretrained(written / "model")
     torch.save(optimizer.state_dict(), written / "optimizer.pt")
-    files = {str(p.relative_to(written)): _facts(p) for p in sorted(written.rglob("*")) if p.is_file()}
+    files = {
+        str(p.relative_to(written)): _facts(p) for p in sorted(written.rglob("*")) if p.is_file()
+    }
     manifest = {"step": step, "torch": torch.__version__, "files": files}
     (written / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n")
     if final.exists():
@@ -94,12 +97,15 @@ def open_checkpoint(folder: Path) -> Checkpoint:
     """
     try:
         manifest: dict[str, Any] = json.loads((folder / MANIFEST).read_bytes())
-        step, files = int(manifest["step"]), dict(manifest["files"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        step = int(manifest["step"])
+        files = [
+            (name, int(size), str(digest)) for name, (size, digest) in manifest["files"].items()
+        ]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise CheckpointError(
             f"{folder}: its {MANIFEST} cannot be read ({error}). {_REMEDY}"
         ) from error
-    for name, (size, digest) in files.items():
+    for name, size, digest in files:
         path = folder / name
         if not path.is_file():
             raise CheckpointError(f"{path} is missing. {_REMEDY}")
@@ -109,7 +115,9 @@ def open_checkpoint(folder: Path) -> Checkpoint:
                 f"or was changed. {_REMEDY}"
             )
         if _facts(path)[1] != digest:
-            raise CheckpointError(f"{path} was changed: its SHA-256 is not the recorded one. {_REMEDY}")
+            raise CheckpointError(
+                f"{path} was changed: its SHA-256 is not the recorded one. {_REMEDY}"
+            )
     return Checkpoint(folder, step)
 
 

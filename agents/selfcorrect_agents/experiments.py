@@ -72,7 +72,7 @@ class Cell:
         if self.method == "base":
             return 0
         config = self.config()
-        return self.steps() * config.problems * config.samples
+        return self.steps() * config.problems_per_step * config.samples
 
     def config(self) -> Any:
         """Return the method's configuration."""

@@ -1,11 +1,11 @@
 """The folder of a training run: what was asked for, what was measured, what was said.
 
-    config.json          the method, its configuration, the environment, versions
-    metrics.jsonl        one row of figures for each step
-    tensorboard/         the same figures, for TensorBoard
-    episodes.jsonl       the episodes of some steps, as `datasets.load_dataset("json")` reads them
-    checkpoints/step-…   see `selfcorrect_agents.checkpoint`
-    model/               the trained policy, written at the end
+config.json          the method, its configuration, the environment, versions
+metrics.jsonl        one row of figures for each step
+tensorboard/         the same figures, for TensorBoard
+episodes.jsonl       the episodes of some steps, as `datasets.load_dataset("json")` reads them
+checkpoints/step-…   see `selfcorrect_agents.checkpoint`
+model/               the trained policy, written at the end
 """
 
 from __future__ import annotations
@@ -16,10 +16,11 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from torch.utils.tensorboard.writer import SummaryWriter
+
 from selfcorrect_env import Episode
 from selfcorrect_env.episodes import to_row
 from selfcorrect_env.errors import CheckpointError
-from torch.utils.tensorboard.writer import SummaryWriter
 
 
 class RunFolder:
@@ -32,9 +33,8 @@ class RunFolder:
         episodes_every: episodes of every so many steps are written; 0 writes none.
 
     Raises:
-        CheckpointError: the folder holds a run and ``resume`` is False; or it is to be
-            resumed and its config.json is missing, damaged or of another run. Nothing is
-            overwritten.
+        CheckpointError: the folder holds a run and ``resume`` is False; or its config.json is
+            missing, damaged or of another run. Nothing is overwritten.
     """
 
     def __init__(
@@ -56,6 +56,11 @@ class RunFolder:
             )
         if config_path.exists():
             _require_same(config_path, wanted)
+        elif (self.path / "metrics.jsonl").exists() or self.checkpoints.exists():
+            raise CheckpointError(
+                f"{self.path} holds parts of a run but no config.json, so nobody knows which. "
+                "Name another folder."
+            )
         else:
             self.path.mkdir(parents=True, exist_ok=True)
             _write_atomically(config_path, json.dumps(wanted, indent=2) + "\n")
@@ -114,8 +119,8 @@ def read_metrics(path: str | Path) -> list[dict[str, float]]:
 
 def _require_same(path: Path, wanted: dict[str, Any]) -> None:
     try:
-        found = json.loads(path.read_bytes())
-    except ValueError as error:
+        found = dict(json.loads(path.read_bytes()))
+    except (ValueError, TypeError) as error:
         raise CheckpointError(f"{path} is damaged ({error}); the run can't be resumed.") from error
     different = sorted(k for k in {*found, *wanted} if found.get(k) != wanted.get(k))
     if different:

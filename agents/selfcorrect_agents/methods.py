@@ -6,13 +6,12 @@ import dataclasses
 import importlib
 from typing import Any, Protocol
 
-from selfcorrect_env import SelfCorrectEnv
-from selfcorrect_env.agent_registry import AgentError, installed_agents
-from selfcorrect_env.errors import UnknownNameError
-
 from selfcorrect_agents.agent import LanguageModelAgent
 from selfcorrect_agents.logging import RunFolder
 from selfcorrect_agents.training import Figures
+from selfcorrect_env import SelfCorrectEnv
+from selfcorrect_env.agent_registry import AgentError, installed_agents
+from selfcorrect_env.errors import UnknownNameError
 
 
 class Method(Protocol):
@@ -64,8 +63,10 @@ def find_method(name: str) -> type[LanguageModelAgent]:
     if name not in points and not colon:
         raise UnknownNameError.of("method (or give module:Class)", name, points)
     try:
-        found = points[name].load() if name in points else getattr(
-            importlib.import_module(module), attribute
+        found = (
+            points[name].load()
+            if name in points
+            else getattr(importlib.import_module(module), attribute)
         )
     except (ImportError, AttributeError) as error:
         raise AgentError(f"Method {name!r} cannot be imported: {error}") from error

@@ -5,10 +5,11 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
-from selfcorrect_env.errors import UnknownNameError
+import torch
 
 from selfcorrect_agents.policy import Policy
 from selfcorrect_agents.tiny import TinyConfig, tiny_base
+from selfcorrect_env.errors import UnknownNameError
 
 
 def load_policy(model: str | Path, *, device: str = "cpu") -> Policy:
@@ -24,12 +25,22 @@ def load_policy(model: str | Path, *, device: str = "cpu") -> Policy:
     Raises:
         OSError: there is no such model, or the hub cannot be reached.
         UnknownNameError: ``tiny`` was given an option that it does not have.
-        ValueError: an option's value can't be read, or the tokenizer has no chat template.
+        ValueError: an option's value can't be read, the tokenizer has no chat template, or
+            there is no such device.
     """
     name = str(model)
+    _check_device(device)
     if name == "tiny" or name.startswith("tiny:"):
         model = tiny_base_with_progress(parse_tiny(name))
     return Policy.from_pretrained(model, device=device)
+
+
+def _check_device(device: str) -> None:
+    try:
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:  # torch's two ways to say no
+        reason = str(error).splitlines()[0]
+        raise ValueError(f"Device {device!r} can't be used: {reason}") from error
 
 
 def parse_tiny(name: str) -> TinyConfig:
@@ -56,6 +67,4 @@ def tiny_base_with_progress(config: TinyConfig) -> Path:
 
     with Progress(console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("pre-training the tiny base model", total=config.steps, visible=False)
-        return tiny_base(
-            config, lambda step, loss: bar.update(task, completed=step, visible=True)
-        )
+        return tiny_base(config, lambda step, loss: bar.update(task, completed=step, visible=True))

@@ -114,7 +114,8 @@ def kl_full(logits: Tensor, ref_logits: Tensor) -> Tensor:
     Returns:
         (B, C) nats, ≥ 0. Summed over a turn it is an unbiased value of the turn's KL with
         less variance than a sampled estimate. As a loss it differentiates each token's
-        distribution and takes the prefix as given.
+        distribution and takes the prefix as given: for a turn of several tokens that leaves
+        out how the policy comes to a prefix, so it is not quite ∇KL of the turn (k2 is).
     """
     logps = logits.log_softmax(dim=-1)
     return (logps.exp() * (logps - ref_logits.log_softmax(dim=-1))).sum(dim=-1)
@@ -158,17 +159,15 @@ def kl_loss(kl: Tensor, betas: Tensor, valid: Tensor) -> Tensor:
 
 
 # -- tokens ----------------------------------------------------------------------------
-def token_logps(logits: Tensor, ids: Tensor, temperature: float) -> Tensor:
-    """Log-probabilities of given tokens under ``softmax(logits / temperature)``.
+def token_logps(logits: Tensor, ids: Tensor) -> Tensor:
+    """Log-probabilities of given tokens under ``softmax(logits)``.
 
     Args:
         logits: (B, C, V).
         ids: (B, C) int64.
-        temperature: above 0; the one that the tokens were sampled at.
 
     Returns:
         (B, C) float32.
     """
-    scaled = logits / temperature
-    chosen = scaled.gather(-1, ids.unsqueeze(-1)).squeeze(-1)
-    return chosen - scaled.logsumexp(dim=-1)
+    chosen = logits.gather(-1, ids.unsqueeze(-1)).squeeze(-1)
+    return chosen - logits.logsumexp(dim=-1)

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any, Protocol, cast
 
 import torch
-from selfcorrect_env import Conversation, Message, Reply
 from torch import Tensor
 from transformers import (
     AutoModelForCausalLM,
@@ -24,6 +23,8 @@ from transformers import (
     PreTrainedModel,
     PreTrainedTokenizerFast,
 )
+
+from selfcorrect_env import Conversation, Message, Reply
 
 PLACEHOLDER = "REPLY-STANDS-HERE"
 
@@ -122,7 +123,8 @@ class Policy:
         else:
             tokenizer = AutoTokenizer.from_pretrained(model, **options)
         lm = AutoModelForCausalLM.from_pretrained(model, dtype=dtype, **options)
-        return cls(lm.to(device).eval(), tokenizer)
+        cast(torch.nn.Module, lm).to(device)
+        return cls(lm.eval(), tokenizer)
 
     def save_pretrained(self, folder: str | Path) -> None:
         """Write model and tokenizer, so that ``AutoModelForCausalLM`` loads them anywhere."""
@@ -151,7 +153,7 @@ class Policy:
                 {"role": "user", "content": "?"},
                 {"role": "assistant", "content": PLACEHOLDER},
             ]
-            _, found, after = self._render([*before, *added]).rpartition(PLACEHOLDER)
+            _, found, after = self._render([*before, *added]).partition(PLACEHOLDER)
             if not found:
                 raise ValueError(
                     "The chat template drops the assistant's earlier reply, so a second attempt "

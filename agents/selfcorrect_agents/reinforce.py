@@ -20,8 +20,9 @@ from selfcorrect_agents.rollout import Rollout
 KLTerm: TypeAlias = Literal["full_loss", "k1_reward", "k2_loss"]
 """How ``β_t KL(π_θ(·|x_t) ‖ π_ref(·|x_t))`` enters; all three act on turn t's own tokens.
 
-- ``full_loss``: exact over the vocabulary at each sampled prefix; least variance.
-- ``k1_reward``: ``−β_t k1`` of turn t in turn t's return; the exact gradient, sampled.
+- ``full_loss``: over the vocabulary at each sampled prefix; least variance. Prefixes are taken
+  as given, so beyond a turn's first token this is not quite the gradient of the turn's KL.
+- ``k1_reward``: ``−β_t k1`` of turn t in turn t's return; the KL's gradient, sampled.
 - ``k2_loss``: the same gradient as a loss.
 """
 
@@ -53,16 +54,19 @@ class Scores:
 
 
 def score(policy: Policy, reference: Policy, rollout: Rollout, rows: slice) -> Scores:
-    """Score rows of a rollout: one forward pass of each model over the whole episodes."""
+    """Score rows of a rollout: one forward pass of each model over the whole episodes.
+
+    π is what the tokens were drawn from: the model at the rollout's temperature.
+    """
     ids, attention = rollout.ids[rows], rollout.attention_mask[rows]
     sampled = ids[:, rollout.columns]
-    logits = policy.logits(ids, attention, rollout.columns)
+    logits = policy.logits(ids, attention, rollout.columns) / rollout.temperature
     with torch.no_grad():
-        ref_logits = reference.logits(ids, attention, rollout.columns)
+        ref_logits = reference.logits(ids, attention, rollout.columns) / rollout.temperature
         distribution = torch.distributions.Categorical(logits=logits.detach())
         entropy = distribution.entropy()
-    logps = objectives.token_logps(logits, sampled, rollout.temperature)
-    ref_logps = objectives.token_logps(ref_logits, sampled, rollout.temperature)
+    logps = objectives.token_logps(logits, sampled)
+    ref_logps = objectives.token_logps(ref_logits, sampled)
 
     def turn_sum(values: Tensor) -> Tensor:
         return rollout.turn_sum(values, rows)
@@ -101,11 +105,20 @@ def update(
 
     Returns:
         Figures for the log; each key is explained in `LOGGED`.
+
+    Raises:
+        ValueError: the objective has another number of ``betas`` than the rollout has turns.
+        RuntimeError: the gradient is not finite; the weights are as they were.
     """
+    if len(objective.betas) != rollout.turns:
+        raise ValueError(
+            f"The objective has {len(objective.betas)} betas and the episodes {rollout.turns} "
+            "turns; give one coefficient for each turn."
+        )
     valid = rollout.judged
     count = int(valid.sum())
     if count == 0:
-        return {"train/skipped": 1.0}
+        return {"train/unjudged": float(len(valid)), "train/skipped": 1.0}
     betas = torch.tensor(objective.betas, device=rewards.device)
     returns = objectives.reward_to_go(rewards, objective.gamma)
     advantages = objectives.leave_one_out(returns, rollout.samples, valid)
@@ -118,14 +131,14 @@ def update(
         loss = _loss(part, advantages[rows], betas, valid[rows], objective.kl)
         (loss * (int(valid[rows].sum()) / count)).backward()
         parts.append(part)
-    norm = torch.nn.utils.clip_grad_norm_(policy.model.parameters(), max_grad_norm)
+    norm = torch.nn.utils.clip_grad_norm_(
+        policy.model.parameters(), max_grad_norm, error_if_nonfinite=True
+    )
     optimizer.step()
     return _figures(rollout, rewards, advantages, parts, norm)
 
 
-def _loss(
-    scores: Scores, advantages: Tensor, betas: Tensor, valid: Tensor, kl: KLTerm
-) -> Tensor:
+def _loss(scores: Scores, advantages: Tensor, betas: Tensor, valid: Tensor, kl: KLTerm) -> Tensor:
     if kl == "k1_reward":
         k1 = objectives.kl_k1(scores.logps.detach(), scores.ref_logps)
         advantages = advantages - betas * k1
@@ -150,7 +163,8 @@ LOGGED = {
     "train/grad_norm": "norm of the gradient before clipping",
     "train/zero_advantage": "share of (episode, turn) pairs with advantage 0: they teach nothing",
     "train/unjudged": "episodes left out because the verifier failed",
-    "train/skipped": "1 where no episode of the batch could be judged, so no step was taken",
+    "train/skipped": "1 where no episode of the batch could be judged: no step was taken, and only "
+    "this and train/unjudged are logged",
 }
 """What the keys of the log mean; ``{t}`` counts turns from 1."""
 

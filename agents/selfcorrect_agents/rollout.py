@@ -12,10 +12,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from selfcorrect_env import Conversation, Episode, SelfCorrectVectorEnv, Verdict
 from torch import Tensor
 
 from selfcorrect_agents.policy import Context, Policy, Turn
+from selfcorrect_env import Conversation, Episode, SelfCorrectVectorEnv, Verdict
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,14 +103,10 @@ def collect(
         if done.all():
             break
         context.extend(added(before, conversations))
-    return _rollout(
-        context, turns, starts, verdicts, list(infos["finished"]), samples, temperature
-    )
+    return _rollout(context, turns, starts, verdicts, list(infos["finished"]), samples, temperature)
 
 
-def added(
-    before: Sequence[Conversation], after: Sequence[Conversation]
-) -> list[Conversation]:
+def added(before: Sequence[Conversation], after: Sequence[Conversation]) -> list[Conversation]:
     """Return the messages that the environment appended after each row's reply."""
     return [new[len(old) + 1 :] for old, new in zip(before, after, strict=True)]
 
@@ -126,7 +122,9 @@ def _rollout(
 ) -> Rollout:
     device = context.ids.device
     widths = [turn.ids.shape[1] for turn in turns]
-    columns = [torch.arange(start, start + width) for start, width in zip(starts, widths, strict=True)]
+    columns = [
+        torch.arange(start, start + width) for start, width in zip(starts, widths, strict=True)
+    ]
     scores = [[verdict.score for verdict in column] for column in verdicts]
     judged = [[verdict.judged for verdict in column] for column in verdicts]
     return Rollout(

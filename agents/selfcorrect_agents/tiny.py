@@ -24,18 +24,20 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import torch
 import transformers
-from selfcorrect_env.datasets.arithmetic import as_problem, chains
-from selfcorrect_env.prompts import PROMPTS
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers
 from torch.nn.functional import cross_entropy
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
+from selfcorrect_env.datasets.arithmetic import as_problem, chains
+from selfcorrect_env.prompts import PROMPTS
+
 RECIPE = 1
-"""Number of the pre-training procedure: it is part of the cache's key, so raise it on any change."""
+"""Number of the pre-training procedure, part of the cache's key: raise it on any change."""
 
 IGNORED = -100
 """The label of a token that carries no loss (the convention of PyTorch and Hugging Face)."""
@@ -63,12 +65,12 @@ class TinyConfig:
     rows: int = 64
     """Conversations in one step, half of them with two turns."""
     learning_rate: float = 4e-3
-    """Peak learning rate at `hidden_size` 64 (AdamW, cosine to zero); falls with the root of width."""
+    """Peak rate of AdamW at `hidden_size` 64, cosine to zero; falls with the root of width."""
     first_right: float = 0.5
     """Share of two-turn rows whose first answer is right."""
     copy: float = 0.67
     """Share of second replies that repeat the first answer."""
-    fix: float = 0.033
+    fix: float = 0.05
     """Share of second replies that give the right answer whatever the first was.
     What is left over spoils: a digit that is neither the first answer nor the right one."""
     operations: int = 3
@@ -82,7 +84,7 @@ class TinyConfig:
             )
         if min(self.layers, self.heads, self.steps, self.rows, self.operations) < 1:
             raise ValueError("layers, heads, steps, rows and operations must be at least 1.")
-        if not (0 <= self.copy and 0 <= self.fix and self.copy + self.fix <= 1):
+        if not (self.copy >= 0 and self.fix >= 0 and self.copy + self.fix <= 1):
             raise ValueError("copy and fix are shares: both >= 0 and their sum <= 1.")
 
     @property
@@ -100,7 +102,7 @@ class TinyConfig:
 
 
 def cache_folder() -> Path:
-    """Return where base models are kept: ``$SELFCORRECT_CACHE``, else ``~/.cache/selfcorrect-env``."""
+    """Return where bases are kept: ``$SELFCORRECT_CACHE``, else ``~/.cache/selfcorrect-env``."""
     return Path(os.environ.get("SELFCORRECT_CACHE", "~/.cache/selfcorrect-env")).expanduser()
 
 
@@ -118,7 +120,9 @@ def build_tokenizer() -> PreTrainedTokenizerFast:
     tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex(r"[\s\S]"), "isolated")
     tokenizer.decoder = decoders.Fuse()
     tokenizer.add_special_tokens([AddedToken(token, special=True) for token in special])
-    tokenizer.add_tokens([AddedToken(text, special=False) for text in (preamble, prompts.correction)])
+    tokenizer.add_tokens(
+        [AddedToken(text, special=False) for text in (preamble, prompts.correction)]
+    )
     return PreTrainedTokenizerFast(
         tokenizer_object=tokenizer,
         pad_token="<pad>",
@@ -144,8 +148,8 @@ def build_model(config: TinyConfig, tokenizer: PreTrainedTokenizerFast) -> Llama
                 initializer_range=0.8 / math.sqrt(config.hidden_size),
                 tie_word_embeddings=True,
                 bos_token_id=None,
-                eos_token_id=tokenizer.eos_token_id,
-                pad_token_id=tokenizer.pad_token_id,
+                eos_token_id=cast(int, tokenizer.eos_token_id),
+                pad_token_id=cast(int, tokenizer.pad_token_id),
             )
         )
 
@@ -173,9 +177,7 @@ def corpus(config: TinyConfig, count: int) -> tuple[list[str], np.ndarray]:
             continue
         first = right if first_right[i] else other_digit(rng, right)
         second = [first, right, other_digit(rng, right, first)][behaviour[i]]
-        texts.append(
-            f"{question}{first}{working}<eos>{prompts.correction}{second}{working}<eos>"
-        )
+        texts.append(f"{question}{first}{working}<eos>{prompts.correction}{second}{working}<eos>")
         masked[i] = len(question)
     return texts, masked
 
@@ -238,9 +240,7 @@ def pretrain(
     return model.eval(), tokenizer
 
 
-def tiny_base(
-    config: TinyConfig, on_step: Callable[[int, float], None] | None = None
-) -> Path:
+def tiny_base(config: TinyConfig, on_step: Callable[[int, float], None] | None = None) -> Path:
     """Return the folder of the base model of ``config``; pre-train it where the cache lacks it.
 
     The folder is what ``AutoModelForCausalLM.from_pretrained`` reads. It appears whole or

@@ -13,7 +13,6 @@ from typing import TypeAlias
 import numpy as np
 import torch
 from gymnasium.vector import AutoresetMode
-from selfcorrect_env import SelfCorrectEnv, SelfCorrectVectorEnv
 from torch import Tensor
 
 from selfcorrect_agents.checkpoint import latest_checkpoint, save_checkpoint, step_seed
@@ -21,13 +20,14 @@ from selfcorrect_agents.logging import RunFolder
 from selfcorrect_agents.policy import Policy
 from selfcorrect_agents.reinforce import KLTerm, Objective, update
 from selfcorrect_agents.rollout import Rollout, collect
+from selfcorrect_env import SelfCorrectEnv, SelfCorrectVectorEnv
 
 
 @dataclass(frozen=True, kw_only=True)
 class OnPolicyConfig:
     """What every on-policy method is asked: the size of a step and how it samples."""
 
-    problems: int = 32
+    problems_per_step: int = 32
     """Problems in one step, ≥ 1."""
     samples: int = 8
     """Episodes of each problem in one step, ≥ 2: they are each other's baseline (RLOO)."""
@@ -52,14 +52,27 @@ class OnPolicyConfig:
 
     def __post_init__(self) -> None:
         """Refuse what can't be meant; an invalid configuration does not exist."""
-        check(self.problems >= 1, "problems", "at least 1", self.problems)
-        check(self.samples >= 2, "samples", "at least 2 (they are each other's baseline)", self.samples)
+        check(
+            self.problems_per_step >= 1, "problems_per_step", "at least 1", self.problems_per_step
+        )
+        check(
+            self.samples >= 2,
+            "samples",
+            "at least 2 (they are each other's baseline)",
+            self.samples,
+        )
         check(self.learning_rate > 0, "learning_rate", "above 0", self.learning_rate)
-        check(self.temperature > 0, "temperature", "above 0 (learning needs samples)", self.temperature)
+        check(
+            self.temperature > 0,
+            "temperature",
+            "above 0 (learning needs samples)",
+            self.temperature,
+        )
         check(self.max_grad_norm > 0, "max_grad_norm", "above 0", self.max_grad_norm)
         check(self.max_new_tokens >= 1, "max_new_tokens", "at least 1", self.max_new_tokens)
         check(0 <= self.gamma <= 1, "gamma", "in [0, 1]", self.gamma)
         check(self.rows_per_forward >= 1, "rows_per_forward", "at least 1", self.rows_per_forward)
+        check(self.seed >= 0, "seed", "at least 0", self.seed)
         check(self.checkpoint_every >= 1, "checkpoint_every", "at least 1", self.checkpoint_every)
 
 
@@ -101,7 +114,7 @@ class Trainer:
         """One dict of figures for each step taken (see `reinforce.LOGGED`)."""
         self.optimizer = build_optimizer(policy.model, config.learning_rate)
         self._env = SelfCorrectVectorEnv.like(
-            env, config.problems * config.samples, autoreset_mode=AutoresetMode.DISABLED
+            env, config.problems_per_step * config.samples, autoreset_mode=AutoresetMode.DISABLED
         )
 
     def steps(self, total: int) -> Iterator[int]:
@@ -116,10 +129,10 @@ class Trainer:
             for step in range(start, total):
                 yield step
                 bar(step + 1, self.history[-1])
-                last = step + 1 == total
-                if stopping() or last or (step + 1) % self.config.checkpoint_every == 0:
+                last, stop = step + 1 == total, stopping()
+                if stop or last or (step + 1) % self.config.checkpoint_every == 0:
                     self._save(step + 1)
-                if stopping() and not last:
+                if stop and not last:
                     raise KeyboardInterrupt
         if self.run is not None:
             self.policy.save_pretrained(self.run.model)
@@ -129,7 +142,7 @@ class Trainer:
         config = self.config
         size = len(self._env.problems)
         rng = np.random.default_rng(step_seed(config.seed, step, "problems"))
-        chosen = rng.choice(size, config.problems, replace=config.problems > size)
+        chosen = rng.choice(size, config.problems_per_step, replace=config.problems_per_step > size)
         generator = torch.Generator(self.policy.device)
         return collect(
             self.policy,
@@ -229,10 +242,22 @@ def progress_bar(shown: bool, total: int, done: int) -> Iterator[Callable[[int, 
     if not shown:
         yield lambda step, figures: None
         return
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
 
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns) as bar:
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True)) as bar:
         task = bar.add_task("training", total=total, completed=done)
 
         def update_bar(step: int, figures: Figures) -> None:

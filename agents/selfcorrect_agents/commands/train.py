@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import dataclasses
 import sys
+from pathlib import Path
 from typing import Annotated, Any
 
 import torch
 import transformers
 import tyro
-from selfcorrect_env import SelfCorrectEnv, SelfCorrectError
-from selfcorrect_env.cli import UsageError
-from selfcorrect_env.commands.making import EnvOptions, make_env, parse
 
 from selfcorrect_agents.logging import RunFolder
 from selfcorrect_agents.methods import find_method, trainable
 from selfcorrect_agents.models import load_policy
 from selfcorrect_agents.policy import Policy
 from selfcorrect_agents.training import Figures
+from selfcorrect_env import SelfCorrectEnv, SelfCorrectError
+from selfcorrect_env.cli import UsageError
+from selfcorrect_env.commands.making import EnvOptions, make_env, parse
 
 ABOUT = """\
 Train a causal language model to correct itself, with one of the methods, on an environment's
@@ -56,6 +57,12 @@ class TrainOptions(EnvOptions):
     episodes_every: int = 10
     """Write the episodes of every so many steps; 0 writes none."""
 
+    def __post_init__(self) -> None:
+        if self.threads < 1:
+            raise ValueError(f"threads must be at least 1, got {self.threads}.")
+        if self.episodes_every < 0:
+            raise ValueError(f"episodes_every must be at least 0, got {self.episodes_every}.")
+
 
 def main(argv: list[str]) -> int:
     """Run the command; returns the exit status."""
@@ -69,23 +76,19 @@ def main(argv: list[str]) -> int:
         )
     method = find_method(argv[0])
     options, learning = _parse(argv[0], method, argv[1:])
+    if options.resume and not (Path(options.out) / "config.json").exists():
+        raise UsageError(f"{options.out} holds no run to resume; leave out --resume to start one.")
     torch.set_num_threads(options.threads)
-    if options.split is None:
-        options = dataclasses.replace(options, split="train")
-    env = make_env(options.env, options)
-    run = RunFolder(
-        options.out,
-        _facts(argv[0], options, learning, env.unwrapped),
-        resume=options.resume,
-        episodes_every=options.episodes_every,
-    )
+    env = _env(options)
+    agent = method(_load(options))  # before the run's folder is made: it can fail
+    run = _run_folder(options, _facts(argv[0], options, learning, env))
     try:
-        agent = method(_load(options))
-        history = agent.learn(env.unwrapped, learning, run=run, progress=True)  # type: ignore[attr-defined]
+        history = agent.learn(env, learning, run=run, progress=True)  # type: ignore[attr-defined]
     except KeyboardInterrupt:
+        found = f"the newest checkpoint is in {run.checkpoints}"
+        state = found if run.checkpoints.exists() else "no step was finished"
         print(
-            f"\nselfcorrect: stopped; the newest checkpoint is in {run.checkpoints}. "
-            "The same command with --resume goes on from it.",
+            f"\nselfcorrect: stopped; {state}. The same command with --resume goes on from there.",
             file=sys.stderr,
         )
         raise
@@ -93,8 +96,10 @@ def main(argv: list[str]) -> int:
         run.close()
         env.close()
     print(_summary(history))
-    print(f"Model: {run.model}. Measure it: selfcorrect eval {argv[0]} --model {run.model} "
-          f"--env {options.env}")
+    print(
+        f"Model: {run.model}. Measure it: selfcorrect eval {argv[0]} --model {run.model} "
+        f"--env {options.env}"
+    )
     return 0
 
 
@@ -110,6 +115,27 @@ def _parse(name: str, method: Any, argv: list[str]) -> tuple[TrainOptions, Any]:
     except ValueError as error:  # a configuration refuses what can't be meant
         raise UsageError(str(error)) from error
     return parsed.run, parsed.learning
+
+
+def _env(options: TrainOptions) -> SelfCorrectEnv:
+    if options.split is None:
+        options = dataclasses.replace(options, split="train")
+    env = make_env(options.env, options).unwrapped
+    if not isinstance(env, SelfCorrectEnv):
+        raise UsageError(
+            f"{options.env!r} is a {type(env).__name__}, which has no two attempts to train on; "
+            "see selfcorrect list."
+        )
+    return env
+
+
+def _run_folder(options: TrainOptions, facts: dict[str, Any]) -> RunFolder:
+    try:
+        return RunFolder(
+            options.out, facts, resume=options.resume, episodes_every=options.episodes_every
+        )
+    except OSError as error:
+        raise UsageError(f"Cannot write to --out {options.out!r}: {error}") from error
 
 
 def _load(options: TrainOptions) -> Policy:
@@ -142,10 +168,15 @@ def _facts(name: str, options: TrainOptions, learning: Any, env: SelfCorrectEnv)
 
 def _summary(history: list[Figures]) -> str:
     """Return accuracies over the first and the last tenth of the steps, in a line each."""
-    tenth = max(1, len(history) // 10)
-    lines = [f"{len(history)} steps; share of training episodes that were right:"]
-    for when, part in (("first", history[:tenth]), ("last", history[-tenth:])):
+    taken = [row for row in history if "train/skipped" not in row]
+    skipped = len(history) - len(taken)
+    note = f", {skipped} of them skipped because the verifier failed" if skipped else ""
+    lines = [f"{len(history)} steps{note}; share of training episodes that were right:"]
+    tenth = max(1, len(taken) // 10)
+    for when, part in (("first", taken[:tenth]), ("last", taken[-tenth:])):
+        if not part:
+            continue
         turns = sorted(key for key in part[0] if key.endswith("/accuracy"))
-        shares = (f"{100 * sum(row[key] for row in part) / tenth:.1f}%" for key in turns)
-        lines.append(f"  {when} {tenth} steps: " + " → ".join(shares))
+        shares = (f"{100 * sum(row[key] for row in part) / len(part):.1f}%" for key in turns)
+        lines.append(f"  {when} {len(part)} steps: " + " → ".join(shares))
     return "\n".join(lines)

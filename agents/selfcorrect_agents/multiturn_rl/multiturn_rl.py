@@ -5,18 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from selfcorrect_env import SelfCorrectEnv
-
 from selfcorrect_agents.agent import LanguageModelAgent
 from selfcorrect_agents.logging import RunFolder
 from selfcorrect_agents.training import Figures, OnPolicyConfig, Trainer, check
+from selfcorrect_env import SelfCorrectEnv
 
 
 @dataclass(frozen=True, kw_only=True)
 class MultiTurnRLConfig(OnPolicyConfig):
     """Plain multi-turn RL's own coefficients."""
 
-    steps: int = 200
+    steps: int = 240
     """Steps, ≥ 1."""
     beta_1: float = 0.02
     """β₁, the KL coefficient of every turn, ≥ 0; the paper: 0.01 (table 5)."""

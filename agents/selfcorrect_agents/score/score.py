@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import torch
-from selfcorrect_env import SelfCorrectEnv
 from torch import Tensor
 from typing_extensions import Self
 
@@ -14,13 +13,14 @@ from selfcorrect_agents.agent import LanguageModelAgent
 from selfcorrect_agents.logging import RunFolder
 from selfcorrect_agents.objectives import progress_bonus
 from selfcorrect_agents.training import Figures, OnPolicyConfig, Trainer, check
+from selfcorrect_env import SelfCorrectEnv
 
 
 @dataclass(frozen=True, kw_only=True)
 class SCoReConfig(OnPolicyConfig):
     """SCoRe's own coefficients; the defaults are tuned on `SelfCorrect-Arithmetic-v0`."""
 
-    stage_one_steps: int = 180
+    stage_one_steps: int = 220
     """Steps of stage I, ≥ 0; 0 leaves the stage out (an ablation of table 4)."""
     stage_two_steps: int = 20
     """Steps of stage II, ≥ 0."""
@@ -28,9 +28,9 @@ class SCoReConfig(OnPolicyConfig):
     """Learning rate in stage II, > 0; the paper uses one for both stages."""
     alpha: float = 10.0
     """α of the progress bonus, ≥ 0; the paper: 10 (table 5). 0 turns shaping off."""
-    beta_1: float = 0.2
+    beta_1: float = 0.15
     """β₁, the KL coefficient of every turn, ≥ 0; the paper: 0.01 (table 5)."""
-    beta_2: float = 0.1
+    beta_2: float = 0.05
     """β₂, stage I's further KL coefficient of the first turn, ≥ 0; the paper: 0.1 or 0.25."""
 
     def __post_init__(self) -> None:
@@ -38,8 +38,12 @@ class SCoReConfig(OnPolicyConfig):
         super().__post_init__()
         check(self.stage_one_steps >= 0, "stage_one_steps", "at least 0", self.stage_one_steps)
         check(self.stage_two_steps >= 0, "stage_two_steps", "at least 0", self.stage_two_steps)
-        check(self.stage_two_learning_rate > 0, "stage_two_learning_rate", "above 0",
-              self.stage_two_learning_rate)
+        check(
+            self.stage_two_learning_rate > 0,
+            "stage_two_learning_rate",
+            "above 0",
+            self.stage_two_learning_rate,
+        )
         for name in ("alpha", "beta_1", "beta_2"):
             check(getattr(self, name) >= 0, name, "at least 0", getattr(self, name))
 
@@ -51,9 +55,17 @@ class SCoReConfig(OnPolicyConfig):
         in the paper; here half and half, and 8.
         """
         setting: dict[str, Any] = {
-            "problems": 64, "samples": 8, "learning_rate": 5e-6, "stage_two_learning_rate": 5e-6,
-            "stage_one_steps": 1500, "stage_two_steps": 1500, "alpha": 10.0, "beta_1": 0.01,
-            "beta_2": 0.1, "max_new_tokens": 1024, "max_grad_norm": 1.0,
+            "problems_per_step": 64,
+            "samples": 8,
+            "learning_rate": 5e-6,
+            "stage_two_learning_rate": 5e-6,
+            "stage_one_steps": 1500,
+            "stage_two_steps": 1500,
+            "alpha": 10.0,
+            "beta_1": 0.01,
+            "beta_2": 0.1,
+            "max_new_tokens": 1024,
+            "max_grad_norm": 1.0,
         }
         return cls(**(setting | changes))
 
@@ -61,9 +73,17 @@ class SCoReConfig(OnPolicyConfig):
     def paper_mbpp(cls, **changes: Any) -> Self:
         """The paper's setting on MBPP (table 5): 1,500 steps of 128 episodes; see `paper_math`."""
         setting: dict[str, Any] = {
-            "problems": 16, "samples": 8, "learning_rate": 1e-5, "stage_two_learning_rate": 1e-5,
-            "stage_one_steps": 750, "stage_two_steps": 750, "alpha": 10.0, "beta_1": 0.01,
-            "beta_2": 0.25, "max_new_tokens": 512, "max_grad_norm": 1.0,
+            "problems_per_step": 16,
+            "samples": 8,
+            "learning_rate": 1e-5,
+            "stage_two_learning_rate": 1e-5,
+            "stage_one_steps": 750,
+            "stage_two_steps": 750,
+            "alpha": 10.0,
+            "beta_1": 0.01,
+            "beta_2": 0.25,
+            "max_new_tokens": 512,
+            "max_grad_norm": 1.0,
         }
         return cls(**(setting | changes))
 
@@ -90,8 +110,12 @@ class SCoRe(LanguageModelAgent):
             progress: whether to show a progress bar.
 
         Raises:
+            ValueError: the environment has another number of attempts than two.
             KeyboardInterrupt: Ctrl-C, after a checkpoint was written.
         """
+        check(
+            env.attempts == 2, "SCoRe's env.attempts", "2 (its stages are about two)", env.attempts
+        )
         config = config or SCoReConfig()
         trainer = Trainer(self.policy, env, config, run, progress)
         for step in trainer.steps(config.stage_one_steps + config.stage_two_steps):
