@@ -20,7 +20,7 @@ from selfcorrect_agents.logging import RunFolder
 from selfcorrect_agents.policy import Policy
 from selfcorrect_agents.reinforce import KLTerm, Objective, update
 from selfcorrect_agents.rollout import Rollout, collect
-from selfcorrect_env import SelfCorrectEnv, SelfCorrectVectorEnv
+from selfcorrect_env import SelfCorrectEnv, SelfCorrectError, SelfCorrectVectorEnv
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,6 +74,10 @@ class OnPolicyConfig:
         check(self.rows_per_forward >= 1, "rows_per_forward", "at least 1", self.rows_per_forward)
         check(self.seed >= 0, "seed", "at least 0", self.seed)
         check(self.checkpoint_every >= 1, "checkpoint_every", "at least 1", self.checkpoint_every)
+
+
+class LearningError(SelfCorrectError, ValueError):
+    """The environment is not one that the method can be trained on."""
 
 
 def check(holds: bool, name: str, expected: str, value: object) -> None:

@@ -12,7 +12,7 @@ from typing_extensions import Self
 from selfcorrect_agents.agent import LanguageModelAgent
 from selfcorrect_agents.logging import RunFolder
 from selfcorrect_agents.objectives import progress_bonus
-from selfcorrect_agents.training import Figures, OnPolicyConfig, Trainer, check
+from selfcorrect_agents.training import Figures, LearningError, OnPolicyConfig, Trainer, check
 from selfcorrect_env import SelfCorrectEnv
 
 
@@ -110,12 +110,14 @@ class SCoRe(LanguageModelAgent):
             progress: whether to show a progress bar.
 
         Raises:
-            ValueError: the environment has another number of attempts than two.
+            LearningError: the environment has another number of attempts than two.
             KeyboardInterrupt: Ctrl-C, after a checkpoint was written.
         """
-        check(
-            env.attempts == 2, "SCoRe's env.attempts", "2 (its stages are about two)", env.attempts
-        )
+        if env.attempts != 2:
+            raise LearningError(
+                f"SCoRe's stages are about two attempts, and the environment has {env.attempts}. "
+                "Make it with attempts=2."
+            )
         config = config or SCoReConfig()
         trainer = Trainer(self.policy, env, config, run, progress)
         for step in trainer.steps(config.stage_one_steps + config.stage_two_steps):
