@@ -16,11 +16,11 @@ COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
 WIDTH, HEIGHT, MARGIN = 720, 360, 44
 
 
-def curve_table(runs: Mapping[tuple[str, int], Rows], points: int = 8) -> Table:
+def curve_table(runs: Mapping[str, Rows], points: int = 6) -> Table:
     """Return "Acc@t1/Acc@t2 (share unchanged)" along training, averaged over ``points`` spans.
 
     Args:
-        runs: (name, seed) -> figures of each step.
+        runs: name -> figures of each step.
         points: how many spans of steps are shown.
     """
     total = max(len(rows) for rows in runs.values())
@@ -28,13 +28,14 @@ def curve_table(runs: Mapping[tuple[str, int], Rows], points: int = 8) -> Table:
     table = Table(
         title=Text("Learning curves: t1/t2 (share of answers unchanged), training episodes, in percent"),
         title_justify="left",
+        padding=(0, 0),
     )
-    table.add_column("method, seed")
+    table.add_column("run", no_wrap=True)
     for first, last in zip(edges, edges[1:], strict=False):
-        table.add_column(f"{first + 1}–{last}", justify="right")
-    for (name, seed), rows in runs.items():
+        table.add_column(f"{first + 1}–{last}", justify="right", no_wrap=True)
+    for name, rows in runs.items():
         spans = [rows[first:last] for first, last in zip(edges, edges[1:], strict=False)]
-        table.add_row(f"{name}, {seed}", *map(_span, spans))
+        table.add_row(name, *map(_span, spans))
     return table
 
 

@@ -43,7 +43,7 @@ METHODS: dict[str, dict[str, Any]] = {
 }
 """What is compared: the name in tables -> method, with the default configuration of each."""
 
-COLUMNS = ("t1", "t2", "Δ", "Δ i→c", "Δ c→i", "unchanged")
+COLUMNS = ("t1", "t2", "Δ", "Δ i→c", "Δ c→i", "same")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,7 +69,7 @@ class Row:
     name: str
     seed: int
     figures: tuple[float, ...] = field()
-    """Acc@t1, Acc@t2, Δ, Δ^{i→c}, Δ^{c→i}, share of answers unchanged; in percent."""
+    """Acc@t1, Acc@t2, Δ, Δ^{i→c}, Δ^{c→i}, share of answers that stayed the same; in percent."""
 
 
 def main(argv: list[str]) -> int:
@@ -89,10 +89,10 @@ def main(argv: list[str]) -> int:
         print(f"\nselfcorrect: stopped; the same command goes on from {folder}.", file=sys.stderr)
         raise
     console.print(summary(cells, folder))
-    curves = {cell: history(cell, folder) for cell in cells if cell.method != "base"}
-    picture = folder / "learning-curves.svg"
-    write_svg(picture, {f"{c.name}, seed {c.seed}": rows for c, rows in curves.items()})
-    console.print(curve_table({(c.name, c.seed): rows for c, rows in curves.items()}))
+    trained = [cell for cell in cells if cell.method != "base"]
+    curves = {f"{cell.name}, seed {cell.seed}": history(cell, folder) for cell in trained}
+    write_svg(folder / "learning-curves.svg", curves)
+    console.print(curve_table(curves))
     console.print(Text(f"Pictures, runs and episodes: {folder} (learning-curves.svg)"))
     return 0
 
@@ -158,17 +158,17 @@ def row_of(cell: Cell, measured: Report) -> Row:
     """Return the six figures of a report."""
     m = measured.metrics
     values = (*(a.value for a in m.accuracy), m.delta.value, m.delta_i_to_c.value,
-              m.delta_c_to_i.value, m.unchanged.value)
+              m.delta_c_to_i.value, m.unchanged_answers.value)
     return Row(cell.name, cell.seed, tuple(100 * value for value in values))
 
 
 def figures_table(title: str, rows: Sequence[Row]) -> Table:
     """Return one line for each method × seed, and the mean ± sd over seeds of each method."""
-    table = Table(title=Text(title), title_justify="left")
-    table.add_column("method")
-    table.add_column("seed", justify="right")
+    table = Table(title=Text(title), title_justify="left", padding=(0, 0))
+    table.add_column("method", no_wrap=True)
+    table.add_column("seed", justify="right", no_wrap=True)
     for column in COLUMNS:
-        table.add_column(column, justify="right")
+        table.add_column(column, justify="right", no_wrap=True)
     for name in dict.fromkeys(row.name for row in rows):
         group = [row for row in rows if row.name == name]
         for row in group:
@@ -176,7 +176,7 @@ def figures_table(title: str, rows: Sequence[Row]) -> Table:
         values = np.array([row.figures for row in group])
         if len(group) > 1:
             pairs = zip(values.mean(axis=0), values.std(axis=0, ddof=1), strict=True)
-            table.add_row(name, "mean ± sd", *(f"{m:.1f} ± {s:.1f}" for m, s in pairs), style="bold")
+            table.add_row(name, "mean±sd", *(f"{m:.1f}±{s:.1f}" for m, s in pairs), style="bold")
         table.add_section()
     return table
 

@@ -1,0 +1,203 @@
+"""The math verifier: is the final answer, as mathematics, the reference?"""
+
+from __future__ import annotations
+
+import functools
+import re
+import threading
+from collections.abc import Sequence
+from typing import Any
+
+from selfcorrect_env.types import Problem, Reason, Verdict
+from selfcorrect_env.verifiers.extraction import LONGEST, final_answer
+from selfcorrect_env.verifiers.normal_form import normal_form, number, without_base
+from selfcorrect_env.verifiers.pool import MEBIBYTE, Outcome, Status, WorkerPool
+
+_CACHED = 20_000
+_OR = re.compile(r"(?:\\text\s*\{\s*(?:or|and)\s*\}|(?<![A-Za-z])(?:or|and)(?![A-Za-z]))")
+_CLOSERS = {"(": ")", "[": "]", "{": "}"}
+
+_normal_form = functools.lru_cache(maxsize=_CACHED)(normal_form)
+
+
+class MathVerifier:
+    r"""Judges the last answer of a response by mathematical equality with the reference.
+
+    The answer is found by `selfcorrect_env.verifiers.extraction`. Most verdicts are reached at
+    once: equal spelling (`selfcorrect_env.verifiers.normal_form`), exact arithmetic on plain
+    numbers, lists of such. All else goes to math-verify in a worker process with a deadline
+    and a memory limit (`selfcorrect_env.verifiers.pool`).
+
+    Verdicts: ``correct``; ``wrong``; ``no answer``; ``ambiguous``, where a reply offers several
+    answers to a question that has one; ``timeout``, where *this answer* exceeded the deadline
+    or the memory limit; ``error``, where the workers failed, which says nothing of the answer.
+
+    Args:
+        deadline: seconds that math-verify may take for one answer, > 0.
+        workers: worker processes at most; by default the number of CPUs, but no more than 4.
+        memory_mb: address space of one worker, in MiB.
+
+    >>> verifier = MathVerifier()
+    >>> half = Problem(id="1", prompt="What is 1 - 1/2?", reference=r"\frac{1}{2}")
+    >>> verifier.verify(half, r"It is $\boxed{0.5}$.").reason.value
+    'correct'
+    """
+
+    name = "math"
+
+    def __init__(
+        self, deadline: float = 1.0, workers: int | None = None, memory_mb: int = 2048
+    ) -> None:
+        if not deadline > 0:
+            raise ValueError(f"deadline must be above 0 seconds, got {deadline!r}.")
+        self.deadline = deadline
+        self._arguments = (deadline, workers, memory_mb)
+        self._pool = WorkerPool(
+            "selfcorrect_env.verifiers.symbolic:equal", workers=workers, memory=memory_mb * MEBIBYTE
+        )
+        self._known: dict[tuple[str, str], str] = {}
+        self._lock = threading.Lock()
+        # a worker takes seconds to import sympy: one starts now, and nobody waits for it
+        warm_up = {"args": ("1", "1"), "kwargs": {"deadline": deadline}}
+        threading.Thread(target=self._pool.run, daemon=True, **warm_up).start()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return MathVerifier, self._arguments  # a copy has workers of its own
+
+    def __repr__(self) -> str:
+        return f"MathVerifier(deadline={self.deadline:g})"
+
+    def verify(self, problem: Problem, response: str) -> Verdict:
+        """Judge one response; safe to call from any thread."""
+        return self.verify_batch([problem], [response])[0]
+
+    def verify_batch(self, problems: Sequence[Problem], responses: Sequence[str]) -> list[Verdict]:
+        """Judge many: what needs math-verify is spread over the workers."""
+        quick = [
+            quick_verdict(problem.reference, response)
+            for problem, response in zip(problems, responses, strict=True)
+        ]
+        hard = [
+            (problem.reference, verdict)
+            for problem, verdict in zip(problems, quick, strict=True)
+            if isinstance(verdict, str)
+        ]
+        compared = self._compare(list(dict.fromkeys(hard)))
+        return [
+            verdict if isinstance(verdict, Verdict) else compared[problem.reference, verdict]
+            for problem, verdict in zip(problems, quick, strict=True)
+        ]
+
+    def close(self) -> None:
+        """End the worker processes; they start again if they are needed."""
+        self._pool.close()
+
+    def _compare(self, pairs: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Verdict]:
+        """Compare (reference, answer) pairs symbolically."""
+        with self._lock:
+            known = {pair: self._known[pair] for pair in pairs if pair in self._known}
+        new = [pair for pair in pairs if pair not in known]
+        verdicts = {pair: _symbolic_verdict(pair[1], value) for pair, value in known.items()}
+        for pair, outcome in zip(new, self._pool.run_all(new, deadline=self.deadline), strict=True):
+            verdicts[pair] = _verdict_of(pair[1], outcome)
+            if outcome.status is Status.DONE:
+                self._remember(pair, outcome.value)
+        return verdicts
+
+    def _remember(self, pair: tuple[str, str], value: str) -> None:
+        with self._lock:
+            while len(self._known) >= _CACHED:
+                del self._known[next(iter(self._known))]
+            self._known[pair] = value
+
+
+def quick_verdict(reference: str, response: str) -> Verdict | str:
+    """Judge without sympy, where that is possible.
+
+    Returns:
+        The verdict; or, where it takes symbolic mathematics, the answer to compare.
+    """
+    found = final_answer(response)
+    if found is None or not found.answer.strip():
+        return Verdict(0.0, Reason.NO_ANSWER)
+    answer = found.answer
+    if len(answer) > LONGEST:
+        detail = f"the answer has {len(answer):,} characters; more than {LONGEST:,} are not read"
+        return Verdict(0.0, Reason.WRONG, answer[:100], detail)
+    several = len(top_level_parts(reference)) > 1 or bool(_OR.search(reference))
+    rivals = [rival for rival in found.rivals if _normal_form(rival) != _normal_form(answer)]
+    if rivals and several:
+        answer = ", ".join([*reversed(found.rivals), answer])
+    elif rivals:
+        return Verdict(0.0, Reason.AMBIGUOUS, answer, "several different boxed answers")
+    listed = _OR.sub(",", answer)
+    if not several and len(top_level_parts(listed)) > 1 and listed != reference:
+        if _normal_form(answer) != _normal_form(reference):
+            return Verdict(0.0, Reason.AMBIGUOUS, answer, "several answers where there is one")
+    if several:
+        answer, reference = listed, _OR.sub(",", reference)
+    equal = quickly_equal(reference, answer)
+    if equal is None:
+        return answer
+    return Verdict(float(equal), Reason.CORRECT if equal else Reason.WRONG, answer)
+
+
+def quickly_equal(reference: str, answer: str) -> bool | None:
+    """Compare two answers by spelling and exact arithmetic; None where that does not decide."""
+    ours, theirs = _normal_form(reference), _normal_form(answer)
+    if ours == theirs or ("_" in ours) != ("_" in theirs) and (
+        without_base(ours) == without_base(theirs)
+    ):
+        return True
+    if re.fullmatch(r"\s*\$?\\(?:text|mbox|textbf|mathrm)\s*\{[A-Za-z .()]*\}\$?\s*", reference):
+        return ours.replace(" ", "") == theirs.casefold().replace(" ", "").strip("()")
+    a, b = number(ours), number(theirs)
+    if a is not None and b is not None:
+        return a == b
+    left, right = (list(map(number, top_level_parts(form))) for form in (ours, theirs))
+    if None not in left and None not in right and (len(left) > 1 or len(right) > 1):
+        return sorted(left) == sorted(right)  # type: ignore[type-var]  # no None is left
+    return None
+
+
+def top_level_parts(form: str) -> list[str]:
+    """Split at commas that stand outside brackets: ``"1,(2,3)"`` → ``["1", "(2,3)"]``.
+
+    A comma between digits that separates thousands splits nothing.
+    """
+    parts, depth, start = [], 0, 0
+    for place, character in enumerate(form):
+        if character in _CLOSERS:
+            depth += 1
+        elif character in _CLOSERS.values():
+            depth -= 1
+        elif character == "," and depth == 0 and not _separates_thousands(form, place):
+            parts.append(form[start:place])
+            start = place + 1
+    return [*parts, form[start:]]
+
+
+def _separates_thousands(form: str, place: int) -> bool:
+    return bool(
+        re.match(r",\d{3}(?!\d)", form[place : place + 5])
+        and re.search(r"(?<!\d)\d{1,3}(?:,\d{3})*$", form[max(0, place - 40) : place])
+    )
+
+
+def _verdict_of(answer: str, outcome: Outcome) -> Verdict:
+    if outcome.status is Status.DONE:
+        return _symbolic_verdict(answer, outcome.value)
+    exceeded = outcome.status in (Status.TIMEOUT, Status.MEMORY)
+    reason = Reason.TIMEOUT if exceeded else Reason.ERROR
+    return Verdict(0.0, reason, answer, outcome.detail)
+
+
+def _symbolic_verdict(answer: str, value: str) -> Verdict:
+    if value == "equal":
+        return Verdict(1.0, Reason.CORRECT, answer)
+    detail = {
+        "different": "",
+        "no reference": "the reference is no mathematics that can be read; compared as text",
+        "no answer": "the answer is no mathematics that can be read",
+    }[value]
+    return Verdict(0.0, Reason.WRONG, answer, detail)
