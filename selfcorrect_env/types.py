@@ -132,9 +132,7 @@ class Verifier(Protocol):
         """Judge one response."""
         ...
 
-    def verify_batch(
-        self, problems: Sequence[Problem], responses: Sequence[str]
-    ) -> list[Verdict]:
+    def verify_batch(self, problems: Sequence[Problem], responses: Sequence[str]) -> list[Verdict]:
         """Judge many at once: ``result[i]`` is the verdict of ``responses[i]``."""
         ...
 

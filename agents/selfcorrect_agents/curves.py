@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from html import escape
+from itertools import pairwise
 from pathlib import Path
 
 from rich.table import Table
@@ -17,7 +18,7 @@ WIDTH, HEIGHT, MARGIN = 720, 360, 44
 
 
 def curve_table(runs: Mapping[str, Rows], points: int = 6) -> Table:
-    """Return "Acc@t1/Acc@t2 (share unchanged)" along training, averaged over ``points`` spans.
+    """Return "Acc@t1/Acc@t2, share unchanged" along training, averaged over ``points`` spans.
 
     Args:
         runs: name -> figures of each step.
@@ -26,15 +27,17 @@ def curve_table(runs: Mapping[str, Rows], points: int = 6) -> Table:
     total = max(len(rows) for rows in runs.values())
     edges = [round(i * total / points) for i in range(points + 1)]
     table = Table(
-        title=Text("Learning curves: t1/t2 (share of answers unchanged), training episodes, in percent"),
+        title=Text(
+            "Learning curves, by training step: right at t1/t2, then share unchanged; percent"
+        ),
         title_justify="left",
         padding=(0, 0),
     )
     table.add_column("run", no_wrap=True)
-    for first, last in zip(edges, edges[1:], strict=False):
+    for first, last in pairwise(edges):
         table.add_column(f"{first + 1}–{last}", justify="right", no_wrap=True)
     for name, rows in runs.items():
-        spans = [rows[first:last] for first, last in zip(edges, edges[1:], strict=False)]
+        spans = [rows[first:last] for first, last in pairwise(edges)]
         table.add_row(name, *map(_span, spans))
     return table
 
@@ -75,7 +78,7 @@ def _span(rows: Rows) -> str:
         values = [row[key] for row in rows if key in row]
         return 100 * sum(values) / len(values) if values else float("nan")
 
-    return f"{mean('t1/accuracy'):.0f}/{mean('t2/accuracy'):.0f} ({mean('unchanged'):.0f})"
+    return f"{mean('t1/accuracy'):.0f}/{mean('t2/accuracy'):.0f} {mean('unchanged'):.0f}"
 
 
 def _place(step: float, value: float, total: int) -> str:
@@ -102,7 +105,7 @@ def _axes(total: int) -> str:
             f'<text x="{MARGIN - 6}" y="{float(y) + 4}" text-anchor="end">{10 * tenth}%</text>'
         )
     parts.append(
-        f'<text x="{WIDTH / 2}" y="{HEIGHT - 12}" text-anchor="middle">training step (1 to {total}); '
-        "dashed: first attempt, solid: second attempt</text>"
+        f'<text x="{WIDTH / 2}" y="{HEIGHT - 12}" text-anchor="middle">'
+        f"training step (1 to {total}); dashed: first attempt, solid: second attempt</text>"
     )
     return "\n".join(parts)

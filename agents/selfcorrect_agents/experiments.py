@@ -17,14 +17,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from selfcorrect_env import Report, SelfCorrectEnv, evaluate
-from selfcorrect_env.errors import SelfCorrectError
 
 from selfcorrect_agents.agent import LanguageModelAgent
 from selfcorrect_agents.logging import RunFolder, read_metrics
 from selfcorrect_agents.methods import find_method
 from selfcorrect_agents.models import load_policy
 from selfcorrect_agents.policy import Policy
+from selfcorrect_env import Report, SelfCorrectEnv, evaluate
+from selfcorrect_env.errors import SelfCorrectError
 
 DECODINGS = {"sampled": 1.0, "greedy": 0.0}
 """How every cell is measured: name -> temperature."""

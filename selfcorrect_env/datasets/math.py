@@ -19,8 +19,8 @@ import warnings
 from collections.abc import Iterable
 from typing import Any
 
+from selfcorrect_env.boxed import last_boxed
 from selfcorrect_env.datasets import procedural
-from selfcorrect_env.datasets.boxed import last_boxed
 from selfcorrect_env.datasets.files import check_count, given_file
 from selfcorrect_env.datasets.hub import HubUnavailableError, hub_rows
 from selfcorrect_env.datasets.splits import check_split

@@ -15,7 +15,15 @@ from selfcorrect_env.errors import UnknownNameError, VerifierError
 from selfcorrect_env.types import ScoreFunction, Verifier
 from selfcorrect_env.verifiers.base import FunctionVerifier, as_verifier, judge
 
-__all__ = ["GROUP", "VERIFIERS", "FunctionVerifier", "Named", "as_verifier", "get_verifier", "judge"]
+__all__ = [
+    "GROUP",
+    "VERIFIERS",
+    "FunctionVerifier",
+    "Named",
+    "as_verifier",
+    "get_verifier",
+    "judge",
+]
 
 GROUP = "selfcorrect_env.verifiers"
 """The entry-point group in which other packages name their verifiers."""

@@ -32,9 +32,7 @@ class FunctionVerifier:
             return failed(f"{self.name} returned {result!r}; a score must lie in [0, 1]")
         return Verdict(score, Reason.CORRECT if score == 1.0 else Reason.WRONG, response)
 
-    def verify_batch(
-        self, problems: Sequence[Problem], responses: Sequence[str]
-    ) -> list[Verdict]:
+    def verify_batch(self, problems: Sequence[Problem], responses: Sequence[str]) -> list[Verdict]:
         """Judge many; one failure leaves the others unharmed."""
         return verify_each(self, problems, responses)
 

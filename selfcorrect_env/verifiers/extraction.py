@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from selfcorrect_env.datasets.boxed import last_boxed
+from selfcorrect_env.boxed import last_boxed
 
 LONGEST = 2000
 """Characters of an answer that are judged; no answer of the data sets has more than 200."""
@@ -47,14 +47,20 @@ def final_answer(response: str) -> Found | None:
         if places and (answer := _stated(tail[places[-1].end() :])):
             return Found(answer)
     whole = tail.strip()
-    if whole and len(response) <= _TAIL and len(whole) <= _SHORT and "\n" not in whole:
-        if len(whole.split()) <= 3 or not re.search(r"[A-Za-z]{3,}\s+[A-Za-z]{2,}", whole):
-            return Found(_unwrapped(whole))
+    if len(response) <= _TAIL and _is_bare(whole):
+        return Found(_unwrapped(whole))
     maths = re.findall(r"\$([^$]{1,500})\$", tail)
     if maths:
         return Found(_unwrapped(maths[-1]))
     numbers = _NUMBER.findall(tail)
     return Found(numbers[-1].rstrip(",.")) if numbers else None
+
+
+def _is_bare(whole: str) -> bool:
+    """Whether a response is so short and so little of a sentence that it is an answer itself."""
+    if not whole or len(whole) > _SHORT or "\n" in whole:
+        return False
+    return len(whole.split()) <= 3 or not re.search(r"[A-Za-z]{3,}\s+[A-Za-z]{2,}", whole)
 
 
 def _rivals(response: str) -> tuple[str, ...]:

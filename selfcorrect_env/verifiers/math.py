@@ -131,9 +131,9 @@ def quick_verdict(reference: str, response: str) -> Verdict | str:
     elif rivals:
         return Verdict(0.0, Reason.AMBIGUOUS, answer, "several different boxed answers")
     listed = _OR.sub(",", answer)
-    if not several and len(top_level_parts(listed)) > 1 and listed != reference:
-        if _normal_form(answer) != _normal_form(reference):
-            return Verdict(0.0, Reason.AMBIGUOUS, answer, "several answers where there is one")
+    hedges = not several and len(top_level_parts(listed)) > 1
+    if hedges and _normal_form(answer) != _normal_form(reference):
+        return Verdict(0.0, Reason.AMBIGUOUS, answer, "several answers where there is one")
     if several:
         answer, reference = listed, _OR.sub(",", reference)
     equal = quickly_equal(reference, answer)
@@ -145,8 +145,8 @@ def quick_verdict(reference: str, response: str) -> Verdict | str:
 def quickly_equal(reference: str, answer: str) -> bool | None:
     """Compare two answers by spelling and exact arithmetic; None where that does not decide."""
     ours, theirs = _normal_form(reference), _normal_form(answer)
-    if ours == theirs or ("_" in ours) != ("_" in theirs) and (
-        without_base(ours) == without_base(theirs)
+    if ours == theirs or (
+        ("_" in ours) != ("_" in theirs) and (without_base(ours) == without_base(theirs))
     ):
         return True
     if re.fullmatch(r"\s*\$?\\(?:text|mbox|textbf|mathrm)\s*\{[A-Za-z .()]*\}\$?\s*", reference):

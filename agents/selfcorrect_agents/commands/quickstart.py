@@ -11,16 +11,23 @@ from typing import Any
 
 import numpy as np
 from rich.console import Console, Group, RenderableType
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+)
 from rich.table import Table
 from rich.text import Text
-from selfcorrect_env import Report
-from selfcorrect_env.cli import UsageError
-from selfcorrect_env.commands.making import parse
 
 from selfcorrect_agents.curves import curve_table, write_svg
 from selfcorrect_agents.experiments import DECODINGS, Cell, history, report, run_cells
 from selfcorrect_agents.models import parse_tiny, tiny_base_with_progress
+from selfcorrect_env import Report
+from selfcorrect_env.cli import UsageError
+from selfcorrect_env.commands.making import parse
 
 ABOUT = """\
 Watch a small language model learn to correct itself, and plain multi-turn RL collapse beside it.
@@ -121,10 +128,17 @@ def plan(options: QuickstartOptions) -> list[Cell]:
 @contextmanager
 def cell_bars(cells: Sequence[Cell]) -> Iterator[Any]:
     """Show one progress bar for each training run; yields ``on_progress(cell, steps)``."""
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )
     with Progress(*columns, console=Console(stderr=True)) as bars:
         tasks: dict[str, TaskID] = {
-            cell.folder: bars.add_task(f"{cell.name}, seed {cell.seed}", total=cell.steps(), start=False)
+            cell.folder: bars.add_task(
+                f"{cell.name}, seed {cell.seed}", total=cell.steps(), start=False
+            )
             for cell in cells
             if cell.steps()
         }
@@ -157,8 +171,13 @@ def summary(cells: Sequence[Cell], folder: Path) -> RenderableType:
 def row_of(cell: Cell, measured: Report) -> Row:
     """Return the six figures of a report."""
     m = measured.metrics
-    values = (*(a.value for a in m.accuracy), m.delta.value, m.delta_i_to_c.value,
-              m.delta_c_to_i.value, m.unchanged_answers.value)
+    values = (
+        *(a.value for a in m.accuracy),
+        m.delta.value,
+        m.delta_i_to_c.value,
+        m.delta_c_to_i.value,
+        m.unchanged_answers.value,
+    )
     return Row(cell.name, cell.seed, tuple(100 * value for value in values))
 
 
@@ -182,10 +201,8 @@ def figures_table(title: str, rows: Sequence[Row]) -> Table:
 
 
 def verdict(rows: Sequence[Row]) -> str:
-    """Say in one line whether SCoRe's worst seed beats multi-turn RL's best at the second attempt."""
+    """Say in a line whether SCoRe's worst seed beats multi-turn RL's best in Acc@t2."""
     worst = min(row.figures[1] for row in rows if row.name == "SCoRe")
     best = max(row.figures[1] for row in rows if row.name == "multi-turn RL")
     relation = "above" if worst > best else "NOT above"
-    return (
-        f"Acc@t2: SCoRe's worst seed {worst:.1f} is {relation} multi-turn RL's best {best:.1f}."
-    )
+    return f"Acc@t2: SCoRe's worst seed {worst:.1f} is {relation} multi-turn RL's best {best:.1f}."

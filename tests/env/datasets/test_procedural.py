@@ -8,8 +8,8 @@ from random import Random
 import pytest
 import sympy
 
+from selfcorrect_env.boxed import last_boxed
 from selfcorrect_env.datasets import load_problems
-from selfcorrect_env.datasets.boxed import last_boxed
 from selfcorrect_env.datasets.procedural import templates
 from selfcorrect_env.datasets.procedural.draft import latex, pair, polynomial
 from selfcorrect_env.datasets.splits import is_test

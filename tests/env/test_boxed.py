@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from selfcorrect_env.datasets.boxed import last_boxed
+from selfcorrect_env.boxed import last_boxed
 
 
 @pytest.mark.parametrize(
