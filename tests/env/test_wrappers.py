@@ -145,6 +145,7 @@ def test_an_environment_without_verdicts_is_named():
         batch.step(np.array([0, 0]))
 
 
+@pytest.mark.filterwarnings("ignore:.*different from the unwrapped version")  # it is wrapped
 def test_the_shaped_environment_passes_gymnasiums_check():
     env = gym.make("SelfCorrect-Arithmetic-v0", size=50)
     check_env(ProgressBonus(env.unwrapped, alpha=5))
