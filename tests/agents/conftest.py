@@ -1,0 +1,26 @@
+"""A tiny policy that nobody trained, and the environment that it plays in."""
+
+import pytest
+import torch
+
+from selfcorrect_agents.policy import Policy
+from selfcorrect_agents.tiny import TinyConfig, build_model, build_tokenizer
+from selfcorrect_env import SelfCorrectEnv
+
+torch.set_num_threads(1)
+
+
+def untrained(seed: int = 0) -> Policy:
+    tokenizer = build_tokenizer()
+    model = build_model(TinyConfig(hidden_size=16, layers=1, heads=2, seed=seed), tokenizer)
+    return Policy(model.eval(), tokenizer)
+
+
+@pytest.fixture
+def policy() -> Policy:
+    return untrained()
+
+
+@pytest.fixture
+def env() -> SelfCorrectEnv:
+    return SelfCorrectEnv("arithmetic", split="train", size=200)

@@ -1,0 +1,82 @@
+"""What was sampled is what is scored: ids, log-probabilities and credit."""
+
+import torch
+from gymnasium.vector import AutoresetMode
+from torch.testing import assert_close
+
+from selfcorrect_agents.policy import Policy
+from selfcorrect_agents.reinforce import score
+from selfcorrect_agents.rollout import Rollout, collect
+from selfcorrect_env import SelfCorrectEnv, SelfCorrectVectorEnv
+
+
+def roll(policy: Policy, env: SelfCorrectEnv, cap: int = 12, temperature: float = 1.0) -> Rollout:
+    venv = SelfCorrectVectorEnv.like(env, 12, autoreset_mode=AutoresetMode.DISABLED)
+    return collect(
+        policy,
+        venv,
+        [0, 1, 2],
+        samples=4,
+        max_new_tokens=cap,
+        temperature=temperature,
+        generator=torch.Generator().manual_seed(0),
+    )
+
+
+def ragged() -> SelfCorrectEnv:
+    prompts = ["1+1=", "3+4*2-1=", "5*5*5="]
+    return SelfCorrectEnv(
+        [{"prompt": p, "reference": "2"} for p in prompts],
+        verifier="first-digit",
+        prompts="arithmetic",
+    )
+
+
+def test_a_full_forward_gives_the_behaviour_log_probabilities(policy: Policy) -> None:
+    rollout = roll(policy, ragged())
+    assert rollout.mask.sum(1).unique().numel() > 1, "replies of one length test no padding"
+    scores = score(policy, policy, rollout, slice(None))
+    assert_close(scores.logps.detach(), rollout.turn_sum(rollout.logps), atol=1e-4, rtol=1e-4)
+    assert_close(scores.kl.detach(), torch.zeros_like(scores.kl), atol=1e-5, rtol=0)
+
+
+def test_the_temperature_belongs_to_the_policy(policy: Policy) -> None:
+    rollout = roll(policy, ragged(), temperature=0.5)
+    scores = score(policy, policy, rollout, slice(None))
+    assert_close(scores.logps.detach(), rollout.turn_sum(rollout.logps), atol=1e-4, rtol=1e-4)
+
+
+def test_rows_hold_prompt_reply_instruction_reply_and_nothing_else(policy: Policy) -> None:
+    env = ragged()
+    rollout = roll(policy, env)
+    eos = policy.tokenizer.eos_token_id
+    instruction = policy.tokenizer.convert_tokens_to_ids(env.prompts.correction)
+    for row, episode in enumerate(rollout.episodes):
+        ids = rollout.ids[row][rollout.attention_mask[row]].tolist()
+        sampled = [
+            rollout.ids[row, rollout.columns[(rollout.turn == t) & rollout.mask[row]]].tolist()
+            for t in (0, 1)
+        ]
+        end = [] if sampled[0][-1] == eos else [eos]
+        prompt = policy.prompt_ids(episode.conversation[:1])
+        assert ids == [*prompt, *sampled[0], *end, instruction, *sampled[1]]
+        assert episode.attempts[0].tokens == len(sampled[0])
+        assert episode.attempts[0].truncated == (sampled[0][-1] != eos)
+
+
+def test_the_second_reward_does_not_reach_the_first_turn(policy: Policy) -> None:
+    rollout = roll(policy, ragged())
+    columns = rollout.columns
+    logits = policy.logits(rollout.ids, rollout.attention_mask, columns).detach().requires_grad_()
+    logps = rollout.turn_sum(
+        logits.log_softmax(-1).gather(-1, rollout.ids[:, columns, None])[..., 0]
+    )
+    (gradient,) = torch.autograd.grad(logps[:, 1].sum(), logits)
+    assert gradient[:, rollout.turn == 0].abs().sum() == 0
+    assert gradient[~rollout.mask].abs().sum() == 0
+    assert gradient[:, rollout.turn == 1].abs().sum() > 0
+
+
+def test_groups_belong_to_one_problem(policy: Policy, env: SelfCorrectEnv) -> None:
+    ids = [episode.problem.id for episode in roll(policy, env).episodes]
+    assert ids == [env.problems[i].id for i in (0, 1, 2) for _ in range(4)]
