@@ -28,11 +28,20 @@ def digit_seven(problem: object, response: str) -> bool:
 @pytest.mark.parametrize(
     ("method", "config"),
     [
-        (SCoRe, SCoReConfig(stage_one_steps=30, stage_two_steps=10, learning_rate=1e-2,
-                            stage_two_learning_rate=1e-2, beta_1=0.0, beta_2=0.01)),
+        (
+            SCoRe,
+            SCoReConfig(
+                stage_one_steps=30,
+                stage_two_steps=10,
+                learning_rate=1e-2,
+                stage_two_learning_rate=1e-2,
+                beta_1=0.0,
+                beta_2=0.01,
+            ),
+        ),
         (MultiTurnRL, MultiTurnRLConfig(steps=40, learning_rate=1e-2, beta_1=0.0)),
     ],
-)  # fmt: skip
+)
 def test_identity(policy: Policy, method: type, config: object) -> None:
     """Each method learns to say 7 at the second attempt; by chance 1 of 20 tokens is a 7.
 
@@ -129,11 +138,25 @@ def test_ctrl_c_leaves_a_checkpoint_that_the_command_goes_on_from(tmp_path: Path
 
     def command(out: str, *more: str) -> list[str]:
         return [
-            sys.executable, "-c", "import selfcorrect_env.cli as c; raise SystemExit(c.main())", "train",
-            "multiturn_rl", "--model", "tiny:steps=5,hidden_size=16", "--steps", "60",
-            "--problems-per-step", "4",
-            "--samples", "4", "--max-new-tokens", "4", "--out", str(tmp_path / out), *more,
-        ]  # fmt: skip
+            sys.executable,
+            "-c",
+            "import selfcorrect_env.cli as c; raise SystemExit(c.main())",
+            "train",
+            "multiturn_rl",
+            "--model",
+            "tiny:steps=5,hidden_size=16",
+            "--steps",
+            "60",
+            "--problems-per-step",
+            "4",
+            "--samples",
+            "4",
+            "--max-new-tokens",
+            "4",
+            "--out",
+            str(tmp_path / out),
+            *more,
+        ]
 
     subprocess.run(command("whole"), env=environment, check=True, capture_output=True, timeout=200)
     process = subprocess.Popen(

@@ -1,0 +1,73 @@
+"""The verifiers that need no mathematics, and finding verifiers by name."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from selfcorrect_env import Problem, Reason, UnknownNameError
+from selfcorrect_env.verifiers import VERIFIERS, get_verifier
+
+
+def of(reference: str) -> Problem:
+    return Problem(id="1", prompt="", reference=reference)
+
+
+@pytest.mark.parametrize(
+    ("reply", "reason"),
+    [
+        ("3743", Reason.CORRECT),
+        ("It is 3.", Reason.CORRECT),
+        ("43", Reason.WRONG),
+        ("", Reason.NO_ANSWER),
+        ("٣", Reason.NO_ANSWER),
+        ("three", Reason.NO_ANSWER),
+    ],
+)
+def test_first_digit(reply: str, reason: Reason) -> None:
+    assert get_verifier("first-digit").verify(of("3"), reply).reason is reason
+
+
+@pytest.mark.parametrize(
+    ("reply", "reason"),
+    [
+        ("Paris", Reason.CORRECT),
+        (" paris. ", Reason.CORRECT),
+        ("Well,\nParis", Reason.CORRECT),
+        ("Lyon", Reason.WRONG),
+        ("Paris or Lyon", Reason.WRONG),
+        (" \n", Reason.NO_ANSWER),
+    ],
+)
+def test_exact(reply: str, reason: Reason) -> None:
+    assert get_verifier("exact").verify(of("Paris"), reply).reason is reason
+
+
+@given(st.text(), st.sampled_from(["exact", "first-digit"]))
+def test_any_text_gets_a_verdict(reply: str, name: str) -> None:
+    verifier = get_verifier(name)
+    assert verifier.verify_batch([of("3")], [reply]) == [verifier.verify(of("3"), reply)]
+
+
+def test_names() -> None:
+    assert [get_verifier(name).name for name in VERIFIERS] == list(VERIFIERS)
+    assert get_verifier("exact") is get_verifier("exact")
+    with pytest.raises(UnknownNameError, match="Did you mean 'math'"):
+        get_verifier("maths")
+    with pytest.raises(TypeError, match="A verifier is"):
+        get_verifier(3)  # type: ignore[arg-type]
+
+
+def test_a_function_that_fails_or_lies_is_an_error() -> None:
+    from selfcorrect_env.verifiers import judge
+
+    def fails(problem: Problem, response: str) -> float:
+        return {"good": 1.0, "nan": float("nan"), "two": 2.0}[response]
+
+    verdicts = judge(get_verifier(fails), [of("")] * 4, ["good", "nan", "two", "raise"])
+    assert [v.reason for v in verdicts] == [
+        Reason.CORRECT,
+        Reason.ERROR,
+        Reason.ERROR,
+        Reason.ERROR,
+    ]
+    assert not verdicts[3].judged
