@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import gymnasium as gym
+
 from selfcorrect_env import Conversation, Problem
 from selfcorrect_env.spaces import ConversationSpace, ReplySpace
 
