@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import transformers
 from rich.console import Console, Group, RenderableType
 from rich.progress import (
     BarColumn,
@@ -81,6 +82,7 @@ class Row:
 
 def main(argv: list[str]) -> int:
     """Run the command; returns the exit status."""
+    transformers.utils.logging.disable_progress_bar()  # the bars of this command say enough
     options = parse(QuickstartOptions, argv, prog="selfcorrect quickstart", about=ABOUT)
     if not options.seeds or options.jobs < 1 or not 1 <= options.problems <= 4000:
         raise UsageError("--seeds needs a seed, --jobs at least 1, --problems 1 to 4000.")

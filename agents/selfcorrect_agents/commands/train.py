@@ -79,6 +79,7 @@ def main(argv: list[str]) -> int:
     if options.resume and not (Path(options.out) / "config.json").exists():
         raise UsageError(f"{options.out} holds no run to resume; leave out --resume to start one.")
     torch.set_num_threads(options.threads)
+    transformers.utils.logging.disable_progress_bar()  # every checkpoint would show one
     env = _env(options)
     agent = method(_load(options))  # before the run's folder is made: it can fail
     run = _run_folder(options, _facts(argv[0], options, learning, env))
