@@ -84,6 +84,8 @@ class TinyConfig:
             )
         if min(self.layers, self.heads, self.steps, self.rows, self.operations) < 1:
             raise ValueError("layers, heads, steps, rows and operations must be at least 1.")
+        if not (0 <= self.first_right <= 1 and self.learning_rate > 0 and self.seed >= 0):
+            raise ValueError("first_right is a share, learning_rate above 0, seed at least 0.")
         if not (self.copy >= 0 and self.fix >= 0 and self.copy + self.fix <= 1):
             raise ValueError("copy and fix are shares: both >= 0 and their sum <= 1.")
 
@@ -95,7 +97,8 @@ class TinyConfig:
             "recipe": RECIPE,
             "torch": torch.__version__,
             "transformers": transformers.__version__,
-            "prompts": asdict(PROMPTS["arithmetic"]),
+            "template": CHAT_TEMPLATE,
+            "corpus": corpus(self, 64)[0],  # the prompts, the problems and how they are drawn
         }
         digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:12]
         return f"tiny-h{self.hidden_size}-l{self.layers}-s{self.seed}-{digest}"
@@ -215,8 +218,20 @@ def pretrain(
 ) -> tuple[LlamaForCausalLM, PreTrainedTokenizerFast]:
     """Train the model of ``config`` from scratch on `corpus` by next-token prediction.
 
+    On one thread, since the weights' last bits would depend on how many there are.
     ``on_step(step, loss)`` is called after each optimiser step.
     """
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        return _pretrain(config, on_step)
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _pretrain(
+    config: TinyConfig, on_step: Callable[[int, float], None] | None
+) -> tuple[LlamaForCausalLM, PreTrainedTokenizerFast]:
     tokenizer = build_tokenizer()
     model = build_model(config, tokenizer).train()
     texts, masked = corpus(config, config.steps * config.rows)
