@@ -144,3 +144,103 @@ def test_k1_as_a_loss_would_teach_nothing() -> None:
     gradient = toy.expected_gradient(objectives.kl_k1(toy.logps(toy.first, toy.second), ref).sum(1))
     for part in gradient:
         assert_close(part, torch.zeros_like(part))
+
+
+def test_k3_as_a_loss_would_follow_the_forward_kl() -> None:
+    """Why k3 is only logged: its expected gradient is that of KL(π_ref ‖ π)."""
+    toy = Toy()
+    one, ref = toy.first.log_softmax(-1), toy.ref_first.log_softmax(-1)
+    loss = (one.exp().detach() * objectives.kl_k3(one, ref)).sum()
+    (gradient,) = torch.autograd.grad(loss, toy.first)
+    (forward,) = torch.autograd.grad(
+        (ref.exp() * (ref - toy.first.log_softmax(-1))).sum(), toy.first
+    )
+    reverse_kl = objectives.kl_full(toy.first, toy.ref_first)
+    (reverse,) = torch.autograd.grad(reverse_kl, toy.first)
+    assert_close(gradient, forward)
+    assert (gradient - reverse).abs().max() > 0.01
+
+
+def test_all_estimates_of_the_kl_have_its_value() -> None:
+    toy = Toy()
+    one, ref = toy.first.detach().log_softmax(-1), toy.ref_first.log_softmax(-1)
+    exact = objectives.kl_full(toy.first.detach(), toy.ref_first)
+    assert_close((one.exp() * objectives.kl_k1(one, ref)).sum(), exact)
+    assert_close((one.exp() * objectives.kl_k3(one, ref)).sum(), exact)
+    assert (objectives.kl_k3(one, ref) >= 0).all()
+
+
+def test_leave_one_out_against_brute_force() -> None:
+    generator = torch.Generator().manual_seed(2)
+    returns = torch.randn(20, 2, generator=generator, dtype=torch.float64)
+    valid = torch.rand(20, generator=generator) < 0.6
+    advantages = objectives.leave_one_out(returns, 5, valid)
+    for row in range(20):
+        others = [j for j in range(20) if j // 5 == row // 5 and j != row and valid[j]]
+        expected = torch.zeros(2, dtype=torch.float64)
+        if valid[row] and others:
+            expected = returns[row] - returns[others].mean(0)
+        assert_close(advantages[row], expected)
+
+
+STAGES = {
+    # name: (rewards, value that each turn's own gradient follows)
+    "plain": (lambda s: s, (1.0, 1.0)),
+    "stage I": (lambda s: torch.cat([torch.zeros_like(s[:, :1]), s[:, 1:]], 1), (0.0, 1.0)),
+    "stage II": (lambda s: objectives.progress_bonus(s, 10.0), (1.0, 11.0)),
+}
+
+
+@pytest.mark.parametrize("kl", ["full", "k1", "k2"])
+@pytest.mark.parametrize("stage", STAGES)
+def test_the_whole_estimator_is_unbiased(stage: str, kl: str) -> None:
+    """Every pair of episodes of one problem, weighted by its probability, with the
+    leave-one-out baseline and the KL: the expected gradient of the batch's loss is exactly
+    that of −E[weight_t · r_t − β_t KL_t], each turn's for its own parameters."""
+    toy, betas = Toy(), torch.tensor([0.4, 0.2], dtype=torch.float64)
+    rewards_of, weights = STAGES[stage]
+    rewards = rewards_of(toy.scores)
+    ref = toy.logps(toy.ref_first, toy.ref_second)
+    logps = toy.logps(toy.first, toy.second)
+    probability = logps.sum(1).exp().detach()
+    full_first = objectives.kl_full(toy.first, toy.ref_first)
+    full_second = objectives.kl_full(toy.second, toy.ref_second)
+    full = torch.stack([torch.stack([full_first, full_second[a]]) for a, _ in toy.episodes])
+    both = torch.ones(2, dtype=torch.bool)
+    expected_loss = torch.zeros((), dtype=torch.float64)
+    for pair in itertools.product(range(9), repeat=2):
+        rows = list(pair)
+        advantages = objectives.leave_one_out(rewards[rows], 2, both)
+        if kl == "k1":
+            advantages = advantages - betas * objectives.kl_k1(logps, ref)[rows].detach()
+        loss = objectives.policy_gradient_loss(logps[rows], advantages, both)
+        if kl != "k1":
+            penalty = full if kl == "full" else objectives.kl_k2(logps, ref)
+            loss = loss + objectives.kl_loss(penalty[rows], betas, both)
+        expected_loss = expected_loss + probability[rows].prod() * loss
+    ours = torch.autograd.grad(expected_loss, [toy.first, toy.second], retain_graph=True)
+
+    one, two = toy.first.log_softmax(-1), toy.second.log_softmax(-1)
+    # turn 1: its own reward and KL; turn 2: given x₂, so under today's first turn
+    value = weights[0] * one[0].exp() - betas[0] * full_first
+    value = value + (one.exp().detach() * (weights[1] * two[:, 0].exp())).sum()
+    value = value - betas[1] * (one.exp().detach() * full_second).sum()
+    exact = torch.autograd.grad(-value, [toy.first, toy.second])
+    for a, b in zip(ours, exact, strict=True):
+        assert_close(a, b)
+
+
+def test_means_are_over_valid_episodes() -> None:
+    values = torch.tensor([[1.0, 2.0], [3.0, 4.0], [100.0, 100.0]])
+    valid = torch.tensor([True, True, False])
+    assert objectives.mean_of_valid(values, valid).tolist() == [2.0, 3.0]
+    assert objectives.mean_of_valid(values, ~valid & valid).tolist() == [0.0, 0.0]
+    loss = objectives.kl_loss(values, torch.tensor([0.5, 0.25]), valid)
+    assert loss.item() == 0.5 * 2.0 + 0.25 * 3.0
+    logps = torch.tensor([[-1.0, -2.0], [-3.0, -4.0]], requires_grad=True)
+    advantages = torch.tensor([[1.0, 2.0], [3.0, -1.0]])
+    loss = objectives.policy_gradient_loss(logps, advantages, torch.tensor([True, True]))
+    assert loss.item() == -(-1 - 4 - 9 + 4) / 2
+    loss.backward()
+    assert logps.grad is not None
+    assert logps.grad.tolist() == [[-0.5, -1.0], [-1.5, 0.5]]

@@ -96,7 +96,7 @@ def main(argv: list[str]) -> int:
     finally:
         run.close()
         env.close()
-    print(_summary(history))
+    print(summary(history))
     print(
         f"Model: {run.model}. Measure it: selfcorrect eval {argv[0]} --model {run.model} "
         f"--env {options.env}"
@@ -167,7 +167,7 @@ def _facts(name: str, options: TrainOptions, learning: Any, env: SelfCorrectEnv)
     }
 
 
-def _summary(history: list[Figures]) -> str:
+def summary(history: list[Figures]) -> str:
     """Return accuracies over the first and the last tenth of the steps, in a line each."""
     taken = [row for row in history if "train/skipped" not in row]
     skipped = len(history) - len(taken)
