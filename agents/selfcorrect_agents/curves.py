@@ -62,8 +62,8 @@ def write_svg(path: Path, runs: Mapping[str, Rows], window: int = 5) -> None:
                 f'stroke-dasharray="{dashes}"><title>{escape(name)}: {key}</title></polyline>'
             )
     for i, name in enumerate(methods):
-        y = MARGIN + 16 * i
-        parts.append(f'<text x="{MARGIN + 12}" y="{y}" fill="{COLOURS[i]}">{escape(name)}</text>')
+        y, colour = MARGIN + 16 * i, COLOURS[i % len(COLOURS)]
+        parts.append(f'<text x="{MARGIN + 12}" y="{y}" fill="{colour}">{escape(name)}</text>')
     body = "\n".join(parts)
     path.write_text(
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" '

@@ -86,7 +86,7 @@ def run_cell(cell: Cell, folder: Path) -> None:
     policy = load_policy(cell.model)
     if cell.method != "base":
         learning = cell.config()
-        run = RunFolder(run_folder, dataclasses.asdict(cell), resume=True, episodes_every=0)
+        run = RunFolder(run_folder, _facts(cell), resume=True, episodes_every=0)
         agent = find_method(cell.method)(policy)
         agent.learn(SelfCorrectEnv(**cell.train), learning, run=run)  # type: ignore[attr-defined]
         run.close()
@@ -172,7 +172,10 @@ def main() -> int:
 
 
 def _facts(cell: Cell) -> dict[str, Any]:
-    return json.loads(json.dumps({**dataclasses.asdict(cell), "torch": torch.__version__}))
+    """Return what determines the cell's result, the defaults of its method included."""
+    config = {} if cell.method == "base" else dataclasses.asdict(cell.config())
+    facts = {**dataclasses.asdict(cell), "config": config, "torch": torch.__version__}
+    return json.loads(json.dumps(facts))
 
 
 def _start(cell: Cell, folder: Path) -> subprocess.Popen[bytes]:
