@@ -62,3 +62,18 @@ def test_the_same_seed_samples_the_same(policy: Policy, env: SelfCorrectEnv) -> 
         return [str(e.attempts[1].reply) for e in play(agent, env, indices=range(12))]
 
     assert replies(1) == replies(1) != replies(2)
+
+
+def test_an_agent_that_failed_in_the_middle_starts_anew(
+    policy: Policy, env: SelfCorrectEnv
+) -> None:
+    agent = LanguageModelAgent(policy, max_new_tokens=6)
+    first = [env.prompts.first(env.problems[i]) for i in range(12)]
+    replies = agent.act(first)
+    second = [env.prompts.correct(c, r) for c, r in zip(first, replies, strict=True)]
+    agent.max_new_tokens = "many"  # type: ignore[assignment]
+    with pytest.raises(TypeError):
+        agent.act(second)
+    agent.max_new_tokens = 6
+    assert agent.act(second) == LanguageModelAgent(policy, max_new_tokens=6).act(second)
+    assert agent.act([]) == []

@@ -182,19 +182,6 @@ def test_surrogates_and_the_placeholder_in_a_conversation_are_text(bpe: Policy) 
     assert "REPLY-STANDS-HERE" in bpe.tokenizer.decode(ids)
 
 
-def test_an_agent_that_failed_in_the_middle_starts_anew(bpe: Policy) -> None:
-    agent = LanguageModelAgent(bpe, max_new_tokens=6)
-    first = conversations()
-    replies = agent.act(first)
-    second = [environment().prompts.correct(c, r) for c, r in zip(first, replies, strict=True)]
-    agent.max_new_tokens = "many"  # type: ignore[assignment]
-    with pytest.raises(TypeError):
-        agent.act(second)
-    agent.max_new_tokens = 6
-    assert agent.act(second) == LanguageModelAgent(bpe, max_new_tokens=6).act(second)
-    assert agent.act([]) == []
-
-
 def test_continued_is_the_sampled_ids_not_the_text(bpe: Policy) -> None:
     """At T = 1 the agent's second turn is conditioned on the ids that it sampled itself."""
     agent = LanguageModelAgent(bpe, max_new_tokens=6, temperature=1.0, seed=4)
