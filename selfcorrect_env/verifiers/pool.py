@@ -53,6 +53,8 @@ class Outcome:
     """What the function returned, where it did."""
     detail: str = ""
     """One line for people, where it did not."""
+    again: bool = False
+    """Whether another try may end otherwise: the worker ended without a word."""
 
 
 class WorkerPool:
@@ -99,7 +101,7 @@ class WorkerPool:
         """
         request = {"arguments": arguments, "deadline": deadline}
         outcome = self._run(request)
-        return self._run(request) if outcome.status is Status.DIED else outcome
+        return self._run(request) if outcome.again else outcome
 
     def run_all(self, calls: Sequence[tuple[Any, ...]], *, deadline: float) -> list[Outcome]:
         """Make many calls on all workers at once; ``result[i]`` is the outcome of ``calls[i]``."""
@@ -203,7 +205,7 @@ class _Worker:
             start_new_session=True,  # the terminal's Ctrl-C is for the parent
         )
         self.calls = 0
-        self._first: dict[str, Any] | None = None
+        self._first: dict[str, Any] | None = None  # {}: it ended without a word
         self._answers: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
         self._born = time.monotonic()
         stdout = cast(BinaryIO, self.process.stdout)
@@ -212,12 +214,12 @@ class _Worker:
     def up(self) -> bool:
         """Whether it has said that it is ready."""
         if self._first is None and not self._answers.empty():
-            self._first = self._answers.get()
+            self._first = self._answers.get() or {}
         return bool(self._first and "ready" in self._first)
 
     def dead(self) -> bool:
-        """Whether the process is no more, although it once was up."""
-        return self.up() and self.process.poll() is not None
+        """Whether the process is no more."""
+        return self.process.poll() is not None
 
     def started(self, limit: float) -> Outcome | None:
         """Wait until it is up; return an outcome if that fails."""
@@ -226,13 +228,15 @@ class _Worker:
         if self._first is None:
             left = self._born + limit - time.monotonic()
             try:
-                self._first = self._answers.get(timeout=max(0.0, left))
+                self._first = self._answers.get(timeout=max(0.0, left)) or {}
             except queue.Empty:
                 return Outcome(Status.UNAVAILABLE, detail=f"a worker did not start in {limit:g} s")
         if self.up():
             return None
-        why = (self._first or {}).get("failed") or f"exit status {self.process.wait()}"
-        return Outcome(Status.UNAVAILABLE, detail=f"a worker could not start: {why}")
+        reason = self._first.get("failed")
+        why = reason or f"exit status {self.process.wait()}"
+        detail = f"a worker could not start: {why}"
+        return Outcome(Status.UNAVAILABLE, detail=detail, again=reason is None)
 
     def call(self, request: dict[str, Any]) -> Outcome:
         """Send one request and wait for its answer."""
@@ -245,7 +249,8 @@ class _Worker:
         except OSError:
             answer = None
         if answer is None:
-            return Outcome(Status.DIED, detail=f"the worker died ({self.process.wait()})")
+            detail = f"the worker died ({self.process.wait()})"
+            return Outcome(Status.DIED, detail=detail, again=True)
         if "value" in answer:
             return Outcome(Status.DONE, answer["value"])
         if "memory" in answer:

@@ -122,6 +122,17 @@ def test_a_worker_killed_by_others_costs_no_call(pool: WorkerPool) -> None:
         assert slow[0].result().value == "sleep"
 
 
+@posix
+def test_a_worker_killed_while_it_starts_costs_no_call(here: None) -> None:
+    pool = WorkerPool("pool_tasks:act", workers=2)
+    for _ in range(10):
+        assert pool.run("hello", deadline=5).value == "hello"  # the other one is starting
+        for pid in pool.pids():
+            os.kill(pid, signal.SIGKILL)
+            assert gone([pid])
+    pool.close()
+
+
 def test_a_function_that_is_not_there(here: None) -> None:
     for function, why in [("no_such_module:f", "ModuleNotFoundError"), ("os:f", "AttributeError")]:
         broken = WorkerPool(function, workers=1)
