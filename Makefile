@@ -1,16 +1,18 @@
 # Needs Python >= 3.10 with venv and pip; everything else is installed into $(VENV).
 #   make test PYTHON=python3.12 VENV=/tmp/venv
 #   make pytest ARGS="tests/env -k seed"
+#   make test CONSTRAINTS=                  (the newest releases, not the tested ones)
 
 PYTHON ?= python3
 VENV ?= .venv
 ARGS ?=
+CONSTRAINTS ?= constraints.txt
 
 BIN := $(VENV)/bin
 # A stamp says that a step was done with the files it depends on, so it is not done again.
 USER_STAMP := $(VENV)/.installed
 DEV_STAMP := $(VENV)/.installed-dev
-INSTALL_FILES := pyproject.toml scripts/install_torch.py
+INSTALL_FILES := pyproject.toml scripts/install_torch.py $(CONSTRAINTS)
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
@@ -56,10 +58,10 @@ $(BIN)/pip:
 
 $(USER_STAMP): $(INSTALL_FILES) | $(BIN)/pip
 	$(BIN)/python scripts/install_torch.py
-	$(BIN)/python -m pip install -e ".[agents]"
+	$(BIN)/python -m pip install $(CONSTRAINTS:%=-c %) -e ".[agents]"
 	@touch $@
 
 $(DEV_STAMP): $(INSTALL_FILES) | $(BIN)/pip
 	$(BIN)/python scripts/install_torch.py
-	$(BIN)/python -m pip install -e ".[dev]"
+	$(BIN)/python -m pip install $(CONSTRAINTS:%=-c %) -e ".[dev]"
 	@touch $@ $(USER_STAMP)

@@ -9,6 +9,7 @@ cache of the turns before.
 from __future__ import annotations
 
 import copy
+import inspect
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,7 +48,6 @@ class CausalLMOutput(Protocol):
     """The part of a model's output that is used here."""
 
     logits: Tensor
-    past_key_values: Any
 
 
 class Policy:
@@ -77,6 +77,7 @@ class Policy:
         self.tokenizer = tokenizer
         self._continuations: dict[tuple[tuple[str, str], ...], list[int]] = {}
         self.eos_ids = _end_ids(model, tokenizer)
+        self.cache_argument = _cache_argument(model)
         pad = tokenizer.pad_token_id
         self.pad_id = cast(int, tokenizer.eos_token_id if pad is None else pad)
 
@@ -313,9 +314,9 @@ class Context:
             input_ids=self.ids[:, -missing:],
             attention_mask=self.mask.long(),
             position_ids=_positions(self.mask)[:, -missing:],
-            past_key_values=self._cache,
             use_cache=True,
             logits_to_keep=1,
+            **{self.policy.cache_argument: self._cache},
         )
         self._logits = cast(CausalLMOutput, output).logits[:, -1].float()
 
@@ -341,3 +342,12 @@ def _end_ids(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast) -> froz
     configured = getattr(model.generation_config, "eos_token_id", None)
     listed = configured if isinstance(configured, list) else [configured]
     return frozenset({cast(int, tokenizer.eos_token_id), *(i for i in listed if i is not None)})
+
+
+def _cache_argument(model: PreTrainedModel) -> str:
+    """What the model's ``forward`` calls its cache: ``cache`` since transformers 5.24."""
+    base = cast(Any, model)
+    if hasattr(base, "get_base_model"):  # PEFT
+        base = base.get_base_model()
+    named = "cache" in inspect.signature(base.forward).parameters
+    return "cache" if named else "past_key_values"

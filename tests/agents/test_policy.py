@@ -1,11 +1,13 @@
 """The policy: sampling, tokens, saving."""
 
 from pathlib import Path
+from typing import cast
 
 import pytest
 import torch
+from peft import LoraConfig, get_peft_model
 from torch.testing import assert_close
-from transformers import AutoModelForCausalLM
+from transformers import AutoModelForCausalLM, PreTrainedModel
 
 from selfcorrect_agents.agent import LanguageModelAgent
 from selfcorrect_agents.policy import Policy
@@ -19,6 +21,15 @@ def test_greedy_is_what_generate_says(policy: Policy, env: SelfCorrectEnv) -> No
         ids = torch.tensor([policy.prompt_ids(conversation)])
         expected = policy.model.generate(ids, max_new_tokens=6, do_sample=False)[0, ids.shape[1] :]
         assert turn.ids[row][turn.mask[row]].tolist() == expected.tolist()
+
+
+def test_an_adapter_samples_through_the_cache(policy: Policy, env: SelfCorrectEnv) -> None:
+    """A LoRA adapter that is new (its second factor is 0) says what its base model says."""
+    conversations = [env.prompts.first(env.problems[i]) for i in range(8)]
+    expected = policy.start(conversations).sample(6, 0.0)
+    adapted = get_peft_model(policy.model, LoraConfig(target_modules=["q_proj", "v_proj"]))
+    context = Policy(cast(PreTrainedModel, adapted), policy.tokenizer).start(conversations)
+    assert context.sample(6, 0.0).ids.tolist() == expected.ids.tolist()
 
 
 def test_saved_policies_load_elsewhere(policy: Policy, tmp_path: Path) -> None:
