@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-import importlib
-import os
-import sys
 from collections.abc import Callable
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
 from selfcorrect_env.asking import as_agent
 from selfcorrect_env.errors import SelfCorrectError, UnknownNameError
+from selfcorrect_env.places import at_place
 from selfcorrect_env.types import Agent
 
 GROUP = "selfcorrect_env.agents"
@@ -86,15 +84,9 @@ def _load(name: str) -> Any:
             ours = name in SUMMARIES
             hint = '; it needs pip install "selfcorrect-env[agents]"' if ours else ""
             raise AgentError(f"Agent {name!r} cannot be imported: {error}{hint}") from error
-    module, colon, attribute = name.partition(":")
-    if not colon:
+    if ":" not in name:
         raise UnknownNameError.of("agent (or give module:attribute)", name, points)
-    if os.getcwd() not in sys.path:  # a console script does not look in the current folder
-        sys.path.insert(0, os.getcwd())
     try:
-        found = importlib.import_module(module)
-        for part in attribute.split("."):
-            found = getattr(found, part)
-    except (ImportError, AttributeError, ValueError) as error:
+        return at_place(name)
+    except ImportError as error:
         raise AgentError(f"Agent {name!r} cannot be imported: {error}") from error
-    return found

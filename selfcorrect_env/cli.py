@@ -4,7 +4,8 @@ Only the named command's module is imported, so that ``selfcorrect --help`` answ
 command is a callable that takes its arguments (``list[str]``) and returns an exit status. Other
 packages add commands by the entry-point group ``selfcorrect_env.commands``.
 
-Exit status: 0 done; 2 a mistake in what was asked, said in one line on stderr; 130 Ctrl-C.
+Exit status: 0 done; 1 done, and something was found (validate, rescore, doctor); 2 a mistake in
+what was asked, said in one line on stderr; 130 Ctrl-C.
 """
 
 from __future__ import annotations
@@ -29,6 +30,9 @@ OWN_COMMANDS = {
     "list": ("selfcorrect_env.commands.listing", "Show what is installed to play and measure."),
     "play": ("selfcorrect_env.commands.playing", "Play the two attempts at one problem yourself."),
     "eval": ("selfcorrect_env.commands.evaluating", "Measure how well an agent corrects itself."),
+    "validate": ("selfcorrect_env.commands.validating", "Try whether a reward can be believed."),
+    "rescore": ("selfcorrect_env.commands.rescoring", "Judge stored episodes again, differently."),
+    "doctor": ("selfcorrect_env.commands.doctoring", "Tell what works on this machine."),
 }
 """Name -> (module with a ``main(argv) -> int``, what it does)."""
 

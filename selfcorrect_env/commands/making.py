@@ -28,7 +28,7 @@ class EnvOptions:
     split: str | None = None
     """The split, such as train or test; by default the environment's own."""
     verifier: str | None = None
-    """Another verifier: a name of 'selfcorrect list'."""
+    """Another verifier: a name of 'selfcorrect list', or module:attribute."""
     prompts: str | None = None
     """Other prompts, such as plain or math."""
     option: Annotated[

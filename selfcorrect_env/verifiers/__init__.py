@@ -12,6 +12,7 @@ from importlib import import_module
 from importlib.metadata import entry_points
 
 from selfcorrect_env.errors import UnknownNameError, VerifierError
+from selfcorrect_env.places import at_place
 from selfcorrect_env.types import ScoreFunction, Verifier
 from selfcorrect_env.verifiers.base import FunctionVerifier, as_verifier, judge
 
@@ -59,11 +60,12 @@ VERIFIERS: dict[str, Named] = {
 def get_verifier(verifier: str | Verifier | ScoreFunction) -> Verifier:
     """Return the verifier called ``verifier``; a `Verifier` or a function passes through.
 
+    ``"module:attribute"`` names one that is installed nowhere: a function, a verifier or a class.
     A named verifier is made once for each process and shared: it may hold worker processes.
 
     Raises:
         UnknownNameError: there is none of that name.
-        VerifierError: the entry point of that name cannot be imported.
+        VerifierError: what stands at that name cannot be imported.
         TypeError: it is neither a name, nor a verifier, nor a function.
     """
     return _named(verifier) if isinstance(verifier, str) else as_verifier(verifier)
@@ -75,10 +77,10 @@ def _named(name: str) -> Verifier:
         module, _, attribute = VERIFIERS[name].place.partition(":")
         return getattr(import_module(module), attribute)()
     found = {point.name: point for point in entry_points(group=GROUP)}
-    if name not in found:
+    if name not in found and ":" not in name:
         raise UnknownNameError.of("verifier", name, {*VERIFIERS, *found})
     try:
-        value = found[name].load()
+        value = found[name].load() if name in found else at_place(name)
     except (ImportError, AttributeError) as error:
         raise VerifierError(f"Verifier {name!r} cannot be imported: {error}") from error
     return as_verifier(value() if isinstance(value, type) else value)

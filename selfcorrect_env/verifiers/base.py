@@ -8,6 +8,9 @@ from typing import cast
 
 from selfcorrect_env.types import Problem, Reason, ScoreFunction, Verdict, Verifier
 
+SHORTEST_STATEMENT = 4
+"""Characters; a shorter statement may well be part of an answer."""
+
 
 class FunctionVerifier:
     """A plain function ``(problem, response) -> float | bool | Verdict`` as a `Verifier`.
@@ -54,6 +57,16 @@ def as_verifier(verifier: Verifier | ScoreFunction) -> Verifier:
         "A verifier is a name, an object with `name`, `verify` and `verify_batch`, or a function "
         f"(problem, response) -> float | bool; got {type(verifier).__name__}."
     )
+
+
+def without_statement(problem: Problem, response: str) -> str:
+    """Return ``response`` with the problem's own statement cut out, wherever it stands.
+
+    Repeating the question is no answer, though many a statement ends in a number, or in an
+    expression that equals the answer. A statement below `SHORTEST_STATEMENT` characters stays.
+    """
+    statement = problem.prompt.strip()
+    return response if len(statement) < SHORTEST_STATEMENT else response.replace(statement, "\n")
 
 
 def failed(detail: str) -> Verdict:

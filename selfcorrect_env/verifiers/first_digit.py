@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 
 from selfcorrect_env.types import Problem, Reason, Verdict
+from selfcorrect_env.verifiers.base import without_statement
 
 _DIGIT = re.compile("[0-9]")
 
@@ -13,15 +14,15 @@ _DIGIT = re.compile("[0-9]")
 class FirstDigitVerifier:
     """The first ASCII digit of a reply is its answer; what follows is working.
 
-    A reply without a digit gets `Reason.NO_ANSWER`. Only one digit can be first, so hedging
-    earns nothing.
+    The problem's own statement, repeated in the reply, is passed over. A reply without a digit
+    gets `Reason.NO_ANSWER`. Only one digit can be first, so hedging earns nothing.
     """
 
     name = "first-digit"
 
     def verify(self, problem: Problem, response: str) -> Verdict:
         """Judge one response."""
-        found = _DIGIT.search(response)
+        found = _DIGIT.search(without_statement(problem, response))
         if found is None:
             return Verdict(0.0, Reason.NO_ANSWER)
         digit = found.group()

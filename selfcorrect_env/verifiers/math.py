@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from selfcorrect_env.types import Problem, Reason, Verdict
+from selfcorrect_env.verifiers.base import without_statement
 from selfcorrect_env.verifiers.extraction import LONGEST, final_answer
 from selfcorrect_env.verifiers.normal_form import normal_form, number, without_base
 from selfcorrect_env.verifiers.pool import MEBIBYTE, Outcome, Status, WorkerPool
@@ -74,7 +75,7 @@ class MathVerifier:
     def verify_batch(self, problems: Sequence[Problem], responses: Sequence[str]) -> list[Verdict]:
         """Judge many: what needs math-verify is spread over the workers."""
         quick = [
-            quick_verdict(problem.reference, response)
+            quick_verdict(problem.reference, without_statement(problem, response))
             for problem, response in zip(problems, responses, strict=True)
         ]
         hard = [

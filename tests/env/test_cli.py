@@ -305,3 +305,39 @@ def test_a_closed_pipe_needs_no_words(words):
     command = f"'{SCRIPT}' {words} | true"
     result = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
     assert result.stderr == ""
+
+
+# -- validate and rescore ------------------------------------------------------------------------
+def test_validate_says_what_holds(tmp_path):
+    out = tmp_path / "findings.json"
+    result = run("validate", ARITHMETIC[1], "--n", "50", "--out", out)
+    assert result.returncode == 0, result.stderr
+    assert "secrecy" in result.stdout
+    assert json.loads(out.read_text())["validated"] == 50
+
+
+def test_validate_lists_what_does_not_hold(tmp_path):
+    path = tmp_path / "mine.jsonl"
+    path.write_text('{"prompt": "Which?", "reference": " "}\n{"prompt": "1+1?", "reference": "2"}')
+    result = run("validate", ARITHMETIC[1], "--problems", path, "--verifier", "exact")
+    assert result.returncode == 1
+    assert "reference: 0: " in result.stdout
+    assert "no folder" in mistake(run("validate", ARITHMETIC[1], "--out", tmp_path / "a" / "b"))
+
+
+def test_rescore_lists_what_another_verifier_says(folder):
+    (folder / "judges.py").write_text("def never(problem, reply):\n    return False\n")
+    words = ("eval", "my_agents:zero", *ARITHMETIC, "--n", "30", "--out", "run")
+    assert run(*words, cwd=folder).returncode == 0
+    same = run("rescore", "run", "--verifier", "first-digit", cwd=folder)
+    assert same.returncode == 0, same.stderr
+    words = ("rescore", "run", "--verifier", "judges:never", "--out", "again")
+    other = run(*words, cwd=folder)
+    assert other.returncode == 1, other.stderr
+    assert "correct → wrong" in other.stdout
+    again = Report.load(folder / "again")
+    assert again.measured.verifier == "never"
+    assert again.metrics.accuracy[0].value == 0.0
+    assert json.loads((folder / "again" / "differences.json").read_text())["scores_changed"] > 0
+    assert "exists already" in mistake(run(*words, cwd=folder))
+    assert "no episodes" in mistake(run("rescore", "nothing", "--verifier", "exact", cwd=folder))
