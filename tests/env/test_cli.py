@@ -6,10 +6,12 @@ import signal
 import subprocess
 import sys
 import time
+from importlib.metadata import metadata
 from pathlib import Path
 
 import pytest
 
+from selfcorrect_env.commands.doctoring import EXTRAS
 from selfcorrect_env.report import Report
 
 SCRIPT = Path(sys.executable).parent / "selfcorrect"
@@ -341,3 +343,32 @@ def test_rescore_lists_what_another_verifier_says(folder):
     assert json.loads((folder / "again" / "differences.json").read_text())["scores_changed"] > 0
     assert "exists already" in mistake(run(*words, cwd=folder))
     assert "no episodes" in mistake(run("rescore", "nothing", "--verifier", "exact", cwd=folder))
+
+
+# -- doctor --------------------------------------------------------------------------------------
+def test_doctor_tells_what_works():
+    result = run("doctor", "--json")
+    assert result.returncode == 0, result.stdout
+    states = {row["what"]: row["state"] for row in json.loads(result.stdout)}
+    assert states["math"] == states["gymnasium"] == "ok"
+    assert "verifiers" in run("doctor").stdout
+
+
+def test_the_extras_that_doctor_names_exist():
+    known = set(metadata("selfcorrect-env").get_all("Provides-Extra") or ())
+    assert set(EXTRAS.values()) - {""} <= known
+
+
+def test_doctor_sees_a_verifier_that_does_not_work(tmp_path):
+    """math-verify that cannot be imported: the reward would be wrong without a word."""
+    broken = tmp_path / "math_verify"
+    broken.mkdir()
+    (broken / "__init__.py").write_text("raise ImportError('it is damaged')\n")
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    words = [SCRIPT, "doctor", "--json"]
+    result = subprocess.run(
+        words, env=environment, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert result.returncode == 1
+    states = {row["what"]: row["state"] for row in json.loads(result.stdout)}
+    assert states["math"] == "broken"
