@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from selfcorrect_env.errors import UnknownNameError
-from selfcorrect_env.types import Conversation, Problem
+from selfcorrect_env.types import Conversation, Message, Problem
 
 PLACE = "{prompt}"
 """What stands for the problem's statement in `Prompts.attempt`."""
@@ -58,12 +58,18 @@ class Prompts:
             raise ValueError("Prompts.correction must not be empty: it asks for the next attempt.")
 
     def first(self, problem: Problem) -> Conversation:
-        """Return the conversation that shows ``problem``: the observation of ``reset``."""
+        """Return the conversation that shows ``problem``: the observation of ``reset``.
+
+        A problem whose metadata hold a ``first_attempt`` is one of repair: that attempt and
+        the correction instruction follow its statement.
+        """
         # replace, not format: LaTeX is full of braces
-        user = {"role": "user", "content": self.attempt.replace(PLACE, problem.prompt)}
-        if self.system is None:
-            return (user,)  # type: ignore[return-value]
-        return ({"role": "system", "content": self.system}, user)  # type: ignore[return-value]
+        user = Message(role="user", content=self.attempt.replace(PLACE, problem.prompt))
+        shown = (user,)
+        if self.system is not None:
+            shown = (Message(role="system", content=self.system), user)
+        given = problem.metadata.get("first_attempt")
+        return shown if given is None else self.correct(shown, given)
 
     def correct(self, conversation: Conversation, reply: str) -> Conversation:
         """Return ``conversation``, then ``reply``, then the correction instruction."""
@@ -90,12 +96,91 @@ _MATH_CORRECTION = (
     f"final solution! {_FINAL_ANSWER}"
 )
 
+MBPP_FRAME = f"You are an expert Python programmer, and here is your task: {PLACE}\n[BEGIN]"
+"""The frame of a task in MBPP's few-shot prompt (Austin et al. 2021; the paper, appendix C)."""
+
+# verbatim: arXiv 2409.12917v2, appendix C
+_CODE_CORRECTION = (
+    "# There might be an error in the code above because of lack of understanding of the question. "
+    "Please correct the error, if any, and rewrite the solution. Only output the final correct "
+    "Python program!"
+)
+
+_CODE_ATTEMPT = (
+    f"{PLACE}\n\nReply with the whole program, imports included, in one Python code block, and "
+    "nothing after it."
+)
+
+
+def worked_example(statement: str, answer: str) -> str:
+    """Return one shot of a few-shot prompt in MBPP's frame: a task, then its program."""
+    return f"{MBPP_FRAME.replace(PLACE, statement)}\n{answer.strip()}\n[DONE]"
+
+
+_CODE_SHOTS = (
+    (
+        "Write a function to find the second smallest of the different numbers in a list. Your "
+        "code should pass these tests:\n\nassert second_smallest([4, 1, 3]) == 3\n"
+        "assert second_smallest([2, 2, 5]) == 5\nassert second_smallest([7]) is None",
+        "def second_smallest(numbers):\n    different = sorted(set(numbers))\n"
+        "    return different[1] if len(different) > 1 else None",
+    ),
+    (
+        "Write a function to count the words of a sentence that start with a vowel. Your code "
+        "should pass these tests:\n\nassert vowel_words('an old house') == 2\n"
+        "assert vowel_words('Ida met Tom') == 1\nassert vowel_words('') == 0",
+        "def vowel_words(sentence):\n"
+        "    return sum(word[0].lower() in 'aeiou' for word in sentence.split())",
+    ),
+    (
+        "Write a function to tell whether brackets are balanced in a text. Your code should pass "
+        "these tests:\n\nassert balanced('(a[b])') == True\nassert balanced('(]') == False\n"
+        "assert balanced('((') == False",
+        "def balanced(text):\n    pairs = {')': '(', ']': '[', '}': '{'}\n    opened = []\n"
+        "    for character in text:\n        if character in pairs.values():\n"
+        "            opened.append(character)\n        elif character in pairs:\n"
+        "            if not opened or opened.pop() != pairs[character]:\n"
+        "                return False\n    return not opened",
+    ),
+)
+
+_MATH_SHOTS = (
+    (
+        "A rectangle is $3$ units longer than it is wide, and its area is $40$ square units. "
+        "What is its perimeter?",
+        "Let the width be $w$. Then $w(w + 3) = 40$, so $w^2 + 3w - 40 = (w + 8)(w - 5) = 0$ and "
+        "$w = 5$. The sides are $5$ and $8$, and the perimeter is $2(5 + 8) = 26$.\n"
+        "Final Answer: The final answer is $26$. I hope it is correct.",
+    ),
+    (
+        "Two fair dice are rolled. What is the probability that the sum is at least $10$?",
+        "A sum of $10$ comes in $3$ ways, of $11$ in $2$ ways and of $12$ in $1$ way: $6$ ways of "
+        "$36$. The probability is $\\frac{6}{36} = \\frac{1}{6}$.\n"
+        "Final Answer: The final answer is $\\frac{1}{6}$. I hope it is correct.",
+    ),
+)
+
+_MATH_FEW_SHOT = "\n\n".join(
+    [
+        _MATH_ATTEMPT.removesuffix(f"\n\n{PLACE}"),
+        *(f"Problem: {problem}\nSolution: {solution}" for problem, solution in _MATH_SHOTS),
+        f"Problem: {PLACE}\nSolution:",
+    ]
+)
+
+_CODE_FEW_SHOT = "\n\n".join([*(worked_example(*shot) for shot in _CODE_SHOTS), MBPP_FRAME])
+
 PROMPTS: dict[str, Prompts] = {
     prompts.name: prompts
     for prompts in (
         # verbatim: arXiv 2409.12917v2, appendix C; the problem follows after an empty line
         Prompts("math", _MATH_ATTEMPT, _MATH_CORRECTION),
         Prompts("gsm8k", _MATH_ATTEMPT, _MATH_CORRECTION),
+        Prompts("math-few-shot", _MATH_FEW_SHOT, _MATH_CORRECTION),
+        Prompts("code", _CODE_ATTEMPT, _CODE_CORRECTION),
+        Prompts("humaneval", f"Complete this function.\n\n{_CODE_ATTEMPT}", _CODE_CORRECTION),
+        Prompts("mbpp", _CODE_ATTEMPT, _CODE_CORRECTION),
+        Prompts("code-few-shot", _CODE_FEW_SHOT, _CODE_CORRECTION),
         Prompts(
             "arithmetic",
             "Work from left to right and keep only the last digit of every result. Reply with "
@@ -107,7 +192,14 @@ PROMPTS: dict[str, Prompts] = {
         Prompts("plain"),
     )
 }
-"""The known prompts by name. ``"math"`` and ``"gsm8k"`` are the paper's zero-shot texts."""
+"""The known prompts by name.
+
+``"math"`` and ``"gsm8k"`` are the paper's zero-shot texts. The instruction after an attempt is the
+paper's in all prompts for mathematics and for code. The paper gives no zero-shot text for code, and
+the worked examples of ``"math-few-shot"`` and ``"code-few-shot"`` are our own. The paper's
+three-shot prompt for MBPP holds tasks of MBPP, so it is read from the data:
+`selfcorrect_env.datasets.mbpp.three_shot`.
+"""
 
 
 def get_prompts(prompts: str | Prompts) -> Prompts:

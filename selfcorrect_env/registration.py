@@ -8,6 +8,9 @@ ENVIRONMENTS: dict[str, str] = {
     "SelfCorrect-Arithmetic-v0": "arithmetic",
     "SelfCorrect-GSM8K-v0": "gsm8k",
     "SelfCorrect-MATH-v0": "math",
+    "SelfCorrect-MATH500-v0": "math500",
+    "SelfCorrect-HumanEval-v0": "humaneval",
+    "SelfCorrect-MBPP-v0": "mbpp",
 }
 """Each id with the name of its problem set (`selfcorrect_env.datasets.SOURCES`), whose verifier
 and prompts it uses. Another set that fits can be chosen: ``gym.make(id, problems=…)``."""

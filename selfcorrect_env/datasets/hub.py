@@ -33,7 +33,9 @@ class HubUnavailableError(ProblemSetError):
     """A data set is neither cached nor to be had from the hub; the message says why."""
 
 
-def hub_rows(repos: Sequence[str], split: str, config: str = "default") -> Iterable[Row]:
+def hub_rows(
+    repos: Sequence[str], split: str, config: str = "default", revision: str | None = None
+) -> Iterable[Row]:
     """Return the rows of a data set of the hub, from the cache if they are there.
 
     Args:
@@ -41,12 +43,14 @@ def hub_rows(repos: Sequence[str], split: str, config: str = "default") -> Itera
             is taken; if none is, the hub is asked for the first.
         split: which split of it.
         config: which configuration of it.
+        revision: a commit or tag of it. The cache does not tell which revision it holds, so
+            with one the hub itself is asked; by default the newest.
 
     Raises:
         HubUnavailableError: it is not cached, and the hub did not answer within `DEADLINE` seconds,
             is switched off (``HF_HUB_OFFLINE``, ``HF_DATASETS_OFFLINE``) or does not have it.
     """
-    for repo in repos:
+    for repo in repos if revision is None else ():
         rows = cached_rows(repo, split, config)
         if rows is not None:
             return rows
@@ -66,7 +70,7 @@ def hub_rows(repos: Sequence[str], split: str, config: str = "default") -> Itera
     except HubUnavailableError as error:
         _silent[repo] = time.monotonic() + REMEMBER, str(error)
         raise
-    return _load(repo, split, config)
+    return _load(repo, split, config, revision)
 
 
 def cached_rows(repo: str, split: str, config: str = "default") -> Iterable[Row] | None:
@@ -156,11 +160,11 @@ def _ask(repo: str) -> None:
         ) from error
 
 
-def _load(repo: str, split: str, config: str) -> Iterable[Row]:
+def _load(repo: str, split: str, config: str, revision: str | None) -> Iterable[Row]:
     import datasets
 
     try:
-        return datasets.load_dataset(repo, config, split=split).to_list()
+        return datasets.load_dataset(repo, config, split=split, revision=revision).to_list()
     except Exception as error:  # its errors have no common base short of this one
         raise HubUnavailableError(
             f"the hub answered, but loading {repo} failed: {type(error).__name__}: {error}"

@@ -54,6 +54,7 @@ def load(
     path: str | os.PathLike[str] | None = None,
     subject: str | Iterable[str] | None = None,
     level: int | Iterable[int] | None = None,
+    revision: str | None = None,
 ) -> ProblemSet:
     """Load MATH where it can be had, else the built-in set with one `ProblemSetWarning`.
 
@@ -68,7 +69,7 @@ def load(
     """
     subject, level = check_subjects(subject), check_levels(level)
     try:
-        return load_hendrycks(split, path=path, subject=subject, level=level)
+        return load_hendrycks(split, path=path, subject=subject, level=level, revision=revision)
     except MathUnavailableError as error:
         warnings.warn(
             "MATH cannot be had, so the built-in MATH-style problems are used: scores on them "
@@ -99,6 +100,7 @@ def load_hendrycks(
     path: str | os.PathLike[str] | None = None,
     subject: str | Iterable[str] | None = None,
     level: int | Iterable[int] | None = None,
+    revision: str | None = None,
 ) -> ProblemSet:
     """Load the real MATH, or raise an error that names the three ways to get it.
 
@@ -109,6 +111,7 @@ def load_hendrycks(
             ``SELFCORRECT_MATH_PATH`` is used, then the hub's cache, then the hub.
         subject: keep these of MATH's seven subjects; by default all.
         level: keep these levels, 1 to 5; by default all.
+        revision: a commit or tag of the hub's repository; by default its newest.
 
     The metadata hold ``subject``, ``level`` (an int, or None where MATH has none), ``solution``
     and whatever else the row has. A split of another size than the published one gives a
@@ -130,7 +133,7 @@ def load_hendrycks(
     else:
         where = f"{' or '.join(REPOS[split])} on the Hugging Face hub"
         try:
-            rows = hub_rows(REPOS[split], split)
+            rows = hub_rows(REPOS[split], split, revision=revision)
         except HubUnavailableError as error:
             raise MathUnavailableError(str(error)) from error
         problems = ProblemSet.from_dataset(
@@ -139,6 +142,24 @@ def load_hendrycks(
     check_count(problems, PUBLISHED[split], where)
     problems = ProblemSet(map(_described, problems), name="MATH", split=split)
     return select(problems, subject, level)
+
+
+def load_math500(
+    split: str = "test",
+    *,
+    path: str | os.PathLike[str] | None = None,
+    subject: str | Iterable[str] | None = None,
+    level: int | Iterable[int] | None = None,
+    revision: str | None = None,
+) -> ProblemSet:
+    """Load MATH-500 (Lightman et al., arXiv 2305.20050): `load_hendrycks`' test split.
+
+    Raises:
+        UnknownNameError: another split than ``"test"``, or no such subject.
+        ProblemSetError: as `load_hendrycks`.
+    """
+    check_split("math500", split, ("test",))
+    return load_hendrycks(split, path=path, subject=subject, level=level, revision=revision)
 
 
 def reference_of(row: Row) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -25,6 +26,7 @@ from rich.text import Text
 
 from selfcorrect_agents.curves import curve_table, write_svg
 from selfcorrect_agents.experiments import DECODINGS, Cell, history, report, run_cells
+from selfcorrect_agents.methods import find_method
 from selfcorrect_agents.models import parse_tiny, tiny_base_with_progress
 from selfcorrect_env import Report
 from selfcorrect_env.cli import UsageError
@@ -51,6 +53,9 @@ METHODS: dict[str, dict[str, Any]] = {
 }
 """What is compared: the name in tables -> method, with the default configuration of each."""
 
+TUNED_WIDTH = 64
+"""The width of the tiny model that the methods' defaults were tuned at."""
+
 COLUMNS = ("t1", "t2", "Δ", "Δ i→c", "Δ c→i", "same")
 
 
@@ -61,7 +66,7 @@ class QuickstartOptions:
     seeds: tuple[int, ...] = (0, 1, 2)
     """One base model and one run of each method for each seed."""
     hidden_size: int = 64
-    """Width of the tiny model."""
+    """Width of the tiny model. Learning rates fall and steps rise in proportion to it."""
     problems: int = 2000
     """Held-out problems to measure on, at most 4,000."""
     jobs: int = 2
@@ -116,6 +121,7 @@ def plan(options: QuickstartOptions) -> list[Cell]:
             train={"problems": "arithmetic", "split": "train"},
             test={"problems": "arithmetic", "split": "test"},
             problems=options.problems,
+            learning=scaled(method["method"], options.hidden_size),
             **method,
         )
         for seed in options.seeds
@@ -125,6 +131,23 @@ def plan(options: QuickstartOptions) -> list[Cell]:
     if len(episodes) != 1:
         raise ValueError(f"Methods compared must play as many episodes as each other: {episodes}.")
     return cells
+
+
+def scaled(method: str, hidden_size: int) -> dict[str, Any]:
+    """Return a method's learning rates and numbers of steps for a model of another width.
+
+    Adam's step moves a layer's output in proportion to the width, so the rates fall with it,
+    and there are as many more steps: the same for every method.
+    """
+    if method == "base" or hidden_size == TUNED_WIDTH:
+        return {}
+    width = hidden_size / TUNED_WIDTH
+    defaults = dataclasses.asdict(find_method(method).Learning())  # type: ignore[attr-defined]
+    return {
+        name: value / width if name.endswith("learning_rate") else round(value * width)
+        for name, value in defaults.items()
+        if name.endswith("learning_rate") or name == "steps" or name.endswith("_steps")
+    }
 
 
 @contextmanager
