@@ -5,6 +5,7 @@
     │   └── UnknownNameError (also KeyError)    a name that no registry holds
     ├── EpisodeError (also RuntimeError)        a call that the episode's state does not allow
     ├── VerifierError (also RuntimeError)       a verifier that could not give a verdict
+    ├── SandboxError (also RuntimeError)        programs cannot be isolated as asked (sandbox)
     ├── ContractError (also AssertionError)     a part that breaks its contract (testing.py)
     └── CheckpointError (also RuntimeError)     a file of a run that cannot be read back
 
@@ -52,6 +53,10 @@ class EpisodeError(SelfCorrectError, RuntimeError):
 
 class VerifierError(SelfCorrectError, RuntimeError):
     """A verifier could not give a verdict. Never the same thing as a wrong answer."""
+
+
+class SandboxError(SelfCorrectError, RuntimeError):
+    """This machine cannot isolate programs as much as was asked (`selfcorrect_env.sandbox`)."""
 
 
 class ContractError(SelfCorrectError, AssertionError):

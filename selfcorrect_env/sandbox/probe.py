@@ -1,0 +1,83 @@
+"""Tries each means of isolation on a child of this process, and prints what held."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from selfcorrect_env.sandbox import confinement, landlock, seccomp
+
+
+def main(options: dict[str, Any]) -> None:
+    """Print one JSON object: layer -> "" where it works, else why it does not."""
+    trials: dict[str, Callable[[], None]] = {
+        "limits": _limits,
+        "landlock": _landlock,
+        "seccomp": _seccomp,
+        "namespaces": lambda: _namespaces(options["scratch"]),
+    }
+    print(json.dumps({name: _in_child(trial) for name, trial in trials.items()}))
+
+
+def _in_child(trial: Callable[[], None]) -> str:
+    """Run a trial in a forked child; "" if it returned, else what it raised."""
+    ours, theirs = os.pipe()
+    child = os.fork()
+    if not child:
+        os.close(ours)
+        try:
+            trial()
+            os.write(theirs, b"+")
+        except BaseException as error:
+            os.write(theirs, (str(error) or type(error).__name__)[:300].encode())
+        os._exit(0)
+    os.close(theirs)
+    with os.fdopen(ours, "rb") as file:
+        said = file.read().decode(errors="replace")
+    os.waitpid(child, 0)
+    return "" if said == "+" else said or "the trial's process was killed"
+
+
+def _limits() -> None:
+    confinement.Confinement(False, 256 * confinement.MEBIBYTE, "").enter(10)
+    try:
+        bytearray(512 * confinement.MEBIBYTE)
+    except MemoryError:
+        return
+    raise OSError("a limit of the address space does not hold")
+
+
+def _landlock() -> None:
+    rules = landlock.ruleset([sys.prefix], [], [])
+    confinement.no_new_privileges()
+    landlock.restrict(rules)
+    for path, flags in (("/etc/passwd", os.O_RDONLY), ("/tmp/selfcorrect", os.O_CREAT)):
+        try:
+            os.open(path, flags)
+        except PermissionError:
+            continue
+        raise OSError(f"{path} could be opened in spite of it")
+
+
+def _seccomp() -> None:
+    code = seccomp.build()
+    confinement.no_new_privileges()
+    seccomp.install(code)
+    for forbidden in (socket.socket, os.fork):
+        try:
+            forbidden()
+        except PermissionError:
+            continue
+        raise OSError(f"{forbidden.__name__} worked in spite of it")
+
+
+def _namespaces(scratch: str) -> None:
+    confinement.enter_namespaces(scratch)
+    with open(os.path.join(scratch, "trial"), "w") as file:
+        file.write("x")
+    if os.getpid() != 1:
+        raise OSError("the process namespace is not a new one")

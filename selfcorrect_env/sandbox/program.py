@@ -1,0 +1,75 @@
+"""The untrusted side of the sandbox: runs a program, then answers calls of its functions.
+
+Nothing here decides anything. The program may change all of it: whatever it sends is a value that
+it could have returned.
+"""
+
+from __future__ import annotations
+
+import sys
+import types
+from typing import Any
+
+from selfcorrect_env.sandbox import wire
+
+MODULE = "solution"
+"""The ``__name__`` that the program runs under, so that its main guard doesn't fire."""
+
+
+def serve(source: str, peer: int) -> None:
+    """Run ``source``, say whether that worked, and answer calls on the descriptor ``peer``."""
+    module = types.ModuleType(MODULE)
+    sys.modules[MODULE] = module
+    try:
+        exec(compile(source, "<program>", "exec"), module.__dict__)
+    except BaseException as error:
+        wire.send(peer, {"failed": _told(error)})
+        return
+    wire.send(peer, {"ready": True})
+    _Server(module, peer).run()
+
+
+class _Server:
+    """Answers one request after the other."""
+
+    def __init__(self, module: types.ModuleType, peer: int) -> None:
+        self.names = module.__dict__
+        self.peer = peer
+        self.kept: list[Any] = []
+
+    def run(self) -> None:
+        while (request := wire.receive(self.peer)) is not None:
+            try:
+                answer = {"value": wire.encode(self.answer(request), self.keep)}
+                wire.send(self.peer, answer)
+            except BaseException as error:
+                wire.send(self.peer, {"raised": type(error).__name__, "text": _told(error)})
+
+    def answer(self, request: dict[str, Any]) -> Any:
+        if "name" in request:
+            if request["name"] not in self.names:
+                raise NameError(f"the program defines no {request['name']!r}")
+            target = self.names[request["name"]]
+        else:
+            target = self.kept[request["handle"]]
+            if request["attribute"]:
+                target = getattr(target, request["attribute"])
+        if not request["call"]:
+            return target
+        arguments = wire.decode(request["arguments"], self.kept_object)
+        keywords = wire.decode(request["keywords"], self.kept_object)
+        return target(*arguments, **keywords)
+
+    def keep(self, value: Any) -> int:
+        self.kept.append(value)
+        return len(self.kept) - 1
+
+    def kept_object(self, number: int, name: str) -> Any:
+        return self.kept[number]
+
+
+def _told(error: BaseException) -> str:
+    try:
+        return f"{type(error).__name__}: {error}"[:500]
+    except BaseException:
+        return type(error).__name__[:500]

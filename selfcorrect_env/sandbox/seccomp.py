@@ -1,0 +1,104 @@
+"""The system calls that a program in the sandbox may make: computing, its own memory, its files.
+
+A filter in classic BPF, installed with ``prctl`` (seccomp(2)). What is not listed fails with
+EPERM: sockets, new processes, other processes, mounts, namespaces, permissions, kernel modules.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import platform
+import struct
+
+PR_SET_SECCOMP, SECCOMP_MODE_FILTER = 22, 2
+_ALLOW, _ERRNO, _KILL = 0x7FFF0000, 0x00050000, 0x80000000
+_LOAD, _EQUAL, _AT_LEAST, _ANY_BIT, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
+_CLONE_THREAD = 0x00010000
+_NUMBER, _ARCHITECTURE, _FIRST_ARGUMENT = 0, 4, 16  # offsets in struct seccomp_data
+
+ARCHITECTURES = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
+"""Machine -> the kernel's AUDIT_ARCH number of it."""
+
+# fmt: off
+ALLOWED: dict[str, tuple[int, ...]] = {
+    "x86_64": (
+        0, 1, 19, 20, 17, 18, 3,  # read write readv writev pread64 pwrite64 close
+        5, 4, 6, 262, 332, 8,  # fstat stat lstat newfstatat statx lseek
+        9, 10, 11, 25, 28, 12,  # mmap mprotect munmap mremap madvise brk
+        13, 14, 15, 131,  # rt_sigaction rt_sigprocmask rt_sigreturn sigaltstack
+        21, 269, 439,  # access faccessat faccessat2
+        22, 293, 32, 33, 292, 72,  # pipe pipe2 dup dup2 dup3 fcntl
+        23, 270, 7, 271,  # select pselect6 poll ppoll
+        35, 230, 228, 229, 96, 201, 100,  # sleeping and clocks
+        39, 186, 110, 102, 107, 104, 108, 118, 120, 111, 121, 124, 115,  # getpid and the like
+        98, 97, 24, 204,  # getrusage getrlimit sched_yield sched_getaffinity
+        202, 273, 274, 334, 324, 218, 158,  # futex, robust lists, rseq, membarrier, arch_prctl
+        60, 231, 318, 63, 99,  # exit exit_group getrandom uname sysinfo
+        2, 257, 87, 263, 83, 258, 84, 82, 264, 316,  # open, unlink, mkdir, rmdir, rename
+        77, 76, 74, 75, 78, 217, 79, 80, 81, 89, 267, 73, 95,  # truncate … readlink flock umask
+        219, 38, 36, 37, 290,  # restart_syscall, timers, eventfd2
+    ),
+    "aarch64": (
+        63, 64, 65, 66, 67, 68, 57, 80, 79, 291, 62, 222, 226, 215, 216, 233, 214,
+        134, 135, 139, 132, 48, 439, 59, 23, 24, 25, 72, 73, 101, 115, 113, 114, 169, 153,
+        172, 178, 173, 174, 175, 176, 177, 148, 150, 155, 156, 158, 165, 163, 124, 123,
+        98, 99, 100, 293, 283, 96, 93, 94, 278, 160, 179, 56, 35, 34, 38, 276,
+        46, 45, 82, 83, 61, 17, 49, 50, 78, 32, 166, 128, 103, 102, 19,
+    ),
+}
+"""Machine -> the numbers of the calls that are allowed (the same calls on both)."""
+
+CLONE = {"x86_64": 56, "aarch64": 220}
+"""Allowed for threads alone."""
+
+REFUSED = {
+    "x86_64": {435: errno.ENOSYS, 16: errno.ENOTTY},
+    "aarch64": {435: errno.ENOSYS, 29: errno.ENOTTY},
+}
+"""clone3, whose flags a filter can't read (libc then takes clone), and ioctl ("no terminal")."""
+# fmt: on
+
+
+def build(machine: str | None = None) -> bytes:
+    """Return the filter's instructions; OSError where this machine's calls are not known."""
+    machine = machine or platform.machine()
+    if machine not in ARCHITECTURES:
+        raise OSError(errno.ENOSYS, f"no list of system calls for {machine}")
+    code = [
+        (_LOAD, 0, 0, _ARCHITECTURE),
+        (_EQUAL, 1, 0, ARCHITECTURES[machine]),
+        (_RETURN, 0, 0, _KILL),
+        (_LOAD, 0, 0, _NUMBER),
+        (_AT_LEAST, 0, 1, 0x40000000),  # x86-64's second numbering of the same calls
+        (_RETURN, 0, 0, _KILL),
+    ]
+    for number in ALLOWED[machine]:
+        code += [(_EQUAL, 0, 1, number), (_RETURN, 0, 0, _ALLOW)]
+    for number, code_of_error in REFUSED[machine].items():
+        code += [(_EQUAL, 0, 1, number), (_RETURN, 0, 0, _ERRNO | code_of_error)]
+    code += [
+        (_EQUAL, 0, 3, CLONE[machine]),
+        (_LOAD, 0, 0, _FIRST_ARGUMENT),
+        (_ANY_BIT, 0, 1, _CLONE_THREAD),
+        (_RETURN, 0, 0, _ALLOW),
+        (_RETURN, 0, 0, _ERRNO | errno.EPERM),
+    ]
+    return b"".join(struct.pack("HBBI", *instruction) for instruction in code)
+
+
+def install(instructions: bytes) -> None:
+    """Put this process under the filter, for good; ``PR_SET_NO_NEW_PRIVS`` must be set.
+
+    Raises:
+        OSError: the kernel refuses.
+    """
+
+    class Program(ctypes.Structure):
+        _fields_ = (("length", ctypes.c_ushort), ("filter", ctypes.c_void_p))
+
+    held = ctypes.create_string_buffer(instructions, len(instructions))
+    program = Program(len(instructions) // 8, ctypes.addressof(held))
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, ctypes.byref(program), 0, 0):
+        raise OSError(ctypes.get_errno(), "prctl(PR_SET_SECCOMP)")
