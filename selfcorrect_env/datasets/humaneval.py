@@ -100,7 +100,7 @@ def _problem(where: str, row: Row) -> Problem:
         prompt=stub,
         reference=stub + text_of(where, row, "canonical_solution"),
         tests=[f"{text_of(where, row, 'test')}\n\ncheck({name})\n"],
+        names=[name],
         setup=stub,
-        entry_point=name,
         stub=stub,
     )

@@ -10,7 +10,12 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 
-from selfcorrect_env.datasets.code_rows import code_problem, text_of, texts_of
+from selfcorrect_env.datasets.code_rows import (
+    code_problem,
+    names_used,
+    text_of,
+    texts_of,
+)
 from selfcorrect_env.datasets.files import check_count, given_file
 from selfcorrect_env.datasets.hub import HubUnavailableError, hub_rows
 from selfcorrect_env.datasets.splits import check_split
@@ -137,12 +142,19 @@ def _problem(where: str, row: Row, challenge: bool) -> Problem:
             f"{where}: expected an int in the column 'task_id', got {task!r:.60}."
         )
     tests = texts_of(where, row, "test_list")
-    hidden = row.get("challenge_test_list") or []
+    if challenge:
+        tests = [*tests, *(row.get("challenge_test_list") or [])]
+    reference, setup = text_of(where, row, "code"), row.get("test_setup_code") or ""
+    try:
+        names, imports = names_used(reference, [*tests, setup])
+    except SyntaxError as error:
+        raise ProblemSetError(f"{where}: its code or a test is no Python: {error}.") from error
     return code_problem(
         id=str(task),
         prompt=statement(where, row),
-        reference=text_of(where, row, "code"),
-        tests=[*tests, *hidden] if challenge else tests,
-        setup=row.get("test_setup_code") or "",
+        reference=reference,
+        tests=tests,
+        names=names,
+        setup=f"{imports}\n{setup}" if imports else setup,
         facts={"task_id": task, "text": text_of(where, row, "text")},
     )

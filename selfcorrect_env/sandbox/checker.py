@@ -59,7 +59,7 @@ class Connection:
         return message
 
     def remote(self, number: int, name: str) -> Remote:
-        """Return the stand-in of an object that stays with the program."""
+        """Return what stands here for an object that stays with the program."""
         return Remote(self, {"handle": number, "attribute": ""}, name)
 
 
@@ -74,9 +74,7 @@ class Remote:
     """A function or an object of the program: called there, equal to itself alone here."""
 
     def __init__(self, connection: Connection, target: dict[str, Any], name: str) -> None:
-        self._connection = connection
-        self._target = target
-        self._name = name
+        self.__dict__.update(_connection=connection, _target=target, _name=name)
 
     def __call__(self, *arguments: Any, **keywords: Any) -> Any:
         request = {
@@ -93,6 +91,12 @@ class Remote:
         target = {"handle": self._target["handle"], "attribute": name}
         value = self._connection.ask({**target, "call": False})
         return Remote(self._connection, target, name) if type(value) is Remote else value
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name.startswith("__") or "handle" not in self._target:
+            raise AttributeError(name)
+        target = {"handle": self._target["handle"], "attribute": name}
+        self._connection.ask({**target, "call": False, "set": wire.encode(value, _handle_of)})
 
     def __repr__(self) -> str:
         return f"<{self._name} of the program>"
@@ -113,10 +117,10 @@ def check(setup: str, tests: list[str], names: list[str], peer: int) -> dict[str
         hello = connection.hear()
         if hello.get("ready") is not True:
             return {**verdict, "failed": f"the program does not run: {hello.get('failed')}"[:500]}
-        namespace: dict[str, Any] = {"__name__": "tests"}
+        program = {name: Remote(connection, {"name": name}, name) for name in names}
+        namespace: dict[str, Any] = {"__name__": "tests", **program}
         exec(compile(setup, "<setup>", "exec"), namespace)
-        for name in names:
-            namespace[name] = Remote(connection, {"name": name}, name)
+        namespace.update(program)  # a setup may hold the stub of what the program defines
         for number, test in enumerate(tests, start=1):
             verdict["failed"] = f"test {number}"
             exec(compile(test, f"<test {number}>", "exec"), namespace)

@@ -52,6 +52,9 @@ class _Server:
             target = self.names[request["name"]]
         else:
             target = self.kept[request["handle"]]
+            if "set" in request:
+                value = wire.decode(request["set"], self.kept_object)
+                return setattr(target, request["attribute"], value)
             if request["attribute"]:
                 target = getattr(target, request["attribute"])
         if not request["call"]:

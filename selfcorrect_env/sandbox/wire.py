@@ -9,6 +9,7 @@ This module is read by processes that hold nothing but the standard library.
 
 from __future__ import annotations
 
+import builtins
 import json
 import math
 import os
@@ -78,6 +79,8 @@ def encode(value: Any, keep: Callable[[Any], int], depth: int = 0) -> Any:
         if len(items) > LONGEST_ITERATOR:
             raise WireError(f"an iterator yields more than {LONGEST_ITERATOR} items")
         return ["n", [encode(item, keep, depth + 1) for item in items]]
+    if isinstance(value, type) and getattr(builtins, value.__name__, None) is value:
+        return ["T", value.__name__]
     return ["o", keep(value), type(value).__name__]
 
 
@@ -96,6 +99,7 @@ _DECODERS: dict[str, Callable[[Any], Any]] = {
     "B": bytearray.fromhex,
     "q": Fraction,
     "D": Decimal,
+    "T": lambda name: _builtin_type(name),
 }
 
 
@@ -136,6 +140,13 @@ def _decode(data: Any, handle: Callable[[int, str], Any]) -> Any:
     if tag == "n":
         return iter(list(items))
     return _SEQUENCES[tag](items) if tag in _SEQUENCES else _unknown(tag)
+
+
+def _builtin_type(name: str) -> type:
+    found = getattr(builtins, name, None)
+    if not isinstance(found, type):
+        raise WireError(f"no builtin type {name!r:.40}")
+    return found
 
 
 def _unknown(tag: Any) -> Any:

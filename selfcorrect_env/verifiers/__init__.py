@@ -49,6 +49,10 @@ VERIFIERS: dict[str, Named] = {
         "selfcorrect_env.verifiers.exact:ExactVerifier",
         "The final answer equals the reference as text, up to case and spaces",
     ),
+    "code": Named(
+        "selfcorrect_env.verifiers.code:CodeVerifier",
+        "The program passes the problem's tests, in a sandbox",
+    ),
     "first-digit": Named(
         "selfcorrect_env.verifiers.first_digit:FirstDigitVerifier",
         "The first digit of the reply equals the reference",

@@ -62,7 +62,7 @@ def test_the_published_humaneval() -> None:
     assert len(problems) == humaneval.PUBLISHED
     first = problems[0]
     assert first.id == "HumanEval/0"
-    assert first.metadata["entry_point"] == "has_close_elements"
+    assert first.metadata["names"] == ["has_close_elements"]
     assert first.reference.startswith(first.prompt)
     assert first.metadata["tests"][0].rstrip().endswith("check(has_close_elements)")
     assert first.metadata["stub"] == first.metadata["setup"] == first.prompt

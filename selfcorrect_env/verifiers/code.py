@@ -1,0 +1,154 @@
+"""The code verifier: does the program in a reply pass the problem's tests?"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from selfcorrect_env.sandbox import Isolation, Job, Outcome, Sandbox
+from selfcorrect_env.sandbox.pool import MEBIBYTE
+from selfcorrect_env.types import Problem, Reason, Verdict
+from selfcorrect_env.verifiers.base import failed
+
+LONGEST = 200_000
+"""Characters of a program; a longer one is wrong unread."""
+
+FENCE = "```"
+_LANGUAGE = re.compile(r"[ \t]*(?:python[0-9.]*|py)?[ \t]*\r?\n", re.IGNORECASE)
+
+
+class CodeVerifier:
+    """Runs the program of a reply against the tests of its problem, in a sandbox.
+
+    The program is the reply's last Python code block that defines what the tests call, else
+    its last code block; without one, what stands between ``[BEGIN]`` and ``[DONE]``, or all of
+    it. A reply that continues the problem's stub (HumanEval) is put after it.
+
+    The problem's metadata hold ``tests``, ``names``, ``setup`` and ``stub``
+    (`selfcorrect_env.datasets.code_rows.code_problem`). The tests run in a process of their own,
+    which sees the program's answers as plain data: see `selfcorrect_env.sandbox`.
+
+    Verdicts: ``correct``, if every test ran to its end; ``wrong``, with what failed in the
+    detail; ``no answer``; ``timeout``, where the program exceeded its time or memory; ``error``,
+    where the sandbox failed, which says nothing of the program.
+
+    Args:
+        deadline: seconds of wall clock that a program has for all tests, > 0.
+        workers: programs that run at a time, ≥ 1.
+        memory_mb: address space of a program, in MiB.
+        isolation: ``"strong"``, or ``"basic"`` to accept that a program can do what you can.
+
+    Raises:
+        SandboxError: this machine can't isolate as much as was asked.
+    """
+
+    name = "code"
+
+    def __init__(
+        self,
+        deadline: float = 3.0,
+        workers: int = 2,
+        memory_mb: int = 512,
+        isolation: Isolation = "strong",
+    ) -> None:
+        self._arguments = (deadline, workers, memory_mb, isolation)
+        self._sandbox = Sandbox(
+            deadline=deadline, workers=workers, memory=memory_mb * MEBIBYTE, isolation=isolation
+        )
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return CodeVerifier, self._arguments  # a copy has processes of its own
+
+    def __repr__(self) -> str:
+        deadline, workers, _, isolation = self._arguments
+        return f"CodeVerifier(deadline={deadline:g}, workers={workers}, isolation={isolation!r})"
+
+    def verify(self, problem: Problem, response: str) -> Verdict:
+        """Judge one response; safe to call from any thread."""
+        return self.verify_batch([problem], [response])[0]
+
+    def verify_batch(self, problems: Sequence[Problem], responses: Sequence[str]) -> list[Verdict]:
+        """Judge many, ``workers`` at a time; the same program of the same problem runs once."""
+        verdicts: list[Verdict | None] = []
+        jobs: dict[Job, list[int]] = {}
+        for place, (problem, response) in enumerate(zip(problems, responses, strict=True)):
+            job = job_of(problem, response)
+            verdicts.append(job if isinstance(job, Verdict) else None)
+            if isinstance(job, Job):
+                jobs.setdefault(job, []).append(place)
+        for (job, places), outcome in zip(
+            jobs.items(), self._sandbox.run_all(list(jobs)), strict=True
+        ):
+            for place in places:
+                verdicts[place] = _verdict(job, outcome)
+        return [verdict for verdict in verdicts if verdict is not None]
+
+    def close(self) -> None:
+        """End the sandbox's idle processes; they start again if they are needed."""
+        self._sandbox.close()
+
+
+def job_of(problem: Problem, response: str) -> Job | Verdict:
+    """Return what is to be run; or the verdict, where that is clear already."""
+    facts = problem.metadata
+    tests, names = facts.get("tests"), facts.get("names")
+    if not tests or not names:
+        return failed(
+            f"problem {problem.id!r} is no code problem: its metadata need 'tests' and 'names'"
+        )
+    program = program_of(response, names[0], facts.get("stub") or "")
+    if program is None:
+        return Verdict(0.0, Reason.NO_ANSWER)
+    if len(program) > LONGEST:
+        detail = f"a program of {len(program):,} characters; more than {LONGEST:,} are not run"
+        return Verdict(0.0, Reason.WRONG, program[:100], detail)
+    return Job(program, tuple(tests), tuple(names), facts.get("setup") or "")
+
+
+def program_of(response: str, name: str, stub: str = "") -> str | None:
+    """Find the program in a reply, or None where there is no text that could be one.
+
+    Args:
+        response: the reply.
+        name: what the program is to define.
+        stub: what the program continues if it does not define ``name``.
+
+    >>> program_of("Sure:\\n```python\\ndef f(x):\\n    return x\\n```\\nDone.", "f")
+    'def f(x):\\n    return x\\n'
+    """
+    blocks = _blocks(response)
+    defining = [block for block in blocks if _defines(block, name)]
+    if blocks:
+        program = (defining or blocks)[-1]
+    else:
+        program = response.rpartition("[BEGIN]")[2].partition("[DONE]")[0]
+        program = program if _defines(program, name) else program.strip("\r\n")
+    if not program.strip():
+        return None
+    return program if not stub or _defines(program, name) else f"{stub.rstrip()}\n{program}"
+
+
+def _blocks(response: str) -> list[str]:
+    """Return the code blocks; one that is cut off at the end of the reply counts."""
+    found = []
+    for part in response.split(FENCE)[1::2]:
+        language = _LANGUAGE.match(part)
+        code = part[language.end() :] if language else part
+        if code.strip():
+            found.append(code)
+    return found
+
+
+def _defines(program: str, name: str) -> bool:
+    return bool(re.search(rf"^(?:async\s+def|def|class)\s+{re.escape(name)}\b", program, re.M))
+
+
+def _verdict(job: Job, outcome: Outcome) -> Verdict:
+    if outcome.broken:
+        return failed(outcome.broken)
+    if outcome.right:
+        return Verdict(1.0, Reason.CORRECT, job.source)
+    exceeded = outcome.timeout or outcome.memory
+    reason = Reason.TIMEOUT if exceeded else Reason.WRONG
+    return Verdict(0.0, reason, job.source, " ".join(outcome.failed.split()))
