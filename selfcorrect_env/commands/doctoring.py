@@ -17,6 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from selfcorrect_env.commands.making import parse
+from selfcorrect_env.sandbox import layers, missing_for_strong
 from selfcorrect_env.types import Problem
 from selfcorrect_env.verifiers import get_verifier
 
@@ -106,9 +107,21 @@ def packages() -> Iterator[Symptom]:
             yield Symptom("packages", name, state, f'pip install "{wanted}"')
 
 
+def isolation() -> Iterator[Symptom]:
+    """How far programs can be isolated here."""
+    for layer in layers():
+        state: State = "missing" if layer.missing else "ok"
+        yield Symptom("isolation", layer.name, state, layer.missing or layer.purpose)
+    if missing_for_strong():
+        advice = "programs are not judged, unless isolation='basic' accepts that they can do harm"
+        yield Symptom("isolation", "strong", "missing", advice)
+
+
 def verifiers() -> Iterator[Symptom]:
     """Whether each verifier tells right from wrong here."""
     for name, (problem, right, wrong) in TRIALS.items():
+        if name == "code" and missing_for_strong():
+            continue
         start = time.perf_counter()
         verdicts = get_verifier(name).verify_batch([problem, problem], [right, wrong])
         seconds = time.perf_counter() - start
@@ -124,6 +137,16 @@ TRIALS = {
         Problem(id="doctor", prompt="Expand.", reference="x^2 + 2x + 1"),
         r"It is $\boxed{(x + 1)^2}$.",
         r"It is $\boxed{(x - 1)^2}$.",
+    ),
+    "code": (
+        Problem(
+            id="doctor",
+            prompt="Write double(n).",
+            reference="def double(n): return 2 * n",
+            metadata={"tests": ["assert double(2) == 4"], "names": ["double"]},
+        ),
+        "def double(n): return 2 * n",
+        "def double(n): return n",
     ),
 }
 """Verifier -> a problem, a right reply, a wrong one."""
@@ -150,5 +173,10 @@ def _table(symptoms: list[Symptom]) -> Table:
     return table
 
 
-EXAMINATIONS: tuple[Callable[[], Iterator[Symptom]], ...] = (machine, packages, verifiers)
+EXAMINATIONS: tuple[Callable[[], Iterator[Symptom]], ...] = (
+    machine,
+    packages,
+    isolation,
+    verifiers,
+)
 """What is looked at, in order."""

@@ -56,14 +56,15 @@ def code_problem(
 def names_used(program: str, tests: Sequence[str]) -> tuple[list[str], str]:
     """Return what tests use of a program: names that it defines at its top, and its imports.
 
-    The names come in the tests' order; the imports are statements, for the tests' setup. It is the reference that says so, never a reply: a reply that defines ``len`` or ``set`` must
-    not change what a test means.
+    The names come in the tests' order; the imports are statements, for the tests' setup. It is
+    the reference that says so, never a reply: a reply that defines ``len`` or ``set`` must not
+    change what a test means.
 
     Raises:
         SyntaxError: the program or a test is no Python.
     """
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", SyntaxWarning)  # "\\d" in a text that is not raw
+        warnings.simplefilter("ignore")  # "\\d" in a text that is not raw
         module = ast.parse(program)
         used = [
             node.id

@@ -1,6 +1,6 @@
 """A sandbox for programs that nobody trusts, judged by tests that they can't reach."""
 
-from selfcorrect_env.sandbox.layers import Layer, layers
+from selfcorrect_env.sandbox.layers import Layer, layers, missing_for_strong
 from selfcorrect_env.sandbox.pool import Isolation, Job, Outcome, Sandbox
 
-__all__ = ["Isolation", "Job", "Layer", "Outcome", "Sandbox", "layers"]
+__all__ = ["Isolation", "Job", "Layer", "Outcome", "Sandbox", "layers", "missing_for_strong"]

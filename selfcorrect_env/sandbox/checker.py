@@ -60,23 +60,27 @@ class Connection:
 
     def remote(self, number: int, name: str) -> Remote:
         """Return what stands here for an object that stays with the program."""
-        return Remote(self, {"handle": number, "attribute": ""}, name)
+        return Remote(self, {"handle": number}, name)
 
 
 def _handle_of(value: Any) -> int:
     """Return the handle of an object that stays with the program, which goes back as it came."""
-    if type(value) is Remote and not value._target.get("attribute") and "handle" in value._target:
+    if type(value) is Remote and "handle" in value._target:
         return value._target["handle"]
     raise wire.WireError(f"a {type(value).__name__} cannot be an argument of the program")
 
 
 class Remote:
-    """A function or an object of the program: called there, equal to itself alone here."""
+    """A function or an object of the program: called there, equal to itself alone here.
+
+    ``_target`` says which: a ``name`` of the program, or the ``handle`` of an object.
+    """
 
     def __init__(self, connection: Connection, target: dict[str, Any], name: str) -> None:
         self.__dict__.update(_connection=connection, _target=target, _name=name)
 
     def __call__(self, *arguments: Any, **keywords: Any) -> Any:
+        """Call it in the program's process."""
         request = {
             **self._target,
             "call": True,
@@ -88,15 +92,13 @@ class Remote:
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__") or "handle" not in self._target:
             raise AttributeError(name)
-        target = {"handle": self._target["handle"], "attribute": name}
-        value = self._connection.ask({**target, "call": False})
-        return Remote(self._connection, target, name) if type(value) is Remote else value
+        return self._connection.ask({**self._target, "attribute": name, "call": False})
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name.startswith("__") or "handle" not in self._target:
             raise AttributeError(name)
-        target = {"handle": self._target["handle"], "attribute": name}
-        self._connection.ask({**target, "call": False, "set": wire.encode(value, _handle_of)})
+        sent = wire.encode(value, _handle_of)
+        self._connection.ask({**self._target, "attribute": name, "call": False, "set": sent})
 
     def __repr__(self) -> str:
         return f"<{self._name} of the program>"

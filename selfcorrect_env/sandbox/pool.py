@@ -86,7 +86,7 @@ class Sandbox:
     def __init__(
         self,
         *,
-        deadline: float = 3.0,
+        deadline: float = 5.0,
         workers: int = 2,
         memory: int = 512 * MEBIBYTE,
         isolation: Isolation = "strong",
@@ -127,8 +127,7 @@ class Sandbox:
         """End the idle warm processes; they start again if they are needed."""
         if self._owner != os.getpid():
             return
-        for _ in range(self.workers):
-            pair = self._idle.get()
+        for pair in [self._idle.get() for _ in range(self.workers)]:
             if pair is not None:
                 pair.close()
             self._idle.put(None)

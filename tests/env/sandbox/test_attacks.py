@@ -1,0 +1,146 @@
+"""Nothing passes that does not solve, nothing gets out, nothing is left behind."""
+
+import os
+import time
+from pathlib import Path
+
+import attacks  # beside this file: see pythonpath in pyproject.toml
+import pytest
+
+from selfcorrect_env.sandbox import Job, Sandbox, layers
+
+TESTS = (
+    "assert add(2, 3) == 5",
+    "assert add(1, 1) == 2 and abs(add(0, 0)) == 0",
+    "assert add(4, 5) == 9",
+)
+
+pytestmark = pytest.mark.skipif(
+    any(layer.missing for layer in layers()),
+    reason=f"this machine cannot isolate: {[it.missing for it in layers() if it.missing]}",
+)
+
+
+def job(source: str) -> Job:
+    return Job(source, TESTS, ("add",))
+
+
+@pytest.fixture(scope="module")
+def sandbox():
+    sandbox = Sandbox(deadline=10.0)
+    yield sandbox
+    sandbox.close()
+
+
+@pytest.fixture(scope="module")
+def impatient():
+    sandbox = Sandbox(deadline=0.5)
+    yield sandbox
+    sandbox.close()
+
+
+def processes_of_sandboxes() -> set[int]:
+    """The processes on this machine that a sandbox started."""
+    found = set()
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                command = (entry / "cmdline").read_bytes()
+            except OSError:
+                continue
+            if b"bare.py" in command:
+                found.add(int(entry.name))
+    return found
+
+
+def test_there_are_attacks_enough() -> None:
+    kinds = (attacks.FORGERIES, attacks.HOGS, attacks.EATERS, attacks.ESCAPES)
+    assert sum(map(len, kinds)) >= 80
+
+
+def test_an_honest_program_passes(sandbox: Sandbox) -> None:
+    outcome = sandbox.run(job(attacks.HONEST))
+    assert outcome.right
+    assert (outcome.passed, outcome.total, outcome.failed) == (3, 3, "")
+
+
+@pytest.mark.parametrize("what", attacks.FORGERIES)
+def test_no_verdict_is_forged(sandbox: Sandbox, what: str) -> None:
+    outcome = sandbox.run(job(attacks.FORGERIES[what]))
+    assert not outcome.right
+    assert not outcome.broken
+    assert outcome.failed
+
+
+@pytest.mark.parametrize("what", attacks.HOGS)
+def test_time_has_an_end(impatient: Sandbox, what: str) -> None:
+    impatient.run(job(attacks.HONEST))  # the warm processes have started
+    start = time.monotonic()
+    outcome = impatient.run(job(attacks.HOGS[what]))
+    assert time.monotonic() - start < impatient.deadline + 5
+    assert outcome.timeout
+    assert not outcome.right
+    assert not outcome.broken
+
+
+@pytest.mark.parametrize("what", attacks.EATERS)
+def test_memory_has_an_end(sandbox: Sandbox, what: str) -> None:
+    outcome = sandbox.run(job(attacks.EATERS[what]))
+    assert not outcome.right
+    assert not outcome.broken
+
+
+@pytest.mark.parametrize("what", attacks.ESCAPES)
+def test_nothing_gets_out(
+    sandbox: Sandbox, what: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The attack raises before it defines ``add``; if it got what it wants, the tests pass."""
+    monkeypatch.setenv("SELFCORRECT_SECRET", "x")
+    secret = tmp_path / "secret"
+    secret.write_text("the secret")
+    mode = secret.stat().st_mode
+    source = f"SECRET = {str(secret)!r}\n{attacks.ESCAPES[what]}\n{attacks.HONEST}"
+    outcome = sandbox.run(job(source))
+    assert not outcome.right
+    assert not outcome.broken
+    assert secret.read_text() == "the secret"
+    assert secret.stat().st_mode == mode
+    assert [path.name for path in tmp_path.iterdir()] == ["secret"]
+    assert not Path("/tmp/selfcorrect-escaped").exists()
+
+
+def test_the_escapes_would_work_outside() -> None:
+    """In 'basic' isolation a program reads what its owner can: the tests above test something."""
+    basic = Sandbox(isolation="basic")
+    outcome = basic.run(job(f"{attacks.ESCAPES['reads /etc/passwd']}\n{attacks.HONEST}"))
+    assert outcome.right
+    basic.close()
+
+
+def test_a_program_leaves_no_trace_for_the_next(sandbox: Sandbox) -> None:
+    first = "import builtins, os\nbuiltins.left = 5\nopen('left', 'w').write('5')\n"
+    assert sandbox.run(job(first + attacks.HONEST)).right
+    for source in (
+        "add = lambda a, b: left",
+        "import os\nassert os.listdir('.')\n" + attacks.HONEST,
+        "add = lambda a, b: int(open('left').read())",
+    ):
+        outcomes = [sandbox.run(job(source)) for _ in range(3)]
+        assert not any(outcome.right for outcome in outcomes)
+
+
+def test_nothing_is_left_behind() -> None:
+    """No process, no descriptor, no folder."""
+    before, descriptors = processes_of_sandboxes(), len(os.listdir("/proc/self/fd"))
+    folders = set(Path("/tmp").glob("selfcorrect-*"))
+    sandbox = Sandbox(deadline=0.5)
+    sources = [*attacks.HOGS.values(), *attacks.ESCAPES.values(), attacks.HONEST]
+    sandbox.run_all([job(f"SECRET = '/none'\n{source}") for source in sources])
+    assert processes_of_sandboxes() > before  # warm ones
+    sandbox.close()
+    end = time.monotonic() + 10
+    while processes_of_sandboxes() - before and time.monotonic() < end:
+        time.sleep(0.05)
+    assert processes_of_sandboxes() <= before
+    assert len(os.listdir("/proc/self/fd")) <= descriptors
+    assert set(Path("/tmp").glob("selfcorrect-*")) <= folders
