@@ -47,7 +47,9 @@ def timed(name: str, run: Callable[[], int]) -> float:
     start = time.perf_counter()
     passed = run()
     seconds = time.perf_counter() - start
-    print(f"{name:16} {passed} of 164 passed, {seconds:6.2f} s, {1000 * seconds / 164:5.1f} ms each")
+    print(
+        f"{name:16} {passed} of 164 passed, {seconds:6.2f} s, {1000 * seconds / 164:5.1f} ms each"
+    )
     return seconds
 
 

@@ -2,14 +2,20 @@
 
 A test sees results that were rebuilt here from plain data (`wire`), so a program can answer, but
 not lie about being equal. A verdict is sent only after every test has run to its end.
+
+Tests are the problem set's own, so one process runs those of many programs, each in a namespace of
+its own; whoever waits for it ends it if it takes too long.
 """
 
 from __future__ import annotations
 
 import builtins
+import os
+import socket
 from typing import Any
 
 from selfcorrect_env.sandbox import wire
+from selfcorrect_env.sandbox.confinement import confine
 
 
 class ProgramError(Exception):
@@ -102,6 +108,26 @@ class Remote:
 
     def __repr__(self) -> str:
         return f"<{self._name} of the program>"
+
+
+def main(options: dict[str, Any]) -> None:
+    """Take jobs over a socket until the other side closes; answer each with its verdict."""
+    control = socket.socket(fileno=options["control"])
+    confine(
+        strong=options["strong"],
+        memory=options["memory"],
+        scratch=options["scratch"],
+        writable=False,
+    )
+    wire.send(control.fileno(), {"ready": True})
+    while True:
+        byte, descriptors, _, _ = socket.recv_fds(control, 1, 1)
+        if not byte:
+            return
+        task = wire.receive(control.fileno())
+        verdict = check(**task, peer=descriptors[0])
+        os.close(descriptors[0])
+        wire.send(control.fileno(), verdict)
 
 
 def check(setup: str, tests: list[str], names: list[str], peer: int) -> dict[str, Any]:

@@ -14,9 +14,8 @@ import os
 import resource
 import sys
 import sysconfig
-from dataclasses import dataclass
 
-from selfcorrect_env.sandbox import landlock, seccomp
+from selfcorrect_env.sandbox import landlock
 
 MEBIBYTE = 2**20
 LARGEST_FILE = MEBIBYTE
@@ -31,68 +30,46 @@ _CLONE_NEWPID, _CLONE_NEWNET = 0x20000000, 0x40000000
 _MS_NOSUID, _MS_NODEV, _MS_NOEXEC, _MS_REC, _MS_PRIVATE = 2, 4, 8, 16384, 1 << 18
 
 
-@dataclass
-class Confinement:
-    """What the processes forked from this one are put under; made once, before any of them."""
+def confine(*, strong: bool, memory: int, scratch: str, writable: bool) -> None:
+    """Put this process, and all that it forks, under everything but the filter of system calls.
 
-    strong: bool
-    memory: int
-    """Bytes of address space."""
-    scratch: str
-    """The folder that a program starts in; "" for none."""
-    namespaces: bool = False
-    """Whether the processes have process, network and mount namespaces of their own."""
-    rules: int = -1
-    """The descriptor of landlock's rules."""
-    filter: bytes = b""
-    """The instructions of seccomp's filter."""
+    Args:
+        strong: files too; else limits alone.
+        memory: bytes of address space.
+        scratch: the folder to work in.
+        writable: whether files may be written there.
 
-    @classmethod
-    def prepare(cls, strong: bool, memory: int, scratch: str, namespaces: bool) -> Confinement:
-        """Build the rules.
+    Raises:
+        OSError: the kernel refuses.
+    """
+    os.environ.clear()
+    os.chdir(scratch)
+    limits = {
+        "RLIMIT_AS": memory,
+        "RLIMIT_FSIZE": LARGEST_FILE,
+        "RLIMIT_CORE": 0,
+        "RLIMIT_NOFILE": 64,
+        "RLIMIT_MEMLOCK": 0,
+        "RLIMIT_MSGQUEUE": 0,
+    }
+    for name, value in limits.items():
+        kind = getattr(resource, name, None)
+        if kind is not None:
+            resource.setrlimit(kind, (value, value))
+    if sys.platform != "linux":
+        return
+    _prctl(_PR_SET_DUMPABLE, 0)
+    no_new_privileges()
+    _drop_capabilities()
+    if strong:
+        rules = landlock.ruleset(python_files(), python_folders(), [scratch] if writable else [])
+        landlock.restrict(rules)
+        os.close(rules)
 
-        Raises:
-            OSError: ``strong``, and the kernel lacks landlock or seccomp.
-        """
-        if not strong:
-            return cls(False, memory, scratch, namespaces)
-        writable = [scratch] if namespaces else []
-        rules = landlock.ruleset(python_files(), python_folders(), writable)
-        return cls(True, memory, scratch, namespaces, rules, seccomp.build())
 
-    def enter(self, seconds: float) -> None:
-        """Put this process under everything, for good.
-
-        Args:
-            seconds: of processor time.
-
-        Raises:
-            OSError: the kernel refuses.
-        """
-        os.environ.clear()
-        if self.scratch:
-            os.chdir(self.scratch)
-        limits = {
-            "RLIMIT_AS": self.memory,
-            "RLIMIT_CPU": int(seconds) + 1,
-            "RLIMIT_FSIZE": LARGEST_FILE,
-            "RLIMIT_CORE": 0,
-            "RLIMIT_NOFILE": 64,
-            "RLIMIT_MEMLOCK": 0,
-            "RLIMIT_MSGQUEUE": 0,
-        }
-        for name, value in limits.items():
-            kind = getattr(resource, name, None)
-            if kind is not None:
-                resource.setrlimit(kind, (value, value))
-        if sys.platform != "linux":
-            return
-        _prctl(_PR_SET_DUMPABLE, 0)
-        no_new_privileges()
-        _drop_capabilities()
-        if self.strong:
-            landlock.restrict(self.rules)
-            seccomp.install(self.filter)
+def limit_processor(seconds: float) -> None:
+    """Let this process compute for so long, and a little more; the kernel ends it then."""
+    resource.setrlimit(resource.RLIMIT_CPU, (int(seconds) + 1, int(seconds) + 1))
 
 
 def python_files() -> list[str]:
@@ -160,6 +137,14 @@ def no_new_privileges() -> None:
 
 def empty(folder: str) -> None:
     """Delete everything in a folder, whatever a program made there."""
+    with os.scandir(folder) as entries:
+        if not any(entries):
+            return
+    for base, folders, _ in os.walk(folder):
+        for name in folders:  # a folder that its owner may not list
+            path = os.path.join(base, name)
+            if not os.path.islink(path):
+                os.chmod(path, 0o700)
     for base, folders, files in os.walk(folder, topdown=False):
         for name in files:
             os.unlink(os.path.join(base, name))

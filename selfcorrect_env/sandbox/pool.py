@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import os
 import queue
+import select
 import shutil
 import socket
 import subprocess
@@ -25,6 +25,9 @@ Isolation = Literal["strong", "basic"]
 MEBIBYTE = 2**20
 GRACE = 1.0
 """Seconds that the checker has beyond the program's deadline."""
+
+RECYCLED = 1000
+"""Programs after which a checker is replaced, so that nothing adds up in it."""
 
 START = 60.0
 """Seconds that a warm process may take to start."""
@@ -153,54 +156,66 @@ class Sandbox:
                     outcome = Outcome(
                         0, len(job.tests), broken=f"{type(error).__name__}: {error}"[:300]
                     )
-                if not outcome.broken:
-                    return outcome
-                if pair is not None:
+                if pair is not None and (outcome.broken or pair.spent):
                     pair.close()
                     pair = None
+                if not outcome.broken:
+                    return outcome
             return outcome
         finally:
             self._idle.put(pair)
 
 
 class _Pair:
-    """Two warm processes: one that programs are forked from, one that checks are forked from."""
+    """Two warm processes: one that programs are forked from, and one that checks them."""
 
     def __init__(self, options: dict[str, Any], deadline: float) -> None:
         self.deadline = deadline
-        self.program = _Zygote(options)
-        self.checker = _Zygote(options)
+        self.zygote = _Process("zygote", {**options, "seconds": deadline})
+        self.checker = _Process("checker", options)
+        self.jobs = 0
 
     def run(self, job: Job) -> Outcome:
+        """Judge one program; OSError where a warm process has ended."""
+        self.jobs += 1
         ours, theirs = socket.socketpair()
-        with ours, theirs:
-            program = {"source": job.source}
-            check = {"setup": job.setup, "tests": list(job.tests), "names": list(job.names)}
-            with self.program.start("program", program, theirs, self.deadline):
-                with self.checker.start("checker", check, ours, self.deadline + GRACE) as verdict:
-                    ours.close()
-                    theirs.close()
-                    found = wire.receive(verdict.fileno())
-                checked = self.checker.end()
-            ran = self.program.end()
+        task, line = socket.socketpair()
+        with task:
+            with ours, theirs, line:
+                self.zygote.give(line, theirs)
+                self.checker.give(ours)
+            wire.send(task.fileno(), job.source)
+            self.checker.tell(
+                {"setup": job.setup, "tests": list(job.tests), "names": list(job.names)}
+            )
+            found = self.checker.hear(self.deadline + GRACE)
+        self.zygote.control.sendall(b"e")
+        ended = self.zygote.hear(START)
+        if ended is None:
+            raise OSError("a process of the sandbox does not answer")
         total = len(job.tests)
-        if isinstance(found, dict):
-            failed = found["failed"]
-            late = bool(failed) and (ran["timeout"] or checked["timeout"])
-            return Outcome(found["passed"], total, failed, late, "MemoryError" in failed)
-        if checked["timeout"] or ran["timeout"]:
-            return Outcome(0, total, "no verdict", timeout=True)
-        return Outcome(0, total, "the check broke off: what the program returned is too large")
+        if found is None:  # what the program returned keeps the tests busy
+            self.checker.close()
+            return Outcome(0, total, "no verdict in time", timeout=True)
+        failed = found["failed"]
+        late = bool(failed) and ended["timeout"]
+        return Outcome(found["passed"], total, failed, late, "MemoryError" in failed)
+
+    @property
+    def spent(self) -> bool:
+        """Whether the pair is to be replaced: the checker was ended, or has judged enough."""
+        return self.jobs >= RECYCLED or self.checker.process.returncode is not None
 
     def close(self) -> None:
-        self.program.close()
+        """End both processes."""
+        self.zygote.close()
         self.checker.close()
 
 
-class _Zygote:
+class _Process:
     """A warm process and the socket that it takes jobs over."""
 
-    def __init__(self, options: dict[str, Any]) -> None:
+    def __init__(self, module: str, options: dict[str, Any]) -> None:
         self.control, theirs = socket.socketpair()
         self.scratch = tempfile.mkdtemp(prefix="selfcorrect-")
         with theirs:
@@ -211,7 +226,7 @@ class _Zygote:
                 "namespaces": works("namespaces"),
             }
             self.process = subprocess.Popen(
-                bare_command("zygote", settings),
+                bare_command(module, settings),
                 pass_fds=(theirs.fileno(),),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
@@ -223,34 +238,32 @@ class _Zygote:
         self._finalizer = weakref.finalize(
             self, _end, self.process, self.control, self.scratch, os.getpid()
         )
-        self.control.settimeout(START)
-        self.hear()
-        self.control.settimeout(None)
+        if self.hear(START) is None:
+            raise OSError(f"the sandbox's {module} did not start in {START:g} s")
 
-    def start(self, role: str, task: dict[str, Any], peer: socket.socket, seconds: float) -> Any:
-        """Fork a process for a job; returns the socket over which it got its task."""
-        line, theirs = socket.socketpair()
-        with theirs:
-            head = json.dumps({"role": role, "seconds": seconds}).encode()
-            socket.send_fds(self.control, [head], [theirs.fileno(), peer.fileno()])
-        wire.send(line.fileno(), task)
-        return line
+    def give(self, *descriptors: socket.socket) -> None:
+        """Start a job with these sockets."""
+        socket.send_fds(self.control, [b"j"], [it.fileno() for it in descriptors])
 
-    def end(self) -> dict[str, Any]:
-        """End the job's process, if it has not ended, and return how it went."""
-        self.control.sendall(b"e")
-        return self.hear()
+    def tell(self, message: Any) -> None:
+        """Send a message."""
+        wire.send(self.control.fileno(), message)
 
-    def hear(self) -> dict[str, Any]:
-        line = b""
-        while not line.endswith(b"\n"):
-            part = self.control.recv(4096)
-            if not part:
-                raise OSError("a warm process of the sandbox ended")
-            line += part
-        return json.loads(line)
+    def hear(self, seconds: float) -> Any:
+        """Return the process's next message, or None if none has begun after so many seconds.
+
+        Raises:
+            OSError: the process has ended.
+        """
+        if not select.select([self.control], [], [], seconds)[0]:
+            return None
+        message = wire.receive(self.control.fileno())
+        if message is None:
+            raise OSError("a process of the sandbox ended")
+        return message
 
     def close(self) -> None:
+        """End the process."""
         self._finalizer()
 
 

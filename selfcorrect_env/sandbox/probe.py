@@ -15,7 +15,7 @@ from selfcorrect_env.sandbox import confinement, landlock, seccomp
 def main(options: dict[str, Any]) -> None:
     """Print one JSON object: layer -> "" where it works, else why it does not."""
     trials: dict[str, Callable[[], None]] = {
-        "limits": _limits,
+        "limits": lambda: _limits(options["scratch"]),
         "landlock": _landlock,
         "seccomp": _seccomp,
         "namespaces": lambda: _namespaces(options["scratch"]),
@@ -42,8 +42,9 @@ def _in_child(trial: Callable[[], None]) -> str:
     return "" if said == "+" else said or "the trial's process was killed"
 
 
-def _limits() -> None:
-    confinement.Confinement(False, 256 * confinement.MEBIBYTE, "").enter(10)
+def _limits(scratch: str) -> None:
+    memory = 256 * confinement.MEBIBYTE
+    confinement.confine(strong=False, memory=memory, scratch=scratch, writable=False)
     try:
         bytearray(512 * confinement.MEBIBYTE)
     except MemoryError:
@@ -64,9 +65,9 @@ def _landlock() -> None:
 
 
 def _seccomp() -> None:
-    code = seccomp.build()
+    calls = seccomp.Filter()
     confinement.no_new_privileges()
-    seccomp.install(code)
+    calls.install()
     for forbidden in (socket.socket, os.fork):
         try:
             forbidden()

@@ -87,18 +87,28 @@ def build(machine: str | None = None) -> bytes:
     return b"".join(struct.pack("HBBI", *instruction) for instruction in code)
 
 
-def install(instructions: bytes) -> None:
-    """Put this process under the filter, for good; ``PR_SET_NO_NEW_PRIVS`` must be set.
+class Filter:
+    """The filter, ready to be installed: built once, before the processes it is for are forked.
 
     Raises:
-        OSError: the kernel refuses.
+        OSError: this machine's system calls are not known.
     """
 
-    class Program(ctypes.Structure):
-        _fields_ = (("length", ctypes.c_ushort), ("filter", ctypes.c_void_p))
+    def __init__(self) -> None:
+        class Program(ctypes.Structure):
+            _fields_ = (("length", ctypes.c_ushort), ("filter", ctypes.c_void_p))
 
-    held = ctypes.create_string_buffer(instructions, len(instructions))
-    program = Program(len(instructions) // 8, ctypes.addressof(held))
-    libc = ctypes.CDLL(None, use_errno=True)
-    if libc.prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, ctypes.byref(program), 0, 0):
-        raise OSError(ctypes.get_errno(), "prctl(PR_SET_SECCOMP)")
+        instructions = build()
+        self._held = ctypes.create_string_buffer(instructions, len(instructions))
+        self._program = Program(len(instructions) // 8, ctypes.addressof(self._held))
+        self._prctl = ctypes.CDLL(None, use_errno=True).prctl
+
+    def install(self) -> None:
+        """Put this process under the filter, for good; ``PR_SET_NO_NEW_PRIVS`` must be set.
+
+        Raises:
+            OSError: the kernel refuses.
+        """
+        program = ctypes.byref(self._program)
+        if self._prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, program, 0, 0):
+            raise OSError(ctypes.get_errno(), "prctl(PR_SET_SECCOMP)")

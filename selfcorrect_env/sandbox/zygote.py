@@ -1,8 +1,8 @@
-"""A warm process from which each program, or each check, is forked.
+"""A warm process from which each program's process is forked.
 
 Started by `selfcorrect_env.sandbox.pool` through ``bare.py``. It takes one job at a time over its
-socket: a line of JSON and two descriptors, of which it reads neither. What a job says is read by
-the forked child alone, so the next child inherits no trace of it.
+socket: how many seconds it may take, and two descriptors, which it does not read. The program is
+read by the forked child alone, so the next child inherits no trace of it. Tests never come here.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import gc
 import importlib
-import json
 import os
 import select
 import signal
@@ -18,8 +17,13 @@ import socket
 import time
 from typing import Any
 
-from selfcorrect_env.sandbox import checker, program, wire
-from selfcorrect_env.sandbox.confinement import Confinement, empty, enter_namespaces
+from selfcorrect_env.sandbox import program, seccomp, wire
+from selfcorrect_env.sandbox.confinement import (
+    confine,
+    empty,
+    enter_namespaces,
+    limit_processor,
+)
 
 PREIMPORTED = (
     "abc",
@@ -28,31 +32,23 @@ PREIMPORTED = (
     "cmath",
     "collections",
     "copy",
-    "dataclasses",
-    "datetime",
     "decimal",
     "enum",
     "fractions",
     "functools",
-    "hashlib",
     "heapq",
     "itertools",
     "json",
     "math",
     "numbers",
     "operator",
-    "queue",
-    "random",
     "re",
-    "statistics",
     "string",
     "struct",
     "textwrap",
-    "threading",
     "time",
     "types",
     "typing",
-    "unicodedata",
 )
 """Modules that programs often import."""
 
@@ -63,57 +59,56 @@ def main(options: dict[str, Any]) -> None:
         enter_namespaces(options["scratch"])
     for name in PREIMPORTED:
         importlib.import_module(name)
-    confinement = Confinement.prepare(
-        options["strong"], options["memory"], options["scratch"], options["namespaces"]
+    calls = seccomp.Filter() if options["strong"] else None
+    null = os.open(os.devnull, os.O_RDWR)
+    for number in (0, 1, 2):
+        os.dup2(null, number)
+    os.close(null)
+    confine(
+        strong=options["strong"],
+        memory=options["memory"],
+        scratch=options["scratch"],
+        writable=options["namespaces"],
     )
     control = socket.socket(fileno=options["control"])
-    control.sendall(b'{"ready": true}\n')
+    wire.send(control.fileno(), {"ready": True})
     gc.collect()
     gc.freeze()
     while True:
-        line, descriptors, _, _ = socket.recv_fds(control, 4096, 2)
-        if not line:
+        byte, descriptors, _, _ = socket.recv_fds(control, 1, 2)
+        if not byte:
             return
-        job = json.loads(line)
         child = os.fork()
         if not child:
-            _run(job, descriptors, confinement)
+            _run(options["seconds"], descriptors, calls)
         for number in descriptors:
             os.close(number)
-        end = _wait(child, job["seconds"], control)
+        end = _wait(child, options["seconds"], control)
         _clean(options)
-        control.sendall(json.dumps(end).encode() + b"\n")
+        wire.send(control.fileno(), end)
 
 
-def _run(job: dict[str, Any], descriptors: list[int], confinement: Confinement) -> None:
-    """Do a job in this forked child, and end it."""
+def _run(seconds: float, descriptors: list[int], calls: seccomp.Filter | None) -> None:
+    """Run a program in this forked child, and end it."""
     try:
         os.setsid()
-        null = os.open(os.devnull, os.O_RDWR)
-        for number in (0, 1, 2):
-            os.dup2(null, number)
-        task, peer = _move(descriptors, confinement)
-        message = wire.receive(task)
-        if job["role"] == "program":
-            os.close(task)
-            confinement.enter(job["seconds"])
-            program.serve(message["source"], peer)
-        else:
-            confinement.enter(job["seconds"])
-            wire.send(task, checker.check(**message, peer=peer))
+        task, peer = _move(descriptors)
+        source = wire.receive(task)
+        os.close(task)
+        limit_processor(seconds)
+        if calls is not None:
+            calls.install()
+        program.serve(source, peer)
     finally:
         os._exit(0)
 
 
-def _move(descriptors: list[int], confinement: Confinement) -> tuple[int, int]:
-    """Move the job's descriptors to 3 and 4, landlock's rules to 5, and close all others."""
-    high = [os.dup2(number, 100 + i) for i, number in enumerate(descriptors)]
-    if confinement.rules >= 0:
-        high.append(os.dup2(confinement.rules, 110))
-    for target, number in zip((3, 4, 5), high, strict=False):
+def _move(descriptors: list[int]) -> tuple[int, int]:
+    """Move the job's descriptors to 3 and 4, and close all others."""
+    high = [os.dup2(number, 50 + i) for i, number in enumerate(descriptors)]
+    for target, number in zip((3, 4), high, strict=True):
         os.dup2(number, target)
-    confinement.rules = 5 if confinement.rules >= 0 else -1
-    os.closerange(3 + len(high), 256)
+    os.closerange(5, 64)
     return 3, 4
 
 
