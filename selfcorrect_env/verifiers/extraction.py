@@ -60,7 +60,8 @@ def _is_bare(whole: str) -> bool:
     """Whether a response is so short and so little of a sentence that it is an answer itself."""
     if not whole or len(whole) > _SHORT or "\n" in whole:
         return False
-    return len(whole.split()) <= 3 or not re.search(r"[A-Za-z]{3,}\s+[A-Za-z]{2,}", whole)
+    sentence = re.search(r"(?<![\\A-Za-z])[A-Za-z]{2,}\s+[A-Za-z]{2,}", whole)
+    return not sentence or (len(whole.split()) <= 3 and not re.search(r"\d", whole))
 
 
 def _rivals(response: str) -> tuple[str, ...]:

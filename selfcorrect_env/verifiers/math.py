@@ -11,12 +11,12 @@ from typing import Any
 from selfcorrect_env.types import Problem, Reason, Verdict
 from selfcorrect_env.verifiers.base import without_statement
 from selfcorrect_env.verifiers.extraction import LONGEST, final_answer
-from selfcorrect_env.verifiers.normal_form import normal_form, number, without_base
+from selfcorrect_env.verifiers.normal_form import normal_form, without_base
 from selfcorrect_env.verifiers.pool import MEBIBYTE, Outcome, Status, WorkerPool
+from selfcorrect_env.verifiers.structure import equal_forms, top_level_parts
 
 _CACHED = 20_000
 _OR = re.compile(r"(?:\\text\s*\{\s*(?:or|and)\s*\}|(?<![A-Za-z])(?:or|and)(?![A-Za-z]))")
-_CLOSERS = {"(": ")", "[": "]", "{": "}"}
 
 _normal_form = functools.lru_cache(maxsize=_CACHED)(normal_form)
 
@@ -25,9 +25,10 @@ class MathVerifier:
     r"""Judges the last answer of a response by mathematical equality with the reference.
 
     The answer is found by `selfcorrect_env.verifiers.extraction`. Most verdicts are reached at
-    once: equal spelling (`selfcorrect_env.verifiers.normal_form`), exact arithmetic on plain
-    numbers, lists of such. All else goes to math-verify in a worker process with a deadline
-    and a memory limit (`selfcorrect_env.verifiers.pool`).
+    once: equal spelling (`selfcorrect_env.verifiers.normal_form`), exact algebra
+    (`selfcorrect_env.verifiers.algebra`), part by part (`selfcorrect_env.verifiers.structure`).
+    All else goes to math-verify in a worker process with a deadline and a memory limit
+    (`selfcorrect_env.verifiers.pool`).
 
     Verdicts: ``correct``; ``wrong``; ``no answer``; ``ambiguous``, where a reply offers several
     answers to a question that has one; ``timeout``, where *this answer* exceeded the deadline
@@ -144,7 +145,7 @@ def quick_verdict(reference: str, response: str) -> Verdict | str:
 
 
 def quickly_equal(reference: str, answer: str) -> bool | None:
-    """Compare two answers by spelling and exact arithmetic; None where that does not decide."""
+    """Compare two answers by spelling and exact algebra; None where that does not decide."""
     ours, theirs = _normal_form(reference), _normal_form(answer)
     if ours == theirs or (
         ("_" in ours) != ("_" in theirs) and (without_base(ours) == without_base(theirs))
@@ -152,37 +153,7 @@ def quickly_equal(reference: str, answer: str) -> bool | None:
         return True
     if re.fullmatch(r"\s*\$?\\(?:text|mbox|textbf|mathrm)\s*\{[A-Za-z .()]*\}\$?\s*", reference):
         return ours.replace(" ", "") == theirs.casefold().replace(" ", "").strip("()")
-    a, b = number(ours), number(theirs)
-    if a is not None and b is not None:
-        return a == b
-    left, right = (list(map(number, top_level_parts(form))) for form in (ours, theirs))
-    if None not in left and None not in right and (len(left) > 1 or len(right) > 1):
-        return sorted(left) == sorted(right)  # type: ignore[type-var]  # no None is left
-    return None
-
-
-def top_level_parts(form: str) -> list[str]:
-    """Split at commas that stand outside brackets: ``"1,(2,3)"`` → ``["1", "(2,3)"]``.
-
-    A comma between digits that separates thousands splits nothing.
-    """
-    parts, depth, start = [], 0, 0
-    for place, character in enumerate(form):
-        if character in _CLOSERS:
-            depth += 1
-        elif character in _CLOSERS.values():
-            depth -= 1
-        elif character == "," and depth == 0 and not _separates_thousands(form, place):
-            parts.append(form[start:place])
-            start = place + 1
-    return [*parts, form[start:]]
-
-
-def _separates_thousands(form: str, place: int) -> bool:
-    return bool(
-        re.match(r",\d{3}(?!\d)", form[place : place + 5])
-        and re.search(r"(?<!\d)\d{1,3}(?:,\d{3})*$", form[max(0, place - 40) : place])
-    )
+    return equal_forms(ours, theirs)
 
 
 def _verdict_of(answer: str, outcome: Outcome) -> Verdict:

@@ -10,6 +10,9 @@ from __future__ import annotations
 import re
 from fractions import Fraction
 
+ROW = "⏎"
+"""What stands for the end of a matrix's row."""
+
 _LAYOUT = re.compile(
     r"\\(?:left|right|displaystyle|big|Big|bigg|Bigg|limits|mathrm\s*~|,|!|;|:| |quad|qquad)"
     r"(?![A-Za-z])"
@@ -29,6 +32,7 @@ _TRAILING_UNIT = re.compile(
     r"people|students|ways|points?)(?:\s*\^\s*\{?\d\}?)?$",
     re.IGNORECASE,
 )
+_COMMAND_BEFORE_LETTER = re.compile(r"(\\(?!text(?![A-Za-z]))[A-Za-z]+)\s+(?=[A-Za-z])")
 _ASSIGNED = re.compile(r"^[A-Za-z](?:_\{?\w\}?)?\s*(?:=|\\in(?![A-Za-z]))\s*")
 _WHOLE_TEXT = re.compile(r"^\\text\s*\{([^{}]*)\}$")
 _BASE = re.compile(r"_\{?(\d+)\}?$")
@@ -43,7 +47,7 @@ def normal_form(answer: str) -> str:
     """Return ``answer`` in one spelling; two answers of the same spelling are equal."""
     text = answer.strip().strip("$").strip().rstrip(".").strip()
     text = text.replace("\\$", "").replace("$", "").replace("\\%", "").replace("%", "")
-    text = text.replace("−", "-")
+    text = text.replace("−", "-").replace("\\\\", ROW)  # before a "\\ " can be seen in it
     text = _LAYOUT.sub("", _STYLE.sub(r"\\text", text))
     text = _FRAC.sub(r"\\frac", text)
     text = _SHORT_FRAC.sub(r"\\frac{\1}{\2}", text)
@@ -56,6 +60,7 @@ def normal_form(answer: str) -> str:
     text = _TRAILING_UNIT.sub("", text).strip()
     text = _ASSIGNED.sub("", text)
     text = _THOUSANDS.sub(lambda found: found.group(1).replace(",", ""), text.replace("{,}", ","))
+    text = _COMMAND_BEFORE_LETTER.sub(r"\1{}", text)
     return re.sub(r"\s+", "", text).replace("\\text", "").rstrip(".,")
 
 

@@ -1,0 +1,138 @@
+r"""Answers with parts: tuples, intervals, sets, matrices, lists; compared part by part.
+
+Tuples and intervals keep their order and brackets; sets and plain lists have no order. A part is
+compared by spelling, as an exact number, or by `selfcorrect_env.verifiers.algebra`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+
+from selfcorrect_env.verifiers.algebra import same, value
+from selfcorrect_env.verifiers.normal_form import ROW, number
+
+_CLOSERS = {"(": ")", "[": "]", "{": "}"}
+_MATRIX = re.compile(
+    r"\\begin\{(?P<kind>[pbvBV]?matrix)\}(?P<rows>.*)\\end\{(?P=kind)\}", re.DOTALL
+)
+_INTERVAL = re.compile(r"^[(\[].*[)\]]$", re.DOTALL)
+_SET = re.compile(r"^\\\{(?P<members>.*)\\\}$", re.DOTALL)
+_WORDS = re.compile(r"[A-Za-z][A-Za-z .'-]*")
+
+
+def equal_forms(ours: str, theirs: str) -> bool | None:
+    """Compare two normal forms; None where neither equality nor difference can be proved."""
+    if ours == theirs:
+        return True
+    a, b = number(ours), number(theirs)
+    if a is not None and b is not None:
+        return a == b
+    for read in (_matrix, _set, _bracketed):
+        left, right = read(ours), read(theirs)
+        if left is not None and right is not None:
+            return _same_structure(left, right)
+        if (left is None) != (right is None):
+            return None
+    left_parts, right_parts = top_level_parts(ours), top_level_parts(theirs)
+    if len(left_parts) > 1 and len(right_parts) > 1:
+        return _unordered(left_parts, right_parts)
+    if len(left_parts) > 1 or len(right_parts) > 1:
+        return None
+    if _is_word(ours) != _is_word(theirs):
+        word, other = (ours, theirs) if _is_word(ours) else (theirs, ours)
+        return False if len(word) > 2 and number(other) is not None else None
+    left_value, right_value = value(ours), value(theirs)
+    if left_value is None or right_value is None:
+        return None
+    return same(left_value, right_value)
+
+
+def top_level_parts(form: str) -> list[str]:
+    """Split at commas that stand outside brackets: ``"1,(2,3)"`` → ``["1", "(2,3)"]``.
+
+    A comma between digits that separates thousands splits nothing.
+    """
+    parts, depth, start = [], 0, 0
+    for place, character in enumerate(form):
+        if character in _CLOSERS:
+            depth += 1
+        elif character in _CLOSERS.values():
+            depth -= 1
+        elif character == "," and depth == 0 and not _separates_thousands(form, place):
+            parts.append(form[start:place])
+            start = place + 1
+    return [*parts, form[start:]]
+
+
+def _separates_thousands(form: str, place: int) -> bool:
+    return bool(
+        re.match(r",\d{3}(?!\d)", form[place : place + 5])
+        and re.search(r"(?<!\d)\d{1,3}(?:,\d{3})*$", form[max(0, place - 40) : place])
+    )
+
+
+def _matrix(form: str) -> tuple[str, list[str]] | None:
+    found = _MATRIX.fullmatch(form)
+    if found is None:
+        return None
+    rows = [row for row in found["rows"].split(ROW) if row]
+    shape = "x".join(str(row.count("&")) for row in rows)
+    return f"matrix {shape}", [cell for row in rows for cell in row.split("&")]
+
+
+def _set(form: str) -> tuple[str, list[str]] | None:
+    found = _SET.fullmatch(form)
+    return None if found is None else ("set", top_level_parts(found["members"]))
+
+
+def _bracketed(form: str) -> tuple[str, list[str]] | None:
+    """Read a tuple or an interval: brackets around all of it, with commas inside."""
+    if not _INTERVAL.match(form) or "\\cup" in form:
+        return None
+    parts = top_level_parts(form[1:-1])
+    depth = 0
+    for character in form[:-1]:
+        depth += (character in "([{") - (character in ")]}")
+        if depth == 0:
+            return None
+    return (form[0] + form[-1], parts) if len(parts) > 1 else None
+
+
+def _same_structure(left: tuple[str, list[str]], right: tuple[str, list[str]]) -> bool | None:
+    (kind, ours), (other, theirs) = left, right
+    if kind == other == "set":
+        return _unordered(ours, theirs)
+    if len(ours) != len(theirs):
+        return False
+    equal = _all(list(zip(ours, theirs, strict=True)), equal_forms)
+    return equal if kind == other else (False if equal is False else None)
+
+
+def _all(
+    pairs: Sequence[tuple[str, str]], compare: Callable[[str, str], bool | None]
+) -> bool | None:
+    """Return False if one pair differs, True if all are equal, else None."""
+    verdicts = [compare(*pair) for pair in pairs]
+    if False in verdicts:
+        return False
+    return None if None in verdicts else True
+
+
+def _unordered(ours: list[str], theirs: list[str]) -> bool | None:
+    """Compare as sets: each part of one is in the other."""
+    if len(ours) * len(theirs) > 400:
+        return None
+    undecided = False
+    for parts, others in ((ours, theirs), (theirs, ours)):
+        for part in parts:
+            verdicts = [equal_forms(part, other) for other in others]
+            if True not in verdicts:
+                if None not in verdicts:
+                    return False
+                undecided = True
+    return None if undecided else True
+
+
+def _is_word(form: str) -> bool:
+    return bool(_WORDS.fullmatch(form))
