@@ -74,22 +74,27 @@ def test_a_deadline_is_kept(pool: WorkerPool, what: str) -> None:
     pids, start = pool.pids(), time.monotonic()
     outcome = pool.run(what, 60, deadline=0.3)
     assert outcome.status is Status.TIMEOUT
-    assert 0.3 <= time.monotonic() - start < 1.5
+    assert 0.3 <= time.monotonic() - start < 10
     assert len(set(pids) - set(pool.pids())) == 1  # one worker was replaced, not both
 
 
 def test_waiting_for_a_free_worker_does_not_count(pool: WorkerPool) -> None:
-    outcomes = pool.run_all([("sleep", 0.3)] * 8, deadline=0.9)  # 1.2 s on two workers
+    outcomes = pool.run_all([("sleep", 0.6)] * 8, deadline=2.2)  # 2.4 s on two workers
     assert {o.status for o in outcomes} == {Status.DONE}
 
 
-def test_starting_does_not_count(squares: WorkerPool) -> None:
-    assert squares.run(3, deadline=0.05).value == 9  # a start takes longer than that
+def test_starting_does_not_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    code = "import time\ntime.sleep(2.5)\ndef square(n):\n    return n * n\n"
+    (tmp_path / "slow_to_start.py").write_text(code)
+    monkeypatch.syspath_prepend(tmp_path)
+    pool = WorkerPool("slow_to_start:square", workers=1)
+    assert pool.run(3, deadline=2).value == 9
+    pool.close()
 
 
 def test_one_bad_call_leaves_the_others_unharmed(pool: WorkerPool) -> None:
     calls = [("a",), ("sleep", 60), ("die",), ("raise",), ("print",), ("b",)]
-    outcomes = pool.run_all(calls, deadline=0.5)
+    outcomes = pool.run_all(calls, deadline=2)
     assert [o.status.value for o in outcomes] == [
         *("done", "timeout", "died", "raised", "done", "done")
     ]
@@ -113,13 +118,20 @@ def test_a_worker_killed_by_others_costs_no_call(pool: WorkerPool) -> None:
         os.kill(pid, signal.SIGKILL)
         assert gone([pid])
     assert pool.run("again", deadline=5).value == "again"
-    with ThreadPoolExecutor(1) as thread:  # one at work
-        before = pool.pids()
-        slow = [thread.submit(pool.run, "sleep", 1.0, deadline=3)]
+
+
+@posix
+def test_a_worker_killed_at_work_costs_no_call(here: None) -> None:
+    alone = WorkerPool("pool_tasks:act", workers=1)
+    assert alone.run("hello", deadline=5).value == "hello"
+    (pid,) = alone.pids()
+    with ThreadPoolExecutor(1) as thread:
+        slow = thread.submit(alone.run, "sleep", 1.0, deadline=10)
         time.sleep(0.4)
-        for pid in before:
-            os.kill(pid, signal.SIGKILL)
-        assert slow[0].result().value == "sleep"
+        os.kill(pid, signal.SIGKILL)
+        assert slow.result().value == "sleep"
+    assert alone.pids() != [pid]
+    alone.close()
 
 
 @posix
