@@ -4,10 +4,10 @@
     python benchmarks/math_verifier.py --path math500.jsonl     # MATH-500's answers
     python benchmarks/math_verifier.py --pairs pairs.jsonl      # {"reference", "reply", "right"}
 
-For each reference a model-like reply is made, in the paper's form, boxed or plain: half of them right,
-in another spelling, half wrong (another problem's answer, or the right one with a number changed). No
-pair is seen twice, so no cache helps. Single process: ours with one worker, in which math-verify
-decides what the exact algebra does not. Every disagreement with the label is printed.
+For each reference a model-like reply is made, in the paper's form, boxed or plain: half of them
+right, in another spelling, half wrong (another problem's answer, or the right one with a number
+changed). No pair is seen twice, so no cache helps. Single process: ours with one worker, in which
+math-verify decides what the exact algebra does not. Every disagreement with the label is printed.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class Pair:
 
 def main() -> None:
     """Run the comparison and print it."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--path", help="MATH-500 (math500.jsonl); by default the built-in problems")
     parser.add_argument("--pairs", help="a file of pairs instead")
     parser.add_argument("--n", type=int, default=1000, help="number of pairs")

@@ -35,7 +35,18 @@ _TOKEN = re.compile(
     r"(?P<letter>[A-Za-z])|(?P<sign>[-+*/^_(){}\[\]])"
 )
 _GREEK = frozenset(
-    ["\\pi", "\\alpha", "\\beta", "\\gamma", "\\theta", "\\phi", "\\varphi", "\\lambda", "\\mu"]
+    [
+        "\\pi",
+        "\\alpha",
+        "\\beta",
+        "\\gamma",
+        "\\theta",
+        "\\phi",
+        "\\varphi",
+        "\\lambda",
+        "\\mu",
+        "\\infty",
+    ]
 )
 _TIMES = {"*", r"\cdot", r"\times"}
 _CLOSING = {"(": ")", "{": "}", "[": "]"}
@@ -66,6 +77,24 @@ def value(text: str) -> Value | None:
 def same(a: Value, b: Value) -> bool:
     """Whether two values are the same: cross multiplied, they have the same terms."""
     return _times(a[0], b[1]) == _times(b[0], a[1])
+
+
+def zeroed(equation: str) -> Value | None:
+    """Return the left side minus the right side of an equation, or None if it is not read."""
+    left, equals, right = equation.partition("=")
+    sides = value(left), value(right)
+    if not equals or sides[0] is None or sides[1] is None:
+        return None
+    negative = {monomial: -coefficient for monomial, coefficient in sides[1][0].items()}
+    return _add(sides[0], (negative, sides[1][1]))
+
+
+def proportional(a: Value, b: Value) -> bool:
+    """Whether one value is the other times a rational number other than 0."""
+    left, right = _times(a[0], b[1]), _times(b[0], a[1])
+    if set(left) != set(right) or not left:
+        return left == right
+    return len({left[monomial] / right[monomial] for monomial in left}) == 1
 
 
 class _Reader:

@@ -24,6 +24,7 @@ _HALF_FRAC = re.compile(r"\\frac\s*(?:(\d)\s*(\{[^{}]*\})|(\{[^{}]*\})\s*(\d))")
 _SHORT_SQRT = re.compile(r"\\sqrt\s*([0-9A-Za-z])")
 _DEGREES = re.compile(r"\^\s*(?:\{\s*\\circ\s*\}|\\circ)|°|\\degree(?![A-Za-z])")
 _THOUSANDS = re.compile(r"(?<![\d.,])(\d{1,3}(?:,\d{3})+)(?![\d,])")
+_SPACED_THOUSANDS = re.compile(r"(?<=\d),\\!\s*(?=\d{3}(?!\d))")
 _TRAILING_TEXT = re.compile(r"(?<=[\d})])\s*\\text\s*\{[^{}]*\}(?:\s*\^\s*\{?\d\}?)?$")
 _TRAILING_UNIT = re.compile(
     r"(?<=[\d})])\s*(?:(?:square|cubic|sq\.?|cu\.?)\s+)?(?:units?|cm|mm|km|m|meters?|metres?|"
@@ -37,6 +38,7 @@ _ASSIGNED = re.compile(r"^[A-Za-z](?:_\{?\w\}?)?\s*(?:=|\\in(?![A-Za-z]))\s*")
 _WHOLE_TEXT = re.compile(r"^\\text\s*\{([^{}]*)\}$")
 _BASE = re.compile(r"_\{?(\d+)\}?$")
 
+_NUMERAL = re.compile(r"(-?[0-9A-F]*[0-9][0-9A-F]*)_(?:\{(\d+)\}|(\d+))")
 _INTEGER = re.compile(r"[+-]?\d+")
 _DECIMAL = re.compile(r"([+-]?)(\d*)\.(\d+)|([+-]?\d+)\.")
 _SLASH = re.compile(r"([+-]?\d+)/(\d+)")
@@ -48,6 +50,7 @@ def normal_form(answer: str) -> str:
     text = answer.strip().strip("$").strip().rstrip(".").strip()
     text = text.replace("\\$", "").replace("$", "").replace("\\%", "").replace("%", "")
     text = text.replace("−", "-").replace("\\\\", ROW)  # before a "\\ " can be seen in it
+    text = _SPACED_THOUSANDS.sub("", text)
     text = _LAYOUT.sub("", _STYLE.sub(r"\\text", text))
     text = _FRAC.sub(r"\\frac", text)
     text = _SHORT_FRAC.sub(r"\\frac{\1}{\2}", text)
@@ -59,7 +62,9 @@ def normal_form(answer: str) -> str:
     text = _TRAILING_TEXT.sub("", text)
     text = _TRAILING_UNIT.sub("", text).strip()
     text = _ASSIGNED.sub("", text)
-    text = _THOUSANDS.sub(lambda found: found.group(1).replace(",", ""), text.replace("{,}", ","))
+    if not re.search(r"[(\[]", text):  # "(1,234)" is a point
+        separated = text.replace("{,}", ",")
+        text = _THOUSANDS.sub(lambda found: found.group(1).replace(",", ""), separated)
     text = _COMMAND_BEFORE_LETTER.sub(r"\1{}", text)
     return re.sub(r"\s+", "", text).replace("\\text", "").rstrip(".,")
 
@@ -83,6 +88,12 @@ def number(form: str) -> Fraction | None:
         value = int(whole or 0) + Fraction(int(above), int(below))
         return -value if sign == "-" else value
     return None
+
+
+def numeral(form: str) -> tuple[str, str] | None:
+    """Return the digits and the base of a numeral whose base is written, such as ``52_8``."""
+    found = _NUMERAL.fullmatch(form)
+    return None if found is None else (found[1], found[2] or found[3])
 
 
 def without_base(form: str) -> str:

@@ -9,8 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 
-from selfcorrect_env.verifiers.algebra import same, value
-from selfcorrect_env.verifiers.normal_form import ROW, number
+from selfcorrect_env.verifiers.algebra import proportional, same, value, zeroed
+from selfcorrect_env.verifiers.normal_form import ROW, number, numeral
 
 _CLOSERS = {"(": ")", "[": "]", "{": "}"}
 _MATRIX = re.compile(
@@ -28,30 +28,72 @@ def equal_forms(ours: str, theirs: str) -> bool | None:
     a, b = number(ours), number(theirs)
     if a is not None and b is not None:
         return a == b
-    for read in (_matrix, _set, _bracketed):
+    if numeral(ours) or numeral(theirs):
+        return _same_numerals(ours, theirs)
+    for read in (_matrix, _set, _union, _bracketed):
         left, right = read(ours), read(theirs)
         if left is not None and right is not None:
             return _same_structure(left, right)
-        if (left is None) != (right is None):
-            return None
-    left_parts, right_parts = top_level_parts(ours), top_level_parts(theirs)
+        if left is not None or right is not None:
+            parts, other = (left[1], theirs) if left else (right[1] if right else [], ours)
+            return False if len(parts) > 1 and _is_one_value(other) else None
+    left_parts, right_parts = _listed(ours), _listed(theirs)
     if len(left_parts) > 1 and len(right_parts) > 1:
         return _unordered(left_parts, right_parts)
     if len(left_parts) > 1 or len(right_parts) > 1:
-        return None
+        single = theirs if len(left_parts) > 1 else ours
+        return False if _is_one_value(single) else None
     if _is_word(ours) != _is_word(theirs):
         word, other = (ours, theirs) if _is_word(ours) else (theirs, ours)
         return False if len(word) > 2 and number(other) is not None else None
+    if "=" in ours or "=" in theirs:
+        return _same_equations(ours, theirs)
     left_value, right_value = value(ours), value(theirs)
     if left_value is None or right_value is None:
         return None
     return same(left_value, right_value)
 
 
-def top_level_parts(form: str) -> list[str]:
+def _same_numerals(ours: str, theirs: str) -> bool | None:
+    """Compare where a base is written: the digits count, and the bases where both are there."""
+    left, right = numeral(ours), numeral(theirs)
+    if left and right:
+        return left == right
+    (digits, _), plain = (left, theirs) if left else (right or ("", ""), ours)
+    if re.fullmatch(r"-?\d+", plain):
+        return digits == plain
+    other = _is_one_value(plain) or _matrix(plain) or _set(plain) or _bracketed(plain)
+    return False if other else None
+
+
+def _same_equations(ours: str, theirs: str) -> bool | None:
+    """Compare equations: equal if one is the other times a number; in two letters, no number."""
+    if "=" in ours and "=" in theirs:
+        left, right = zeroed(ours), zeroed(theirs)
+        return True if left and right and proportional(left, right) else None
+    equation, other = (ours, theirs) if "=" in ours else (theirs, ours)
+    letters = set(re.findall(r"[A-Za-z]", re.sub(r"\\[A-Za-z]+", "", equation)))
+    return False if len(letters) > 1 and number(other) is not None else None
+
+
+def _is_one_value(form: str) -> bool:
+    """Whether a form is a single value, so that it equals nothing that has several parts."""
+    return "\\pm" not in form and "=" not in form and value(form) is not None
+
+
+def _listed(form: str) -> list[str]:
+    """Return the parts of a plain list; ``a\\pm b`` is two of them."""
+    parts = []
+    for part in top_level_parts(form):
+        signs = (part.replace("\\pm", sign, 1) for sign in ("+", "-"))
+        parts += signs if part.count("\\pm") == 1 and "\\mp" not in part else [part]
+    return parts
+
+
+def top_level_parts(form: str, thousands: bool = True) -> list[str]:
     """Split at commas that stand outside brackets: ``"1,(2,3)"`` → ``["1", "(2,3)"]``.
 
-    A comma between digits that separates thousands splits nothing.
+    With ``thousands``, a comma between digits that separates thousands splits nothing.
     """
     parts, depth, start = [], 0, 0
     for place, character in enumerate(form):
@@ -59,7 +101,9 @@ def top_level_parts(form: str) -> list[str]:
             depth += 1
         elif character in _CLOSERS.values():
             depth -= 1
-        elif character == "," and depth == 0 and not _separates_thousands(form, place):
+        elif character == "," and depth == 0:
+            if thousands and _separates_thousands(form, place):
+                continue
             parts.append(form[start:place])
             start = place + 1
     return [*parts, form[start:]]
@@ -83,14 +127,19 @@ def _matrix(form: str) -> tuple[str, list[str]] | None:
 
 def _set(form: str) -> tuple[str, list[str]] | None:
     found = _SET.fullmatch(form)
-    return None if found is None else ("set", top_level_parts(found["members"]))
+    return None if found is None else ("set", _listed(found["members"]))
+
+
+def _union(form: str) -> tuple[str, list[str]] | None:
+    parts = form.split("\\cup")
+    return ("union", parts) if len(parts) > 1 and all(map(_bracketed, parts)) else None
 
 
 def _bracketed(form: str) -> tuple[str, list[str]] | None:
     """Read a tuple or an interval: brackets around all of it, with commas inside."""
     if not _INTERVAL.match(form) or "\\cup" in form:
         return None
-    parts = top_level_parts(form[1:-1])
+    parts = top_level_parts(form[1:-1], thousands=False)
     depth = 0
     for character in form[:-1]:
         depth += (character in "([{") - (character in ")]}")
@@ -101,7 +150,7 @@ def _bracketed(form: str) -> tuple[str, list[str]] | None:
 
 def _same_structure(left: tuple[str, list[str]], right: tuple[str, list[str]]) -> bool | None:
     (kind, ours), (other, theirs) = left, right
-    if kind == other == "set":
+    if kind == other and kind in ("set", "union"):
         return _unordered(ours, theirs)
     if len(ours) != len(theirs):
         return False
