@@ -2,7 +2,8 @@
 
 Seven subjects, levels 1 to 5, statements in LaTeX, references computed by sympy (imported only
 when the set is built). Problems belong to the test or the training split by a hash of their
-statement. Scores on them are not MATH scores.
+statement. Each kind of problem at each level is drawn from a random stream of its own, so a kind
+that is added leaves the problems of the others as they are. Scores on them are not MATH scores.
 """
 
 from __future__ import annotations
@@ -38,6 +39,9 @@ def load(
 ) -> ProblemSet:
     r"""Generate MATH-style problems, spread evenly over subjects, levels and kinds.
 
+    There are tens of thousands of them; the defaults are the size of MATH's test split and of
+    a training set that is built in a second.
+
     Args:
         split: ``"train"`` or ``"test"``: disjoint whatever the other arguments are.
         size: number of problems; by default `DEFAULT_SIZES`.
@@ -59,7 +63,7 @@ def load(
     wanted = DEFAULT_SIZES[split] if size is None else operator.index(size)
     if wanted < 1:
         raise ProblemSetError(f"size must be at least 1, got {size}.")
-    problems = _generate(Random(f"{seed}/{split}"), split, wanted, subjects, levels)
+    problems = _generate(seed, split, wanted, subjects, levels)
     return ProblemSet(problems, name="procedural-MATH", split=split)
 
 
@@ -88,15 +92,20 @@ def templates() -> dict[str, tuple[Template, ...]]:
 
 
 def _generate(
-    rng: Random, split: str, wanted: int, subjects: tuple[str, ...], levels: tuple[int, ...]
+    seed: int, split: str, wanted: int, subjects: tuple[str, ...], levels: tuple[int, ...]
 ) -> list[Problem]:
     """Draw from each (subject, level) in turn, and within it from each kind in turn."""
     cells = {
-        (subject, level): [t for t in kinds if level in t.levels]
+        (subject, level): [
+            (template, Random(f"{seed}/{split}/{template.name}/{level}"))
+            for template in kinds
+            if level in template.levels
+        ]
         for subject, kinds in templates().items()
         for level in levels
         if subject in subjects
     }
+    order = Random(f"{seed}/{split}")
     problems: list[Problem] = []
     statements: set[str] = set()
     while len(problems) < wanted:
@@ -106,13 +115,13 @@ def _generate(
                 f"Only {len(problems):,} distinct problems of the {split!r} split were found, not "
                 f"size={wanted:,}. Ask for fewer, or for more subjects and levels."
             )
-        rng.shuffle(places)
+        order.shuffle(places)
         for subject, level in places[: wanted - len(problems)]:
-            template = cells[subject, level].pop(0)
+            template, rng = cells[subject, level].pop(0)
             draft = _draw(rng, template, level, split, statements)
             if draft is None:
                 continue  # this kind is used up
-            cells[subject, level].append(template)
+            cells[subject, level].append((template, rng))
             statements.add(draft.statement)
             problems.append(_problem(draft, subject, level, template.name))
     return problems

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from random import Random
 from typing import Any, TypeAlias
@@ -42,10 +42,56 @@ def latex(value: Any) -> str:
 
 def pair(*values: Any) -> str:
     """Write an ordered pair, triple …: ``(3, \\frac{1}{2})``."""
-    return f"({', '.join(map(latex, values))})"
+    return f"({listed(values)})"
 
 
-def polynomial(coefficients: Sequence[int], variable: str = "x") -> str:
+def listed(values: Iterable[Any]) -> str:
+    """Write values one after another: ``-3, \\frac{1}{2}``."""
+    return ", ".join(map(latex, values))
+
+
+def number_set(values: Iterable[Any]) -> str:
+    """Write a finite set: ``\\{0, 9\\}``."""
+    return f"\\{{{listed(values)}\\}}"
+
+
+def interval(low: Any, high: Any, ends: str = "()") -> str:
+    """Write an interval; ``ends`` are its two brackets: ``[2, \\infty)``."""
+    return f"{ends[0]}{listed([low, high])}{ends[1]}"
+
+
+def matrix(rows: Iterable[Iterable[Any]]) -> str:
+    """Write a matrix in round brackets."""
+    body = " \\\\ ".join(" & ".join(map(latex, row)) for row in rows)
+    return f"\\begin{{pmatrix}} {body} \\end{{pmatrix}}"
+
+
+def column(values: Iterable[Any]) -> str:
+    """Write a column vector."""
+    return matrix([value] for value in values)
+
+
+def money(cents: int) -> str:
+    """Write an amount of dollars: ``\\$4.50``, and ``\\$4`` where there are no cents."""
+    return f"\\${cents // 100}" + (f".{cents % 100:02d}" if cents % 100 else "")
+
+
+def degrees(value: int) -> str:
+    """Write an angle: ``63^\\circ``."""
+    return f"{value}^\\circ"
+
+
+def with_unit(value: Any, unit: str, power: int = 1) -> str:
+    """Write a quantity with its unit: ``12\\text{ cm}^2``."""
+    return f"{latex(value)}\\text{{ {unit}}}" + (f"^{power}" if power > 1 else "")
+
+
+def word(text: str) -> str:
+    """Write an answer that is no number: ``\\text{odd}``."""
+    return f"\\text{{{text}}}"
+
+
+def polynomial(coefficients: Sequence[Any], variable: str = "x") -> str:
     """Write a polynomial from its coefficients, the highest power first.
 
     >>> polynomial([1, -3, 0, 2])
@@ -55,7 +101,7 @@ def polynomial(coefficients: Sequence[int], variable: str = "x") -> str:
     for power, coefficient in zip(range(len(coefficients) - 1, -1, -1), coefficients, strict=True):
         if coefficient == 0:
             continue
-        size = "" if abs(coefficient) == 1 and power else str(abs(coefficient))
+        size = "" if abs(coefficient) == 1 and power else latex(abs(coefficient))
         letter = "" if power == 0 else variable if power == 1 else f"{variable}^{power}"
         sign = ("-" if coefficient < 0 else "") if not text else " - " if coefficient < 0 else " + "
         text += f"{sign}{size}{letter}"
