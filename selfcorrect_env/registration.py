@@ -9,6 +9,7 @@ ENVIRONMENTS: dict[str, str] = {
     "SelfCorrect-GSM8K-v0": "gsm8k",
     "SelfCorrect-MATH-v0": "math",
     "SelfCorrect-MATH500-v0": "math500",
+    "SelfCorrect-Code-v0": "code",
     "SelfCorrect-HumanEval-v0": "humaneval",
     "SelfCorrect-MBPP-v0": "mbpp",
 }

@@ -79,6 +79,12 @@ SOURCES: dict[str, Source] = {
         prompts="math",
         summary="MATH-style problems of our own (generated; seven subjects, levels 1-5)",
     ),
+    "code": Source(
+        "selfcorrect_env.datasets.procedural_code:load",
+        verifier="code",
+        prompts="code",
+        summary="Code problems of our own (generated; 33 kinds, levels 1-5)",
+    ),
     "humaneval": Source(
         "selfcorrect_env.datasets.humaneval:load",
         verifier="code",
