@@ -134,9 +134,9 @@ def verifiers() -> Iterator[Symptom]:
 
 TRIALS = {
     "math": (
-        Problem(id="doctor", prompt="Expand.", reference="x^2 + 2x + 1"),
-        r"It is $\boxed{(x + 1)^2}$.",
-        r"It is $\boxed{(x - 1)^2}$.",
+        Problem(id="doctor", prompt="Evaluate.", reference=r"\frac{\pi}{3}"),
+        r"It is $\boxed{\arccos(\frac{1}{2})}$.",  # takes symbolic mathematics
+        r"It is $\boxed{\arcsin(\frac{1}{2})}$.",
     ),
     "code": (
         Problem(
