@@ -189,6 +189,13 @@ PROMPTS: dict[str, Prompts] = {
             "There might be an error in the answer above. Check it, correct it if needed, and "
             "reply in the same form.",
         ),
+        Prompts(
+            "answer-tags",
+            f"{PLACE}\n\nThink step by step, then give the answer alone between <answer> and "
+            "</answer>.",
+            "There might be an error in the answer above. Check it, correct it if needed, and "
+            "give the answer alone between <answer> and </answer> again.",
+        ),
         Prompts("plain"),
     )
 }

@@ -12,6 +12,7 @@ ENVIRONMENTS: dict[str, str] = {
     "SelfCorrect-Code-v0": "code",
     "SelfCorrect-HumanEval-v0": "humaneval",
     "SelfCorrect-MBPP-v0": "mbpp",
+    "SelfCorrect-ReasoningGym-v0": "reasoning-gym",
 }
 """Each id with the name of its problem set (`selfcorrect_env.datasets.SOURCES`), whose verifier
 and prompts it uses. Another set that fits can be chosen: ``gym.make(id, problems=…)``."""

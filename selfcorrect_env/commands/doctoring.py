@@ -45,6 +45,7 @@ EXTRAS = {
     "transformers": "agents",
     "tensorboard": "agents",
     "stable-baselines3": "sb3",
+    "reasoning-gym": "reasoning-gym",
 }
 """Package -> the extra that brings it; "" for what always comes."""
 

@@ -97,6 +97,12 @@ SOURCES: dict[str, Source] = {
         prompts="mbpp",
         summary="MBPP: short functions with three asserts (from a file or the hub)",
     ),
+    "reasoning-gym": Source(
+        "selfcorrect_env.datasets.reasoning_gym:load",
+        verifier="reasoning-gym",
+        prompts="answer-tags",
+        summary="Any task of the package reasoning-gym (generated; task=NAME)",
+    ),
 }
 """The problem sets of this package by name."""
 

@@ -53,6 +53,10 @@ VERIFIERS: dict[str, Named] = {
         "selfcorrect_env.verifiers.code:CodeVerifier",
         "The program passes the problem's tests, in a sandbox",
     ),
+    "reasoning-gym": Named(
+        "selfcorrect_env.verifiers.reasoning_gym:ReasoningGymVerifier",
+        "The scorer of the task of reasoning-gym gives full marks",
+    ),
     "first-digit": Named(
         "selfcorrect_env.verifiers.first_digit:FirstDigitVerifier",
         "The first digit of the reply equals the reference",
