@@ -12,10 +12,15 @@ ENVIRONMENTS: dict[str, str] = {
     "SelfCorrect-Code-v0": "code",
     "SelfCorrect-HumanEval-v0": "humaneval",
     "SelfCorrect-MBPP-v0": "mbpp",
+    "SelfCorrect-MBPP-R-v0": "mbpp-r",
     "SelfCorrect-ReasoningGym-v0": "reasoning-gym",
 }
 """Each id with the name of its problem set (`selfcorrect_env.datasets.SOURCES`), whose verifier
 and prompts it uses. Another set that fits can be chosen: ``gym.make(id, problems=…)``."""
+
+
+ATTEMPTS = {"SelfCorrect-MBPP-R-v0": 1}
+"""Attempts of an episode, where it is not two: repair begins with a given first attempt."""
 
 
 def register_envs() -> None:
@@ -26,5 +31,5 @@ def register_envs() -> None:
                 id,
                 entry_point="selfcorrect_env.env:SelfCorrectEnv",
                 vector_entry_point="selfcorrect_env.vector_env:SelfCorrectVectorEnv",
-                kwargs={"problems": problems},
+                kwargs={"problems": problems, "attempts": ATTEMPTS.get(id, 2)},
             )

@@ -97,6 +97,12 @@ SOURCES: dict[str, Source] = {
         prompts="mbpp",
         summary="MBPP: short functions with three asserts (from a file or the hub)",
     ),
+    "mbpp-r": Source(
+        "selfcorrect_env.datasets.mbpp_r:load",
+        verifier="code",
+        prompts="mbpp",
+        summary="MBPP-R: a wrong program for each task of MBPP, to be repaired (one attempt)",
+    ),
     "reasoning-gym": Source(
         "selfcorrect_env.datasets.reasoning_gym:load",
         verifier="reasoning-gym",
