@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from random import Random
 
-from sympy import Rational, oo, sqrt
+from sympy import Rational, Symbol, oo, solveset, sqrt
+from sympy import S as NUMBERS
 
 from selfcorrect_env.datasets.procedural.draft import (
     Draft,
     Solved,
     Template,
+    interval,
     latex,
+    listed,
+    money,
     nonzero,
+    number_set,
     pair,
     polynomial,
 )
@@ -139,6 +144,149 @@ def _absolute(rng: Random, level: int) -> Draft:
     )
 
 
+def _roots(rng: Random, level: int) -> Draft:
+    a, b = (rng.randint(1, 2 * level - 1) for _ in range(2))
+    p, q = nonzero(rng, 9), nonzero(rng, 9)
+    if a * q == b * p:
+        q = -q
+    coefficients = [a * b, a * q + b * p, p * q]  # (ax + p)(bx + q)
+
+    def solve() -> Solved:
+        roots = sorted([Rational(-p, a), Rational(-q, b)])
+        return (
+            f"The left side factors as $({polynomial([a, p])})({polynomial([b, q])})$.",
+            listed(roots) if level == 2 else number_set(roots),
+        )
+
+    how = "separated by commas" if level == 2 else "as a set"
+    return Draft(
+        f"Find all solutions of ${polynomial(coefficients)} = 0$. Write them {how}.", solve
+    )
+
+
+def _line(rng: Random, level: int) -> Draft:
+    x, y = rng.randint(-9, 9), rng.randint(-9, 9)
+    across, up = nonzero(rng, 6 + level), nonzero(rng, 6 + level)
+    slope = Rational(up, across)
+    points = f"${pair(x, y)}$ and ${pair(x + across, y + up)}$"
+    rise = f"The slope is $\\frac{{{up}}}{{{across}}} = {latex(slope)}$."
+    if level == 1:
+        return Draft(
+            f"What is the slope of the line that passes through {points}?",
+            lambda: (rise.replace(f" = {latex(slope)}", ""), slope),
+        )
+    if level == 2:
+        return Draft(
+            f"Find the equation of the line through {points}. Write it in the form $y = mx + b$.",
+            lambda: (rise, f"y = {polynomial([slope, y - slope * x])}"),
+        )
+    return Draft(
+        f"Line $k$ passes through {points}. Find the equation of the line through the origin that "
+        "is perpendicular to $k$, in the form $y = mx$.",
+        lambda: (rise, f"y = {polynomial([-1 / slope, 0])}"),
+    )
+
+
+def _interest(rng: Random, level: int) -> Draft:
+    start = 100 * rng.randint(2, 60)
+    rate = rng.choice([2, 3, 4, 5, 6, 8, 10])
+    years = rng.randint(2, 3) if level == 3 else rng.randint(4, 9)
+
+    def solve() -> Solved:
+        cents = 100 * start * Rational(100 + rate, 100) ** years
+        return (
+            f"The balance is multiplied by ${latex(Rational(100 + rate, 100))}$ each year.",
+            money(int(cents + Rational(1, 2))),
+        )
+
+    return Draft(
+        f"An account starts with $\\${start}$ and earns ${rate}\\%$ interest a year, compounded "
+        f"yearly. How many dollars does it hold after {years} years? Round to the nearest cent.",
+        solve,
+    )
+
+
+def _domain(rng: Random, level: int) -> Draft:
+    start, hole = rng.randint(-9, 9), rng.randint(-9, 12)
+    slope = 1 if level == 3 else rng.randint(2, 5)
+    if hole * slope <= start:
+        hole = start // slope + rng.randint(1, 6)
+    low = Rational(start, slope)
+
+    def solve() -> Solved:
+        parts = interval(low, hole, "[)"), interval(hole, oo)
+        return f"The root needs $x \\ge {latex(low)}$, and $x = {hole}$ is excluded.", (
+            " \\cup ".join(parts)
+        )
+
+    return Draft(
+        "What is the domain of the real function $f(x) = "
+        f"\\frac{{\\sqrt{{{polynomial([slope, -start])}}}}}{{{polynomial([1, -hole])}}}$? Give the "
+        "answer in interval notation.",
+        solve,
+    )
+
+
+def _arithmetic(rng: Random, level: int) -> Draft:
+    first, step = rng.randint(-20, 40), nonzero(rng, 12)
+    place = rng.randint(10, 60)
+    last = first + (place - 1) * step
+    shown = ", ".join(str(first + i * step) for i in range(3))
+    if level == 1:
+        return Draft(
+            f"What is the ${place}$th term of the arithmetic sequence ${shown}, \\ldots$?"
+            if place % 10 not in (1, 2, 3)
+            else f"Find the term number ${place}$ of the arithmetic sequence ${shown}, \\ldots$.",
+            lambda: (f"Each term is the one before plus ${step}$.", last),
+        )
+    return Draft(
+        f"Find the sum of the first ${place}$ terms of the arithmetic sequence ${shown}, \\ldots$.",
+        lambda: (
+            f"The last of these terms is ${last}$.",
+            Rational(place * (first + last), 2),
+        ),
+    )
+
+
+def _radical(rng: Random, level: int) -> Draft:
+    x = Symbol("x", real=True)
+    root, shift = rng.randint(-4, 9), nonzero(rng, 6)
+    slope = rng.randint(1, 5) if level == 4 else rng.choice([-5, -4, -3, -2, 6, 7, 8])
+    constant = (root - shift) ** 2 - slope * root  # so that `root` solves the squared equation
+
+    def solve() -> Solved:
+        squared = (x - shift) ** 2 - slope * x - constant
+        found = [r for r in solveset(squared, x, NUMBERS.Reals) if r >= shift]
+        answer = number_set(sorted(found)) if found else "\\emptyset"
+        return "Square both sides, and test what is found in the equation itself.", answer
+
+    return Draft(
+        f"Find the set of all real solutions of $\\sqrt{{{polynomial([slope, constant])}}} = "
+        f"{polynomial([1, -shift])}$.",
+        solve,
+    )
+
+
+def _inverse(rng: Random, level: int) -> Draft:
+    a, b, c, d = (nonzero(rng, 3 + level) for _ in range(4))
+    if a * d == b * c:
+        d += 1 if d != -1 else 2
+    value = nonzero(rng, 9)
+    if value * c == a:
+        value += 1 if value != -1 else 2
+
+    def solve() -> Solved:
+        return f"Solve ${polynomial([a, b])} = {value}({polynomial([c, d])})$ for $x$.", Rational(
+            value * d - b, a - value * c
+        )
+
+    return Draft(
+        f"Let $f(x) = \\frac{{{polynomial([a, b])}}}{{{polynomial([c, d])}}}$. Find "
+        f"$f^{{-1}}({value})$.",
+        solve,
+    )
+
+
 TEMPLATES = (
     Template("linear equation", (1, 2), _linear),
     Template("linear system", (2, 3, 4), _system),
@@ -146,4 +294,11 @@ TEMPLATES = (
     Template("quadratic", (4, 5), _quadratic),
     Template("geometric series", (3, 5), _geometric),
     Template("absolute value", (4, 5), _absolute),
+    Template("roots", (2, 3), _roots),
+    Template("lines", (1, 2, 3), _line),
+    Template("interest", (3, 4), _interest),
+    Template("domain", (3, 4), _domain),
+    Template("arithmetic sequence", (1, 2), _arithmetic),
+    Template("radical equation", (4, 5), _radical),
+    Template("inverse function", (4, 5), _inverse),
 )
