@@ -22,6 +22,7 @@ _TAIL = 20_000
 
 _FINAL = re.compile(r"final answer is\s*:?", re.IGNORECASE)
 _ANSWER = re.compile(r"(?:answer is|answer\s*:)", re.IGNORECASE)
+_SENTENCE = re.compile(r"(?<![\\A-Za-z])[A-Za-z]{2,}\s+[A-Za-z]{2,}")
 _NUMBER = re.compile(r"-?\$?\d[\d,]*(?:\.\d+)?(?:/\d+)?%?")
 _HOPE = re.compile(r"\.?\s*I hope it is correct.*", re.IGNORECASE | re.DOTALL)
 
@@ -45,7 +46,7 @@ def final_answer(response: str) -> Found | None:
     for pattern in (_FINAL, re.compile("####"), _ANSWER):
         places = list(pattern.finditer(tail))
         if places and (answer := _stated(tail[places[-1].end() :])):
-            return Found(answer)
+            return Found(_said(answer))
     whole = tail.strip()
     if len(response) <= _TAIL and _is_bare(whole):
         return Found(_unwrapped(whole))
@@ -58,9 +59,9 @@ def final_answer(response: str) -> Found | None:
 
 def _is_bare(whole: str) -> bool:
     """Whether a response is so short and so little of a sentence that it is an answer itself."""
-    if not whole or len(whole) > _SHORT or "\n" in whole:
+    if not whole or len(whole) > _SHORT or "\n" in whole or "$" in whole.strip("$"):
         return False
-    sentence = re.search(r"(?<![\\A-Za-z])[A-Za-z]{2,}\s+[A-Za-z]{2,}", whole)
+    sentence = _SENTENCE.search(whole)
     return not sentence or (len(whole.split()) <= 3 and not re.search(r"\d", whole))
 
 
@@ -89,6 +90,17 @@ def _stated(rest: str) -> str:
             if not re.match(r"\s*(?:,|or\b|and\b)", after):
                 return line[len(opening) : end].strip()
     return _unwrapped(line.partition("\n")[0])
+
+
+def _said(stated: str) -> str:
+    """Return what a sentence states, such as 34 in "the largest n is 34"; else the text itself."""
+    if not _SENTENCE.search(re.sub(r"\\text\s*\{[^{}]*\}", "", stated)):
+        return stated
+    rest = stated.rpartition(" is ")[2]
+    if rest != stated and rest and not _SENTENCE.search(rest):
+        return _unwrapped(rest)
+    numbers = _NUMBER.findall(stated)
+    return numbers[-1].rstrip(",.") if len(numbers) == 1 else stated
 
 
 def _closing(line: str, closing: str, start: int) -> int:

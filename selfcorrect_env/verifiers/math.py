@@ -126,7 +126,8 @@ def quick_verdict(reference: str, response: str) -> Verdict | str:
     if len(answer) > LONGEST:
         detail = f"the answer has {len(answer):,} characters; more than {LONGEST:,} are not read"
         return Verdict(0.0, Reason.WRONG, answer[:100], detail)
-    several = len(top_level_parts(reference)) > 1 or bool(_OR.search(reference))
+    members = re.sub(r"^\\?\{(.*?)\\?\}$", r"\1", reference.strip())
+    several = len(top_level_parts(members)) > 1 or bool(_OR.search(reference))
     rivals = [rival for rival in found.rivals if _normal_form(rival) != _normal_form(answer)]
     if rivals and several:
         answer = ", ".join([*reversed(found.rivals), answer])

@@ -14,10 +14,9 @@ from selfcorrect_env.verifiers.normal_form import ROW, number, numeral
 
 _CLOSERS = {"(": ")", "[": "]", "{": "}"}
 _MATRIX = re.compile(
-    r"\\begin\{(?P<kind>[pbvBV]?matrix)\}(?P<rows>.*)\\end\{(?P=kind)\}", re.DOTALL
+    r"\\begin\{(?P<kind>[pbvBV]?matrix)\}(?P<rows>[^\\]*(?:\\(?!begin)[^\\]*)*)\\end\{(?P=kind)\}"
 )
 _INTERVAL = re.compile(r"^[(\[].*[)\]]$", re.DOTALL)
-_SET = re.compile(r"^\\\{(?P<members>.*)\\\}$", re.DOTALL)
 _WORDS = re.compile(r"[A-Za-z][A-Za-z .'-]*")
 
 
@@ -72,6 +71,9 @@ def _same_equations(ours: str, theirs: str) -> bool | None:
         left, right = zeroed(ours), zeroed(theirs)
         return True if left and right and proportional(left, right) else None
     equation, other = (ours, theirs) if "=" in ours else (theirs, ours)
+    name, _, side = equation.partition("=")
+    if name and not re.search(r"[-+*/^=]|\d", f"{name}{side.count('=') * '='}"):
+        return equal_forms(side, other)  # "f(x) = 5" answers 5
     letters = set(re.findall(r"[A-Za-z]", re.sub(r"\\[A-Za-z]+", "", equation)))
     return False if len(letters) > 1 and number(other) is not None else None
 
@@ -126,8 +128,11 @@ def _matrix(form: str) -> tuple[str, list[str]] | None:
 
 
 def _set(form: str) -> tuple[str, list[str]] | None:
-    found = _SET.fullmatch(form)
-    return None if found is None else ("set", _listed(found["members"]))
+    if form.startswith("\\{") and form.endswith("\\}"):
+        return "set", _listed(form[2:-2])
+    if form.startswith("{") and form.endswith("}") and "," in form and "}" not in form[1:-1]:
+        return "set", _listed(form[1:-1])
+    return None
 
 
 def _union(form: str) -> tuple[str, list[str]] | None:
