@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from math import comb, factorial, prod
+from math import comb, factorial, lcm, prod
 from random import Random
 
-from sympy import Rational
+from sympy import Poly, Rational, Symbol, pi
 
-from selfcorrect_env.datasets.procedural.draft import Draft, Solved, Template, latex
+from selfcorrect_env.datasets.procedural.draft import (
+    Draft,
+    Solved,
+    Template,
+    latex,
+    nonzero,
+    polynomial,
+)
 
 LETTERS = "ABCDEFGHKLMNPRST"
 
@@ -139,6 +146,162 @@ def _expected(rng: Random, level: int) -> Draft:
     )
 
 
+def _menu(rng: Random, level: int) -> Draft:
+    counts = [rng.randint(2, 6 + 3 * level) for _ in range(3)]
+    soups, mains, sweets = counts
+    if level == 1:
+        return Draft(
+            f"A menu lists {soups} soups, {mains} main dishes and {sweets} desserts. How many "
+            "different meals of one soup, one main dish and one dessert can be ordered?",
+            lambda: ("Multiply the numbers of choices.", prod(counts)),
+        )
+    return Draft(
+        f"A menu lists {soups} soups, {mains} main dishes and {sweets} desserts. A meal is one "
+        "main dish, with or without a soup, and with or without a dessert. How many different "
+        "meals are there?",
+        lambda: (
+            f"There are ${soups + 1}$ choices for the soup and ${sweets + 1}$ for the dessert, "
+            "none included.",
+            (soups + 1) * mains * (sweets + 1),
+        ),
+    )
+
+
+def _percent_chance(rng: Random, level: int) -> Draft:
+    first, second = 5 * rng.randint(1, 19), 5 * rng.randint(1, 19)
+    one, two = rng.sample(["train", "bus", "ferry", "plane", "tram"], 2)
+    which = rng.choice(["both are late", "neither is late"] if level == 1 else ["one"])
+    if which == "one":
+        which = rng.choice(["at least one of them is late", "exactly one of them is late"])
+
+    def solve() -> Solved:
+        p, q = Rational(first, 100), Rational(second, 100)
+        chance = {
+            "both are late": p * q,
+            "neither is late": (1 - p) * (1 - q),
+            "at least one of them is late": 1 - (1 - p) * (1 - q),
+        }.get(which, p * (1 - q) + q * (1 - p))
+        value = 100 * chance
+        text = str(value) if value.q == 1 else f"{float(value):g}"
+        return "Chances of independent events are multiplied.", f"{text}\\%"
+
+    return Draft(
+        f"A {one} is late with a chance of ${first}\\%$ and a {two} with a chance of "
+        f"${second}\\%$, independently of each other. What is the chance, in percent, that "
+        f"{which}?",
+        solve,
+    )
+
+
+def _divisible(rng: Random, level: int) -> Draft:
+    a, b = rng.sample(range(2, 10 + level), 2)
+    last = rng.randint(50, 999)
+    both = level == 2
+
+    def solve() -> Solved:
+        shared = last // lcm(a, b)
+        either = last // a + last // b - shared
+        return (
+            f"There are ${last // a}$ multiples of ${a}$, ${last // b}$ of ${b}$, and ${shared}$ "
+            "of both.",
+            either if both else either - shared,
+        )
+
+    how = f"by ${a}$ or by ${b}$ (or by both)" if both else f"by exactly one of ${a}$ and ${b}$"
+    return Draft(f"How many of the integers from $1$ to ${last}$ are divisible {how}?", solve)
+
+
+def _table(rng: Random, level: int) -> Draft:
+    people = rng.randint(5, 11)
+    names = rng.sample(["Ada", "Boris", "Carla", "Deniz", "Emil", "Fiona", "Goran", "Hana"], 2)
+    together = rng.random() < 0.5
+    round_table = level == 4
+
+    def solve() -> Solved:
+        every = factorial(people - 1) if round_table else factorial(people)
+        side = 2 * (factorial(people - 2) if round_table else factorial(people - 1))
+        return f"There are ${every}$ arrangements, and in ${side}$ of them the two are together.", (
+            side if together else every - side
+        )
+
+    where = (
+        "around a round table, where arrangements that differ by a rotation count as one"
+        if round_table
+        else "in a row"
+    )
+    how = "sit" if together else "do not sit"
+    return Draft(
+        f"{people} people, {names[0]} and {names[1]} among them, take seats {where}. In how many "
+        f"ways can they do so if {names[0]} and {names[1]} {how} next to each other?",
+        solve,
+    )
+
+
+def _coin(rng: Random, level: int) -> Draft:
+    bottom = rng.randint(3, 9)
+    chance = Rational(rng.randint(1, bottom - 1), bottom)
+    throws = rng.randint(3, 6) if level == 4 else rng.randint(4, 7)
+    heads = rng.randint(1, throws - 1)
+    counts = range(heads, heads + 1) if level == 4 else range(heads, throws + 1)
+
+    def solve() -> Solved:
+        return "Add up the terms of the binomial distribution.", sum(
+            (comb(throws, k) * chance**k * (1 - chance) ** (throws - k) for k in counts),
+            Rational(0),
+        )
+
+    wanted = f"exactly {heads}" if level == 4 else f"at least {heads}"
+    return Draft(
+        f"A bent coin shows heads with probability ${latex(chance)}$. It is tossed {throws} times. "
+        f"What is the probability of {wanted} head{'s' if heads > 1 else ''}? Give a fraction in "
+        "lowest terms.",
+        solve,
+    )
+
+
+def _target(rng: Random, level: int) -> Draft:
+    side = rng.randint(4, 30)
+    radius = rng.randint(1, side // 2)
+    if level == 4:
+        return Draft(
+            f"A point is chosen at random in a square of side ${side}$. What is the probability "
+            f"that its distance from the centre of the square is at most ${radius}$?",
+            lambda: (
+                "Compare the area of the disc with that of the square.",
+                pi * radius**2 / side**2,
+            ),
+        )
+    other = side + rng.randint(0, 12)
+    return Draft(
+        f"A point is chosen at random in a rectangle of sides ${side}$ and ${other}$. What is the "
+        f"probability that it is farther than ${radius}$ from every corner of the rectangle?",
+        lambda: (
+            "Quarters of four discs, which do not overlap, are cut off: one whole disc.",
+            1 - pi * radius**2 / (side * other),
+        ),
+    )
+
+
+def _coefficient(rng: Random, level: int) -> Draft:
+    x = Symbol("x")
+    a, b = rng.randint(1, level), nonzero(rng, level)
+    exponent = rng.randint(4, 5 + level)
+    power = rng.randint(1, exponent - 1)
+    extra = [nonzero(rng, 4), nonzero(rng, 4)] if level == 5 else [1]
+
+    def solve() -> Solved:
+        product = Poly([a, b], x) ** exponent * Poly(extra, x)
+        return "Use the binomial theorem.", product.coeff_monomial(x**power)
+
+    factor = f"({polynomial(extra)})" if level == 5 else ""
+    term = "x" if power == 1 else f"x^{power}"
+    return Draft(
+        f"What is the coefficient of ${term}$ in the expansion of "
+        f"${factor}({polynomial([a, b])})^{{{exponent}}}$?",
+        solve,
+    )
+
+
 TEMPLATES = (
     Template("committees", (1, 2, 3), _committee),
     Template("letters", (3, 4), _letters),
@@ -146,4 +309,11 @@ TEMPLATES = (
     Template("urn", (3, 4, 5), _urn),
     Template("lattice paths", (4, 5), _paths),
     Template("expected value", (3, 4), _expected),
+    Template("menu", (1, 2), _menu),
+    Template("chances in percent", (1, 2), _percent_chance),
+    Template("divisible by either", (2, 3), _divisible),
+    Template("seats", (3, 4), _table),
+    Template("bent coin", (4, 5), _coin),
+    Template("random point", (4, 5), _target),
+    Template("binomial coefficient", (3, 4, 5), _coefficient),
 )
