@@ -6,7 +6,16 @@ from random import Random
 
 from sympy import Rational, pi, sqrt
 
-from selfcorrect_env.datasets.procedural.draft import Draft, Solved, Template, latex, pair
+from selfcorrect_env.datasets.procedural.draft import (
+    Draft,
+    Solved,
+    Template,
+    degrees,
+    latex,
+    pair,
+    with_unit,
+    word,
+)
 
 
 def _rectangle(rng: Random, level: int) -> Draft:
@@ -128,6 +137,167 @@ def _circumradius(rng: Random, level: int) -> Draft:
     )
 
 
+def _angles(rng: Random, level: int) -> Draft:
+    if level == 1:
+        first, second = rng.randint(12, 88), rng.randint(12, 88)
+        return Draft(
+            f"Two angles of a triangle measure ${first}^\\circ$ and ${second}^\\circ$. How large "
+            "is the third one?",
+            lambda: (
+                f"The angles add up to $180^\\circ$, and these two to ${first + second}^\\circ$.",
+                degrees(180 - first - second),
+            ),
+        )
+    corners = rng.randint(3, 4)
+    whole = 180 * (corners - 2)
+    parts = [rng.randint(1, 9) for _ in range(corners)]
+    while whole % sum(parts) or max(parts) * whole >= 180 * sum(parts):
+        parts = [rng.randint(1, 9) for _ in range(corners)]
+    which = rng.choice(["largest", "smallest"])
+    ratio = " : ".join(map(str, parts))
+
+    def solve() -> Solved:
+        one = whole // sum(parts)
+        return f"One part of the ratio is ${one}^\\circ$.", degrees(
+            one * (max(parts) if which == "largest" else min(parts))
+        )
+
+    figure = "triangle" if corners == 3 else "quadrilateral"
+    return Draft(
+        f"The angles of a {figure} are in the ratio ${ratio}$. How large is the {which} of them?",
+        solve,
+    )
+
+
+def _right(rng: Random, level: int) -> Draft:
+    unit = rng.choice(["cm", "m", "km", "mm", "ft", "in"])
+    small, large = sorted(rng.sample(range(2, 12 + 6 * level), 2))
+    if level == 1:
+        m, n = sorted(rng.sample(range(1, 7), 2))
+        factor = rng.randint(1, 6)
+        legs = [factor * (n * n - m * m), factor * 2 * m * n]
+        return Draft(
+            f"The legs of a right triangle are {legs[0]} {unit} and {legs[1]} {unit} long. How "
+            f"long is its hypotenuse, in {unit}?",
+            lambda: (
+                "Use the theorem of Pythagoras.",
+                with_unit(factor * (m * m + n * n), unit),
+            ),
+        )
+    if level == 2:
+        return Draft(
+            f"The hypotenuse of a right triangle is {large} {unit} long and one leg is {small} "
+            f"{unit} long. How long is the other leg, in {unit}? Write the answer in simplest "
+            "radical form.",
+            lambda: (
+                f"The square of the leg is ${large**2} - {small**2}$.",
+                with_unit(sqrt(large**2 - small**2), unit),
+            ),
+        )
+    return Draft(
+        f"The hypotenuse of a right triangle is {large} {unit} long and one leg is {small} {unit} "
+        f"long. What is its area, in square {unit}? Write the answer in simplest radical form.",
+        lambda: (
+            f"The square of the other leg is ${large**2} - {small**2}$.",
+            with_unit(Rational(small, 2) * sqrt(large**2 - small**2), unit, 2),
+        ),
+    )
+
+
+def _kind(rng: Random, level: int) -> Draft:
+    top = 13 * level
+    m, n = sorted(rng.sample(range(1, 3 + level), 2))
+    a, b = rng.randint(4, top), rng.randint(4, top)
+    c = rng.randint(max(a, b), a + b - 1)
+    if rng.random() < 0.3:
+        factor = rng.randint(1, 2 * level)
+        a, b, c = (factor * s for s in (n * n - m * m, 2 * m * n, n * n + m * m))
+    sides = [a, b, c]
+    rng.shuffle(sides)
+
+    def solve() -> Solved:
+        gap = a * a + b * b - c * c
+        found = "acute" if gap > 0 else "right" if gap == 0 else "obtuse"
+        return f"Compare ${c}^2 = {c * c}$ with ${a}^2 + {b}^2 = {a * a + b * b}$.", word(found)
+
+    shown = f"${sides[0]}$, ${sides[1]}$ and ${sides[2]}$"
+    return Draft(f"A triangle has sides of lengths {shown}. Is it acute, right or obtuse?", solve)
+
+
+def _circle(rng: Random, level: int) -> Draft:
+    x, y = rng.randint(-9, 9), rng.randint(-9, 9)
+    squared = rng.randint(2, 99)
+    constant = x * x + y * y - squared
+
+    def term(n: int, letter: str) -> str:
+        size = "" if abs(n) == 1 else abs(n)
+        return f" {'+' if n > 0 else '-'} {size}{letter}" if n else ""
+
+    tail = f" {'+' if constant > 0 else '-'} {abs(constant)}" if constant else ""
+    equation = f"x^2 + y^2{term(-2 * x, 'x')}{term(-2 * y, 'y')}{tail} = 0"
+    asked = {
+        3: "Find its centre.",
+        4: "Find its radius. Write the answer in simplest radical form.",
+    }.get(level, "Find the distance of its centre from the origin plus its radius.")
+
+    def solve() -> Solved:
+        answer = {3: pair(x, y), 4: sqrt(squared)}.get(level)
+        return f"Complete the squares: $r^2 = {squared}$.", (
+            answer if answer is not None else sqrt(x * x + y * y) + sqrt(squared)
+        )
+
+    return Draft(f"A circle has the equation ${equation}$. {asked}", solve)
+
+
+def _move(rng: Random, level: int) -> Draft:
+    x, y = rng.randint(-12, 12), rng.randint(-12, 12)
+    moves = {
+        "rotated by $90^\\circ$ counterclockwise about the origin": lambda a, b: (-b, a),
+        "rotated by $90^\\circ$ clockwise about the origin": lambda a, b: (b, -a),
+        "reflected in the $x$-axis": lambda a, b: (a, -b),
+        "reflected in the line $y = x$": lambda a, b: (b, a),
+    }
+    first, second = rng.sample([*moves], 2)
+    dx, dy = rng.randint(-9, 9), rng.randint(-9, 9)
+    end = moves[first](x, y)
+    then = f"moved by ${dx}$ in the $x$-direction and by ${dy}$ in the $y$-direction"
+    between = end
+    if level == 3:
+        then += f", and the result is {second}"
+    end = (end[0] + dx, end[1] + dy)
+    if level == 3:
+        end = moves[second](*end)
+    return Draft(
+        f"The point ${pair(x, y)}$ is {first}. The image is {then}. Where does it end?",
+        lambda: (f"The first image is ${pair(*between)}$.", pair(*end)),
+    )
+
+
+def _chord(rng: Random, level: int) -> Draft:
+    radius = rng.randint(4, 30)
+    distance = rng.randint(1, radius - 1)
+    if level == 4:
+        return Draft(
+            f"A chord of a circle of radius ${radius}$ has distance ${distance}$ from the centre. "
+            "How long is the chord? Write the answer in simplest radical form.",
+            lambda: (
+                f"Half of the chord has the square ${radius**2} - {distance**2}$.",
+                2 * sqrt(radius**2 - distance**2),
+            ),
+        )
+    far = radius + distance
+    return Draft(
+        f"From a point at distance ${far}$ from the centre of a circle of radius ${radius}$, both "
+        "tangents are drawn. How long is the chord between the two points where they touch? Write "
+        "the answer in simplest radical form.",
+        lambda: (
+            f"Each tangent has the length $t = {latex(sqrt(far**2 - radius**2))}$, and the chord "
+            f"is $\\frac{{2rt}}{{d}}$ with $r = {radius}$ and $d = {far}$.",
+            2 * radius * sqrt(far**2 - radius**2) / far,
+        ),
+    )
+
+
 TEMPLATES = (
     Template("rectangle", (1, 2), _rectangle),
     Template("polygon angles", (1, 2), _polygon),
@@ -135,4 +305,10 @@ TEMPLATES = (
     Template("sector", (3, 4), _sector),
     Template("solids", (4, 5), _solid),
     Template("Heron", (4, 5), _circumradius),
+    Template("angles in a ratio", (1, 2), _angles),
+    Template("right triangle", (1, 2, 3), _right),
+    Template("kinds of triangle", (2, 3), _kind),
+    Template("equation of a circle", (3, 4, 5), _circle),
+    Template("moved point", (2, 3), _move),
+    Template("chord", (4, 5), _chord),
 )
