@@ -1,9 +1,9 @@
 r"""Finding the final answer in a response about mathematics.
 
 Looked for in this order; the *last* occurrence counts, so what a model thinks aloud first
-does not: ``\boxed{…}``; "final answer is …" (the paper's format); GSM8K's ``#### …``;
-"the answer is …" and "answer: …"; a response that is short enough to be nothing but an answer;
-the last ``$…$``; the last number.
+does not: ``\boxed{…}``, unless "final answer is …" (the paper's format) comes after it; that;
+GSM8K's ``#### …``; "the answer is …" and "answer: …"; a response that is short enough to be
+nothing but an answer; the last ``$…$``; the last number.
 """
 
 from __future__ import annotations
@@ -40,6 +40,8 @@ class Found:
 def final_answer(response: str) -> Found | None:
     """Return the final answer of ``response``, or None where there is none."""
     boxed = last_boxed(response)
+    if boxed is not None and (stated := _stated_after_box(response)):
+        return Found(_said(stated))
     if boxed is not None:
         return Found(boxed, _rivals(response)) if boxed else None
     tail = response[-_TAIL:]
@@ -55,6 +57,14 @@ def final_answer(response: str) -> Found | None:
         return Found(_unwrapped(maths[-1]))
     numbers = _NUMBER.findall(tail)
     return Found(numbers[-1].rstrip(",.")) if numbers else None
+
+
+def _stated_after_box(response: str) -> str:
+    """Return what "final answer is" states after the last box, or "": then the box was a step."""
+    start = max(response.rfind(r"\boxed"), response.rfind(r"\fbox"))
+    after = response[start:][-_TAIL:]
+    places = list(_FINAL.finditer(after))
+    return _stated(after[places[-1].end() :]) if places else ""
 
 
 def _is_bare(whole: str) -> bool:
@@ -80,7 +90,7 @@ def _rivals(response: str) -> tuple[str, ...]:
 
 def _stated(rest: str) -> str:
     """Return the answer at the start of ``rest``, which follows "the answer is" or the like."""
-    line = _HOPE.sub("", rest.strip()).strip()
+    line = _HOPE.sub("", rest.strip()).strip().strip('"').strip()
     if not line:
         return ""
     for opening, closing in (("$$", "$$"), ("$", "$"), (r"\(", r"\)"), (r"\[", r"\]")):
@@ -114,7 +124,7 @@ def _closing(line: str, closing: str, start: int) -> int:
 def _unwrapped(text: str) -> str:
     text = re.sub(r"(?<=[^\s])\.(?:\s.*)?$", "", text.strip()).strip()
     text = text.strip("*_` ")
-    for opening, closing in (("$", "$"), (r"\(", r"\)"), (r"\[", r"\]")):
+    for opening, closing in (("$$", "$$"), ("$", "$"), (r"\(", r"\)"), (r"\[", r"\]")):
         if text.startswith(opening) and text.endswith(closing) and len(text) > len(opening):
             inside = text[len(opening) : -len(closing)]
             if opening not in inside:

@@ -133,6 +133,8 @@ def quick_verdict(reference: str, response: str) -> Verdict | str:
         answer = ", ".join([*reversed(found.rivals), answer])
     elif rivals:
         return Verdict(0.0, Reason.AMBIGUOUS, answer, "several different boxed answers")
+    if _same_decimal(reference, answer):
+        return Verdict(1.0, Reason.CORRECT, answer)
     listed = _OR.sub(",", answer)
     hedges = not several and len(top_level_parts(listed)) > 1
     if hedges and _normal_form(answer) != _normal_form(reference):
@@ -143,6 +145,15 @@ def quick_verdict(reference: str, response: str) -> Verdict | str:
     if equal is None:
         return answer
     return Verdict(float(equal), Reason.CORRECT if equal else Reason.WRONG, answer)
+
+
+def _same_decimal(reference: str, answer: str) -> bool:
+    """Whether one is the other with a comma for the decimal point, as much of Europe writes it."""
+    ours, theirs = _normal_form(reference), _normal_form(answer)
+    commas = ours.count(",") + theirs.count(",")
+    return (
+        commas == 1 and ours.replace(",", ".") == theirs.replace(",", ".") and "." in ours + theirs
+    )
 
 
 def quickly_equal(reference: str, answer: str) -> bool | None:
