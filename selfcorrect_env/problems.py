@@ -11,12 +11,12 @@ from datetime import date, time
 from decimal import Decimal
 from numbers import Real
 from pathlib import Path
-from typing import Any, TypeAlias, overload
+from typing import Any, TypeAlias, cast, overload
 
 import numpy as np
 
 from selfcorrect_env.errors import ProblemSetError, UnknownNameError
-from selfcorrect_env.rows import Row, read_rows
+from selfcorrect_env.rows import SUFFIXES, Row, read_rows
 from selfcorrect_env.types import Problem
 
 Column: TypeAlias = "str | Callable[[Row], Any]"
@@ -211,18 +211,42 @@ class ProblemSet(Sequence[Problem]):
     @classmethod
     def from_dataset(
         cls,
-        dataset: Iterable[Row],
+        dataset: Iterable[Row] | str,
         *,
-        name: str,
+        name: str | None = None,
         split: str = "test",
         prompt: Column = "prompt",
         reference: Column = "reference",
         id: Column | None = None,
+        config: str | None = None,
+        revision: str | None = None,
     ) -> ProblemSet:
-        """Build a set from a Hugging Face ``datasets.Dataset`` by naming its columns.
+        """Build a set from any Hugging Face data set, or a file of rows, by naming its columns.
 
-        The arguments are those of `from_records`.
+        Args:
+            dataset: a ``datasets.Dataset`` or other rows; an id on the hub, such as
+                ``"openai/gsm8k"``; or the path of a file, as in `from_file`.
+            name: the set's name; by default the id, or the file's stem.
+            split: which split of a data set on the hub; else what the set's split is called.
+            prompt: as in `from_records`, like ``reference`` and ``id``.
+            reference: as in `from_records`.
+            id: as in `from_records`.
+            config: which configuration of a data set on the hub.
+            revision: which commit or tag of it; by default the newest.
+
+        Raises:
+            ProblemSetError: it cannot be loaded, or a row lacks a column or holds something else
+                than text or a number there.
         """
+        if isinstance(dataset, str) and dataset.lower().endswith(SUFFIXES):
+            path = Path(dataset)
+            return cls.from_file(
+                path, name=name, split=split, prompt=prompt, reference=reference, id=id
+            )
+        if isinstance(dataset, str):
+            name = name or dataset
+            dataset = _hub_dataset(dataset, config, split, revision)
+        name = name or "dataset"
         located = ((f"row {i} of {name}", row) for i, row in enumerate(dataset))
         return cls._from_located(located, name, split, prompt, reference, id)
 
@@ -253,6 +277,24 @@ class ProblemSet(Sequence[Problem]):
                 )
             )
         return cls(problems, name=name, split=split)
+
+
+def _hub_dataset(repo: str, config: str | None, split: str, revision: str | None) -> Iterable[Row]:
+    try:
+        import datasets
+    except ImportError:
+        raise ProblemSetError(
+            f"Loading {repo!r} needs the package 'datasets': pip install 'selfcorrect-env[data]'"
+        ) from None
+    try:
+        loaded = datasets.load_dataset(repo, config, split=split, revision=revision)
+    except Exception as error:  # its errors have no common base short of this one
+        first_line = str(error).partition("\n")[0]
+        raise ProblemSetError(
+            f"{repo!r} (config {config!r}, split {split!r}) cannot be loaded: "
+            f"{type(error).__name__}: {first_line}"
+        ) from error
+    return cast(Iterable[Row], loaded)
 
 
 def _value(where: str, row: Row, key: str, column: Column) -> Any:

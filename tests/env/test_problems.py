@@ -277,3 +277,22 @@ def test_repr_says_what_it_is():
     assert repr(one) == (
         f"ProblemSet('mine', split='test', 1 problem, fingerprint='{one.fingerprint}')"
     )
+
+
+def test_a_data_set_by_its_name(tmp_path, monkeypatch):
+    """A local folder stands for a repository: ``load_dataset`` reads both the same way."""
+    monkeypatch.setenv("HF_DATASETS_CACHE", str(tmp_path / "cache"))
+    rows = [{"question": f"{n} + 1?", "answer": n + 1, "kind": "sum"} for n in range(3)]
+    folder = tmp_path / "sums"
+    folder.mkdir()
+    (folder / "test.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    columns = {"prompt": "question", "reference": "answer"}
+    problems = ProblemSet.from_dataset(str(folder), **columns)
+    assert [problem.reference for problem in problems] == ["1", "2", "3"]
+    assert problems[0].metadata == {"kind": "sum"}
+    by_path = ProblemSet.from_dataset(str(folder / "test.jsonl"), **columns)
+    assert by_path.fingerprint == problems.fingerprint
+    with pytest.raises(ProblemSetError, match="'train'"):
+        ProblemSet.from_dataset(str(folder), split="train", **columns)
+    with pytest.raises(ProblemSetError, match="kind"):
+        ProblemSet.from_dataset(rows, prompt="question", reference="solution")

@@ -201,7 +201,7 @@ def test_threads_and_asyncio_say_what_serial_says(verifier: MathVerifier) -> Non
     problems, replies = pairs()
     serial = [MathVerifier.verify(verifier, p, r) for p, r in zip(problems, replies, strict=True)]
     fresh = MathVerifier()  # knows nothing yet
-    with ThreadPoolExecutor(32) as threads:
+    with ThreadPoolExecutor(64) as threads:
         assert list(threads.map(fresh.verify, problems, replies)) == serial
 
     async def all_at_once() -> list[object]:
