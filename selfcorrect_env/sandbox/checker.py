@@ -15,7 +15,7 @@ import socket
 from typing import Any
 
 from selfcorrect_env.sandbox import wire
-from selfcorrect_env.sandbox.confinement import confine
+from selfcorrect_env.sandbox.confinement import confine, stay_on
 
 
 class ProgramError(Exception):
@@ -112,6 +112,7 @@ class Remote:
 
 def main(options: dict[str, Any]) -> None:
     """Take jobs over a socket until the other side closes; answer each with its verdict."""
+    stay_on(options["core"])
     control = socket.socket(fileno=options["control"])
     confine(
         strong=options["strong"],

@@ -67,6 +67,15 @@ def confine(*, strong: bool, memory: int, scratch: str, writable: bool) -> None:
         os.close(rules)
 
 
+def stay_on(core: int | None) -> None:
+    """Keep this process, and all that it forks, on one processor core; None for any.
+
+    A program and its checker take turns, so a core for both spares waking another one each time.
+    """
+    if core is not None:
+        os.sched_setaffinity(0, {core})
+
+
 def limit_processor(seconds: float) -> None:
     """Let this process compute for so long, and a little more; the kernel ends it then."""
     resource.setrlimit(resource.RLIMIT_CPU, (int(seconds) + 1, int(seconds) + 1))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import queue
 import select
@@ -171,6 +172,7 @@ class _Pair:
 
     def __init__(self, options: dict[str, Any], deadline: float) -> None:
         self.deadline = deadline
+        options = {**options, "core": _next_core()}
         self.zygote = _Process("zygote", {**options, "seconds": deadline})
         self.checker = _Process("checker", options)
         self.jobs = 0
@@ -210,6 +212,17 @@ class _Pair:
         """End both processes."""
         self.zygote.close()
         self.checker.close()
+
+
+def _next_core() -> int | None:
+    """Return the processor core of the next pair: those of this process in turn, from any."""
+    if not hasattr(os, "sched_getaffinity"):
+        return None
+    cores = sorted(os.sched_getaffinity(0))
+    return cores[(os.getpid() + next(_pairs)) % len(cores)]
+
+
+_pairs = itertools.count()
 
 
 class _Process:

@@ -23,6 +23,7 @@ from selfcorrect_env.sandbox.confinement import (
     empty,
     enter_namespaces,
     limit_processor,
+    stay_on,
 )
 
 PREIMPORTED = (
@@ -55,6 +56,7 @@ PREIMPORTED = (
 
 def main(options: dict[str, Any]) -> None:
     """Serve jobs until the other side closes."""
+    stay_on(options["core"])
     if options["namespaces"]:
         enter_namespaces(options["scratch"])
     for name in PREIMPORTED:
