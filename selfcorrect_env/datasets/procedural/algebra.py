@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from random import Random
 
-from sympy import Rational, Symbol, oo, solveset, sqrt
-from sympy import S as NUMBERS
+from sympy import Poly, Rational, Symbol, oo, sqrt
 
 from selfcorrect_env.datasets.procedural.draft import (
     Draft,
@@ -249,14 +248,14 @@ def _arithmetic(rng: Random, level: int) -> Draft:
 
 
 def _radical(rng: Random, level: int) -> Draft:
-    x = Symbol("x", real=True)
+    x = Symbol("x")
     root, shift = rng.randint(-4, 9), nonzero(rng, 6)
     slope = rng.randint(1, 5) if level == 4 else rng.choice([-5, -4, -3, -2, 6, 7, 8])
     constant = (root - shift) ** 2 - slope * root  # so that `root` solves the squared equation
 
     def solve() -> Solved:
         squared = (x - shift) ** 2 - slope * x - constant
-        found = [r for r in solveset(squared, x, NUMBERS.Reals) if r >= shift]
+        found = [r for r in Poly(squared, x).ground_roots() if r >= shift]
         answer = number_set(sorted(found)) if found else "\\emptyset"
         return "Square both sides, and test what is found in the equation itself.", answer
 
