@@ -244,8 +244,8 @@ def _radians(rng: Random, level: int) -> Draft:
         )
     negative = turns * (180 // step) + 360 * rng.randint(1, 3)
     return Draft(
-        "Which angle, at least $0^\\circ$ and less than $360^\\circ$, has the same terminal side as "
-        f"the angle of ${latex(-Rational(negative, 180) * pi)}$ radians? Answer in degrees.",
+        "Which angle, at least $0^\\circ$ and less than $360^\\circ$, has the same terminal side "
+        f"as the angle of ${latex(-Rational(negative, 180) * pi)}$ radians? Answer in degrees.",
         lambda: (
             f"The angle has ${-negative}^\\circ$; add full turns.",
             degrees(-negative % 360),

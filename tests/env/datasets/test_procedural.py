@@ -1,8 +1,12 @@
+import hashlib
+import json
 import os
 import re
 import subprocess
 import sys
 from collections import Counter
+from itertools import pairwise, permutations
+from pathlib import Path
 from random import Random
 
 import pytest
@@ -15,6 +19,8 @@ from selfcorrect_env.datasets.procedural.draft import latex, pair, polynomial
 from selfcorrect_env.datasets.splits import is_test
 from selfcorrect_env.datasets.subjects import LEVELS, SUBJECTS
 from selfcorrect_env.errors import ProblemSetError
+from selfcorrect_env.types import Verdict
+from selfcorrect_env.verifiers.math import MathVerifier, quick_verdict
 
 KINDS = [
     (subject, t, level) for subject, ts in templates().items() for t in ts for level in t.levels
@@ -49,7 +55,72 @@ def test_every_kind_comes_up(tested, trained):
     kinds = {(p.metadata["subject"], p.metadata["template"], p.metadata["level"]) for p in trained}
     assert kinds == {(subject, template.name, level) for subject, template, level in KINDS}
     assert len({template.name for _, template, _ in KINDS}) == len({k[1] for k in kinds})
-    assert all(len(ts) >= 3 for ts in templates().values())
+    assert sum(len(ts) for ts in templates().values()) >= 64
+    for ts in templates().values():
+        assert len(ts) >= 11
+        assert all(sum(level in t.levels for t in ts) >= 3 for level in LEVELS)
+
+
+def test_thousands_of_distinct_problems():
+    for split in ("train", "test"):
+        problems = load_problems("procedural", split=split, size=6_000)
+        assert len({p.prompt for p in problems}) == 6_000
+        assert all(is_test(p.prompt) == (split == "test") for p in problems)
+
+
+def test_many_kinds_of_answers(trained):
+    kinds = {
+        "fraction": r"-? ?\\frac\{\d+\}\{\d+\}",
+        "surd": r"\d* ?\\sqrt\{\d+\}",
+        "pi": r".*\\pi.*",
+        "interval": r"[\[(][^()]*, [^()]*[\])]( \\cup .*)?",
+        "set": r"\\\{.*\\\}",
+        "pair": r"\([^()]*, [^()]*\)",
+        "matrix": r"\\begin\{pmatrix\}.*",
+        "polynomial": r".*x\^\d.*",
+        "complex number": r"-?\d+ [+-] \d* ?i",
+        "degrees": r"\d+\^\\circ",
+        "percent": r"[\d.]+\\%",
+        "money": r"\\\$\d+(\.\d\d)?",
+        "unit": r".*\\text\{ (cm|hours)\}(\^2)?",
+        "word": r"\\text\{[a-zA-Z]+\}",
+        "numeral": r"\d+_\{\d\}",
+        "equation": r"y = .*",
+        "list": r"-?[^(,]+, -?[^,)]+",
+    }
+    for kind, pattern in kinds.items():
+        assert sum(bool(re.fullmatch(pattern, p.reference)) for p in trained) >= 5, kind
+
+
+def test_kinds_do_not_depend_on_each_other(trained):
+    alone = load_problems("procedural", split="train", size=400, subject="Geometry")
+    for template in templates()["Geometry"]:
+        for level in template.levels:
+            here, there = (
+                [p for p in ps if (p.metadata["template"], p.metadata["level"]) == (name, level)]
+                for ps in (alone, trained)
+                for name in [template.name]
+            )
+            shared = min(len(here), len(there))
+            assert shared >= 3
+            assert here[:shared] == there[:shared]
+
+
+@pytest.mark.parametrize("subject", SUBJECTS)
+def test_the_same_for_ever(subject):
+    """Whoever adds a kind adds its line to the file; the other lines never change."""
+    file = Path(__file__).parent / "procedural_fingerprints.json"
+    known = json.loads(file.read_text(encoding="utf-8"))[subject]
+    assert {template.name: fingerprint(template) for template in templates()[subject]} == known
+
+
+def fingerprint(template):
+    drawn = []
+    for level in template.levels:
+        rng = Random(level)
+        drafts = [template.make(rng, level) for _ in range(10)]
+        drawn += [(draft.statement, latex(draft.solve()[1])) for draft in drafts]
+    return hashlib.sha256(repr(drawn).encode()).hexdigest()[:16]
 
 
 def test_solutions_end_in_the_boxed_reference(tested, trained):
@@ -108,6 +179,40 @@ def test_every_kind_can_be_solved_and_has_many_problems(subject, template, level
         assert working.endswith(".")
         assert latex(answer)
         assert draft.solve() == (working, answer)  # nothing is drawn while solving
+
+
+@pytest.mark.parametrize(
+    ("subject", "template", "level"), KINDS, ids=[f"{t.name}-{n}" for _, t, n in KINDS]
+)
+def test_the_verifier_tells_the_answers_of_a_kind_apart(subject, template, level):
+    rng = Random(level)
+    references = {latex(template.make(rng, level).solve()[1]) for _ in range(12)}
+    for reference in references:
+        for answer in references:
+            verdict = quick_verdict(reference, f"So it is $\\boxed{{{answer}}}$.")
+            right = isinstance(verdict, Verdict) and verdict.correct
+            assert right == (without_unit(answer) == without_unit(reference))
+
+
+def without_unit(answer):
+    return re.sub(r"\\text\{ \w+\}", "", answer)
+
+
+def test_other_answers_are_wrong(tested):
+    verifier = MathVerifier()
+    pairs = {}
+    for problem in tested:
+        pairs.setdefault(problem.metadata["template"], []).append(problem)
+    asked, replies = [], []
+    for problems in pairs.values():
+        for one, other in pairwise(problems):
+            if without_unit(one.reference) != without_unit(other.reference):
+                asked += [one, one]
+                replies += [f"$\\boxed{{{p.reference}}}$" for p in (one, other)]
+    verdicts = verifier.verify_batch(asked, replies)
+    verifier.close()
+    assert len(asked) > 500
+    assert [v.correct for v in verdicts] == [True, False] * (len(asked) // 2)
 
 
 def test_polynomials_are_written_as_people_do():
@@ -238,6 +343,113 @@ def test_absolute_values_at_their_ends(trained):
             assert abs(expression(inner).subs("x", end)) == int(bound)
         assert ("[" in problem.reference) == (sign in ("\\le", "\\ge"))
         assert ("infty" in problem.reference) == (sign in (">", "\\ge"))
+
+
+def drawn(name, count=30):
+    """Problems of a kind, more than the sets hold, as (statement, answer in LaTeX)."""
+    ((template),) = [t for ts in templates().values() for t in ts if t.name == name]
+    rng = Random(name)
+    for level in template.levels:
+        for _ in range(count):
+            draft = template.make(rng, level)
+            yield draft.statement, latex(draft.solve()[1])
+
+
+def test_roots_by_putting_them_in():
+    for statement, answer in drawn("roots"):
+        left = re.search(r"of \$(.*) = 0\$", statement)[1]
+        roots = [number(r) for r in answer.replace("\\{", "").replace("\\}", "").split(", ")]
+        assert set(roots) == set(sympy.solve(expression(left)))
+
+
+def test_radical_equations_by_putting_in():
+    for statement, answer in drawn("radical equation"):
+        inner, right = re.search(r"sqrt\{(.*)\} = (.*)\$", statement).groups()
+        found = sympy.solve(sympy.sqrt(expression(inner)) - expression(right))
+        assert set(map(int, re.findall(r"-?\d+", answer))) == set(found)
+
+
+def test_rational_inequalities_at_many_points():
+    for statement, answer in drawn("rational inequality"):
+        top, bottom, sign = re.search(r"frac\{(.*)\}\{(.*)\} (\S+) 0", statement).groups()
+        function = sympy.lambdify("x", expression(top)), sympy.lambdify("x", expression(bottom))
+        holds = {">": "__gt__", "<": "__lt__", "\\ge": "__ge__", "\\le": "__le__"}[sign]
+        parts = [
+            (a, *(float(e.replace("\\infty", "inf")) for e in (low, high)), b)
+            for a, low, high, b in re.findall(r"([\[(])(.*?), (.*?)([\])])", answer)
+        ]
+        for double in range(-30, 31):
+            x = double / 2
+            inside = any(
+                (low < x or (a == "[" and low == x)) and (x < high or (b == "]" and high == x))
+                for a, low, high, b in parts
+            )
+            below = function[1](x)
+            assert inside == bool(below and getattr(float(function[0](x) / below), holds)(0.0))
+
+
+def test_partial_fractions_against_sympy():
+    for statement, answer in drawn("partial fractions"):
+        top, bottom = re.search(r"frac\{(.*?)\}\{(.*?)\} = ", statement).groups()
+        a, b = (number(part) for part in answer.strip("()").split(", "))
+        p, q = map(int, re.search(r"than \$(.*)\$ and \$(.*)\$", statement).groups())
+        x = sympy.Symbol("x")
+        rest = expression(top) / expression(bottom) - a / (x - p) - b / (x - q)
+        assert sympy.simplify(rest) == 0
+
+
+def test_congruences_by_trying():
+    for statement, answer in drawn("linear congruence"):
+        _, modulus, factor, right, _ = numbers(statement.replace("n", " "))
+        fits = [n for n in range(modulus) if (factor * n - right) % modulus == 0]
+        assert fits == [int(answer)]
+
+
+def test_zeros_by_writing_the_number():
+    for statement, answer in drawn("zeros of factorials", 10):
+        n, *base = numbers(statement)
+        value, zeros = sympy.factorial(n), 0
+        while value % (base or [10])[0] == 0:
+            value, zeros = value // (base or [10])[0], zeros + 1
+        assert int(answer) == zeros
+
+
+def test_seats_by_listing_all():
+    for statement, answer in drawn("seats"):
+        people = int(statement.split()[0])
+        if people > 7:
+            continue
+        ring = "round" in statement
+        orders = [p for p in permutations(range(people)) if not ring or p[0] == 0]
+        good = 0
+        for order in orders:
+            apart = abs(order.index(0) - order.index(1))
+            near = apart == 1 or (ring and apart == people - 1)
+            good += near != ("do not sit" in statement)
+        assert int(answer) == good
+
+
+def test_conjugate_roots_by_putting_in():
+    for statement, answer in drawn("conjugate roots"):
+        text = re.search(r"roots? \$(.*?)\$", statement)[1].replace("{", "(").replace("}", ")")
+        text = re.sub(r"(?<=\d) i", "*i", text.replace("\\", ""))
+        root = sympy.sympify(text, {"i": sympy.I})
+        assert sympy.expand(expression(answer).subs("x", root)) == 0
+
+
+def test_inverse_matrices_by_multiplying():
+    for statement, answer in drawn("inverse matrix"):
+        given, result = (
+            sympy.Matrix([[number(e) for e in row.split("&")] for row in body.split(r"\\")])
+            for body in (
+                re.search(r"\{pmatrix\} (.*?) \\end", text)[1] for text in (statement, answer)
+            )
+        )
+        if "inverse of" in statement:
+            assert given * result == sympy.eye(2)
+        else:
+            right = re.findall(r"\{pmatrix\} (\S+) \\\\ (\S+) \\end", statement)[-1]
+            assert given * result == sympy.Matrix([int(n) for n in right])
 
 
 def test_every_reference_verifies_against_itself(tested):
