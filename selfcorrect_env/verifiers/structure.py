@@ -29,22 +29,24 @@ def equal_forms(ours: str, theirs: str) -> bool | None:
         return a == b
     if numeral(ours) or numeral(theirs):
         return _same_numerals(ours, theirs)
-    for read in (_matrix, _set, _union, _bracketed):
-        left, right = read(ours), read(theirs)
-        if left is not None and right is not None:
-            return _same_structure(left, right)
-        if left is not None or right is not None:
-            parts, other = (left[1], theirs) if left else (right[1] if right else [], ours)
-            return False if len(parts) > 1 and _is_one_value(other) else None
+    if _is_word(ours) != _is_word(theirs):
+        word, other = (ours, theirs) if _is_word(ours) else (theirs, ours)
+        shortest = 3 if number(other) is not None else 4  # "xyz" may be a product
+        return False if len(word) >= shortest and re.search(r"\d", other) else None
+    left, right = _structure(ours), _structure(theirs)
+    if left is not None and right is not None:
+        return _same_structure(left, right)
+    if left is not None or right is not None:
+        (kind, parts), other = (left, theirs) if left else (right or ("", []), ours)
+        if kind == "set" and len(parts) == 1:
+            return equal_forms(parts[0], other)
+        return False if len(parts) > 1 and _is_one_value(other) else None
     left_parts, right_parts = _listed(ours), _listed(theirs)
     if len(left_parts) > 1 and len(right_parts) > 1:
         return _unordered(left_parts, right_parts)
     if len(left_parts) > 1 or len(right_parts) > 1:
         single = theirs if len(left_parts) > 1 else ours
         return False if _is_one_value(single) else None
-    if _is_word(ours) != _is_word(theirs):
-        word, other = (ours, theirs) if _is_word(ours) else (theirs, ours)
-        return False if len(word) > 2 and number(other) is not None else None
     if "=" in ours or "=" in theirs:
         return _same_equations(ours, theirs)
     left_value, right_value = value(ours), value(theirs)
@@ -153,14 +155,29 @@ def _bracketed(form: str) -> tuple[str, list[str]] | None:
     return (form[0] + form[-1], parts) if len(parts) > 1 else None
 
 
+def _structure(form: str) -> tuple[str, list[str]] | None:
+    """Return what a form with parts is, and the parts; None for a form that is none."""
+    for read in (_matrix, _set, _union, _bracketed):
+        found = read(form)
+        if found is not None:
+            return found
+    return None
+
+
 def _same_structure(left: tuple[str, list[str]], right: tuple[str, list[str]]) -> bool | None:
     (kind, ours), (other, theirs) = left, right
     if kind == other and kind in ("set", "union"):
         return _unordered(ours, theirs)
+    if kind != other and not (_is_brackets(kind) and _is_brackets(other)):
+        return False if _unordered(ours, theirs) is False else None  # a set and a list …
     if len(ours) != len(theirs):
         return False
     equal = _all(list(zip(ours, theirs, strict=True)), equal_forms)
     return equal if kind == other else (False if equal is False else None)
+
+
+def _is_brackets(kind: str) -> bool:
+    return kind in ("()", "(]", "[)", "[]")
 
 
 def _all(
