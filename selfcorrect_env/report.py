@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import math
 from collections.abc import Mapping, Sequence
@@ -147,7 +146,7 @@ class Report:
         )
 
     def __str__(self) -> str:
-        return _as_text(self.__rich__())
+        return tables.as_text(self.__rich__())
 
     def __rich__(self) -> RenderableType:
         return tables.report_table(self.measured, self.metrics)
@@ -163,7 +162,7 @@ class Comparison:
     """``pairs[i]`` compares ``reports[i + 1]`` with ``reports[0]``."""
 
     def __str__(self) -> str:
-        return _as_text(self.__rich__())
+        return tables.as_text(self.__rich__())
 
     def __rich__(self) -> RenderableType:
         rows = [(report.agent, report.metrics) for report in self.reports]
@@ -193,15 +192,6 @@ def compare(reports: Sequence[Report], *, seed: int = 0) -> Comparison:
                 )
     pairs = [paired(first.episodes, other.episodes, seed=seed) for other in others]
     return Comparison(tuple(reports), tuple(pairs))
-
-
-def _as_text(renderable: RenderableType) -> str:
-    from rich.console import Console
-
-    console = Console(file=io.StringIO(), width=100, color_system=None, legacy_windows=False)
-    with console.capture() as captured:
-        console.print(renderable)
-    return "\n".join(line.rstrip() for line in captured.get().rstrip().split("\n"))
 
 
 def _jsonable(value: Any) -> Any:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 from collections import Counter
 from collections.abc import Sequence
@@ -14,7 +13,7 @@ from selfcorrect_env.episodes import read_episodes, replacing
 from selfcorrect_env.errors import CheckpointError
 from selfcorrect_env.metrics import Metrics, measure
 from selfcorrect_env.report import EPISODES_FILE
-from selfcorrect_env.tables import percent
+from selfcorrect_env.tables import as_text, percent
 from selfcorrect_env.types import Episode, ScoreFunction, Verdict, Verifier
 from selfcorrect_env.verifiers import get_verifier
 from selfcorrect_env.verifiers.base import judge
@@ -75,12 +74,7 @@ class Rescored:
             temporary.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
 
     def __str__(self) -> str:
-        from rich.console import Console
-
-        console = Console(file=io.StringIO(), width=100, color_system=None, legacy_windows=False)
-        with console.capture() as captured:
-            console.print(self)
-        return "\n".join(line.rstrip() for line in captured.get().rstrip().split("\n"))
+        return as_text(self.__rich__())
 
     def __rich__(self) -> RenderableType:
         from rich.console import Group

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import math
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
@@ -69,6 +70,16 @@ def comparison_table(
             cells += [f"{percent(gain.value, True)} {interval(gain, True)}", f"{pair.p_value:.2g}"]
         table.add_row(Text(agent), *cells)
     return table
+
+
+def as_text(renderable: RenderableType) -> str:
+    """Return what rich shows as plain text, 100 characters wide."""
+    from rich.console import Console
+
+    console = Console(file=io.StringIO(), width=100, color_system=None, legacy_windows=False)
+    with console.capture() as captured:
+        console.print(renderable)
+    return "\n".join(line.rstrip() for line in captured.get().rstrip().split("\n"))
 
 
 def problem_set(measured: Measured) -> str:

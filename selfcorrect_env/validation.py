@@ -6,7 +6,6 @@ reference answer of a public data set is listed, not hidden.
 
 from __future__ import annotations
 
-import io
 import json
 import time
 from collections import Counter
@@ -19,6 +18,7 @@ from typing import TYPE_CHECKING
 from selfcorrect_env.env import SelfCorrectEnv
 from selfcorrect_env.episodes import replacing
 from selfcorrect_env.problems import ProblemSet
+from selfcorrect_env.tables import as_text
 from selfcorrect_env.types import Conversation, Problem, Verdict
 from selfcorrect_env.verifiers.base import judge
 
@@ -96,12 +96,7 @@ class Validation:
             temporary.write_text(json.dumps(asdict(self), indent=2) + "\n", encoding="utf-8")
 
     def __str__(self) -> str:
-        from rich.console import Console
-
-        console = Console(file=io.StringIO(), width=100, color_system=None, legacy_windows=False)
-        with console.capture() as captured:
-            console.print(self)
-        return "\n".join(line.rstrip() for line in captured.get().rstrip().split("\n"))
+        return as_text(self.__rich__())
 
     def __rich__(self) -> RenderableType:
         from rich.console import Group
