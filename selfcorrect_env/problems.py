@@ -11,12 +11,12 @@ from datetime import date, time
 from decimal import Decimal
 from numbers import Real
 from pathlib import Path
-from typing import Any, TypeAlias, cast, overload
+from typing import Any, TypeAlias, overload
 
 import numpy as np
 
 from selfcorrect_env.errors import ProblemSetError, UnknownNameError
-from selfcorrect_env.rows import SUFFIXES, Row, read_rows
+from selfcorrect_env.rows import SUFFIXES, Row, dataset_rows, read_rows
 from selfcorrect_env.types import Problem
 
 Column: TypeAlias = "str | Callable[[Row], Any]"
@@ -245,7 +245,7 @@ class ProblemSet(Sequence[Problem]):
             )
         if isinstance(dataset, str):
             name = name or dataset
-            dataset = _hub_dataset(dataset, config, split, revision)
+            dataset = dataset_rows(dataset, config, split, revision)
         name = name or "dataset"
         located = ((f"row {i} of {name}", row) for i, row in enumerate(dataset))
         return cls._from_located(located, name, split, prompt, reference, id)
@@ -277,24 +277,6 @@ class ProblemSet(Sequence[Problem]):
                 )
             )
         return cls(problems, name=name, split=split)
-
-
-def _hub_dataset(repo: str, config: str | None, split: str, revision: str | None) -> Iterable[Row]:
-    try:
-        import datasets
-    except ImportError:
-        raise ProblemSetError(
-            f"Loading {repo!r} needs the package 'datasets': pip install 'selfcorrect-env[data]'"
-        ) from None
-    try:
-        loaded = datasets.load_dataset(repo, config, split=split, revision=revision)
-    except Exception as error:  # its errors have no common base short of this one
-        first_line = str(error).partition("\n")[0]
-        raise ProblemSetError(
-            f"{repo!r} (config {config!r}, split {split!r}) cannot be loaded: "
-            f"{type(error).__name__}: {first_line}"
-        ) from error
-    return cast(Iterable[Row], loaded)
 
 
 def _value(where: str, row: Row, key: str, column: Column) -> Any:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import gzip
 import json
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 from selfcorrect_env.errors import ProblemSetError
 
@@ -47,6 +47,31 @@ def read_rows(path: Path) -> Iterator[tuple[str, Row]]:
                 f"{where}: expected an object with columns, got {type(row).__name__}."
             )
         yield where, row
+
+
+def dataset_rows(
+    repo: str, config: str | None, split: str, revision: str | None = None
+) -> Iterable[Row]:
+    """Load the rows of a data set of the Hugging Face hub, or of a local folder.
+
+    Raises:
+        ProblemSetError: ``datasets`` is not installed, or cannot load it.
+    """
+    try:
+        import datasets
+    except ImportError:
+        raise ProblemSetError(
+            f"Loading {repo!r} needs the package 'datasets': pip install 'selfcorrect-env[data]'"
+        ) from None
+    try:
+        loaded = datasets.load_dataset(repo, config, split=split, revision=revision)
+    except Exception as error:  # its errors have no common base short of this one
+        first_line = str(error).partition("\n")[0]
+        raise ProblemSetError(
+            f"{repo!r} (config {config!r}, split {split!r}) cannot be loaded: "
+            f"{type(error).__name__}: {first_line}"
+        ) from error
+    return cast(Iterable[Row], loaded)
 
 
 def _kinds() -> str:

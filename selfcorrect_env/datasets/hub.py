@@ -15,7 +15,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from selfcorrect_env.errors import ProblemSetError
-from selfcorrect_env.rows import Row
+from selfcorrect_env.rows import Row, dataset_rows
 
 DEADLINE = 2.5
 """Seconds that the hub has to answer the first request."""
@@ -161,11 +161,7 @@ def _ask(repo: str) -> None:
 
 
 def _load(repo: str, split: str, config: str, revision: str | None) -> Iterable[Row]:
-    import datasets
-
     try:
-        return datasets.load_dataset(repo, config, split=split, revision=revision).to_list()
-    except Exception as error:  # its errors have no common base short of this one
-        raise HubUnavailableError(
-            f"the hub answered, but loading {repo} failed: {type(error).__name__}: {error}"
-        ) from error
+        return list(dataset_rows(repo, config, split, revision))
+    except ProblemSetError as error:
+        raise HubUnavailableError(f"the hub answered, but {error}") from error

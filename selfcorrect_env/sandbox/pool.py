@@ -68,7 +68,7 @@ class Outcome:
     @property
     def right(self) -> bool:
         """Whether every test ran to its end."""
-        return not self.broken and not self.timeout and self.total > 0 == len(self.failed)
+        return 0 < self.total == self.passed and not (self.failed or self.timeout or self.broken)
 
 
 class Sandbox:

@@ -68,14 +68,14 @@ class ReasoningGymVerifier:
 
 def answer_of(response: str) -> str | None:
     """Find the answer in a reply, or None where the reply is blank."""
-    before, found, rest = response.rpartition(OPENING)
+    _, found, rest = response.rpartition(OPENING)
     if found:
         return rest.partition(CLOSING)[0].strip() or None
     if "\\boxed" in response or "answer is" in response.lower() or "answer:" in response.lower():
         stated = final_answer(response)
         if stated is not None:
             return stated.answer
-    return before.strip() or rest.strip() or None
+    return response.strip() or None
 
 
 def _verdict(call: tuple[Any, ...], outcome: Outcome) -> Verdict:

@@ -16,7 +16,6 @@ _CLOSERS = {"(": ")", "[": "]", "{": "}"}
 _MATRIX = re.compile(
     r"\\begin\{(?P<kind>[pbvBV]?matrix)\}(?P<rows>[^\\]*(?:\\(?!begin)[^\\]*)*)\\end\{(?P=kind)\}"
 )
-_INTERVAL = re.compile(r"^[(\[].*[)\]]$", re.DOTALL)
 _WORDS = re.compile(r"[A-Za-z][A-Za-z .'-]*")
 
 
@@ -63,8 +62,7 @@ def _same_numerals(ours: str, theirs: str) -> bool | None:
     (digits, _), plain = (left, theirs) if left else (right or ("", ""), ours)
     if re.fullmatch(r"-?\d+", plain):
         return digits == plain
-    other = _is_one_value(plain) or _matrix(plain) or _set(plain) or _bracketed(plain)
-    return False if other else None
+    return False if _is_one_value(plain) or _structure(plain) else None
 
 
 def _same_equations(ours: str, theirs: str) -> bool | None:
@@ -144,7 +142,7 @@ def _union(form: str) -> tuple[str, list[str]] | None:
 
 def _bracketed(form: str) -> tuple[str, list[str]] | None:
     """Read a tuple or an interval: brackets around all of it, with commas inside."""
-    if not _INTERVAL.match(form) or "\\cup" in form:
+    if form[:1] not in ("(", "[") or form[-1:] not in (")", "]") or "\\cup" in form:
         return None
     parts = top_level_parts(form[1:-1], thousands=False)
     depth = 0
