@@ -19,7 +19,7 @@ SUMMARIES = {
     "multiturn_rl": "Plain multi-turn RL: both attempts rewarded, no shaping (paper, eq. 1/2).",
     "score": "SCoRe: two stages and a shaped second reward (paper, section 5).",
 }
-"""What our own agents are, said without importing them."""
+"""What our own agents are, said without importing them: the one place for `summary`."""
 
 
 class AgentError(SelfCorrectError, ValueError):
@@ -43,6 +43,17 @@ def installed_agents() -> dict[str, EntryPoint]:
     return {point.name: point for point in entry_points(group=GROUP)}
 
 
+def summary(name: str) -> str:
+    """Return one line about an installed agent, without importing it.
+
+    Our own are described in `SUMMARIES`; another package's agent by where it is from.
+    """
+    if name in SUMMARIES:
+        return SUMMARIES[name]
+    point = installed_agents()[name]
+    return f"{point.value}, from {point.dist.name}." if point.dist else point.value
+
+
 def find_agent(name: str) -> AgentFactory:
     """Return the factory of an agent.
 
@@ -56,7 +67,7 @@ def find_agent(name: str) -> AgentFactory:
         UnknownNameError: there is no such entry point.
         AgentError: it cannot be imported, or is none of these.
     """
-    found = _load(name)
+    found = load_named(name)
     if isinstance(found, type):
         config = getattr(found, "Config", None)
         if config is None:
@@ -75,7 +86,13 @@ def find_agent(name: str) -> AgentFactory:
     return AgentFactory(name, None, lambda _: agent)
 
 
-def _load(name: str) -> Any:
+def load_named(name: str) -> Any:
+    """Import what an agent's name stands for: an entry point, or ``module:attribute``.
+
+    Raises:
+        UnknownNameError: there is no such entry point.
+        AgentError: it cannot be imported.
+    """
     points = installed_agents()
     if name in points:
         try:
