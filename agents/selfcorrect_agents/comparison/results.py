@@ -144,7 +144,8 @@ def _spent_training(result: CellResult) -> tuple[float | None, float | None]:
 
 def curve(history: Sequence[Mapping[str, float]]) -> list[dict[str, float]]:
     """Return the rows of a training log that the page draws, thinned to `CURVE_POINTS`."""
-    spans = np.array_split(np.arange(len(history)), min(len(history), CURVE_POINTS))
+    count = min(len(history), CURVE_POINTS)
+    spans = np.array_split(np.arange(len(history)), count) if count else []
     return [_span([history[i] for i in span]) for span in spans]
 
 

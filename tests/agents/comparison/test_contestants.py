@@ -155,10 +155,8 @@ SHARED = {"model": "m", "device": "cpu", "max_new_tokens": 3, "temperature": 0.0
 
 def test_an_agent_gets_what_its_config_has_a_field_for(monkeypatch: pytest.MonkeyPatch) -> None:
     playing = contestant(Player, play={"word": "3"})
-    monkeypatch.setattr(
-        "selfcorrect_env.agent_registry.load_named",
-        lambda name: {playing.method.agent: Player}[name],
-    )
+    found = {playing.method.agent: Player}
+    monkeypatch.setattr("selfcorrect_env.agent_registry.load_named", found.__getitem__)
     agent = playing.untrained(play_settings(playing.method, **SHARED))
     assert isinstance(agent, Player)
     assert agent.config == Settings(temperature=0.0, word="3")

@@ -155,7 +155,7 @@ def test_the_files_say_what_the_figures_say(tmp_path: Path) -> None:
     found = comparison_of(config(), results(config()))
     write_tables(tmp_path, found)
     assert json.loads((tmp_path / "comparison.json").read_text("utf-8")) == found
-    rows = list(csv.DictReader((tmp_path / "table.csv").open(encoding="utf-8")))
+    rows = list(csv.DictReader((tmp_path / "table.csv").read_text("utf-8").splitlines()))
     row = next(
         r for r in rows if (r["method"], r["figure"], r["seed"]) == ("SCoRe", "accuracy_t2", "mean")
     )
