@@ -10,7 +10,7 @@ from selfcorrect_agents.agent import LanguageModelAgent
 from selfcorrect_agents.logging import RunFolder
 from selfcorrect_agents.training import Figures
 from selfcorrect_env import SelfCorrectEnv
-from selfcorrect_env.agent_registry import AgentError, installed_agents
+from selfcorrect_env.agent_registry import SUMMARIES, AgentError, installed_agents
 from selfcorrect_env.errors import UnknownNameError
 
 
@@ -40,12 +40,13 @@ class Learner(Protocol):
         ...
 
 
+TRAINABLE = ("multiturn_rl", "rise", "score", "sft", "single_turn_rl", "star")
+"""Our own methods that learn."""
+
+
 def trainable() -> dict[str, str]:
     """Return the names of our own methods that learn, each with one line about it."""
-    return {
-        "score": "SCoRe: two stages and a shaped second reward (paper, section 5).",
-        "multiturn_rl": "Plain multi-turn RL: both attempts rewarded alike (equation 2).",
-    }
+    return {name: SUMMARIES[name] for name in TRAINABLE}
 
 
 def find_method(name: str) -> type[LanguageModelAgent]:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
+
+import torch
 
 from selfcorrect_agents.agent import LanguageModelAgent
+from selfcorrect_agents.config import OnPolicyConfig, above_zero, at_least
+from selfcorrect_agents.credit import own_turn
 from selfcorrect_agents.logging import RunFolder
-from selfcorrect_agents.training import Figures, OnPolicyConfig, Trainer, check
+from selfcorrect_agents.training import Figures, Stage, Trainer
 from selfcorrect_env import SelfCorrectEnv
 
 
@@ -19,12 +23,25 @@ class MultiTurnRLConfig(OnPolicyConfig):
     """Steps, ≥ 1."""
     beta_1: float = 0.02
     """β₁, the KL coefficient of every turn, ≥ 0; the paper: 0.01 (table 5)."""
+    later_scale: float = 1.0
+    """Factor on the reward of every attempt but the first, > 0. 1 is plain RL; 1 + α weighs
+    later attempts as SCoRe's bonus does in expectation: a control, not a method of the paper."""
 
     def __post_init__(self) -> None:
         """Refuse what can't be meant."""
         super().__post_init__()
-        check(self.steps >= 1, "steps", "at least 1", self.steps)
-        check(self.beta_1 >= 0, "beta_1", "at least 0", self.beta_1)
+        at_least(self, 1, "steps")
+        at_least(self, 0, "beta_1")
+        above_zero(self, "later_scale")
+
+    @property
+    def total_steps(self) -> int:
+        """Number of steps of a whole run."""
+        return self.steps
+
+    def steps_within(self, steps: int) -> dict[str, Any]:
+        """Return the field that makes a run ``steps`` long."""
+        return {"steps": steps}
 
 
 class MultiTurnRL(LanguageModelAgent):
@@ -56,9 +73,16 @@ class MultiTurnRL(LanguageModelAgent):
             KeyboardInterrupt: Ctrl-C, after a checkpoint was written.
         """
         config = config or MultiTurnRLConfig()
+        scale = torch.tensor([1.0] + [config.later_scale] * (env.attempts - 1))
+        stage = Stage(  # equation 2
+            rewards=lambda scores: scores * scale.to(scores.device),
+            betas=[config.beta_1] * env.attempts,
+            reach=own_turn(env.attempts)
+            if config.later_scale
+            else [[0]] + [[]] * (env.attempts - 1),
+            learning_rate=config.learning_rate,
+        )
         trainer = Trainer(self.policy, env, config, run, progress)
         for step in trainer.steps(config.steps):
-            rollout = trainer.collect(step)
-            betas = [config.beta_1] * rollout.turns
-            trainer.update(step, rollout, rewards=rollout.scores, betas=betas)
+            trainer.learn_from(step, stage)
         return trainer.history
