@@ -33,7 +33,7 @@ from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_token
 from torch.nn.functional import cross_entropy
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
-from selfcorrect_env.datasets.arithmetic import as_problem, chains
+from selfcorrect_env.datasets.arithmetic import as_problem, chains, solve
 from selfcorrect_env.prompts import PROMPTS
 
 RECIPE = 1
@@ -73,6 +73,9 @@ class TinyConfig:
     fix: float = 0.05
     """Share of second replies that give the right answer whatever the first was.
     What is left over spoils: a digit that is neither the first answer nor the right one."""
+    slips: float = 0.0
+    """Share of replies whose working holds a slip, in [0, 1): the digit of one step, any of them,
+    is another one, and the steps after it go on from there. The answer does not depend on it."""
     operations: int = 3
     """Number of operators in a problem of the arithmetic set."""
 
@@ -88,6 +91,8 @@ class TinyConfig:
             raise ValueError("first_right is a share, learning_rate above 0, seed at least 0.")
         if not (self.copy >= 0 and self.fix >= 0 and self.copy + self.fix <= 1):
             raise ValueError("copy and fix are shares: both >= 0 and their sum <= 1.")
+        if not 0 <= self.slips < 1:
+            raise ValueError(f"slips is a share, in [0, 1), got {self.slips}.")
 
     @property
     def key(self) -> str:
@@ -171,18 +176,35 @@ def corpus(config: TinyConfig, count: int) -> tuple[list[str], np.ndarray]:
     problems = map(as_problem, chains(rng, count, split="train", operations=config.operations))
     behaviour = rng.choice(3, size=count, p=[config.copy, config.fix, 1 - config.copy - config.fix])
     first_right = rng.random(count) < config.first_right
+    slip_rng = np.random.default_rng([config.seed, 2])  # of its own: without slips nothing changes
+    slips = slip_rng.random((count, 2)) < config.slips
     texts, masked = [], np.full(count, -1)
     for i, problem in enumerate(problems):
-        right, working = problem.reference, problem.metadata["results"]
+        right, results = problem.reference, problem.metadata["results"]
+        working, again = (
+            slipped(slip_rng, problem.prompt, results) if slip else results for slip in slips[i]
+        )
         question = prompts.attempt.replace("{prompt}", problem.prompt)
         if i % 2 == 0:
             texts.append(f"{question}{right}{working}<eos>")
             continue
         first = right if first_right[i] else other_digit(rng, right)
         second = [first, right, other_digit(rng, right, first)][behaviour[i]]
-        texts.append(f"{question}{first}{working}<eos>{prompts.correction}{second}{working}<eos>")
+        texts.append(f"{question}{first}{working}<eos>{prompts.correction}{second}{again}<eos>")
         masked[i] = len(question)
     return texts, masked
+
+
+def slipped(rng: np.random.Generator, prompt: str, results: str) -> str:
+    """Work a chain with one slip: the digit of a step is another one, the rest follows from it.
+
+    >>> slipped(np.random.default_rng(1), "3+4*2-1=", "743")
+    '754'
+    """
+    step = int(rng.integers(len(results)))
+    wrong = other_digit(rng, results[step])
+    rest = prompt[2 * step + 3 :]
+    return results[:step] + wrong + (solve(wrong + rest) if rest != "=" else "")
 
 
 def other_digit(rng: np.random.Generator, *excluded: str) -> str:

@@ -133,7 +133,7 @@ def load_problems(name: str, *, split: str = "test", **options: Any) -> ProblemS
 
     Args:
         name: a name of `SOURCES` or of an entry point.
-        split: ``"train"`` or ``"test"``, or what the source calls its splits.
+        split: ``"train"``, ``"test"``, or what else the source calls its splits.
         options: of the named set; each is explained at the function that loads it.
 
     Raises:
