@@ -72,11 +72,13 @@ def main() -> None:
     options = tyro.cli(Options, description=__doc__)
     chosen = json.loads(Path(options.settings).read_text())["chosen"]
     places = list(product(options.fixes, options.slips, options.seeds))
-    runs = {(name, *place): trial(options, chosen, name, *place)
-            for place in places for name in ("base", *METHODS)}  # fmt: skip
+    names = ("base", *METHODS)
+    runs = {
+        (name, *place): trial(options, chosen, name, *place) for place in places for name in names
+    }
     results = run_trials(runs.values(), Path(options.out) / "runs.jsonl", jobs=options.jobs)
-    rows = [row(key, results[t.key], results[runs["base", *key[1:]].key], options)
-            for key, t in runs.items()]  # fmt: skip
+    found = {key: results[t.key] for key, t in runs.items()}
+    rows = [row(key, found[key], found[("base", *key[1:])], options) for key in runs]
     write_csv(Path(options.out) / "cells.csv", rows)
     print_table(options, rows)
     draw(Path(options.out) / "phase-diagram.svg", options, rows)
@@ -203,8 +205,8 @@ def draw(path: Path, options: Options, rows: list[dict[str, Any]]) -> None:
         for (i, fix), (j, slips) in product(enumerate(options.fixes), enumerate(options.slips)):
             of = select(rows, name, fix, slips)
             share[i, j] = np.mean([r["t2"] / r["ceiling"] for r in of])
-            axis.text(j, i, caption(of), ha="center", va="center", fontsize=8,
-                      color="white" if share[i, j] < 0.65 else "black")  # fmt: skip
+            colour = "white" if share[i, j] < 0.65 else "black"
+            axis.text(j, i, caption(of), ha="center", va="center", fontsize=8, color=colour)
         image = axis.imshow(
             share, vmin=0.2, vmax=1.0, cmap="viridis", origin="lower", aspect="auto"
         )
