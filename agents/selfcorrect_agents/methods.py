@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from selfcorrect_agents.agent import LanguageModelAgent
 from selfcorrect_agents.logging import RunFolder
-from selfcorrect_agents.training import Figures
+from selfcorrect_agents.running import Figures
 from selfcorrect_env import SelfCorrectEnv
 from selfcorrect_env.agent_registry import SUMMARIES, AgentError, installed_agents
 from selfcorrect_env.errors import UnknownNameError
