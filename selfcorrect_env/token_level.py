@@ -233,9 +233,7 @@ class TokenLevel(gym.Wrapper[Observation, Any, Conversation, str], RecordConstru
         return {"ids": self._ids.copy(), "mask": mask}
 
 
-class AttemptEpisodes(
-    gym.Wrapper[Observation, Any, Observation, Any], RecordConstructorArgs
-):
+class AttemptEpisodes(gym.Wrapper[Observation, Any, Observation, Any], RecordConstructorArgs):
     """Every attempt is an episode of its own to the learner, as lives are in Atari's.
 
     Over a `TokenLevel`: an attempt's end is reported as ``terminated``, and the ``reset`` that
@@ -289,9 +287,7 @@ class AttemptEpisodes(
         return observation, float(reward), terminated, truncated, info
 
 
-def longest_episode(
-    env: gym.Env[Conversation, str], codec: TokenCodec, max_new_tokens: int
-) -> int:
+def longest_episode(env: gym.Env[Conversation, str], codec: TokenCodec, max_new_tokens: int) -> int:
     """Return the most tokens that an episode of any of ``env``'s problems can have.
 
     Args:
