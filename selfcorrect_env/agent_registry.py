@@ -17,6 +17,8 @@ GROUP = "selfcorrect_env.agents"
 SUMMARIES = {
     "base": "A language model as it is, without training.",
     "multiturn_rl": "Plain multi-turn RL: both attempts rewarded, no shaping (paper, eq. 1/2).",
+    "sb3_a2c": "A2C of stable-baselines3, token by token, with a learned critic.",
+    "sb3_ppo": "PPO of stable-baselines3, token by token, with a learned critic.",
     "score": "SCoRe: two stages and a shaped second reward (paper, section 5).",
 }
 """What our own agents are, said without importing them."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Collection, Sequence
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias, cast
 
 import gymnasium as gym
 import numpy as np
@@ -126,12 +126,9 @@ class TokenLevel(gym.Wrapper[Observation, Any, Conversation, str], RecordConstru
         self._ends = frozenset(codec.eos_ids)
         self._vocab_size = codec.vocab_size
         self.action_space = spaces.Discrete(self._vocab_size)
-        self.observation_space = spaces.Dict(
-            {
-                "ids": spaces.Box(0, self._vocab_size - 1, (length,), np.int64),
-                "mask": spaces.MultiBinary(length),
-            }
-        )
+        ids = spaces.Box(0, self._vocab_size - 1, (length,), np.int64)
+        seen: Any = spaces.Dict({"ids": ids, "mask": spaces.MultiBinary(length)})
+        self.observation_space = seen
         self._ids = np.full(length, codec.pad_id, dtype=np.int64)
         self._conversation: Conversation = ()
         self._problem_id = ""
@@ -145,7 +142,8 @@ class TokenLevel(gym.Wrapper[Observation, Any, Conversation, str], RecordConstru
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Observation, dict[str, Any]]:
         """Start an episode; arguments are those of `SelfCorrectEnv.reset`."""
-        conversation, info = self.env.reset(seed=seed, options=options)
+        told, info = self.env.reset(seed=seed, options=options)
+        conversation = cast(Conversation, told)
         ids = self.codec.prompt_ids(conversation)
         follow = len(self.codec.continuation_ids(_correction(self.env)))
         needed = _episode_length(len(ids), follow, self._attempts, self.max_new_tokens)
@@ -191,12 +189,12 @@ class TokenLevel(gym.Wrapper[Observation, Any, Conversation, str], RecordConstru
             tokens=len(reply),
             truncated=not ended,
         )
-        conversation, reward, terminated, truncated, info = self.env.step(text)
+        told, reward, terminated, truncated, info = self.env.step(text)
         info["tokens"] = len(reply)
         if terminated or truncated:
             self._reply = None
         else:
-            self._continue(conversation, ended)
+            self._continue(cast(Conversation, told), ended)
         return self._observation(), float(reward), terminated, truncated, info
 
     # -- the parts of reset and step ----------------------------------------------------

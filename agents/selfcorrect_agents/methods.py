@@ -45,6 +45,8 @@ def trainable() -> dict[str, str]:
     return {
         "score": "SCoRe: two stages and a shaped second reward (paper, section 5).",
         "multiturn_rl": "Plain multi-turn RL: both attempts rewarded alike (equation 2).",
+        "sb3_ppo": "PPO of stable-baselines3, token by token, with a learned critic.",
+        "sb3_a2c": "A2C of stable-baselines3: one gradient step for each rollout.",
     }
 
 

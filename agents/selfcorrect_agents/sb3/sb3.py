@@ -33,7 +33,7 @@ class SB3Config:
     """Of AdamW, for the language model and the critic, > 0. stable-baselines3: 3e-4 (PPO)."""
     beta: float = 0.02
     """β, the KL to the base policy of every token (over the vocabulary, in nats) against the
-    reward, ≥ 0; paper: 0.01 (β₁, table 5). 0 leaves it out, and loads no second model."""
+    reward, ≥ 0; paper: 0.01 (β₁, table 5). 0 leaves it out."""
     credit: Literal["attempt", "episode"] = "attempt"
     """Which rewards a token is credited with: its own attempt's (the paper's γ = 0 between
     attempts, appendix A.2), or all that follow in the episode (γ = 1)."""
