@@ -33,6 +33,8 @@ LOGGED = {
     "train/unjudged": "attempts that the verifier failed at: they are credited with the critic's "
     "own estimate, so they teach (next to) nothing",
     "train/entropy_loss": "stable-baselines3's name for the mean KL of a token, where beta > 0",
+    "train/explained_variance": "share of the returns' variance that the critic foresaw; left out "
+    "where the returns don't vary",
     "train/…": "what else the algorithm records, under stable-baselines3's names",
 }
 """What the keys of the log mean; ``{t}`` counts attempts from 1. Those of episodes are left out
@@ -88,9 +90,9 @@ class Recorder(BaseCallback):
         if self._over:
             return False
         self._turns.append([self._seen(row, info) for row, info in enumerate(self.locals["infos"])])
-        # a rollout that is full is still learned from
+        # a rollout that is full is still learned from, and so is the first one in any case
         full = len(self._turns) == self._config.tokens_per_env
-        return full or self._finished < self._config.episodes
+        return full or not self.history or self._finished < self._config.episodes
 
     def _on_rollout_end(self) -> None:
         enough = self._finished >= self._config.episodes
@@ -152,8 +154,10 @@ class Recorder(BaseCallback):
         figures, self._pending = self._pending, None
         if figures is None:
             return
-        recorded = self.logger.name_to_value
-        figures |= {k: float(v) for k, v in recorded.items() if k.startswith("train/")}
+        for key, value in self.logger.name_to_value.items():
+            undefined = key == "train/explained_variance" and not np.isfinite(value)
+            if key.startswith("train/") and not undefined:
+                figures[key] = float(value)
         self.history.append(figures)
         step = len(self.history)
         self._bar(int(figures["episodes"]), figures)

@@ -22,8 +22,8 @@ class SB3Config:
     """What both algorithms are asked. Sampling is at temperature 1."""
 
     episodes: int = 61_440
-    """Training episodes, ≥ 1. Training stops at the first vector step at which so many have
-    ended, so at most ``envs - 1`` more."""
+    """Training episodes, ≥ 1. Training stops at the first token at which so many have ended, so
+    at most ``envs - 1`` more; but one rollout is learned from in any case."""
     envs: int = 256
     """Episodes under way at a time, ≥ 1."""
     tokens_per_env: int = 10
