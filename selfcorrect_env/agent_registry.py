@@ -18,6 +18,8 @@ SUMMARIES = {
     "base": "A language model as it is, without training.",
     "multiturn_rl": "Plain multi-turn RL: both attempts rewarded, no shaping (paper, eq. 1/2).",
     "rise": "RISE-style rounds of imitating one's own best second attempts (arXiv 2407.18219).",
+    "sb3_a2c": "A2C of stable-baselines3, token by token, with a learned critic.",
+    "sb3_ppo": "PPO of stable-baselines3, token by token, with a learned critic.",
     "score": "SCoRe: two stages and a shaped second reward (paper, section 5).",
     "sft": "Pair-SFT: imitation of made-up pairs of a wrong and a right reply (paper, section 4).",
     "single_turn_rl": "RL on the first attempt alone (paper, table 4).",

@@ -40,7 +40,16 @@ class Learner(Protocol):
         ...
 
 
-TRAINABLE = ("multiturn_rl", "rise", "score", "sft", "single_turn_rl", "star")
+TRAINABLE = (
+    "multiturn_rl",
+    "rise",
+    "sb3_a2c",
+    "sb3_ppo",
+    "score",
+    "sft",
+    "single_turn_rl",
+    "star",
+)
 """Our own methods that learn."""
 
 
