@@ -41,7 +41,7 @@ def text(content: str) -> Markup:
     """Return ``content`` as markup: itself where it is markup, else cleaned and escaped."""
     if isinstance(content, Markup):
         return content
-    return Markup(escape(printable(content, len(content))))
+    return Markup(escape(_visible(content)))
 
 
 def join(parts: Iterable[Child], between: str = "") -> Markup:
@@ -57,5 +57,8 @@ def _attribute(key: str, value: Attribute) -> str:
         return f" {name}"
     if isinstance(value, float):
         value = f"{value:.6g}"
-    visible = str(value) if isinstance(value, Markup) else printable(str(value), len(str(value)))
-    return f' {name}="{escape(visible)}"'
+    return f' {name}="{escape(_visible(str(value)))}"'
+
+
+def _visible(content: str) -> str:
+    return content if content.isprintable() else printable(content, len(content))

@@ -13,8 +13,8 @@ function startTheme() {
   });
 }
 
-function shape(name, attributes) {
-  const made = document.createElementNS("http://www.w3.org/2000/svg", name);
+function shape(plot, name, attributes) {
+  const made = document.createElementNS(plot.namespaceURI, name);
   for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
   return made;
 }
@@ -25,18 +25,18 @@ function startPanel(panel) {
   const readout = panel.querySelector(".readout");
   const longest = series.reduce((a, b) => (b.left.length > a.left.length ? b : a), series[0]);
   if (!longest) return;
-  const cursor = shape("g", { class: "cursor" });
+  const cursor = shape(plot, "g", { class: "cursor" });
   let index = longest.left.length - 1;
 
   function show(next) {
     index = Math.min(Math.max(next, 0), longest.left.length - 1);
     const left = longest.left[index];
     const place = `${100 * left}%`;
-    cursor.replaceChildren(shape("line", { x1: place, x2: place, y1: 0, y2: plot.getAttribute("height") }));
+    cursor.replaceChildren(shape(plot, "line", { x1: place, x2: place, y1: 0, y2: plot.getAttribute("height") }));
     const said = series.map((each) => {
       const nearest = nearestTo(each.left, left);
       const dot = { cx: `${100 * each.left[nearest]}%`, cy: each.top[nearest], r: 4, class: each.style };
-      cursor.append(shape("circle", dot));
+      cursor.append(shape(plot, "circle", dot));
       return `${each.label} ${each.says[nearest]}`;
     });
     readout.textContent = `${longest.at[index]}: ${said.join(" · ")}`;

@@ -29,16 +29,12 @@ function distinct(key) {
   return [...new Set(episodes.map((episode) => episode[key]))];
 }
 
-function titleOf(key, value) {
-  return key === "decoding" ? DATA.decodings[value] || value : value;
-}
-
 function buildFilters() {
   for (const key of CHOICES) {
     const values = distinct(key);
     if (key === "seed") values.sort((a, b) => a - b || a.localeCompare(b));
     byId(key).append(make("option", { value: "", textContent: "all" }));
-    for (const value of values) byId(key).append(make("option", { value, textContent: titleOf(key, value) }));
+    for (const value of values) byId(key).append(make("option", { value, textContent: value }));
   }
   const present = new Set(distinct("transition"));
   for (const [transition, title] of Object.entries(DATA.outcomes)) {
@@ -124,7 +120,7 @@ function option(index, position) {
   const e = episodes[index];
   const sign = make("span", { className: `sign ${KINDS[e.transition] || ""}`, title: DATA.outcomes[e.transition] });
   sign.textContent = SIGNS[e.transition];
-  const about = `${e.method} · ${titleOf("decoding", e.decoding)} · seed ${e.seed}`;
+  const about = `${e.method} · ${e.decoding} · seed ${e.seed}`;
   const item = make("li", { id: `option-${index}`, role: "option", "aria-selected": "false" });
   item.setAttribute("aria-setsize", matching.length);
   item.setAttribute("aria-posinset", position + 1);
@@ -191,7 +187,7 @@ function showEpisode(position) {
   previous.addEventListener("click", () => stepFrom(-1));
   next.addEventListener("click", () => stepFrom(1));
   const title = make("h3", {}, DATA.outcomes[e.transition], make("span", { className: "id", textContent: e.id }));
-  const about = `${e.method} · ${titleOf("decoding", e.decoding)} · seed ${e.seed} · ${position + 1} of ${matching.length}`;
+  const about = `${e.method} · ${e.decoding} · seed ${e.seed} · ${position + 1} of ${matching.length}`;
   place.replaceChildren(
     make("div", { className: "turning" }, previous, next),
     title,

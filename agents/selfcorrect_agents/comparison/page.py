@@ -18,7 +18,6 @@ from selfcorrect_agents.comparison.sections import collapse, cost, figures, scal
 from selfcorrect_agents.comparison.sections.data import (
     OUTCOMES,
     Comparison,
-    decoding_title,
     name_of,
 )
 from selfcorrect_agents.comparison.sections.episodes import as_json, episode_data, told
@@ -27,6 +26,7 @@ from selfcorrect_agents.comparison.sections.pairs import pairs_section
 from selfcorrect_agents.comparison.sections.transitions import transitions_section
 from selfcorrect_agents.markup import Markup, join, tag, text
 
+PACKAGE = "selfcorrect_agents.comparison"
 SCRIPTS = ("diff.js", "charts.js", "episodes.js")
 
 
@@ -79,14 +79,13 @@ def page(comparison: Mapping[str, Any], episodes: Sequence[Mapping[str, Any]]) -
             {
                 "episodes": shown,
                 "outcomes": OUTCOMES,
-                "decodings": {d: decoding_title(d) for d in read.decodings},
             }
         ),
     )
 
 
 def _resource(name: str) -> str:
-    return files(__package__).joinpath(name).read_text("utf-8")
+    return files(PACKAGE).joinpath(name).read_text("utf-8")
 
 
 def _facts(comparison: Comparison) -> Markup:
@@ -101,7 +100,7 @@ def _facts(comparison: Comparison) -> Markup:
         "Model": comparison.model,
         "Budget": f"{comparison.budget:,} training episodes" if comparison.budget else None,
         "Seeds": ", ".join(comparison.seeds),
-        "Made": comparison.created,
+        "Made": comparison.created.replace("T", " "),
     }
     return join(
         tag("div", tag("dt", name), tag("dd", name_of(value, 200)))

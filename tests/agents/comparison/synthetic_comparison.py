@@ -8,7 +8,9 @@ from itertools import combinations
 from typing import Any
 
 # name -> agent, oracle, trained, then Acc@t1, i->c, c->i sampled and greedy
-METHODS: dict[str, tuple[str, bool, bool, tuple[float, float, float], tuple[float, float, float]]] = {
+METHODS: dict[
+    str, tuple[str, bool, bool, tuple[float, float, float], tuple[float, float, float]]
+] = {
     "base": ("base", False, False, (0.353, 0.024, 0.119), (0.382, 0.004, 0.009)),
     "Self-Refine": ("self_refine", False, False, (0.351, 0.031, 0.098), (0.382, 0.012, 0.014)),
     "STaR": ("star", False, True, (0.353, 0.025, 0.129), (0.383, 0.002, 0.003)),
@@ -238,7 +240,7 @@ def _episode(rng: random.Random, name: str, decoding: str, transition: str) -> d
         "reference": str(value),
         "replies": [answer + results for answer in answers],
         "answers": answers,
-        "reasons": ["correct" if letter == "c" else "wrong answer" for letter in transition.split("->")],
+        "reasons": ["correct" if letter == "c" else "wrong" for letter in transition.split("->")],
         "scores": [1.0 if letter == "c" else 0.0 for letter in transition.split("->")],
         "transition": transition,
     }

@@ -41,7 +41,7 @@ def collapse_table(comparison: Comparison) -> Markup:
                 cells.append(value_cell(shown, interval(figure, shares=share)))
             rows.append(row(method_name(method), cells))
         groups.append((decoding_title(decoding), rows))
-    return table("Diagnostics of collapse", ["Method", *COLUMNS.values()], groups)
+    return table("Diagnostics of collapse", ["Method", *COLUMNS.values()], groups, class_="wide")
 
 
 def histograms(comparison: Comparison) -> Markup:
@@ -61,19 +61,17 @@ def histograms(comparison: Comparison) -> Markup:
         x = Axis(min(edges), max(edges), _ends(min(edges), max(edges)), lambda v: f"{v:.2g}")
         parts.append(tag("h4", decoding_title(decoding)))
         parts.append(
-            grid(
-                panel(_panel(method, decoding, points), x, y, lambda at: f"ratio {at:.3g}", height=84)
-                for method, points in known
-            )
+            grid((_panel(method, decoding, points, x, y) for method, points in known), "small")
         )
     return join(parts) if parts else missing("No edit distances were kept.")
 
 
-def _panel(method: Method, decoding: str, points: Sequence[Point]) -> Panel:
+def _panel(method: Method, decoding: str, points: Sequence[Point], x: Axis, y: Axis) -> Markup:
     mean = method.figure(decoding, "edit_distance_ratio")
     series = Series("share", "plain", points, bars=True, write=_written)
     said = f"mean {decimal(mean.value)}" if mean else ""
-    return Panel(method_name(method), method.name, [series], said)
+    drawn = Panel(method_name(method), method.name, [series], said)
+    return panel(drawn, x, y, lambda at: f"ratio {at:.3g}", height=84)
 
 
 def _written(share: float) -> str:

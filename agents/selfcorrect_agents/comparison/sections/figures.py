@@ -69,7 +69,7 @@ def figures_table(comparison: Comparison) -> Markup:
                 cells.append(value_cell(shown, interval(figure, signed=signed), best=marked))
             rows.append(row(method_name(method), cells, class_="oracle" if method.oracle else None))
         groups.append((decoding_title(decoding), rows))
-    return table("The five figures, in percent", ["Method", *HEADS.values()], groups)
+    return table("The five figures, in percent", ["Method", *HEADS.values()], groups, class_="wide")
 
 
 def seeds_table(comparison: Comparison) -> Markup:
@@ -205,4 +205,4 @@ def _dot(figure: Figure, y: int, style: str, axis: Axis) -> list[Markup]:
         parts.append(line(ends[0], y, ends[1], y, f"whisker {style}"))
     name = "First attempt" if style == "first" else "Second attempt"
     told = tag("title", f"{name}: {percent(figure.value)}% {interval(figure)}")
-    return [*parts, tag("circle", told, cx=place, cy=y, r=5, class_=f"dot {style}")]
+    return [*parts, tag("circle", told, cx=place, cy=y, r=4, class_=f"dot {style}")]

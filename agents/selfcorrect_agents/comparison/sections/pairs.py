@@ -55,7 +55,9 @@ def _matrix(comparison: Comparison, decoding: str) -> Markup:
         cells[pair.first, pair.second] = _cell(pair, -1, level)
     nothing = tag("td", "·", class_="self")
     rows = [row(name, [cells.get((name, other), nothing) for other in names]) for name in names]
-    caption = f"{decoding_title(decoding)}: Acc@t2 of the row’s method minus the column’s, in points"
+    caption = (
+        f"{decoding_title(decoding)}: Acc@t2 of the row’s method minus the column’s, in points"
+    )
     tests = "1 test" if len(pairs) == 1 else f"{len(pairs)} tests"
     told = f"{tests}; bold: p < {LEVEL:g}/{len(pairs)} = {level:.2g} (Bonferroni), small: p."
     return join([table(caption, ["", *names], [(None, rows)]), note(told)])

@@ -35,9 +35,7 @@ class Axis:
         return min(max((value - self.low) / span, 0.0), 1.0)
 
 
-def nice_axis(
-    low: float, high: float, label: Callable[[float], str], *, most: int = 6
-) -> Axis:
+def nice_axis(low: float, high: float, label: Callable[[float], str], *, most: int = 6) -> Axis:
     """Return an axis that covers ``low`` to ``high`` with at most ``most`` steps of a round size.
 
     >>> nice_axis(0.34, 0.99, str).ticks
@@ -165,9 +163,7 @@ def _grid(x: Axis, y: Axis, height: int, up: Callable[[float], float]) -> Markup
     parts = []
     for tick in y.ticks:
         parts.append(line("0", round(up(tick), 1), "100%", round(up(tick), 1), "grid"))
-        parts.append(
-            words("0", round(up(tick), 1) + 4, y.label(tick), dx=-6, text_anchor="end")
-        )
+        parts.append(words("0", round(up(tick), 1) + 4, y.label(tick), dx=-6, text_anchor="end"))
     for tick in x.ticks:
         place = x.place(tick)
         anchor = "start" if place < 0.02 else "end" if place > 0.98 else "middle"
@@ -199,10 +195,9 @@ def _inner(
     return stretched(height, parts)
 
 
-def _bars(
-    series: Series, x: Axis, up: Callable[[float], float], height: int
-) -> Iterable[Markup]:
-    width = INNER / max(len(series.points), 1)
+def _bars(series: Series, x: Axis, up: Callable[[float], float], height: int) -> Iterable[Markup]:
+    places = [x.place(a) for a, _ in series.points]
+    width = INNER * (places[1] - places[0] if len(places) > 1 else 1.0)
     for a, b in series.points:
         top = min(up(b), height - 1) if b > 0 else height
         yield tag(

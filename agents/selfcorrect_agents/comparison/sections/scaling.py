@@ -31,7 +31,10 @@ def scaling_section(comparison: Comparison) -> Markup:
     if not known:
         return missing("Scaling at inference was not measured.")
     parts: list[Child] = []
-    for heading, keys in (("Majority vote (maj@k)", VOTES), ("At least one right (pass@k)", PASSES)):
+    for heading, keys in (
+        ("Majority vote (maj@k)", VOTES),
+        ("At least one right (pass@k)", PASSES),
+    ):
         drawn = [(method, _series(scaling, keys)) for method, scaling in known]
         drawn = [(method, series) for method, series in drawn if any(s.points for s in series)]
         if drawn:

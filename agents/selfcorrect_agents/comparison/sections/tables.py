@@ -8,13 +8,20 @@ from selfcorrect_agents.comparison.sections.data import Method
 from selfcorrect_agents.markup import Child, Markup, join, tag
 
 
-def table(caption: str, heads: Iterable[Child], groups: Iterable[tuple[Child, list[Markup]]]) -> Markup:
+def table(
+    caption: str,
+    heads: Iterable[Child],
+    groups: Iterable[tuple[Child, list[Markup]]],
+    *,
+    class_: str | None = None,
+) -> Markup:
     """Return a table.
 
     Args:
         caption: what it shows; also the name of its scrolling box.
         heads: the columns' names, the first column's included.
         groups: (heading over the rows or None, rows as `row` makes them), in order.
+        class_: ``wide`` puts the small print of a cell beside its value where there is room.
     """
     names = list(heads)
     bodies = []
@@ -25,14 +32,9 @@ def table(caption: str, heads: Iterable[Child], groups: Iterable[tuple[Child, li
             over = tag("tr", cell, class_="group")
         bodies.append(tag("tbody", over, *rows))
     head = tag("thead", tag("tr", *(tag("th", name, scope="col") for name in names)))
-    return tag(
-        "div",
-        tag("table", tag("caption", caption), head, *bodies),
-        class_="scroll",
-        tabindex=0,
-        role="region",
-        aria_label=caption,
-    )
+    body = tag("table", head, *bodies, class_=class_, aria_label=caption)
+    box = tag("div", body, class_="scroll", tabindex=0, role="region", aria_label=caption)
+    return tag("figure", tag("figcaption", caption), box, class_="tabled")
 
 
 def row(head: Child, cells: Iterable[Child], *, class_: str | None = None) -> Markup:
@@ -45,9 +47,9 @@ def row(head: Child, cells: Iterable[Child], *, class_: str | None = None) -> Ma
 
 
 def value_cell(value: str, below: str = "", *, best: bool = False) -> Markup:
-    """Return a cell with a value, and in small letters below it what belongs to it."""
+    """Return a cell with a value, and in small letters below or beside it what belongs to it."""
     shown = tag("b", value, tag("span", " (best)", class_="hidden")) if best else tag("span", value)
-    return tag("td", shown, tag("small", below) if below else None, class_="best" if best else None)
+    return tag("td", shown, tag("small", below), class_="best" if best else None)
 
 
 def details(summary: str, *content: Child) -> Markup:
@@ -71,6 +73,6 @@ def missing(what: str) -> Markup:
     return tag("p", what, class_="missing")
 
 
-def grid(panels: Iterable[Markup], class_: str = "panels") -> Markup:
-    """Return panels side by side, as many as fit."""
-    return tag("div", join(panels), class_=class_)
+def grid(panels: Iterable[Markup], class_: str = "") -> Markup:
+    """Return panels side by side, as many as fit; ``small`` ones in pairs on a phone."""
+    return tag("div", join(panels), class_=f"panels {class_}".rstrip())

@@ -122,7 +122,7 @@ def _panels(
         if method.name in drawn
     ]
     left_out = note(f"No {what} was logged for: {', '.join(without)}.") if without else None
-    return join([grid(parts), left_out])
+    return join([grid(parts, "" if len(styles) > 1 and shares else "small"), left_out])
 
 
 def _panel(

@@ -12,7 +12,7 @@ from selfcorrect_agents.comparison.sections.data import (
     decoding_title,
 )
 from selfcorrect_agents.comparison.sections.formats import percent
-from selfcorrect_agents.comparison.sections.plots import INNER, picture, stretched, words
+from selfcorrect_agents.comparison.sections.plots import INNER, picture, stretched
 from selfcorrect_agents.comparison.sections.tables import (
     details,
     grid,
@@ -38,7 +38,7 @@ def transitions_section(comparison: Comparison) -> Markup:
         if not known:
             continue
         parts.append(tag("h3", decoding_title(decoding)))
-        parts.append(grid((_flow(method, decoding) for method in known), "panels flows"))
+        parts.append(grid((_flow(method, decoding) for method in known), "small flows"))
         rows = [
             row(method_name(m), [percent(m.transitions[decoding].get(key)) for key in OUTCOMES])
             for m in known
@@ -58,20 +58,22 @@ def _flow(method: Method, decoding: str) -> Markup:
     shares = {key: method.transitions[decoding].get(key) or 0.0 for key in OUTCOMES}
     told = ", ".join(f"{OUTCOMES[key]} {percent(shares[key])}%" for key in JUDGED)
     first, second = shares["c->c"] + shares["c->i"], shares["c->c"] + shares["i->c"]
-    labels = [
-        words("0", 12, f"{percent(first)}% right", dx=8),
-        words("100%", 12, f"{percent(second)}% right", dx=-8, text_anchor="end"),
-    ]
+    ends = [tag("span", f"{percent(share)}% right") for share in (first, second)]
     links = [
-        tag("a", tag("span", mark, class_=f"swatch {style}", aria_hidden="true"),
-            f" {percent(shares[key])}% {OUTCOMES[key]}", href=_link(method, decoding, key))
+        tag(
+            "a",
+            tag("span", mark, class_=f"swatch {style}", aria_hidden="true"),
+            f" {percent(shares[key])}% {OUTCOMES[key]}",
+            href=_link(method, decoding, key),
+        )
         for key, style, mark in (("i->c", "gain", "↗"), ("c->i", "loss", "↘"))
     ]
     rest = shares["unjudged"]
     return tag(
         "figure",
         tag("figcaption", method_name(method)),
-        picture(HEIGHT, f"{method.name}: {told}", stretched(HEIGHT, _ribbons(shares)), *labels),
+        tag("p", *ends, class_="ends"),
+        picture(HEIGHT, f"{method.name}: {told}", stretched(HEIGHT, _ribbons(shares))),
         tag("p", *links, tag("span", f"{percent(rest)}% not judged") if rest else None),
         class_="flow",
     )
@@ -79,9 +81,7 @@ def _flow(method: Method, decoding: str) -> Markup:
 
 def _link(method: Method, decoding: str, transition: str) -> str:
     """Return the address of the page's browser, filtered to these episodes."""
-    return "#" + urlencode(
-        {"transition": transition, "method": method.name, "decoding": decoding}
-    )
+    return "#" + urlencode({"transition": transition, "method": method.name, "decoding": decoding})
 
 
 def _ribbons(shares: Mapping[str, float]) -> list[Markup]:
