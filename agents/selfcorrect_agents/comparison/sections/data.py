@@ -10,7 +10,7 @@ from typing import Any
 from selfcorrect_env.rendering import printable
 
 LONGEST_NAME, LONGEST_SUMMARY = 80, 400
-"""Characters of a name and of a summary that are shown; longer ones are cut in the middle."""
+"""Characters of a name and of a summary that are shown; longer ones are cut."""
 
 DECODING_TITLES = {"greedy": "Greedy decoding", "sampled": "Sampled replies"}
 OUTCOMES = {
@@ -125,7 +125,10 @@ class Comparison:
 
 def name_of(value: Any, longest: int = LONGEST_NAME) -> str:
     """Return a name as the page shows it: on one line, every character visible, not too long."""
-    return printable(" ".join(str(value).split()), longest)
+    name = " ".join(str(value).split())
+    if len(name) > longest:
+        name = f"{name[: longest - 1]}…"
+    return printable(name, len(name) + 1)
 
 
 def decoding_title(decoding: str) -> str:
