@@ -154,7 +154,7 @@ def panel(
         class_="panel",
         tabindex=0,
         role="group",
-        aria_label=f"{content.name}: {said}. Arrow keys read the values.",
+        aria_label=f"{content.name}; arrow keys read the values",
         data_points=_data(content.series, x, up, across),
     )
 
