@@ -25,7 +25,7 @@ SUMMARIES = {
     "single_turn_rl": "RL on the first attempt alone (paper, table 4).",
     "star": "Multi-turn STaR: imitation of one's own successful corrections (paper, section 4).",
 }
-"""What our own agents are, said without importing them."""
+"""What our own agents are, said without importing them: the one place for `summary`."""
 
 
 class AgentError(SelfCorrectError, ValueError):
@@ -49,6 +49,17 @@ def installed_agents() -> dict[str, EntryPoint]:
     return {point.name: point for point in entry_points(group=GROUP)}
 
 
+def summary(name: str) -> str:
+    """Return one line about an installed agent, without importing it.
+
+    Our own are described in `SUMMARIES`; another package's agent by where it is from.
+    """
+    if name in SUMMARIES:
+        return SUMMARIES[name]
+    point = installed_agents()[name]
+    return f"{point.value}, from {point.dist.name}." if point.dist else point.value
+
+
 def find_agent(name: str) -> AgentFactory:
     """Return the factory of an agent.
 
@@ -62,7 +73,7 @@ def find_agent(name: str) -> AgentFactory:
         UnknownNameError: there is no such entry point.
         AgentError: it cannot be imported, or is none of these.
     """
-    found = _load(name)
+    found = load_named(name)
     if isinstance(found, type):
         config = getattr(found, "Config", None)
         if config is None:
@@ -81,7 +92,13 @@ def find_agent(name: str) -> AgentFactory:
     return AgentFactory(name, None, lambda _: agent)
 
 
-def _load(name: str) -> Any:
+def load_named(name: str) -> Any:
+    """Import what an agent's name stands for: an entry point, or ``module:attribute``.
+
+    Raises:
+        UnknownNameError: there is no such entry point.
+        AgentError: it cannot be imported.
+    """
     points = installed_agents()
     if name in points:
         try:
