@@ -22,7 +22,7 @@ class MajorityConfig(PlayConfig):
     """Of sampling; the paper votes at 0.7 (section 6.2). At 0 all samples are alike."""
     k: int = 3
     """Samples in the vote, the first attempt among them; at least 2. k = 2 costs what two attempts
-    do and changes no answer; k = 3 is the smallest vote that can."""
+    do, and outvotes no answer; k = 3 is the smallest vote that can."""
     answers: str = AUTO
     """How a reply's answer is read: first-digit, math, answer-tags, last-line, text, or
     module:function. auto: by the environment's instruction."""
@@ -42,8 +42,9 @@ class Majority(LanguageModelAgent):
     neither the reference nor the score, so this is no oracle. A third attempt votes anew over
     the reply before it and k - 1 more.
 
-    Known, with p_a the probability of answer a and r the right one: k = 2 gives Δ = 0 exactly;
-    k = 3 gives Δ^{i→c} = mean of (1 - p_r) p_r² and Δ^{c→i} = mean of p_r Σ_{a≠r} p_a².
+    Known, with p_a the probability of answer a and r the right one: k = 2 gives Δ^{c→i} = 0 exactly,
+    and Δ = 0 where every reply has an answer; k = 3 gives Δ^{i→c} = mean of (1 - p_r) p_r² and
+    Δ^{c→i} = mean of p_r Σ_{a≠r} p_a².
 
     Args:
         policy: the model with its tokenizer.
