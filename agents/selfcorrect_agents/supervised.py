@@ -20,8 +20,9 @@ from selfcorrect_agents.checkpoint import step_seed
 from selfcorrect_agents.config import SamplingConfig, above_zero, among, at_least, check
 from selfcorrect_agents.policy import Policy
 from selfcorrect_agents.rollout import rollout_figures
+from selfcorrect_agents.running import Figures
 from selfcorrect_agents.traces import Trace, is_right, sample_of
-from selfcorrect_agents.training import Figures, Trainer, build_optimizer
+from selfcorrect_agents.training import Trainer, build_optimizer
 from selfcorrect_env import Episode
 
 FirstReply: TypeAlias = Literal["never", "right", "always"]

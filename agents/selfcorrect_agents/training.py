@@ -19,8 +19,6 @@ from selfcorrect_agents.rollout import Rollout, collect, rollout_figures
 from selfcorrect_agents.running import Figures, progress_bar, stop_on_interrupt
 from selfcorrect_env import Episode, SelfCorrectEnv, SelfCorrectError, SelfCorrectVectorEnv
 
-__all__ = ["Figures", "LearningError", "Stage", "Trainer", "build_optimizer", "require_attempts"]
-
 
 class LearningError(SelfCorrectError, ValueError):
     """The environment is not one that the method can be trained on."""

@@ -11,7 +11,8 @@ from selfcorrect_agents.agent import LanguageModelAgent
 from selfcorrect_agents.config import OnPolicyConfig, above_zero, at_least
 from selfcorrect_agents.credit import own_turn
 from selfcorrect_agents.logging import RunFolder
-from selfcorrect_agents.training import Figures, Stage, Trainer
+from selfcorrect_agents.running import Figures
+from selfcorrect_agents.training import Stage, Trainer
 from selfcorrect_env import SelfCorrectEnv
 
 

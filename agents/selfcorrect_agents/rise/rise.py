@@ -12,9 +12,10 @@ import numpy as np
 from selfcorrect_agents.agent import LanguageModelAgent
 from selfcorrect_agents.config import above_zero
 from selfcorrect_agents.logging import RunFolder
+from selfcorrect_agents.running import Figures
 from selfcorrect_agents.supervised import SupervisedConfig, imitate
 from selfcorrect_agents.traces import Trace, by_problem, consecutive, is_right, paired_with
-from selfcorrect_agents.training import Figures, Trainer, require_attempts
+from selfcorrect_agents.training import Trainer, require_attempts
 from selfcorrect_env import Episode, SelfCorrectEnv
 
 

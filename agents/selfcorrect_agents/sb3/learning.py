@@ -16,10 +16,10 @@ from stable_baselines3.common.vec_env import DummyVecEnv
 
 from selfcorrect_agents.logging import RunFolder
 from selfcorrect_agents.policy import Policy
+from selfcorrect_agents.running import Figures, progress_bar, stop_on_interrupt
 from selfcorrect_agents.sb3.lm_policy import CausalLMPolicy
 from selfcorrect_agents.sb3.recording import Recorder
 from selfcorrect_agents.sb3.sb3 import SB3Config
-from selfcorrect_agents.training import Figures, progress_bar, stop_on_interrupt
 from selfcorrect_env import ProgressBonus, SelfCorrectEnv
 from selfcorrect_env.token_level import AttemptEpisodes, TokenLevel, longest_episode
 

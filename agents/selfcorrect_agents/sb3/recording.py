@@ -14,9 +14,9 @@ from stable_baselines3.common.utils import obs_as_tensor
 
 from selfcorrect_agents.logging import RunFolder
 from selfcorrect_agents.policy import Policy
+from selfcorrect_agents.running import Figures
 from selfcorrect_agents.sb3.lm_policy import CausalLMPolicy
 from selfcorrect_agents.sb3.sb3 import SB3Config
-from selfcorrect_agents.training import Figures
 from selfcorrect_env import Episode
 
 LOGGED = {

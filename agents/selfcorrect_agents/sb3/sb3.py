@@ -9,8 +9,9 @@ from typing import Any, ClassVar, Literal
 from typing_extensions import Self
 
 from selfcorrect_agents.agent import LanguageModelAgent
+from selfcorrect_agents.config import check
 from selfcorrect_agents.logging import RunFolder
-from selfcorrect_agents.training import Figures, check
+from selfcorrect_agents.running import Figures
 from selfcorrect_env import SelfCorrectEnv
 from selfcorrect_env.agent_registry import AgentError
 

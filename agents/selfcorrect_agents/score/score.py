@@ -8,10 +8,11 @@ from torch import Tensor
 from selfcorrect_agents.agent import LanguageModelAgent
 from selfcorrect_agents.logging import RunFolder
 from selfcorrect_agents.objectives import progress_bonus
+from selfcorrect_agents.running import Figures
 from selfcorrect_agents.score.config import SCoReConfig
 from selfcorrect_agents.supervised import gather
 from selfcorrect_agents.traces import d_star
-from selfcorrect_agents.training import Figures, Stage, Trainer, require_attempts
+from selfcorrect_agents.training import Stage, Trainer, require_attempts
 from selfcorrect_env import SelfCorrectEnv
 
 

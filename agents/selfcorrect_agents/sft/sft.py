@@ -7,9 +7,10 @@ from typing import ClassVar
 
 from selfcorrect_agents.agent import LanguageModelAgent
 from selfcorrect_agents.logging import RunFolder
+from selfcorrect_agents.running import Figures
 from selfcorrect_agents.supervised import SupervisedConfig, imitate
 from selfcorrect_agents.traces import d_sft
-from selfcorrect_agents.training import Figures, Trainer, require_attempts
+from selfcorrect_agents.training import Trainer, require_attempts
 from selfcorrect_env import SelfCorrectEnv
 
 
