@@ -25,24 +25,36 @@ from rich.table import Table
 sys.path.insert(0, str(Path(__file__).parent))
 from trials import Trial, run_trials
 
-RATES = [3e-4, 5e-4, 1e-3, 2e-3]
+RATES = [3e-4, 5e-4, 1e-3]
 FIT_RATES = [1e-4, 3e-4, 1e-3]
-BETAS = [0.0, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5]
+BETAS = [0.0, 0.02, 0.05, 0.1, 0.2, 0.5]
+PROBLEMS = [8, 16]
 FIRST = ["never", "right", "always"]
+START = {"problems_per_step": 16, "learning_rate": 5e-4}
+"""Where the search of every method of reinforcement learning starts."""
 
 SPACES: dict[str, tuple[str, dict[str, Any], dict[str, list[Any]]]] = {
-    # label: (method, fixed fields, field -> values to draw from)
-    "multiturn_rl": ("multiturn_rl", {}, {"learning_rate": RATES, "beta_1": BETAS}),
-    "single_turn_rl": ("single_turn_rl", {}, {"learning_rate": RATES, "beta_1": BETAS}),
+    # label: (method, fields of the first trial, field -> values that the others draw from)
+    "multiturn_rl": (
+        "multiturn_rl",
+        START,
+        {"problems_per_step": PROBLEMS, "learning_rate": RATES, "beta_1": BETAS},
+    ),
+    "single_turn_rl": (
+        "single_turn_rl",
+        START,
+        {"problems_per_step": PROBLEMS, "learning_rate": RATES, "beta_1": BETAS},
+    ),
     "score": (
         "score",
-        {},
+        START,
         {
+            "problems_per_step": PROBLEMS,
             "learning_rate": RATES,
             "stage_two_learning_rate": [1e-4, 3e-4],
-            "beta_1": [0.02, 0.05, 0.1, 0.15, 0.3],
+            "beta_1": [0.05, 0.1, 0.15, 0.3],
             "beta_2": [0.05, 0.15, 0.5],
-            "stages": [(60, 60), (90, 30), (110, 10)],
+            "stages": [(50, 50), (75, 25), (90, 10)],
         },
     ),
     "star": ("star", {}, {"learning_rate": FIT_RATES, "first_reply": FIRST, "restart": [0, 1]}),
@@ -76,9 +88,9 @@ class Options:
 
     methods: tuple[str, ...] = tuple(SPACES)
     """Which searches."""
-    trials: int = 8
+    trials: int = 5
     """Settings for each method; the first of them is the method's default."""
-    finalists: int = 3
+    finalists: int = 2
     """How many of them the further tuning seeds try."""
     seeds: tuple[int, ...] = (100, 101)
     """Tuning seeds: base models that no comparison uses."""
