@@ -92,7 +92,7 @@ def load_results(config: CompareConfig, folder: Path) -> list[MethodResults]:
         if all((folder / cell.folder / "done.json").is_file() for cell in own):
             loaded = [CellResult.load(cell, folder) for cell in own]
             whole.append(MethodResults(method, Contestant.find(method), loaded))
-    _require_one_ground(whole)
+    require_one_ground(whole)
     return whole
 
 
@@ -168,7 +168,8 @@ def final_kl(history: Sequence[Mapping[str, float]], turn: int) -> float | None:
     return float(np.mean(values[-max(1, len(values) // 10) :])) if values else None
 
 
-def _require_one_ground(results: Sequence[MethodResults]) -> None:
+def require_one_ground(results: Sequence[MethodResults]) -> None:
+    """Raise a CheckpointError unless every cell was measured on the same ground."""
     reports = [report for r in results for c in r.cells for report in c.reports.values()]
     for other in reports[1:]:
         for name in ("fingerprint", "verifier", "prompts", "attempts"):
