@@ -42,9 +42,10 @@ class Majority(LanguageModelAgent):
     neither the reference nor the score, so this is no oracle. A third attempt votes anew over
     the reply before it and k - 1 more.
 
-    Known, with p_a the probability of answer a and r the right one: k = 2 gives Δ^{c→i} = 0 exactly,
-    and Δ = 0 where every reply has an answer; k = 3 gives Δ^{i→c} = mean of (1 - p_r) p_r² and
-    Δ^{c→i} = mean of p_r Σ_{a≠r} p_a².
+    Known, with p_a the probability of answer a and r the right one:
+
+    - k = 2: Δ^{c→i} = 0 exactly, and Δ = 0 where every reply has an answer;
+    - k = 3: Δ^{i→c} = mean of (1 - p_r) p_r² and Δ^{c→i} = mean of p_r Σ_{a≠r} p_a².
 
     Args:
         policy: the model with its tokenizer.
