@@ -31,8 +31,8 @@ class SB3Config:
     """Tokens that each of them samples between two updates (stable-baselines3's ``n_steps``),
     ≥ 1; with ``envs`` at least 2 tokens in all."""
     learning_rate: float = 1e-3
-    """Of AdamW, for the language model and the critic, > 0. stable-baselines3: 3e-4 (PPO)."""
-    beta: float = 0.02
+    """Of AdamW, for the language model and the critic, > 0. stable-baselines3: 7e-4 (A2C)."""
+    beta: float = 0.1
     """β, the KL to the base policy of every token (over the vocabulary, in nats) against the
     reward, ≥ 0; paper: 0.01 (β₁, table 5). 0 leaves it out."""
     credit: Literal["attempt", "episode"] = "attempt"
@@ -79,6 +79,8 @@ class SB3Config:
 class SB3PPOConfig(SB3Config):
     """Proximal policy optimisation (Schulman et al., arXiv 1707.06347)."""
 
+    learning_rate: float = 3e-4
+    """Of AdamW, for the language model and the critic, > 0; stable-baselines3's own default."""
     epochs: int = 4
     """Passes over a rollout (``n_epochs``), ≥ 1. stable-baselines3: 10."""
     batch_size: int = 0
