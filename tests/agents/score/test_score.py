@@ -10,6 +10,7 @@ from selfcorrect_agents.policy import Policy
 from selfcorrect_agents.rollout import Rollout
 from selfcorrect_agents.score import SCoRe, SCoReConfig
 from selfcorrect_agents.score.score import second_attempt_only, stage_one, stage_two
+from selfcorrect_agents.supervised import Fitting
 from selfcorrect_agents.training import LearningError, Stage, Trainer
 from selfcorrect_env import SelfCorrectEnv
 
@@ -130,6 +131,7 @@ def test_star_may_take_the_place_of_stage_two(
 ) -> None:
     """Stage I learns by gradient; stage II gathers, and fits at the end of each third."""
     asked = watched(monkeypatch)
+    monkeypatch.setattr(SCoReConfig, "star_fitting", Fitting(most_steps=2))
     config = SCoReConfig(
         stage_one_steps=1, stage_two_steps=7, stage_two="star", **(SMALL | {"samples": 8})
     )
