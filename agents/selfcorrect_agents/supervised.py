@@ -115,13 +115,12 @@ class SupervisedConfig(SamplingConfig):
         )
 
 
-def imitate(trainer: Trainer, config: SupervisedConfig, traces_of: TracesOf) -> list[Figures]:
-    """Run all iterations of a method: gather, make traces, fit; returns the figures."""
+def imitate(trainer: Trainer, config: SupervisedConfig, traces_of: TracesOf) -> None:
+    """Run all iterations of a method: gather, make traces, fit."""
     for step in trainer.steps(config.total_steps):
         last = (step + 1) % config.rollouts == 0
         gather(trainer, step, fit_with=config.fitting if last else None, traces_of=traces_of,
                restart=config.restart)  # fmt: skip
-    return trainer.history
 
 
 def gather(
