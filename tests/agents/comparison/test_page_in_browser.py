@@ -105,6 +105,11 @@ def test_filters_narrow_and_say_so(opened: Opened) -> None:
     assert opened.shown() == 1 + 2 * 4
     page.select_option("#decoding", "greedy")
     assert opened.shown() == 1 + 4
+    listed = page.locator("#list [role=option]")
+    assert len(set(listed.evaluate_all("all => all.map(e => e.id)"))) == 1 + 4
+    for text in listed.all_inner_texts():
+        assert text.startswith("✗ → ✓")
+        assert "SCoRe · greedy · seed" in text
     page.fill("#q", "JANET muffins")
     assert opened.shown() == 1
     assert page.inner_text("#episode .id") == "gsm8k-17"
@@ -199,7 +204,7 @@ def test_charts_read_out_values_by_keyboard_and_pointer(opened: Opened) -> None:
     at_first = readout.inner_text()
     panel.focus()
     page.keyboard.press("Home")
-    assert readout.inner_text().startswith("256 episodes: Acc@t1 ")
+    assert readout.inner_text().startswith("256 episodes: t1 ")
     page.keyboard.press("ArrowRight")
     assert readout.inner_text().startswith("512 episodes")
     page.focus("#q")

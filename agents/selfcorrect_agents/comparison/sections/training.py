@@ -30,7 +30,7 @@ def accuracy_panels(comparison: Comparison) -> Markup:
     """Return Acc@t1 (dashed) and Acc@t2 (solid) against training episodes."""
     return _panels(
         comparison,
-        {"t1/accuracy": ("Acc@t1", "first"), "t2/accuracy": ("Acc@t2", "second")},
+        {"t1/accuracy": ("t1", "first"), "t2/accuracy": ("t2", "second")},
         lambda share: f"{percent(share)}%",
         shares=True,
         what="accuracy",
@@ -47,7 +47,7 @@ def unchanged_panels(comparison: Comparison) -> Markup:
 
 def kl_panels(comparison: Comparison) -> Markup:
     """Return the KL to the reference policy of each turn against training episodes."""
-    styles = {"t1/kl": ("turn 1", "first"), "t2/kl": ("turn 2", "second")}
+    styles = {"t1/kl": ("t1", "first"), "t2/kl": ("t2", "second")}
     return _panels(comparison, styles, decimal, shares=False, what="KL")
 
 
