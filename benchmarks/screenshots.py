@@ -56,9 +56,7 @@ def open_page(browser: Browser, address: str, **options: Any) -> Page:
 
 def save(opened: Page, path: Path, of: str | None = None) -> None:
     """Save what the window shows, or one element, with at most 256 colours."""
-    box = opened.locator(of).bounding_box() if of else None
-    clip: Any = box and {**box, "x": 0, "width": box["x"] + box["width"] + box["x"]}
-    taken = opened.screenshot(clip=clip, full_page=clip is not None)
+    taken = opened.locator(of).screenshot() if of else opened.screenshot(full_page=False)
     picture = Image.open(io.BytesIO(taken)).convert("RGB")
     picture.quantize(256, dither=Image.Dither.NONE).save(path, optimize=True)
     size = path.stat().st_size
