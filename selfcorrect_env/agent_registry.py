@@ -15,9 +15,23 @@ from selfcorrect_env.types import Agent
 GROUP = "selfcorrect_env.agents"
 
 SUMMARIES = {
+    "always_flip": "Reference: the second answer is never the first.",
     "base": "A language model as it is, without training.",
+    "copy": "Reference: the second reply is the first again; Δ = 0.",
+    "gold": "Reference, an oracle: the right answer at both attempts.",
+    "majority": "Reference: the second answer is a vote over k samples, no correction.",
     "multiturn_rl": "Plain multi-turn RL: both attempts rewarded, no shaping (paper, eq. 1/2).",
+    "rise": "RISE-style rounds of imitating one's own best second attempts (arXiv 2407.18219).",
+    "sb3_a2c": "A2C of stable-baselines3, token by token, with a learned critic.",
+    "sb3_ppo": "PPO of stable-baselines3, token by token, with a learned critic.",
+    "null": "Reference: empty replies, which score 0.",
+    "oracle_gated": "Reference, an oracle: a right first answer is kept; no c→i.",
+    "prompting": "No training: the model criticises its answer, then rewrites it (Self-Refine).",
+    "resample": "Reference: the second reply is a fresh sample of the first prompt.",
     "score": "SCoRe: two stages and a shaped second reward (paper, section 5).",
+    "sft": "Pair-SFT: imitation of made-up pairs of a wrong and a right reply (paper, section 4).",
+    "single_turn_rl": "RL on the first attempt alone (paper, table 4).",
+    "star": "Multi-turn STaR: imitation of one's own successful corrections (paper, section 4).",
 }
 """What our own agents are, said without importing them: the one place for `summary`."""
 

@@ -57,8 +57,8 @@ class SelfCorrectEnv(gym.Env[Conversation, str]):
     ## Arguments
     problems: the name of a problem set, a `ProblemSet`, a list of dicts with ``prompt`` and
         ``reference``, or the path of a JSON Lines, JSON or Parquet file of such rows.
-    split: of a named set, ``"test"`` or ``"train"``; for dicts and files, what their set is
-        said to be. A `ProblemSet` keeps its own.
+    split: of a named set, ``"test"``, ``"train"`` or, where it has one, ``"validation"``; for
+        dicts and files, what their set is said to be. A `ProblemSet` keeps its own.
     verifier: a verifier's name, a `Verifier`, or a function ``(problem, response) -> score``;
         by default the problem set's own, or ``"exact"``.
     prompts: the name of prompts or a `Prompts`; by default the problem set's own, or

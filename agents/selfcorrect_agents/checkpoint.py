@@ -13,6 +13,7 @@ import json
 import os
 import re
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,9 +22,12 @@ import numpy as np
 import torch
 
 from selfcorrect_agents.policy import Policy
+from selfcorrect_env import Episode
+from selfcorrect_env.episodes import read_episodes, write_episodes
 from selfcorrect_env.errors import CheckpointError
 
 MANIFEST = "checkpoint.json"
+EPISODES = "episodes.jsonl"
 NAME = re.compile(r"step-(\d{6,})")
 
 
@@ -52,11 +56,25 @@ class Checkpoint:
         state = torch.load(self.folder / "optimizer.pt", weights_only=True)
         optimizer.load_state_dict(state)
 
+    def episodes(self) -> list[Episode]:
+        """Return the episodes that the run had kept; none where it keeps none."""
+        path = self.folder / EPISODES
+        return read_episodes(path) if path.is_file() else []
+
 
 def save_checkpoint(
-    folder: Path, step: int, policy: Policy, optimizer: torch.optim.Optimizer, keep: int = 2
+    folder: Path,
+    step: int,
+    policy: Policy,
+    optimizer: torch.optim.Optimizer,
+    keep: int = 2,
+    *,
+    episodes: Sequence[Episode] = (),
 ) -> Path:
-    """Write ``folder/step-…`` atomically and delete all but the newest ``keep`` checkpoints."""
+    """Write ``folder/step-…`` atomically and delete all but the newest ``keep`` checkpoints.
+
+    ``episodes`` are those that the run goes on with (supervised methods gather them).
+    """
     final = folder / f"step-{step:06d}"
     written = folder / f".writing-step-{step:06d}-{os.getpid()}"
     for abandoned in folder.glob(".writing-*"):  # by a process that was killed
@@ -64,6 +82,8 @@ def save_checkpoint(
     written.mkdir(parents=True)
     policy.save_pretrained(written / "model")
     torch.save(optimizer.state_dict(), written / "optimizer.pt")
+    if episodes:
+        write_episodes(written / EPISODES, episodes)
     files = {
         str(p.relative_to(written)): _facts(p) for p in sorted(written.rglob("*")) if p.is_file()
     }

@@ -9,7 +9,7 @@ from typing_extensions import Self, TypeIs
 
 from selfcorrect_agents.agent import LanguageModelAgent
 from selfcorrect_agents.logging import RunFolder
-from selfcorrect_agents.training import Figures
+from selfcorrect_agents.running import Figures
 from selfcorrect_env import SelfCorrectEnv
 from selfcorrect_env.agent_registry import AgentError, installed_agents, load_named, summary
 

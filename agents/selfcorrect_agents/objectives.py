@@ -81,7 +81,87 @@ def leave_one_out(returns: Tensor, samples: int, valid: Tensor | None = None) ->
     return (usable * (grouped - baseline)).view_as(returns)
 
 
+def batch_mean(returns: Tensor, valid: Tensor | None = None) -> Tensor:
+    """Advantage against the mean of all other episodes of the batch, turn by turn.
+
+    `leave_one_out` with the whole batch as one group: unbiased, but a problem's difficulty
+    stays in the advantage.
+
+    Args:
+        returns: (B, K), B ≥ 2.
+        valid: (B,) bool; False leaves an episode out.
+
+    Returns:
+        (B, K) advantages.
+    """
+    return leave_one_out(returns, len(returns), valid)
+
+
+def group_normalised(
+    returns: Tensor, samples: int, valid: Tensor | None = None, epsilon: float = 1e-4
+) -> Tensor:
+    """``(R_i − mean_j R_j) / (std_j R_j + ε)`` over a problem's samples, turn by turn.
+
+    The advantage of GRPO (Shao et al., arXiv 2402.03300). Dividing by the standard deviation
+    weighs problems by how one-sided their outcomes are, and cancels any factor of the reward:
+    where all samples share their first score, SCoRe's α has no effect.
+
+    Args:
+        returns: (B, K), rows ``i·samples …`` belonging to one problem.
+        samples: episodes of each problem, at least 2.
+        valid: (B,) bool; False leaves an episode out: of mean and deviation, with advantage 0.
+        epsilon: added to the standard deviation.
+
+    Returns:
+        (B, K) advantages; 0 where fewer than two valid samples of a problem are left.
+
+    Raises:
+        ValueError: as `leave_one_out`.
+    """
+    # R_i − mean of all = (n − 1)/n · (R_i − mean of the others)
+    others = leave_one_out(returns, samples, valid)
+    if valid is None:
+        valid = torch.ones(len(returns), dtype=torch.bool, device=returns.device)
+    weight = valid.to(returns.dtype).view(-1, samples, 1)
+    count = weight.sum(dim=1, keepdim=True).clamp(min=1.0)
+    centred = others.view(-1, samples, returns.shape[1]) * (count - 1) / count
+    deviation = (weight * centred.square()).sum(dim=1, keepdim=True)
+    deviation = (deviation / (count - 1).clamp(min=1.0)).sqrt()
+    return (centred / (deviation + epsilon)).view_as(returns)
+
+
 # -- the policy gradient ---------------------------------------------------------------
+def clipped_surrogate(
+    logps: Tensor, behaviour: Tensor, advantages: Tensor, epsilon: float
+) -> Tensor:
+    """PPO's ``min(ρ A, clip(ρ, 1 − ε, 1 + ε) A)`` with ``ρ = π / π_behaviour`` (1707.06347).
+
+    Args:
+        logps: (B, U) log-probabilities of units (whole turns, or tokens), with gradient.
+        behaviour: (B, U) those of the policy that sampled them.
+        advantages: (B, U), constants.
+        epsilon: ε > 0.
+
+    Returns:
+        (B, U), to be maximised. At ``logps = behaviour`` its gradient is A ∇log π.
+    """
+    ratio = (logps - behaviour).exp()
+    clipped = ratio.clamp(1.0 - epsilon, 1.0 + epsilon)
+    return torch.minimum(ratio * advantages, clipped * advantages)
+
+
+def truncated_importance(
+    logps: Tensor, behaviour: Tensor, advantages: Tensor, cap: float
+) -> Tensor:
+    """``min(ρ, cap) A log π`` with ``ρ = π / π_behaviour`` a constant weight.
+
+    REINFORCE on samples of another policy; the cap trades bias for variance (truncated
+    importance sampling, Ionides 2008). Shapes as `clipped_surrogate`; cap > 0.
+    """
+    weight = (logps.detach() - behaviour).exp().clamp(max=cap)
+    return weight * advantages * logps
+
+
 def policy_gradient_loss(logps: Tensor, advantages: Tensor, valid: Tensor) -> Tensor:
     """REINFORCE: a loss whose gradient is ``−E Σ_t A_t ∇ log π(y_t | x_t)``.
 
@@ -139,9 +219,9 @@ def kl_k2(logps: Tensor, ref_logps: Tensor) -> Tensor:
 
 
 def kl_k3(logps: Tensor, ref_logps: Tensor) -> Tensor:
-    """``k3 = e^{−k1} − 1 + k1``: a low-variance, non-negative value of the KL, for logs only.
+    """``k3 = e^{−k1} − 1 + k1``: a low-variance, non-negative *value* of the KL, token by token.
 
-    As a loss it would follow the gradient of the *forward* KL(π_ref ‖ π).
+    As a loss it follows the gradient of the *forward* KL(π_ref ‖ π), which is not the paper's.
     """
     difference = ref_logps - logps
     return difference.exp() - 1.0 - difference

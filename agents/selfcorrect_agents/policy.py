@@ -86,6 +86,12 @@ class Policy:
         """Where the model's weights are."""
         return self.model.device
 
+    @property
+    def vocab_size(self) -> int:
+        """Number of token ids that the model gives logits for."""
+        head = cast(torch.nn.Linear, self.model.get_output_embeddings())
+        return int(head.weight.shape[0])
+
     # -- loading and saving -------------------------------------------------------------
     @classmethod
     def from_pretrained(
@@ -166,9 +172,23 @@ class Policy:
     def reply(self, turn: Turn, row: int) -> Reply:
         """Decode row ``row`` of a turn."""
         ids = turn.ids[row][turn.mask[row]].tolist()
-        text_ids = ids[:-1] if bool(turn.ended[row]) else ids
-        text = cast(str, self.tokenizer.decode(text_ids, skip_special_tokens=True))
+        text = self.decode(ids[:-1] if bool(turn.ended[row]) else ids)
         return Reply(text, tokens=len(ids), truncated=not bool(turn.ended[row]))
+
+    def reply_ids(self, text: str, *, ended: bool = True) -> list[int]:
+        """Write a reply in token ids, with the end of its turn unless it was cut off."""
+        end = [cast(int, self.tokenizer.eos_token_id)] if ended else []
+        return [*self._encode(text), *end]
+
+    def follow_up(self, ids: Sequence[int], added: Sequence[Message]) -> list[int]:
+        """Return the ids of messages after a reply whose ids are ``ids``; its turn ends once."""
+        after = self.continuation_ids(added)
+        ended = bool(ids) and ids[-1] in self.eos_ids
+        return after[1:] if ended and after[:1] and after[0] in self.eos_ids else after
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """Return the text of a reply's ids; special tokens write nothing."""
+        return cast(str, self.tokenizer.decode(list(ids), skip_special_tokens=True))
 
     def _render(self, messages: list[Message]) -> str:
         text = self.tokenizer.apply_chat_template(
@@ -258,12 +278,9 @@ class Context:
 
     def extend(self, added: Sequence[Sequence[Message]]) -> None:
         """Append messages after each row's reply: its turn's end, if it lacks one, comes first."""
-        ended = self.ended.tolist()
-        rows = []
-        for done, messages in zip(ended, added, strict=True):
-            ids = self.policy.continuation_ids(messages)
-            rows.append(ids[1:] if done and ids[:1] and ids[0] in self.policy.eos_ids else ids)
-        self.read(rows)
+        eos = sorted(self.policy.eos_ids)[:1]
+        ends = [eos if done else [] for done in self.ended.tolist()]
+        self.read(list(map(self.policy.follow_up, ends, added)))
 
     @torch.no_grad()
     def sample(
@@ -296,6 +313,11 @@ class Context:
                 break
         self.ended = ~running
         return Turn(torch.stack(ids, 1), torch.stack(masks, 1), torch.stack(logps, 1), self.ended)
+
+    def take(self, turn: Turn) -> None:
+        """Append a turn that another context sampled, as if it had been sampled here."""
+        self._append(turn.ids, turn.mask)
+        self.ended = turn.ended
 
     def _append(self, ids: Tensor, mask: Tensor) -> None:
         self.ids = torch.cat([self.ids, ids], dim=1)

@@ -2,95 +2,47 @@
 
 from __future__ import annotations
 
-import signal
-import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from types import FrameType
-from typing import TypeAlias
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
 from gymnasium.vector import AutoresetMode
-from torch import Tensor
 
+from selfcorrect_agents.agent import LanguageModelAgent
 from selfcorrect_agents.checkpoint import latest_checkpoint, save_checkpoint, step_seed
+from selfcorrect_agents.config import OnPolicyConfig, SamplingConfig
+from selfcorrect_agents.credit import Reach, Rewards, check_credit, discounted
 from selfcorrect_agents.logging import RunFolder
 from selfcorrect_agents.policy import Policy
-from selfcorrect_agents.reinforce import KLTerm, Objective, update
-from selfcorrect_agents.rollout import Rollout, collect
-from selfcorrect_env import SelfCorrectEnv, SelfCorrectError, SelfCorrectVectorEnv
-
-
-@dataclass(frozen=True, kw_only=True)
-class OnPolicyConfig:
-    """What every on-policy method is asked: the size of a step and how it samples."""
-
-    problems_per_step: int = 32
-    """Problems in one step, ≥ 1."""
-    samples: int = 8
-    """Episodes of each problem in one step, ≥ 2: they are each other's baseline (RLOO)."""
-    learning_rate: float = 1e-3
-    """Of AdamW, > 0. The paper: 5e-6 (MATH), 1e-5 (MBPP) for large models (table 5)."""
-    temperature: float = 1.0
-    """Of sampling, > 0. The paper: 1.0 (table 5)."""
-    max_new_tokens: int = 16
-    """Token cap of one reply, the same in both turns."""
-    gamma: float = 0.0
-    """Discount across turns, in [0, 1]; 0 credits each turn with its own reward (appendix A.2)."""
-    kl: KLTerm = "full_loss"
-    """How the KL to the base policy enters the objective."""
-    max_grad_norm: float = 0.3
-    """The gradient's norm is clipped to this, > 0: rare tokens make the KL's gradient spike."""
-    rows_per_forward: int = 256
-    """Episodes in one forward pass: lower it where memory is short; the result is the same."""
-    seed: int = 0
-    """Of problems and samples."""
-    checkpoint_every: int = 50
-    """Steps between checkpoints."""
-
-    def __post_init__(self) -> None:
-        """Refuse what can't be meant; an invalid configuration does not exist."""
-        check(
-            self.problems_per_step >= 1, "problems_per_step", "at least 1", self.problems_per_step
-        )
-        check(
-            self.samples >= 2,
-            "samples",
-            "at least 2 (they are each other's baseline)",
-            self.samples,
-        )
-        check(self.learning_rate > 0, "learning_rate", "above 0", self.learning_rate)
-        check(
-            self.temperature > 0,
-            "temperature",
-            "above 0 (learning needs samples)",
-            self.temperature,
-        )
-        check(self.max_grad_norm > 0, "max_grad_norm", "above 0", self.max_grad_norm)
-        check(self.max_new_tokens >= 1, "max_new_tokens", "at least 1", self.max_new_tokens)
-        check(0 <= self.gamma <= 1, "gamma", "in [0, 1]", self.gamma)
-        check(self.rows_per_forward >= 1, "rows_per_forward", "at least 1", self.rows_per_forward)
-        check(self.seed >= 0, "seed", "at least 0", self.seed)
-        check(self.checkpoint_every >= 1, "checkpoint_every", "at least 1", self.checkpoint_every)
+from selfcorrect_agents.reinforce import Batch, update
+from selfcorrect_agents.rollout import Rollout, collect, rollout_figures
+from selfcorrect_agents.running import Figures, progress_bar, stop_on_interrupt
+from selfcorrect_env import Episode, SelfCorrectEnv, SelfCorrectError, SelfCorrectVectorEnv
 
 
 class LearningError(SelfCorrectError, ValueError):
     """The environment is not one that the method can be trained on."""
 
 
-def check(holds: bool, name: str, expected: str, value: object) -> None:
-    """Raise a ValueError that names the field unless ``holds``."""
-    if not holds:
-        raise ValueError(f"{name} must be {expected}, got {value!r}.")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stage:
+    """What a part of a run maximises: ``E Σ_t [ R_t − β_t KL(π_θ(·|x_t) ‖ π_ref(·|x_t)) ]``."""
 
-
-Figures: TypeAlias = dict[str, float]
+    rewards: Rewards
+    """(B, K) scores -> (B, K) what each turn is rewarded with."""
+    betas: Sequence[float]
+    """(K,) β_t of each turn, ≥ 0."""
+    reach: Reach
+    """``reach[s]``: the turns whose tokens the score of turn s teaches (at γ = 0). It is checked
+    against the loss before the stage's first step."""
+    learning_rate: float
+    """Of the stage, > 0."""
 
 
 class Trainer:
-    """Steps of one on-policy run: it collects, updates, logs, saves, stops and goes on.
+    """Steps of one run: it collects, updates, logs, saves, stops and goes on.
 
     Args:
         policy: the policy to train, in place. Its weights at the start are the reference
@@ -105,7 +57,7 @@ class Trainer:
         self,
         policy: Policy,
         env: SelfCorrectEnv,
-        config: OnPolicyConfig,
+        config: SamplingConfig,
         run: RunFolder | None = None,
         progress: bool = False,
     ) -> None:
@@ -116,10 +68,15 @@ class Trainer:
         self.progress = progress
         self.history: list[Figures] = []
         """One dict of figures for each step taken (see `reinforce.LOGGED`)."""
+        self.pool: list[Episode] = []
+        """Episodes that a method keeps from step to step; a checkpoint holds them."""
         self.optimizer = build_optimizer(policy.model, config.learning_rate)
-        self._env = SelfCorrectVectorEnv.like(
-            env, config.problems_per_step * config.samples, autoreset_mode=AutoresetMode.DISABLED
-        )
+        self.attempts = env.attempts
+        """Attempts in an episode of the environment."""
+        self._env = env
+        self._vector_envs: dict[int, SelfCorrectVectorEnv] = {}
+        self._checked: list[Stage] = []
+        self._sampled = (0, 0)  # episodes and tokens of this step so far
 
     def steps(self, total: int) -> Iterator[int]:
         """Yield the numbers of the steps to take, from 0 to ``total - 1``.
@@ -141,58 +98,130 @@ class Trainer:
         if self.run is not None:
             self.policy.save_pretrained(self.run.model)
 
-    def collect(self, step: int) -> Rollout:
-        """Sample the episodes of a step: fresh problems, ``samples`` episodes of each."""
-        config = self.config
-        size = len(self._env.problems)
-        rng = np.random.default_rng(step_seed(config.seed, step, "problems"))
-        chosen = rng.choice(size, config.problems_per_step, replace=config.problems_per_step > size)
+    # -- episodes -----------------------------------------------------------------------
+    def collect(
+        self,
+        step: int,
+        problems: int | None = None,
+        *,
+        first: Policy | None = None,
+        purpose: str = "",
+        counted: bool = True,
+    ) -> Rollout:
+        """Sample the episodes of a step: fresh problems, ``samples`` episodes of each.
+
+        Args:
+            step: the step's number, from 0: the seed of problems and samples.
+            problems: how many; by default the configuration's.
+            first: who makes the first attempts; by default the policy that is trained.
+            purpose: tells several rollouts of one step apart, so that their seeds differ.
+            counted: False leaves them out of the run's sampled episodes and tokens.
+        """
+        config, size = self.config, len(self._env.problems)
+        wanted = config.problems_per_step if problems is None else problems
+        rng = np.random.default_rng(step_seed(config.seed, step, f"problems{purpose}"))
+        chosen = rng.choice(size, wanted, replace=wanted > size)
         generator = torch.Generator(self.policy.device)
-        return collect(
+        rollout = collect(
             self.policy,
-            self._env,
+            self._vector_env(wanted * config.samples),
             chosen.tolist(),
             samples=config.samples,
             max_new_tokens=config.max_new_tokens,
             temperature=config.temperature,
-            generator=generator.manual_seed(step_seed(config.seed, step, "samples")),
+            generator=generator.manual_seed(step_seed(config.seed, step, f"samples{purpose}")),
+            first=first,
         )
+        if counted:
+            episodes, tokens = self._sampled
+            spent = sum(attempt.tokens or 0 for e in rollout.episodes for attempt in e.attempts)
+            self._sampled = episodes + len(rollout.episodes), tokens + spent
+        return rollout
 
-    def update(
-        self,
-        step: int,
-        rollout: Rollout,
-        rewards: Tensor,
-        betas: Sequence[float],
-        learning_rate: float | None = None,
-    ) -> Figures:
-        """Take the optimiser's step on ``rewards`` (B, K) and log its figures.
+    # -- learning -----------------------------------------------------------------------
+    def learn_from(self, step: int, stage: Stage) -> Rollout:
+        """Take a whole on-policy step: collect, update, log. Returns its rollout."""
+        rollout = self.collect_informative(step, stage)
+        self.update(step, stage, [rollout])
+        return rollout
 
-        Args:
-            step: the step's number, from 0.
-            rollout: what `collect` returned for it.
-            rewards: (B, K) what each turn is rewarded with.
-            betas: (K,) each turn's coefficient of the KL to the reference.
-            learning_rate: for this step; by default the configuration's.
+    def collect_informative(self, step: int, stage: Stage, problems: int | None = None) -> Rollout:
+        """Sample a step's episodes; with ``oversample`` keep the problems that teach most.
+
+        Problems whose samples differ in reward come first, in the order in which they were
+        drawn; where there are too few, others fill up.
         """
-        config = self.config
+        config = self._on_policy()
+        wanted = config.problems_per_step if problems is None else problems
+        rollout = self.collect(step, config.oversample * wanted)
+        if config.oversample == 1:
+            return rollout
+        rewards = stage.rewards(rollout.scores).view(-1, config.samples, rollout.turns)
+        differs = (rewards != rewards[:, :1]).any(dim=1).any(dim=1).tolist()
+        order = sorted(range(len(differs)), key=lambda group: not differs[group])
+        return rollout.of_problems(sorted(order[:wanted]))
+
+    def update(self, step: int, stage: Stage, rollouts: Sequence[Rollout]) -> Figures:
+        """Take the optimiser's step on a step's rollouts and log the figures of the first.
+
+        Raises:
+            CreditError: the stage's rewards don't reach the turns that it says.
+        """
+        config = self._on_policy()
         for group in self.optimizer.param_groups:
-            group["lr"] = learning_rate or config.learning_rate
+            group["lr"] = stage.learning_rate
+        if not any(stage is checked for checked in self._checked):
+            reach = discounted(stage.reach, config.gamma)
+            for rollout in rollouts:
+                check_credit(self.policy, rollout, stage.rewards, reach, config.objective)
+            self._checked.append(stage)
         figures = update(
             self.policy,
             self.reference,
             self.optimizer,
-            rollout,
-            rewards,
-            Objective(betas=betas, gamma=config.gamma, kl=config.kl),
+            [
+                Batch(rollout=rollout, rewards=stage.rewards(rollout.scores), betas=stage.betas)
+                for rollout in rollouts
+            ],
+            config.objective,
+            epochs=config.epochs,
             max_grad_norm=config.max_grad_norm,
             rows_per_forward=config.rows_per_forward,
         )
+        for rollout in rollouts[1:]:
+            offline = rollout_figures(rollout)
+            figures |= {f"offline/{key}": value for key, value in offline.items()}
+        return self.log(step, figures, rollouts[0].episodes)
+
+    def log(self, step: int, figures: Figures, episodes: Sequence[Episode] = ()) -> Figures:
+        """Write down a step's figures, with what was sampled so far; returns them."""
+        before = self.history[-1] if self.history else {}
+        sampled, tokens = self._sampled
+        self._sampled = (0, 0)
+        figures = {
+            "episodes": before.get("episodes", 0) + sampled,
+            "tokens": before.get("tokens", 0) + tokens,
+            **figures,
+        }
         self.history.append(figures)
         if self.run is not None:
             self.run.log(step + 1, figures)
-            self.run.log_episodes(step + 1, rollout.episodes)
+            self.run.log_episodes(step + 1, tuple(episodes))
         return figures
+
+    def _on_policy(self) -> OnPolicyConfig:
+        if not isinstance(self.config, OnPolicyConfig):
+            raise TypeError(
+                f"Updates need an OnPolicyConfig, and this run has a {type(self.config).__name__}."
+            )
+        return self.config
+
+    def _vector_env(self, size: int) -> SelfCorrectVectorEnv:
+        if size not in self._vector_envs:
+            self._vector_envs[size] = SelfCorrectVectorEnv.like(
+                self._env, size, autoreset_mode=AutoresetMode.DISABLED
+            )
+        return self._vector_envs[size]
 
     def _resume(self) -> int:
         if self.run is None:
@@ -204,69 +233,64 @@ class Trainer:
         trained = Policy.from_pretrained(checkpoint.model)
         self.policy.model.load_state_dict(trained.model.state_dict())
         checkpoint.restore(self.optimizer)
+        self.pool = checkpoint.episodes()
         self.history = self.run.rewind(checkpoint.step)
         return checkpoint.step
 
     def _save(self, step: int) -> None:
         if self.run is not None:
-            save_checkpoint(self.run.checkpoints, step, self.policy, self.optimizer)
+            folder = self.run.checkpoints
+            save_checkpoint(folder, step, self.policy, self.optimizer, episodes=self.pool)
+
+
+class TrainedAgent(LanguageModelAgent):
+    """A policy that learns in an environment: the base of every method that trains.
+
+    A method names its configuration (`Learning`) and says in `train` what its steps are.
+    """
+
+    Learning: ClassVar[type[Any]]
+    """The frozen dataclass of its configuration; every field has a default and a docstring."""
+    attempts: ClassVar[int | None] = 2
+    """The number of attempts that the method is defined for; None takes any."""
+
+    def learn(
+        self,
+        env: SelfCorrectEnv,
+        config: Any = None,
+        *,
+        run: RunFolder | None = None,
+        progress: bool = False,
+    ) -> list[Figures]:
+        """Train the policy in place; returns one dict of figures for each step.
+
+        Args:
+            env: where episodes are played; problems come from its problem set.
+            config: a `Learning`; the default one where None.
+            run: a folder to log to, save to and resume from.
+            progress: whether to show a progress bar.
+
+        Raises:
+            LearningError: the environment has another number of attempts than the method's.
+            CreditError: a reward does not reach the turns that it should; no step was taken.
+            KeyboardInterrupt: Ctrl-C, after a checkpoint was written.
+        """
+        if self.attempts is not None and env.attempts != self.attempts:
+            raise LearningError(
+                f"{type(self).__name__} is defined for {self.attempts} attempts, and the "
+                f"environment has {env.attempts}. Make it with attempts={self.attempts}."
+            )
+        config = self.Learning() if config is None else config
+        trainer = Trainer(self.policy, env, config, run, progress)
+        self.train(trainer, config)
+        return trainer.history
+
+    def train(self, trainer: Trainer, config: Any) -> None:
+        """Take every step of a run: ``for step in trainer.steps(total)``."""
+        raise NotImplementedError
 
 
 def build_optimizer(model: torch.nn.Module, learning_rate: float) -> torch.optim.AdamW:
     """Return AdamW over the trainable weights: betas (0.9, 0.99), no weight decay."""
     weights = [weight for weight in model.parameters() if weight.requires_grad]
     return torch.optim.AdamW(weights, lr=learning_rate, betas=(0.9, 0.99), weight_decay=0.0)
-
-
-@contextmanager
-def stop_on_interrupt() -> Iterator[Callable[[], bool]]:
-    """Turn the first Ctrl-C into a flag; yields the function that reads it.
-
-    Outside the main thread, where Python can't handle signals, it never becomes true.
-    """
-    asked: list[int] = []
-
-    def remember(number: int, frame: FrameType | None) -> None:
-        asked.append(number)
-        signal.signal(signal.SIGINT, before)  # the second one stops at once
-
-    if threading.current_thread() is not threading.main_thread():
-        yield lambda: False
-        return
-    before = signal.signal(signal.SIGINT, remember)
-    try:
-        yield lambda: bool(asked)
-    finally:
-        signal.signal(signal.SIGINT, before)
-
-
-@contextmanager
-def progress_bar(shown: bool, total: int, done: int) -> Iterator[Callable[[int, Figures], None]]:
-    """Show a bar of training steps; yields ``update(step, figures)``."""
-    if not shown:
-        yield lambda step, figures: None
-        return
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeRemainingColumn,
-    )
-
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=Console(stderr=True)) as bar:
-        task = bar.add_task("training", total=total, completed=done)
-
-        def update_bar(step: int, figures: Figures) -> None:
-            turns = [value for key, value in figures.items() if key.endswith("/accuracy")]
-            shares = " → ".join(f"{100 * value:.0f}%" for value in turns)
-            bar.update(task, completed=step, description=f"training · right {shares}")
-
-        yield update_bar

@@ -26,7 +26,7 @@ class EnvOptions:
     path: str | None = None
     """A local file of the environment's own data set (GSM8K, MATH)."""
     split: str | None = None
-    """The split, such as train or test; by default the environment's own."""
+    """The split, such as train, validation or test; by default the environment's own."""
     verifier: str | None = None
     """Another verifier: a name of 'selfcorrect list', or module:attribute."""
     prompts: str | None = None

@@ -49,6 +49,12 @@ SOURCES: dict[str, Source] = {
         prompts="arithmetic",
         summary="Chains of + - * on digits, answer first (generated; needs no data)",
     ),
+    "toycode": Source(
+        "selfcorrect_env.datasets.toycode:load",
+        verifier="toycode",
+        prompts="toycode",
+        summary="Programs to finish in a toy language on digits (generated; needs no data)",
+    ),
     "gsm8k": Source(
         "selfcorrect_env.datasets.gsm8k:load",
         verifier="math",
@@ -133,7 +139,7 @@ def load_problems(name: str, *, split: str = "test", **options: Any) -> ProblemS
 
     Args:
         name: a name of `SOURCES` or of an entry point.
-        split: ``"train"`` or ``"test"``, or what the source calls its splits.
+        split: ``"train"``, ``"test"``, or what else the source calls its splits.
         options: of the named set; each is explained at the function that loads it.
 
     Raises:

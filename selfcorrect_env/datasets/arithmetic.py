@@ -4,8 +4,9 @@ A prompt such as ``"3+4*2-1="`` is worked strictly from left to right, and only 
 digit of every result is kept: 3+4 = 7, 7*2 = 14 → 4, 4-1 = 3. The reference is the final
 digit, ``"3"``; the metadata's ``results`` hold all of them, ``"743"``.
 
-A chain belongs to the test split or to the training split by a hash of its text alone,
-whatever the options and the seed. So no evaluation problem was ever trained on.
+A chain belongs to the training, the validation or the test split by a hash of its text alone,
+whatever the options and the seed. So no evaluation problem was ever trained on, and settings
+can be chosen on validation problems without a look at the test's.
 
 >>> problem = as_problem("3+4*2-1=")
 >>> problem.reference, problem.metadata["results"]
@@ -21,13 +22,13 @@ import re
 import numpy as np
 from numpy.typing import NDArray
 
-from selfcorrect_env.datasets.splits import SHARE, check_split, is_test
+from selfcorrect_env.datasets.splits import SHARES, check_split, split_of
 from selfcorrect_env.errors import ProblemSetError
 from selfcorrect_env.problems import ProblemSet
 from selfcorrect_env.types import Problem
 
 OPERATORS = "+-*"
-DEFAULT_SIZES = {"train": 20_000, "test": 4_000}
+DEFAULT_SIZES = {"train": 20_000, "validation": 2_000, "test": 4_000}
 """How many problems `load` gives when no ``size`` is asked for (fewer where fewer exist)."""
 
 _CHAIN = re.compile(r"[0-9](?:[-+*][0-9])+=")
@@ -62,7 +63,7 @@ def chains(
     Args:
         rng: where the draws come from.
         count: how many, at least 0.
-        split: ``"train"`` or ``"test"``.
+        split: ``"train"``, ``"validation"`` or ``"test"``.
         operations: number of operators in a chain, at least 1.
         multiply: probability of ``*`` at each place, in [0, 1]; ``+`` and ``-`` share the rest.
 
@@ -73,7 +74,7 @@ def chains(
     operations = _check(split, operations, multiply)
     wanted: list[str] = []
     while len(wanted) < count:
-        drawn = int((count - len(wanted)) / SHARE[split] * 1.05) + 16
+        drawn = int((count - len(wanted)) / SHARES[split] * 1.05) + 16
         digits = rng.integers(0, 10, (drawn, operations + 1), dtype=np.uint8)
         plus_or_minus = rng.integers(0, 2, (drawn, operations), dtype=np.uint8)
         signs = np.where(rng.random((drawn, operations)) < multiply, 2, plus_or_minus)
@@ -92,7 +93,8 @@ def load(
     """Build a set of distinct chains.
 
     Args:
-        split: ``"train"`` or ``"test"``: disjoint whatever the other arguments are.
+        split: ``"train"``, ``"validation"`` (for choosing settings) or ``"test"``: disjoint
+            whatever the other arguments are.
         size: number of problems; by default `DEFAULT_SIZES`, or all where fewer exist.
         operations: number of operators in a chain, at least 1: the difficulty.
         multiply: probability of ``*`` at each place, in [0, 1].
@@ -109,7 +111,7 @@ def load(
     wanted = DEFAULT_SIZES[split] if size is None else operator.index(size)
     rng = np.random.default_rng(seed)
     choices = (2 if multiply < 1 else 0) + (1 if multiply > 0 else 0)
-    existing = 10 ** (operations + 1) * choices**operations * SHARE[split]
+    existing = 10 ** (operations + 1) * choices**operations * SHARES[split]
     if 4 * wanted > existing:
         prompts = _sample_few(rng, wanted, split, operations, multiply)
         if size is not None and len(prompts) < size:
@@ -129,7 +131,7 @@ def load(
 
 
 def _check(split: str, operations: int, multiply: float) -> int:
-    check_split("arithmetic", split)
+    check_split("arithmetic", split, SHARES)
     if operator.index(operations) < 1:
         raise ProblemSetError(f"operations must be at least 1, got {operations}.")
     if not 0.0 <= multiply <= 1.0:
@@ -144,7 +146,7 @@ def _problem(prompt: str, results: str) -> Problem:
 
 
 def _of_split(prompts: list[str], split: str) -> list[str]:
-    return [prompt for prompt in prompts if is_test(prompt) == (split == "test")]
+    return [prompt for prompt in prompts if split_of(prompt) == split]
 
 
 def _write(digits: NDArray[np.integer], signs: NDArray[np.integer]) -> list[str]:

@@ -12,10 +12,14 @@ from collections.abc import Iterable
 from selfcorrect_env.errors import UnknownNameError
 
 SPLITS = ("train", "test")
-"""The splits of every set of this package."""
+"""The splits of a generated set that has two."""
 
-SHARE = {"train": 0.8, "test": 0.2}
-"""The share of all texts that fall to each split."""
+SHARES = {"train": 0.75, "validation": 0.05, "test": 0.2}
+"""The splits of a generated set that has three, each with its share of all texts.
+
+``"validation"`` is for choosing settings: it is cut out of the training share, so the test
+split is the same as where there are two.
+"""
 
 
 def digest(text: str) -> str:
@@ -26,6 +30,13 @@ def digest(text: str) -> str:
 def is_test(text: str) -> bool:
     """Whether a text belongs to the test split: one in five does, by its SHA-256."""
     return int(digest(text), 16) % 5 == 0
+
+
+def split_of(text: str) -> str:
+    """Return the split that a text belongs to in a set that has three (see `SHARES`)."""
+    if is_test(text):
+        return "test"
+    return "validation" if int(digest(text), 16) % 20 == 1 else "train"
 
 
 def check_split(name: str, split: str, known: Iterable[str] = SPLITS) -> None:

@@ -15,7 +15,7 @@ from selfcorrect_agents.checkpoint import (
 )
 from selfcorrect_agents.policy import Policy
 from selfcorrect_agents.training import build_optimizer
-from selfcorrect_env import CheckpointError
+from selfcorrect_env import CheckpointError, SelfCorrectEnv, play
 
 
 @pytest.fixture
@@ -42,6 +42,18 @@ def test_everything_comes_back(
     assert fresh.param_groups[0]["lr"] == 1e-3
     pairs = zip(optimizer.state.values(), fresh.state.values(), strict=True)
     assert all(torch.equal(a["exp_avg_sq"], b["exp_avg_sq"]) for a, b in pairs)
+
+
+def test_kept_episodes_come_back(
+    policy: Policy, optimizer: torch.optim.AdamW, env: SelfCorrectEnv, tmp_path: Path
+) -> None:
+    episodes = play(lambda conversation: "7", env, indices=[2, 0, 1])
+    folder = save_checkpoint(tmp_path, 7, policy, optimizer, episodes=episodes)
+    assert open_checkpoint(folder).episodes() == list(episodes)
+    (folder / "episodes.jsonl").write_text("")
+    with pytest.raises(CheckpointError, match=r"episodes\.jsonl"):
+        open_checkpoint(folder)
+    assert open_checkpoint(save_checkpoint(tmp_path, 8, policy, optimizer)).episodes() == []
 
 
 def test_the_newest_are_kept_and_leftovers_swept(

@@ -1,6 +1,7 @@
 """The update: which gradient it follows, what it leaves out, what it refuses."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,12 +11,25 @@ from torch.testing import assert_close
 
 from selfcorrect_agents import objectives
 from selfcorrect_agents.policy import Policy
-from selfcorrect_agents.reinforce import LOGGED, KLTerm, Objective, score, update
+from selfcorrect_agents.reinforce import (
+    LOGGED,
+    Batch,
+    KLTerm,
+    Objective,
+    Unit,
+    batch_loss,
+    check_kl_term,
+    score,
+    turn_advantages,
+    turn_kl,
+    update,
+)
 from selfcorrect_agents.rollout import Rollout, collect
 from selfcorrect_agents.training import build_optimizer
 from selfcorrect_env import SelfCorrectEnv, SelfCorrectVectorEnv
 
-KINDS: list[KLTerm] = ["full_loss", "k1_reward", "k2_loss"]
+KINDS: list[KLTerm] = ["full_loss", "k1_reward", "k2_reward", "k3_reward", "k2_loss", "k3_loss"]
+BETAS = (0.3, 0.1)
 
 
 def roll(policy: Policy, env: SelfCorrectEnv, samples: int = 4) -> Rollout:
@@ -42,62 +56,100 @@ def moved(policy: Policy) -> Policy:
 def gradient(
     policy: Policy,
     reference: Policy,
-    rollout: Rollout,
-    rewards: torch.Tensor,
+    batches: Sequence[Batch],
+    objective: Objective | None = None,
     **how: Any,
 ) -> torch.Tensor:
     """The gradient of one update, flat; the weights stay as they are."""
-    objective = Objective(
-        betas=how.pop("betas", (0.3, 0.1)), gamma=how.pop("gamma", 0.0), kl=how.pop("kl", KINDS[0])
-    )
     optimizer = build_optimizer(policy.model, 0.0)
-    update(policy, reference, optimizer, rollout, rewards, objective, max_grad_norm=1e9, **how)
+    update(
+        policy,
+        reference,
+        optimizer,
+        batches,
+        objective or Objective(),
+        max_grad_norm=1e9,
+        **how,
+    )
     grads = [weight.grad for weight in policy.model.parameters()]
     return torch.cat([grad.flatten() for grad in grads if grad is not None])
+
+
+def batch_of(
+    rollout: Rollout, rewards: torch.Tensor, betas: Sequence[float] = BETAS
+) -> list[Batch]:
+    return [Batch(rollout=rollout, rewards=rewards, betas=betas)]
 
 
 def random_rewards(rollout: Rollout) -> torch.Tensor:
     return torch.rand(rollout.scores.shape, generator=torch.Generator().manual_seed(7))
 
 
-@pytest.mark.parametrize("kl", KINDS)
-@pytest.mark.parametrize("rows", [1, 5, 7])
+@pytest.mark.parametrize(
+    ("kl", "unit"),
+    [
+        ("full_loss", "sequence"),
+        ("full_loss", "token"),
+        ("k1_reward", "sequence"),
+        ("k2_loss", "token"),
+    ],
+)
+@pytest.mark.parametrize("rows", [1, 5])
 def test_small_forward_passes_add_up(
-    policy: Policy, env: SelfCorrectEnv, kl: KLTerm, rows: int
+    policy: Policy, env: SelfCorrectEnv, kl: KLTerm, rows: int, unit: Unit
 ) -> None:
     rollout, reference = roll(policy, env), moved(policy)
     rollout.judged[[0, 5, 6]] = False
-    rewards = random_rewards(rollout)
-    whole = gradient(policy, reference, rollout, rewards, kl=kl)
-    parts = gradient(policy, reference, rollout, rewards, kl=kl, rows_per_forward=rows)
+    batches, objective = batch_of(rollout, random_rewards(rollout)), Objective(kl=kl, unit=unit)
+    whole = gradient(policy, reference, batches, objective)
+    parts = gradient(policy, reference, batches, objective, rows_per_forward=rows)
     assert whole.abs().max() > 1e-3
     assert_close(parts, whole, atol=1e-5, rtol=1e-4)
 
 
+@pytest.mark.parametrize("unit", ["sequence", "token"])
 @pytest.mark.parametrize("kl", KINDS)
 def test_the_gradient_is_that_of_the_equation(
-    policy: Policy, env: SelfCorrectEnv, kl: KLTerm
+    policy: Policy, env: SelfCorrectEnv, kl: KLTerm, unit: Unit
 ) -> None:
     """Written out episode by episode: −Σ_t (A_t ∇log π_t − β_t ∇KL_t), averaged."""
     rollout, reference = roll(policy, env), moved(policy)
-    rewards, betas = random_rewards(rollout), (0.3, 0.1)
-    ours = gradient(policy, reference, rollout, rewards, kl=kl, betas=betas)
+    rewards = random_rewards(rollout)
+    ours = gradient(policy, reference, batch_of(rollout, rewards), Objective(kl=kl, unit=unit))
     scores = score(policy, reference, rollout, slice(None))
+    logps, refs = rollout.turn_sum(scores.logps), rollout.turn_sum(scores.ref_logps)
+    returns = rewards.clone()
+    if kl.endswith("reward"):
+        returns -= torch.tensor(BETAS) * turn_kl(scores, rollout, kl[:2], slice(None)).detach()
     total = torch.zeros(())
     for row in range(12):
         others = [j for j in range(12) if j // 4 == row // 4 and j != row]
         for t in (0, 1):
-            advantage = rewards[row, t] - rewards[others, t].mean()
-            k1 = (scores.logps - scores.ref_logps)[row, t]
+            advantage = returns[row, t] - returns[others, t].mean()
+            tokens = rollout.mask[row] & (rollout.turn == t)
+            k = (scores.logps - scores.ref_logps)[row, tokens]
             penalty = {
-                "full_loss": scores.kl[row, t],
-                "k1_reward": k1.detach() * scores.logps[row, t],
-                "k2_loss": k1**2 / 2,
-            }[kl]
-            total = total - (advantage * scores.logps[row, t] - betas[t] * penalty) / 12
+                "full_loss": scores.kl[row, tokens].sum(),
+                "k2_loss": (logps - refs)[row, t] ** 2 / 2,
+                "k3_loss": (torch.exp(-k) - 1 + k).sum(),
+            }.get(kl, torch.zeros(()))
+            total = total - (advantage * logps[row, t] - BETAS[t] * penalty) / 12
+    if unit == "token":  # every token of the batch weighs the same
+        total = total / (rollout.tokens / 12)
     weights = list(policy.model.parameters())
     expected = torch.cat([g.flatten() for g in torch.autograd.grad(total, weights)])
     assert_close(ours, expected, atol=1e-5, rtol=1e-4)
+
+
+def test_episodes_of_several_batches_count_alike(policy: Policy, env: SelfCorrectEnv) -> None:
+    """8 judged episodes of one batch and 3 of another: the mean over all 11."""
+    rollout, reference = roll(policy, env), moved(policy)
+    one, two = rollout.of_problems([0, 2]), rollout.of_problems([1])
+    two.judged[3] = False
+    batches = [*batch_of(one, random_rewards(one)), *batch_of(two, 2 * random_rewards(two))]
+    ours = gradient(policy, reference, batches)
+    apart = [gradient(policy, reference, [batch]) for batch in batches]
+    assert_close(ours, (8 * apart[0] + 3 * apart[1]) / 11, atol=1e-6, rtol=1e-4)
 
 
 def perturbed(rewards: torch.Tensor) -> torch.Tensor:
@@ -109,12 +161,14 @@ def perturbed(rewards: torch.Tensor) -> torch.Tensor:
 def gradient_of_logits(
     policy: Policy, rollout: Rollout, rewards: torch.Tensor, gamma: float
 ) -> torch.Tensor:
-    columns = rollout.columns
+    """Of the whole loss, by the logits at the sampled tokens."""
+    scores = score(policy, policy, rollout, slice(None))
+    columns, objective = rollout.columns, Objective(gamma=gamma)
     logits = policy.logits(rollout.ids, rollout.attention_mask, columns).detach().requires_grad_()
-    tokens = objectives.token_logps(logits, rollout.ids[:, columns])
-    advantages = objectives.leave_one_out(objectives.reward_to_go(rewards, gamma), 4)
-    logps = rollout.turn_sum(tokens)
-    loss = objectives.policy_gradient_loss(logps, advantages, rollout.judged)
+    scores = replace(scores, logps=objectives.token_logps(logits, rollout.ids[:, columns]))
+    batch = Batch(rollout=rollout, rewards=rewards, betas=(0.0, 0.0))
+    advantages = turn_advantages(batch, objective)
+    loss = batch_loss(scores, batch, advantages, replace(objective, kl="k2_loss"), slice(None))
     return torch.autograd.grad(loss, logits)[0]
 
 
@@ -139,9 +193,9 @@ def test_unjudged_episodes_have_no_part_in_the_gradient(
     rollout, reference = roll(policy, env), moved(policy)
     rollout.judged[[0, 9]] = False
     rewards = random_rewards(rollout)
-    expected = gradient(policy, reference, rollout, rewards, rows_per_forward=rows)
+    expected = gradient(policy, reference, batch_of(rollout, rewards), rows_per_forward=rows)
     rewards[[0, 9]] = 1e6
-    ours = gradient(policy, reference, rollout, rewards, rows_per_forward=rows)
+    ours = gradient(policy, reference, batch_of(rollout, rewards), rows_per_forward=rows)
     assert torch.equal(ours, expected)
 
 
@@ -151,7 +205,14 @@ def test_every_turn_needs_its_beta(
 ) -> None:
     rollout = roll(policy, env)
     with pytest.raises(ValueError, match="one coefficient for each turn"):
-        gradient(policy, policy, rollout, rollout.scores, betas=betas)
+        batch_of(rollout, rollout.scores, betas)
+
+
+def test_k1_as_a_loss_is_refused_with_its_reason() -> None:
+    with pytest.raises(ValueError, match="expected gradient of k1 as a loss is zero"):
+        check_kl_term("k1_loss")
+    with pytest.raises(ValueError, match="one of full_loss"):
+        check_kl_term("k4_loss")
 
 
 def test_a_gradient_that_is_not_finite_changes_no_weight(
@@ -161,7 +222,22 @@ def test_a_gradient_that_is_not_finite_changes_no_weight(
     before = [weight.clone() for weight in policy.model.parameters()]
     rewards = torch.full_like(rollout.scores, float("nan"))
     with pytest.raises(RuntimeError, match="non-finite"):
-        gradient(policy, policy, rollout, rewards)
+        gradient(policy, policy, batch_of(rollout, rewards))
+    assert all(map(torch.equal, before, policy.model.parameters()))
+
+
+def test_a_step_in_which_nothing_was_judged_is_skipped(policy: Policy, env: SelfCorrectEnv) -> None:
+    rollout = roll(policy, env)
+    rollout.judged[:] = False
+    before = [weight.clone() for weight in policy.model.parameters()]
+    figures = update(
+        policy,
+        policy,
+        build_optimizer(policy.model, 1.0),
+        batch_of(rollout, rollout.scores),
+        Objective(),
+    )
+    assert figures == {"train/unjudged": 12.0, "train/skipped": 1.0}
     assert all(map(torch.equal, before, policy.model.parameters()))
 
 
@@ -169,9 +245,11 @@ def test_every_figure_is_explained_and_none_is_missing(policy: Policy, env: Self
     rollout = roll(policy, env)
     optimizer = build_optimizer(policy.model, 1e-3)
     figures = update(
-        policy, moved(policy), optimizer, rollout, rollout.scores, Objective(betas=(0.1, 0.1))
+        policy, moved(policy), optimizer, batch_of(rollout, rollout.scores), Objective()
     )
     explained = {key.format(t=t) for key in LOGGED for t in (1, 2)} - {"train/skipped"}
-    assert set(figures) == explained
+    assert set(figures) == explained - {"episodes", "tokens"}  # the trainer's
     assert figures["t1/kl"] > 0
-    assert figures["t2/tokens"] == rollout.turn_sum(rollout.mask.float())[:, 1].mean()
+    assert figures["t2/tokens"] == pytest.approx(
+        rollout.turn_sum(rollout.mask.float())[:, 1].mean()
+    )

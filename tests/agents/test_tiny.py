@@ -4,6 +4,7 @@ import threading
 from dataclasses import fields, replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -11,7 +12,7 @@ from selfcorrect_agents import tiny
 from selfcorrect_agents.policy import Policy
 from selfcorrect_agents.tiny import IGNORED, TinyConfig
 from selfcorrect_env.datasets.arithmetic import load, solve
-from selfcorrect_env.datasets.splits import is_test
+from selfcorrect_env.datasets.splits import split_of
 from selfcorrect_env.prompts import PROMPTS
 
 SMALL = TinyConfig(hidden_size=16, layers=1, heads=2, steps=3, rows=8)
@@ -88,9 +89,42 @@ def test_the_corpus_says_what_its_configuration_says() -> None:
     assert abs(fixed / wrong - 0.2) < 5 * (0.16 / wrong) ** 0.5
 
 
-def test_no_problem_of_the_test_split_is_ever_taught() -> None:
+def test_slips_are_as_many_as_asked_for_and_the_rest_of_the_working_follows_from_them() -> None:
+    """Shares within 5 standard errors (false alarm: below 1e-6 each, and seeded)."""
+    config = TinyConfig(slips=0.3, first_right=0.5, copy=0.5, fix=0.2)
+    texts, masked = tiny.corpus(config, 8000)
+    plain, plain_masked = tiny.corpus(replace(config, slips=0.0), 8000)
+    assert (masked == plain_masked).all()
+    slips: dict[int, list[bool]] = {1: [], 2: []}
+    at_step = [0, 0, 0]
+    for text, without in zip(texts, plain, strict=True):
+        question, _, replies = text.partition("=")
+        chain = question.rpartition("\n")[2]
+        right = solve(chain + "=")
+        replies = replies.replace(PROMPTS["arithmetic"].correction, "").split("<eos>")[:-1]
+        same = without.partition("=")[2].replace(PROMPTS["arithmetic"].correction, "")
+        assert [r[0] for r in replies] == [r[0] for r in same.split("<eos>")[:-1]]
+        for turn, reply in enumerate(replies, 1):
+            value, wrong_steps = chain[0], []
+            for step, result in enumerate(reply[1:]):
+                if solve(f"{value}{chain[2 * step + 1 : 2 * step + 3]}=") != result:
+                    wrong_steps.append(step)
+                value = result
+            assert len(wrong_steps) == (reply[1:] != right)
+            slips[turn].append(bool(wrong_steps))
+            for step in wrong_steps:
+                at_step[step] += 1
+    for turn, found in slips.items():
+        assert len(found) == (8000 if turn == 1 else 4000)
+        assert abs(np.mean(found) - 0.3) < 5 * (0.21 / len(found)) ** 0.5
+    both = np.mean(np.logical_and(slips[1][1::2], slips[2]))  # the turns slip independently
+    assert abs(both - 0.09) < 5 * (0.09 * 0.91 / 4000) ** 0.5
+    assert all(abs(n - sum(at_step) / 3) < 5 * (sum(at_step) * 2 / 9) ** 0.5 for n in at_step)
+
+
+def test_problems_of_the_training_split_alone_are_taught() -> None:
     for text in tiny.corpus(TinyConfig(), 2000)[0]:
-        assert not is_test(text.partition("=")[0].rpartition("\n")[2] + "=")
+        assert split_of(text.partition("=")[0].rpartition("\n")[2] + "=") == "train"
 
 
 def test_the_same_configuration_gives_the_same_weights_on_any_number_of_threads() -> None:
@@ -111,7 +145,14 @@ def test_the_same_configuration_gives_the_same_weights_on_any_number_of_threads(
 
 def test_the_key_covers_every_field_and_the_corpus(monkeypatch: pytest.MonkeyPatch) -> None:
     key = SMALL.key
-    changes = {"hidden_size": 32, "heads": 1, "copy": 0.5, "fix": 0.1, "first_right": 0.4}
+    changes = {
+        "hidden_size": 32,
+        "heads": 1,
+        "copy": 0.5,
+        "fix": 0.1,
+        "first_right": 0.4,
+        "slips": 0.3,
+    }
     for field in fields(TinyConfig):
         value = changes.get(field.name, getattr(SMALL, field.name) * 2 or 1)
         assert replace(SMALL, **{field.name: value}).key != key, field.name
@@ -133,6 +174,7 @@ def test_the_key_covers_every_field_and_the_corpus(monkeypatch: pytest.MonkeyPat
         {"copy": 0.9, "fix": 0.2},
         {"first_right": 1.5},
         {"learning_rate": 0.0},
+        {"slips": 1.0},
         {"seed": -1},
     ],
 )

@@ -19,6 +19,7 @@ from selfcorrect_agents.score import SCoRe, SCoReConfig
 from selfcorrect_env import CheckpointError, SelfCorrectEnv
 
 SMALL = {"problems_per_step": 4, "samples": 4, "max_new_tokens": 4, "checkpoint_every": 2}
+SHORT = {"problems_per_step": 16, "max_new_tokens": 3}
 
 
 def digit_seven(problem: object, response: str) -> bool:
@@ -37,16 +38,17 @@ def digit_seven(problem: object, response: str) -> bool:
                 stage_two_learning_rate=1e-2,
                 beta_1=0.0,
                 beta_2=0.01,
+                **SHORT,
             ),
         ),
-        (MultiTurnRL, MultiTurnRLConfig(steps=40, learning_rate=1e-2, beta_1=0.0)),
+        (MultiTurnRL, MultiTurnRLConfig(steps=40, learning_rate=1e-2, beta_1=0.0, **SHORT)),
     ],
 )
 def test_identity(policy: Policy, method: type, config: object) -> None:
     """Each method learns to say 7 at the second attempt; by chance 1 of 20 tokens is a 7.
 
     Seeded, so a false alarm needs a change of the random streams; a policy that did not learn
-    stays near 5% and passes 60% of 256 episodes with probability below 1e-100.
+    stays near 5% and passes 60% of 128 episodes with probability below 1e-60.
     """
     env = SelfCorrectEnv("arithmetic", split="train", size=200, verifier=digit_seven)
     history = method(policy).learn(env, config)

@@ -13,8 +13,8 @@ from selfcorrect_agents.comparison.clock import read_seconds
 from selfcorrect_agents.comparison.config import CompareConfig, MethodConfig
 from selfcorrect_agents.comparison.contestants import Contestant
 from selfcorrect_agents.comparison.sampling import ScalingCurves, read_curves
+from selfcorrect_agents.config import OnPolicyConfig
 from selfcorrect_agents.logging import read_metrics
-from selfcorrect_agents.training import OnPolicyConfig
 from selfcorrect_env import Episode, Report
 from selfcorrect_env.edits import edit_distance_ratio
 from selfcorrect_env.errors import CheckpointError

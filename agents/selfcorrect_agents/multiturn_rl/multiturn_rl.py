@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
-from selfcorrect_agents.agent import LanguageModelAgent
-from selfcorrect_agents.logging import RunFolder
-from selfcorrect_agents.training import Figures, OnPolicyConfig, Trainer, check
-from selfcorrect_env import SelfCorrectEnv
+import torch
+
+from selfcorrect_agents.config import OnPolicyConfig, above_zero, at_least
+from selfcorrect_agents.credit import own_turn
+from selfcorrect_agents.training import Stage, TrainedAgent, Trainer
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,15 +20,28 @@ class MultiTurnRLConfig(OnPolicyConfig):
     """Steps, ≥ 1."""
     beta_1: float = 0.02
     """β₁, the KL coefficient of every turn, ≥ 0; the paper: 0.01 (table 5)."""
+    later_scale: float = 1.0
+    """Factor on the reward of every attempt but the first, > 0. 1 is plain RL; 1 + α weighs
+    later attempts as SCoRe's bonus does in expectation: a control, not a method of the paper."""
 
     def __post_init__(self) -> None:
         """Refuse what can't be meant."""
         super().__post_init__()
-        check(self.steps >= 1, "steps", "at least 1", self.steps)
-        check(self.beta_1 >= 0, "beta_1", "at least 0", self.beta_1)
+        at_least(self, 1, "steps")
+        at_least(self, 0, "beta_1")
+        above_zero(self, "later_scale")
+
+    @property
+    def total_steps(self) -> int:
+        """Number of steps of a whole run."""
+        return self.steps
+
+    def steps_within(self, steps: int) -> dict[str, Any]:
+        """Return the field that makes a run ``steps`` long."""
+        return {"steps": steps}
 
 
-class MultiTurnRL(LanguageModelAgent):
+class MultiTurnRL(TrainedAgent):
     """A policy that is rewarded for both attempts alike (section 3, equation 2).
 
     The paper finds that it collapses: it learns to answer better at once, and then to
@@ -36,29 +50,16 @@ class MultiTurnRL(LanguageModelAgent):
 
     Learning: ClassVar[type[MultiTurnRLConfig]] = MultiTurnRLConfig
 
-    def learn(
-        self,
-        env: SelfCorrectEnv,
-        config: MultiTurnRLConfig | None = None,
-        *,
-        run: RunFolder | None = None,
-        progress: bool = False,
-    ) -> list[Figures]:
-        """Train the policy in place; returns one dict of figures for each step.
+    attempts: ClassVar[int | None] = None
 
-        Args:
-            env: where episodes are played; problems come from its problem set.
-            config: the configuration; the default one where None.
-            run: a folder to log to, save to and resume from.
-            progress: whether to show a progress bar.
-
-        Raises:
-            KeyboardInterrupt: Ctrl-C, after a checkpoint was written.
-        """
-        config = config or MultiTurnRLConfig()
-        trainer = Trainer(self.policy, env, config, run, progress)
+    def train(self, trainer: Trainer, config: MultiTurnRLConfig) -> None:
+        """Equation 2 on every attempt."""
+        scale = torch.tensor([1.0] + [config.later_scale] * (trainer.attempts - 1))
+        stage = Stage(
+            rewards=lambda scores: scores * scale.to(scores.device),
+            betas=[config.beta_1] * trainer.attempts,
+            reach=own_turn(trainer.attempts),
+            learning_rate=config.learning_rate,
+        )
         for step in trainer.steps(config.steps):
-            rollout = trainer.collect(step)
-            betas = [config.beta_1] * rollout.turns
-            trainer.update(step, rollout, rewards=rollout.scores, betas=betas)
-        return trainer.history
+            trainer.learn_from(step, stage)

@@ -1,5 +1,6 @@
-"""SCoRe: two-stage on-policy reinforcement learning of self-correction."""
+"""SCoRe: self-correction by two-stage reinforcement learning."""
 
-from selfcorrect_agents.score.score import SCoRe, SCoReConfig
+from selfcorrect_agents.score.config import SCoReConfig
+from selfcorrect_agents.score.score import SCoRe
 
 __all__ = ["SCoRe", "SCoReConfig"]

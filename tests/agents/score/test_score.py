@@ -1,5 +1,6 @@
 """SCoRe: its two stages, and what it refuses."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -8,8 +9,9 @@ import torch
 from selfcorrect_agents.policy import Policy
 from selfcorrect_agents.rollout import Rollout
 from selfcorrect_agents.score import SCoRe, SCoReConfig
-from selfcorrect_agents.score.score import second_attempt_only
-from selfcorrect_agents.training import LearningError, Trainer
+from selfcorrect_agents.score.score import second_attempt_only, stage_one, stage_two
+from selfcorrect_agents.supervised import Fitting
+from selfcorrect_agents.training import LearningError, Stage, Trainer
 from selfcorrect_env import SelfCorrectEnv
 
 SMALL = {"problems_per_step": 2, "samples": 2, "max_new_tokens": 3}
@@ -20,39 +22,124 @@ def test_stage_one_rewards_the_second_attempt_alone() -> None:
     assert second_attempt_only(scores).tolist() == [[0, 0], [0, 1], [0, 1]]
 
 
-def test_each_step_has_its_stage(
-    policy: Policy, env: SelfCorrectEnv, monkeypatch: pytest.MonkeyPatch
+SCORES = torch.tensor([[1.0, 0.0], [0.0, 1.0], [1.0, 1.0], [0.0, 0.0]])
+
+
+def test_stage_one_is_equation_3() -> None:
+    stage = stage_one(SCoReConfig(beta_1=0.01, beta_2=0.1, learning_rate=1e-3, alpha=10.0))
+    assert stage.betas == pytest.approx((0.11, 0.01))
+    assert stage.rewards(SCORES).tolist() == [[0, 0], [0, 1], [0, 1], [0, 0]]
+    assert stage.reach == [[], [1]]
+    assert stage.learning_rate == 1e-3
+
+
+@pytest.mark.parametrize(
+    ("alpha", "shaping", "second", "reach"),
+    [
+        (10.0, "progress", [-10, 11, 1, 0], [[0, 1], [1]]),
+        (0.0, "progress", [0, 1, 1, 0], [[0], [1]]),
+        (10.0, "scale", [0, 11, 11, 0], [[0], [1]]),
+        (0.0, "scale", [0, 1, 1, 0], [[0], [1]]),
+    ],
+)
+def test_stage_two_is_equations_4_and_5(
+    alpha: float, shaping: Any, second: list[float], reach: list[list[int]]
 ) -> None:
-    """Watches what `learn` asks of the trainer, which then does it."""
+    config = SCoReConfig(
+        beta_1=0.01, beta_2=0.1, alpha=alpha, shaping=shaping, stage_two_learning_rate=1e-5
+    )
+    stage = stage_two(config)
+    assert stage.betas == (0.01, 0.01)
+    assert stage.rewards(SCORES)[:, 0].tolist() == [1, 0, 1, 0]
+    assert stage.rewards(SCORES)[:, 1].tolist() == second
+    assert stage.reach == reach
+    assert stage.learning_rate == 1e-5
+
+
+def watched(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+    """Write down what `learn` asks of the trainer, which then does it."""
     asked: list[dict[str, Any]] = []
     real = Trainer.update
 
-    def watch(self: Trainer, step: int, rollout: Rollout, **how: Any) -> Any:
-        asked.append({"scores": rollout.scores, **how})
-        return real(self, step, rollout, **how)
+    def watch(self: Trainer, step: int, stage: Stage, rollouts: Sequence[Rollout]) -> Any:
+        figures = real(self, step, stage, rollouts)
+        rates = {group["lr"] for group in self.optimizer.param_groups}
+        asked.append({"step": step, "stage": stage, "rollouts": list(rollouts), "rates": rates})
+        return figures
 
     monkeypatch.setattr(Trainer, "update", watch)
+    return asked
+
+
+def starts_low(problem: object, text: str) -> bool:
+    return text.startswith(("1", "2"))
+
+
+def test_each_step_has_its_stage_in_every_round(
+    policy: Policy, env: SelfCorrectEnv, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = watched(monkeypatch)
     config = SCoReConfig(
         stage_one_steps=2,
         stage_two_steps=1,
-        alpha=10.0,
-        beta_1=0.01,
-        beta_2=0.1,
+        rounds=2,
+        learning_rate=1e-3,
         stage_two_learning_rate=1e-5,
         **SMALL,
     )
-    env = SelfCorrectEnv(env.problems, verifier=lambda problem, text: text.startswith(("1", "2")))
-    SCoRe(policy).learn(env, config)
-    assert len(asked) == 3
-    for step in asked[:2]:
-        assert list(step["betas"]) == pytest.approx([0.11, 0.01])
-        assert torch.equal(step["rewards"], second_attempt_only(step["scores"]))
-        assert step.get("learning_rate") is None
-    scores = asked[2]["scores"]
-    assert list(asked[2]["betas"]) == [0.01, 0.01]
-    assert asked[2]["learning_rate"] == 1e-5
-    assert torch.equal(asked[2]["rewards"][:, 0], scores[:, 0])
-    assert torch.equal(asked[2]["rewards"][:, 1], 11 * scores[:, 1] - 10 * scores[:, 0])
+    SCoRe(policy).learn(SelfCorrectEnv(env.problems, verifier=starts_low), config)
+    assert [call["step"] for call in asked] == list(range(6))
+    assert [call["rates"] for call in asked] == 2 * [{1e-3}, {1e-3}, {1e-5}]
+    for call, second in zip(asked, 2 * [False, False, True], strict=True):
+        expected = stage_two(config) if second else stage_one(config)
+        assert call["stage"].betas == expected.betas
+        assert call["stage"].reach == expected.reach
+        assert torch.equal(call["stage"].rewards(SCORES), expected.rewards(SCORES))
+        (rollout,) = call["rollouts"]
+        assert len(rollout.scores) == config.episodes_per_step
+        assert set(rollout.turn.tolist()) == {0, 1}
+
+
+def test_offline_prompts_are_the_bases_and_train_the_second_attempt_alone(
+    policy: Policy, env: SelfCorrectEnv, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = watched(monkeypatch)
+    config = SCoReConfig(
+        stage_one_steps=1,
+        stage_two_steps=2,
+        offline_share=0.25,
+        problems_per_step=4,
+        samples=2,
+        max_new_tokens=3,
+    )
+    env = SelfCorrectEnv(env.problems, verifier=starts_low)
+    history = SCoRe(policy).learn(env, config)
+    assert config.offline_problems == 1
+    assert [len(call["rollouts"]) for call in asked] == [1, 2, 2]
+    for call in asked[1:]:
+        own, offline = call["rollouts"]
+        assert (len(own.scores), len(offline.scores)) == (6, 2)
+        assert set(own.turn.tolist()) == {0, 1}
+        assert set(offline.turn.tolist()) == {1}
+    assert [row["episodes"] for row in history] == [8, 16, 24]
+    assert "offline/t1/accuracy" in history[1]
+    assert "offline/t1/accuracy" not in history[0]
+
+
+def test_star_may_take_the_place_of_stage_two(
+    policy: Policy, env: SelfCorrectEnv, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Stage I learns by gradient; stage II gathers, and fits at the end of each third."""
+    asked = watched(monkeypatch)
+    monkeypatch.setattr(SCoReConfig, "star_fitting", Fitting(most_steps=2))
+    config = SCoReConfig(
+        stage_one_steps=1, stage_two_steps=7, stage_two="star", **(SMALL | {"samples": 8})
+    )
+    history = SCoRe(policy).learn(SelfCorrectEnv(env.problems, verifier=starts_low), config)
+    assert [call["step"] for call in asked] == [0]
+    assert [step for step, row in enumerate(history) if "fit/traces" in row] == [2, 5, 7]
+    assert [step for step in range(8) if config.star_fits(step)] == [2, 5, 7]
+    assert [row["episodes"] for row in history] == [16 * (i + 1) for i in range(8)]
 
 
 @pytest.mark.parametrize("attempts", [1, 3])
@@ -81,11 +168,38 @@ def test_another_number_of_attempts_is_refused(policy: Policy, attempts: int) ->
         ("alpha", -1.0),
         ("beta_1", float("nan")),
         ("beta_2", -0.1),
+        ("shaping", "none"),
+        ("stage_two", "sft"),
+        ("rounds", 0),
+        ("offline_share", 1.0),
+        ("offline_share", -0.1),
     ],
 )
 def test_a_configuration_that_cannot_be_meant_is_refused(field: str, value: float) -> None:
     with pytest.raises(ValueError, match=f"{field} must be"):
         SCoReConfig(**{field: value})  # type: ignore[arg-type]
+
+
+def test_star_is_refused_where_it_has_no_place() -> None:
+    with pytest.raises(ValueError, match="rounds must be 1 where stage_two is 'star'"):
+        SCoReConfig(stage_two="star", rounds=2)
+    with pytest.raises(ValueError, match="stage_two_steps must be at least 3"):
+        SCoReConfig(stage_two="star", stage_two_steps=2)
+    with pytest.raises(ValueError, match=r"stage_one_steps \+ stage_two_steps must be at least 1"):
+        SCoReConfig(stage_one_steps=0, stage_two_steps=0)
+
+
+def test_ablations_keep_the_number_of_steps() -> None:
+    """Table 4: the same budget for each."""
+    config = SCoReConfig(stage_one_steps=70, stage_two_steps=20, learning_rate=1e-3)
+    variants = [config.without_stage_one(), config.without_shaping(), config.with_star()]
+    assert {variant.episodes for variant in variants} == {config.episodes}
+    one, shaping, star = variants
+    assert (one.stage_one_steps, one.stage_two_steps) == (0, 90)
+    assert one.stage_two_learning_rate == 1e-3
+    assert (shaping.alpha, shaping.stage_one_steps) == (0.0, 70)
+    assert (star.stage_two, star.stage_one_steps, star.stage_two_steps) == ("star", 60, 30)
+    assert all(one.in_stage_one(step) is False for step in range(90))
 
 
 def test_published_settings() -> None:

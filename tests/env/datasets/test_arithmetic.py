@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from selfcorrect_env.datasets import load_problems
 from selfcorrect_env.datasets.arithmetic import as_problem, chains, load, solve
-from selfcorrect_env.datasets.splits import is_test
+from selfcorrect_env.datasets.splits import SHARES, is_test, split_of
 from selfcorrect_env.errors import ProblemSetError, UnknownNameError
 
 CHAINS = st.lists(st.integers(0, 9), min_size=2, max_size=9).flatmap(
@@ -58,14 +58,17 @@ def test_problems_carry_their_solution():
     st.integers(0, 2**32),
     st.integers(1, 50),
 )
-def test_no_test_problem_is_ever_trained_on(operations, multiply, seed, size):
-    rng = np.random.default_rng(seed)
+def test_no_problem_is_in_two_splits(operations, multiply, seed, size):
     shape = {"operations": operations, "multiply": multiply}
-    trained = set(chains(rng, size, split="train", **shape))
-    tested = {p.prompt for p in load("test", seed=seed, **shape)}
-    assert not trained & tested
-    assert not any(map(is_test, trained))
-    assert all(map(is_test, tested))
+    drawn = {
+        split: set(chains(np.random.default_rng(seed), size, split=split, **shape))
+        for split in ("train", "validation")
+    }
+    loaded = {split: {p.prompt for p in load(split, seed=seed, **shape)} for split in SHARES}
+    for found in (drawn, loaded):
+        for split, prompts in found.items():
+            assert {split_of(prompt) for prompt in prompts} == {split}
+    assert all(map(is_test, loaded["test"]))
 
 
 def test_the_split_is_by_sha256_of_the_text():
@@ -84,9 +87,10 @@ def test_problems_are_distinct(operations, size):
 
 def test_default_sizes():
     assert len(load_problems("arithmetic")) == 4_000
+    assert len(load_problems("arithmetic", split="validation")) == 2_000
     assert len(load_problems("arithmetic", split="train")) == 20_000
-    both = {p.prompt for split in ("train", "test") for p in load(split, operations=1)}
-    assert len(both) == 300  # every chain of one operation
+    every = {p.prompt for split in SHARES for p in load(split, operations=1)}
+    assert len(every) == 300  # every chain of one operation
 
 
 @pytest.mark.parametrize("multiply", [0.0, 0.2, 0.5, 1.0])
@@ -113,7 +117,7 @@ def test_seeds():
 @pytest.mark.parametrize(
     ("options", "error", "message"),
     [
-        ({"split": "validation"}, UnknownNameError, "Known: test, train"),
+        ({"split": "valid"}, UnknownNameError, "Known: test, train, validation"),
         ({"size": 0}, ProblemSetError, "size must be at least 1"),
         ({"operations": 0}, ProblemSetError, "operations must be at least 1"),
         ({"multiply": 1.5}, ProblemSetError, "multiply is a probability"),

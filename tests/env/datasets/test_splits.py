@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from selfcorrect_env.datasets.splits import check_split, digest, is_test
+from selfcorrect_env.datasets.splits import SHARES, check_split, digest, is_test, split_of
 from selfcorrect_env.errors import UnknownNameError
 
 
@@ -19,9 +19,26 @@ def test_known_values():
     assert [text for text in "abcdefghij" if is_test(text)] == ["a", "c", "i", "j"]
 
 
+@given(st.text(st.characters(codec="utf-8")))
+def test_the_validation_split_is_cut_out_of_the_training_share(text):
+    number = int(digest(text), 16)
+    assert (split_of(text) == "test") == is_test(text)
+    assert (split_of(text) == "validation") == (number % 20 == 1)
+
+
+def test_the_shares_of_three_splits():
+    """Within five standard errors (false alarm below 1e-6 each; the texts are fixed)."""
+    found = [split_of(str(i)) for i in range(20_000)]
+    assert sum(SHARES.values()) == 1
+    for split, share in SHARES.items():
+        assert abs(found.count(split) / 20_000 - share) < 5 * (share * (1 - share) / 20_000) ** 0.5
+
+
 def test_unknown_splits():
     check_split("x", "train")
     with pytest.raises(
         UnknownNameError, match=r"Unknown split of 'x' 'trian'\. Did you mean 'train'"
     ):
         check_split("x", "trian")
+    with pytest.raises(UnknownNameError, match="Known: test, train, validation"):
+        check_split("x", "tuning", SHARES)

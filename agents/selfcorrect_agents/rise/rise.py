@@ -1,0 +1,75 @@
+"""RISE-style self-distillation (Qu et al., "Recursive Introspection", arXiv 2407.18219)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from selfcorrect_agents.config import above_zero
+from selfcorrect_agents.supervised import SupervisedConfig, imitate
+from selfcorrect_agents.traces import Trace, by_problem, consecutive, is_right, paired_with
+from selfcorrect_agents.training import TrainedAgent, Trainer
+from selfcorrect_env import Episode
+
+
+@dataclass(frozen=True, kw_only=True)
+class RISEConfig(SupervisedConfig):
+    """RISE's own choices."""
+
+    iterations: int = 6
+    """Rounds of playing and fitting, ≥ 1; each plays the policy that the round before left."""
+    rollouts: int = 40
+    """Steps of gathering in one round, ≥ 1."""
+    weight_temperature: float = 1.0
+    """τ of the weights exp((r − r̄)/τ), > 0; small ones leave only what beats the problem's mean."""
+
+    def __post_init__(self) -> None:
+        """Refuse what can't be meant."""
+        super().__post_init__()
+        above_zero(self, "weight_temperature")
+
+
+class RISE(TrainedAgent):
+    """A policy fitted, round by round, to the best second attempts in its own situations.
+
+    Between Pair-SFT and SCoRe: imitation as in the one, but in the situations that the policy
+    itself gets into, as in the other. What it reaches beyond Pair-SFT is what on-policy
+    situations are worth; what SCoRe reaches beyond it is what the policy gradient is worth.
+    """
+
+    Learning: ClassVar[type[RISEConfig]] = RISEConfig
+
+    def train(self, trainer: Trainer, config: RISEConfig) -> None:
+        """Play and fit, round by round."""
+        temperature = config.weight_temperature
+        imitate(trainer, config, lambda episodes, rng: best_of_n(episodes, rng, temperature))
+
+
+def best_of_n(
+    episodes: Iterable[Episode], rng: np.random.Generator, temperature: float
+) -> list[Trace]:
+    """Give every situation (x, y₁, p) of the episodes its best known reply, weighted.
+
+    The reply is a random right one among all attempts at the problem, else the episode's own
+    second; its weight is ``exp((r − r̄)/τ)`` with r its score and r̄ the mean score of the
+    second attempts at the problem: reward-weighted regression, as RISE's.
+
+    Args:
+        episodes: finished ones; those that could not be judged are passed over.
+        rng: what the right replies are drawn by.
+        temperature: τ > 0.
+    """
+    traces = []
+    for group in by_problem(episodes).values():
+        right = [a for episode in group for a in episode.attempts if is_right(a)]
+        mean = float(np.mean([episode.attempts[-1].verdict.score for episode in group]))
+        for episode in group:
+            (trace,) = consecutive(episode)
+            best = right[rng.integers(len(right))] if right else trace.second
+            weight = math.exp((best.verdict.score - mean) / temperature)
+            traces.append(paired_with(trace, trace.first, best, weight))
+    return traces

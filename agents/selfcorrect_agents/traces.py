@@ -1,0 +1,125 @@
+"""Traces to imitate: (problem, first reply, better second reply), built from finished episodes.
+
+Source: Kumar et al., arXiv 2409.12917, section 4: ``D_STaR`` takes both replies from one
+episode, ``D_SFT`` pairs a wrong reply with a right one of any episode of the same problem; the
+``+`` sets add pairs whose first reply is right already. Text level: nothing here knows torch.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from selfcorrect_env import Attempt, Conversation, Episode
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trace:
+    """A second attempt to imitate, with what came before it."""
+
+    problem_id: str
+    """Of the problem."""
+    opening: Conversation
+    """Everything before the first of the two replies."""
+    first: Attempt
+    """The reply that is read; imitated too only where a method says so."""
+    instruction: Conversation
+    """What the environment said after it."""
+    second: Attempt
+    """The reply that is imitated."""
+    weight: float = 1.0
+    """Of its loss, ≥ 0."""
+
+
+def consecutive(episode: Episode) -> list[Trace]:
+    """Return every pair of consecutive attempts of an episode, right or wrong."""
+    spoken = [i for i, m in enumerate(episode.conversation) if m["role"] == "assistant"]
+    places = spoken[len(spoken) - len(episode.attempts) :]  # a given first attempt is no attempt
+    return [
+        Trace(
+            problem_id=episode.problem.id,
+            opening=episode.conversation[: places[t]],
+            first=episode.attempts[t],
+            instruction=episode.conversation[places[t] + 1 : places[t + 1]],
+            second=episode.attempts[t + 1],
+        )
+        for t in range(len(places) - 1)
+    ]
+
+
+def d_star(episodes: Iterable[Episode], *, plus: bool = False) -> list[Trace]:
+    """D_STaR: consecutive attempts of one episode that go from wrong to right.
+
+    Args:
+        episodes: finished ones; those that could not be judged are passed over.
+        plus: D⁺_STaR: also those that go from right to right.
+    """
+    return [
+        trace
+        for episode in episodes
+        if episode.judged
+        for trace in consecutive(episode)
+        if is_right(trace.second) and (plus or not is_right(trace.first))
+    ]
+
+
+def d_sft(
+    episodes: Iterable[Episode], rng: np.random.Generator, *, plus: bool = False
+) -> list[Trace]:
+    """D_SFT: each wrong reply with a random right reply to the same problem.
+
+    Both are drawn from all attempts of all episodes of the problem. Each pair stands where a
+    first attempt stands: the problem, the wrong reply, the instruction, the right reply.
+
+    Args:
+        episodes: finished ones; those that could not be judged are passed over.
+        rng: what the right replies are drawn by.
+        plus: D⁺_SFT: also each right reply with a random right reply.
+    """
+    traces: list[Trace] = []
+    for group in by_problem(episodes).values():
+        attempts = [attempt for episode in group for attempt in episode.attempts]
+        right = [attempt for attempt in attempts if is_right(attempt)]
+        if not right:
+            continue
+        frame = consecutive(group[0])[0]
+        firsts = [attempt for attempt in attempts if plus or not is_right(attempt)]
+        traces += [
+            paired_with(frame, first, right[drawn])
+            for first, drawn in zip(firsts, rng.integers(len(right), size=len(firsts)), strict=True)
+        ]
+    return traces
+
+
+def by_problem(episodes: Iterable[Episode]) -> dict[str, list[Episode]]:
+    """Group judged episodes by their problem's id, in the order in which they come."""
+    groups: dict[str, list[Episode]] = defaultdict(list)
+    for episode in episodes:
+        if episode.judged:
+            groups[episode.problem.id].append(episode)
+    return dict(groups)
+
+
+def paired_with(frame: Trace, first: Attempt, second: Attempt, weight: float = 1.0) -> Trace:
+    """Return ``frame``'s problem and instruction with other replies."""
+    return Trace(
+        problem_id=frame.problem_id,
+        opening=frame.opening,
+        first=first,
+        instruction=frame.instruction,
+        second=second,
+        weight=weight,
+    )
+
+
+def is_right(attempt: Attempt) -> bool:
+    """Whether an attempt scored 1."""
+    return attempt.verdict.score >= 1.0
+
+
+def sample_of(traces: Sequence[Trace], most: int, rng: np.random.Generator) -> list[Trace]:
+    """Return at most ``most`` of the traces, drawn without replacement, in random order."""
+    return [traces[i] for i in rng.permutation(len(traces))[:most]]
