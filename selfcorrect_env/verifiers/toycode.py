@@ -58,7 +58,9 @@ def run(program: str, digit: int) -> str:
         ValueError: ``program`` is not a list of operations, or ``digit`` not in 0-9.
     """
     if not _PROGRAM.fullmatch(program) or not 0 <= digit <= 9:
-        raise ValueError(f"Expected a program such as '*7-4' and a digit, got {program!r}, {digit}.")
+        raise ValueError(
+            f"Expected a program such as '*7-4' and a digit, got {program!r}, {digit}."
+        )
     results = []
     for sign, number in zip(program[::2], map(int, program[1::2]), strict=True):
         if sign == "*":
