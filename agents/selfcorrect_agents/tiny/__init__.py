@@ -8,7 +8,7 @@ each task. In all of them a base gets *worse* at the second attempt, as the pape
 4, table 1), and the way to the better behaviour is there, but rare.
 """
 
-from selfcorrect_agents.tiny.cache import cache_folder, tiny_base
+from selfcorrect_agents.tiny.cache import cache_folder, cache_key, tiny_base
 from selfcorrect_agents.tiny.config import TinyConfig
 from selfcorrect_agents.tiny.corpora import TASKS, Corpus, Task, corpus
 from selfcorrect_agents.tiny.model import CHAT_TEMPLATE, build_model, build_tokenizer
@@ -24,6 +24,7 @@ __all__ = [
     "build_model",
     "build_tokenizer",
     "cache_folder",
+    "cache_key",
     "corpus",
     "encode",
     "pretrain",

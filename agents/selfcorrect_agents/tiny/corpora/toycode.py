@@ -7,6 +7,11 @@ to add or subtract from the digit before the last step and the wanted one.
 
 A fix is a local repair: the operator stays and its digit changes. Only ``+`` and ``-`` are
 taught, either of them in half the replies; that a product may pass is for the model to find.
+
+Other than in `arithmetic`, first answers may be wrong in rows of one turn too
+(`TinyConfig.first_right` is their share): the wanted digit stands in the statement, and a model
+that mostly sees programs that pass learns to write it at the end of every log, as if the test had
+passed.
 """
 
 from __future__ import annotations
@@ -41,14 +46,14 @@ def corpus(config: TinyConfig, count: int) -> Corpus:
             return operation + log(prompt, operation, slip_rng if slips[i, turn] else None)
 
         question = prompts.attempt.replace("{prompt}", prompt)
-        if i % 2 == 0:
-            texts.append(f"{question}{reply(0, right)}<eos>")
-            continue
         first = right if first_right[i] else other_digit(rng, right)
-        second = [first, right, other_digit(rng, right, first)][behaviour[i]]
-        texts.append(f"{question}{reply(0, first)}<eos>{prompts.correction}{reply(1, second)}<eos>")
         if first != right:
             masked[i] = len(question) + 1
+        if i % 2 == 0:
+            texts.append(f"{question}{reply(0, first)}<eos>")
+            continue
+        second = [first, right, other_digit(rng, right, first)][behaviour[i]]
+        texts.append(f"{question}{reply(0, first)}<eos>{prompts.correction}{reply(1, second)}<eos>")
     return Corpus(texts, masked)
 
 
