@@ -77,9 +77,7 @@ class MultiTurnRL(LanguageModelAgent):
         stage = Stage(  # equation 2
             rewards=lambda scores: scores * scale.to(scores.device),
             betas=[config.beta_1] * env.attempts,
-            reach=own_turn(env.attempts)
-            if config.later_scale
-            else [[0]] + [[]] * (env.attempts - 1),
+            reach=own_turn(env.attempts),
             learning_rate=config.learning_rate,
         )
         trainer = Trainer(self.policy, env, config, run, progress)
