@@ -75,17 +75,15 @@ def check_credit(
     """
     rollout = rollout.of_problems(range(min(2, len(rollout.scores) // rollout.samples)))
     rollout = replace(rollout, judged=torch.ones_like(rollout.judged))
-    rows = slice(None)
-    scores = score(policy, policy, rollout, rows)
+    logps = score(policy, policy, rollout, slice(None)).logps
     generator = torch.Generator().manual_seed(0)
     made_up = torch.rand(rollout.scores.shape, generator=generator).to(rollout.scores.device)
-    weights = [weight for weight in policy.model.parameters() if weight.requires_grad]
     with_columns = set(rollout.turn.tolist())
-    before = _gradient(scores, rollout, rewards(made_up), objective)
+    before = _gradient(logps, rollout, rewards(made_up), objective)
     for turn, expected in enumerate(reach):
         changed = made_up.clone()
         changed[:, turn] = torch.rand(len(changed), generator=generator).to(changed.device)
-        moved = _gradient(scores, rollout, rewards(changed), objective) - before
+        moved = _gradient(logps, rollout, rewards(changed), objective) - before
         found = {int(t) for t in rollout.turn[(moved.abs() > 1e-9).any(dim=0)]}
         wanted = set(expected) & with_columns
         if found != wanted:
@@ -93,24 +91,31 @@ def check_credit(
                 f"The score of attempt {turn + 1} should teach {_name(wanted)} and teaches "
                 f"{_name(found)}. The rewards or the loss are wired wrongly; no step was taken."
             )
-        if wanted:
-            arrived = torch.autograd.grad(
-                scores.logps, weights, moved, retain_graph=True, allow_unused=True
+        if wanted and not _arrives(policy, logps, moved):
+            raise CreditError(
+                f"The score of attempt {turn + 1} reaches no parameter of the model: are its "
+                "weights frozen, or its log-probabilities detached? No step was taken."
             )
-            if not any(part is not None and bool(part.abs().sum() > 0) for part in arrived):
-                raise CreditError(
-                    f"The score of attempt {turn + 1} reaches no parameter of the model: are its "
-                    "weights frozen, or its log-probabilities detached? No step was taken."
-                )
 
 
-def _gradient(scores: Scores, rollout: Rollout, rewards: Tensor, objective: Objective) -> Tensor:
+def _arrives(policy: Policy, logps: Tensor, gradient: Tensor) -> bool:
+    """Whether a gradient at the log-probabilities moves any parameter."""
+    weights = [weight for weight in policy.model.parameters() if weight.requires_grad]
+    if not weights or not logps.requires_grad:
+        return False
+    parts = torch.autograd.grad(logps, weights, gradient, retain_graph=True, allow_unused=True)
+    return any(part is not None and bool(part.abs().sum() > 0) for part in parts)
+
+
+def _gradient(logps: Tensor, rollout: Rollout, rewards: Tensor, objective: Objective) -> Tensor:
     """(B, C): the loss's gradient at each sampled token's log-probability, without the KL."""
+    leaf, nothing = logps.detach().requires_grad_(), torch.zeros_like(logps)
+    scores = Scores(logps=leaf, ref_logps=logps.detach(), kl=nothing, entropy=nothing)
     batch = Batch(rollout=rollout, rewards=rewards, betas=[0.0] * rollout.turns)
     plain = replace(objective, kl="k1_reward")  # a KL of coefficient 0, outside the loss
     advantages = turn_advantages(batch, plain)
     loss = batch_loss(scores, batch, advantages, plain, slice(None))
-    (gradient,) = torch.autograd.grad(loss, scores.logps, retain_graph=True)
+    (gradient,) = torch.autograd.grad(loss, leaf)
     return torch.where(rollout.mask, gradient, 0.0)
 
 

@@ -78,6 +78,9 @@ def d_sft(
         episodes: finished ones; those that could not be judged are passed over.
         rng: what the right replies are drawn by.
         plus: D⁺_SFT: also each right reply with a random right reply.
+
+    Raises:
+        ValueError: episodes of a single attempt, in which nobody asked for a second one.
     """
     traces: list[Trace] = []
     for group in by_problem(episodes).values():
@@ -85,10 +88,15 @@ def d_sft(
         right = [attempt for attempt in attempts if is_right(attempt)]
         if not right:
             continue
-        frame = consecutive(group[0])[0]
+        frames = consecutive(group[0])
+        if not frames:
+            raise ValueError(
+                f"The episodes of problem {group[0].problem.id!r} have one attempt, so there is no "
+                "instruction to correct it: play them with attempts=2."
+            )
         firsts = [attempt for attempt in attempts if plus or not is_right(attempt)]
         traces += [
-            paired_with(frame, first, right[drawn])
+            paired_with(frames[0], first, right[drawn])
             for first, drawn in zip(firsts, rng.integers(len(right), size=len(firsts)), strict=True)
         ]
     return traces
