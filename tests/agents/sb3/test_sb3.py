@@ -280,7 +280,7 @@ def test_ctrl_c_ends_it_after_the_update(policy: Policy, env: SelfCorrectEnv) ->
     before, handler = weights(policy), signal.getsignal(signal.SIGINT)
     interrupted = SelfCorrectEnv(env.problems, verifier=verifier)
     with pytest.raises(KeyboardInterrupt):
-        SB3PPO(policy).learn(interrupted, SB3PPOConfig(**SMALL | {"episodes": 10**6}))
+        SB3PPO(policy).learn(interrupted, SB3PPOConfig(**SMALL | {"episodes": 120}))
     assert not same(before, weights(policy))
     assert signal.getsignal(signal.SIGINT) is handler
 
