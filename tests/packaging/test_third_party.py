@@ -140,7 +140,7 @@ def test_agents_of_another_package_are_compared(tmp_path: Path) -> None:
     listed = json.loads(run(script, "list", "--json", cwd=tmp_path, **paths))["agents"]
     assert listed["their_rule"] == "their_agents:Rule, from their-agents."
 
-    words = ("compare", "compare.toml", "--out", "out", "--no-page")
+    words = ("compare", "compare.toml", "--out", "out")
     shown = run(script, *words, cwd=tmp_path, **paths)
     assert "rule of 3" in shown
     found = json.loads((tmp_path / "out" / "comparison.json").read_text("utf-8"))

@@ -102,4 +102,6 @@ def test_own_entry_points_load(group: str) -> None:
 
 def test_the_methods_and_their_commands_are_entry_points() -> None:
     assert {"base", "multiturn_rl", "score"} <= entry_points(group="selfcorrect_env.agents").names
-    assert {"quickstart", "train"} <= entry_points(group="selfcorrect_env.commands").names
+    assert {"compare", "quickstart", "train"} <= entry_points(
+        group="selfcorrect_env.commands"
+    ).names

@@ -81,8 +81,6 @@ class CompareOptions:
     """Processes at a time, each with one thread. [2]"""
     title: str | None = None
     """Stands over the tables and the page."""
-    page: bool = True
-    """Write report.html."""
 
 
 def main(argv: list[str]) -> int:
@@ -98,7 +96,7 @@ def main(argv: list[str]) -> int:
     except OSError as error:
         raise UsageError(f"Cannot write to --out {options.out!r}: {error}") from error
     if finished.results:
-        _tell(config, finished, folder, page=options.page)
+        _tell(config, finished, folder)
     for failure in finished.failures:
         print(f"selfcorrect: {failure}", file=sys.stderr)
     if finished.failures:
@@ -116,7 +114,7 @@ def configured(options: CompareOptions) -> CompareConfig:
     given = {
         field.name: value
         for field in dataclasses.fields(CompareOptions)
-        if field.name not in ("config", "out", "page", "methods", "env", "scaling")
+        if field.name not in ("config", "out", "methods", "env", "scaling")
         and (value := getattr(options, field.name)) is not None
     }
     if options.config is not None:
@@ -154,13 +152,11 @@ def _tables(options: CompareOptions, methods: Sequence[str]) -> Mapping[str, Any
     return tables
 
 
-def _tell(config: CompareConfig, finished: Finished, folder: Path, *, page: bool) -> None:
+def _tell(config: CompareConfig, finished: Finished, folder: Path) -> None:
     comparison = comparison_of(config, finished.results)
     write_tables(folder, comparison)
+    write_report(folder, comparison, finished.results)
     console = Console()
     console.print(for_terminal(comparison))
-    written = "comparison.json, table.md, table.csv"
-    if page:
-        write_report(folder, comparison, finished.results)
-        written += ", report.html"
+    written = ", ".join(("report.html", "comparison.json", "table.md", "table.csv"))
     console.print(f"Written to {folder}: {written}", highlight=False, markup=False)

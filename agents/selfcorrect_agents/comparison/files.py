@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from selfcorrect_agents.comparison.config import CompareConfig, to_toml
+from selfcorrect_agents.comparison.page import write_page
 from selfcorrect_agents.comparison.results import MethodResults
 from selfcorrect_agents.comparison.tables import to_csv, to_markdown
 from selfcorrect_env.episodes import replacing, to_row
@@ -36,13 +37,9 @@ def write_tables(folder: Path, comparison: Mapping[str, Any]) -> None:
 
 def write_report(
     folder: Path, comparison: Mapping[str, Any], results: Sequence[MethodResults]
-) -> Path:
-    """Write report.html, one self-contained page; returns its path."""
-    from selfcorrect_agents.comparison.page import write_page
-
-    path = folder / "report.html"
-    write_page(path, comparison, list(shown_episodes(results)))
-    return path
+) -> None:
+    """Write report.html, one self-contained page."""
+    write_page(folder / "report.html", comparison, list(shown_episodes(results)))
 
 
 def shown_episodes(results: Sequence[MethodResults]) -> Iterator[dict[str, Any]]:

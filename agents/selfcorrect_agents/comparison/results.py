@@ -13,7 +13,6 @@ from selfcorrect_agents.comparison.clock import read_seconds
 from selfcorrect_agents.comparison.config import CompareConfig, MethodConfig
 from selfcorrect_agents.comparison.contestants import Contestant
 from selfcorrect_agents.comparison.sampling import ScalingCurves, read_curves
-from selfcorrect_agents.config import OnPolicyConfig
 from selfcorrect_agents.logging import read_metrics
 from selfcorrect_env import Episode, Report
 from selfcorrect_env.edits import edit_distance_ratio
@@ -136,10 +135,7 @@ def _spent_training(result: CellResult) -> tuple[float | None, float | None]:
     if not result.history:
         return (0.0, 0.0) if result.cell.learning() is None else (None, None)
     last = result.history[-1]
-    episodes, config = last.get("episodes"), result.cell.learning()
-    if episodes is None and isinstance(config, OnPolicyConfig):
-        episodes = len(result.history) * config.problems_per_step * config.samples
-    return episodes, last.get("tokens")
+    return last.get("episodes"), last.get("tokens")
 
 
 def curve(history: Sequence[Mapping[str, float]]) -> list[dict[str, float]]:

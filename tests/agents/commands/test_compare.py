@@ -85,7 +85,7 @@ def steps(path: Path) -> list[int]:
 def test_what_fails_or_is_stopped_is_gone_on_with_and_the_rest_is_kept(tmp_path: Path) -> None:
     (tmp_path / "mine.py").write_text(MINE)
     words = ["--methods", "mine:seven", "mine:Fragile", "--seeds", "0", "--problems", "4"]
-    words += ["--model", MODEL, "--out", "out", "--no-page"]
+    words += ["--model", MODEL, "--out", "out"]
     cells = tmp_path / "out" / "cells"
     fragile, seven = cells / "mine-fragile-seed0", cells / "mine-seven-seed0"
 
@@ -130,6 +130,7 @@ def test_what_fails_or_is_stopped_is_gone_on_with_and_the_rest_is_kept(tmp_path:
     assert kept == {path: path.stat().st_mtime_ns for path in seven.rglob("*")}
     found = json.loads((tmp_path / "out/comparison.json").read_text("utf-8"))
     assert [method["trained"] for method in found["methods"]] == [False, True]
+    assert "mine:Fragile" in (tmp_path / "out/report.html").read_text("utf-8")
     assert found["methods"][1]["spent"]["episodes"] == 48
     assert found["methods"][1]["figures"]["greedy"]["kl_t2"]["value"] >= 0
 
