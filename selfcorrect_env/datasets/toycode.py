@@ -23,8 +23,10 @@ A problem belongs to the training, the validation or the test split by a hash of
 from __future__ import annotations
 
 import operator
+from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from selfcorrect_env.datasets.splits import SHARES, check_split, split_of
 from selfcorrect_env.errors import ProblemSetError
@@ -32,15 +34,11 @@ from selfcorrect_env.problems import ProblemSet
 from selfcorrect_env.types import Problem
 from selfcorrect_env.verifiers.toycode import read_statement, run
 
-OPERATORS = "+-*"
 DEFAULT_SIZES = {"train": 20_000, "validation": 2_000, "test": 4_000}
 """How many problems `load` gives when no ``size`` is asked for (fewer where fewer exist)."""
 
 MOST_OPERATIONS = 12
 """The longest program: the number of all problems must fit in 64 bits."""
-
-FEW = 1_000_000
-"""Up to so many problems in all, `load` shuffles all of them instead of drawing."""
 
 
 def as_problem(prompt: str) -> Problem:
@@ -59,7 +57,12 @@ def as_problem(prompt: str) -> Problem:
 
 
 def statements(
-    rng: np.random.Generator, count: int, *, split: str = "train", operations: int = 3
+    rng: np.random.Generator,
+    count: int,
+    *,
+    split: str = "train",
+    operations: int = 3,
+    multiply: float = 0.5,
 ) -> list[str]:
     """Draw ``count`` prompts of one split independently, so that a prompt may come twice.
 
@@ -68,21 +71,28 @@ def statements(
         count: how many, at least 0.
         split: ``"train"``, ``"validation"`` or ``"test"``.
         operations: of the finished program, 1 to `MOST_OPERATIONS`; the last one is missing.
+        multiply: probability of ``*`` in each operation that is there, in [0, 1]; ``+`` and
+            ``-`` share the rest.
 
     Raises:
         UnknownNameError: no such split.
-        ProblemSetError: ``operations`` is out of its range.
+        ProblemSetError: an option is out of its range.
     """
-    total = _total(split, operations)
+    programs = Programs.of(split, operations, multiply)
     wanted: list[str] = []
     while len(wanted) < count:
         drawn = int((count - len(wanted)) / SHARES[split] * 1.05) + 16
-        wanted += _of_split(rng.integers(total, size=drawn), split, operations)
+        wanted += programs.of_split(programs.draw(rng, drawn), split)
     return wanted[:count]
 
 
 def load(
-    split: str = "test", *, size: int | None = None, operations: int = 3, seed: int = 0
+    split: str = "test",
+    *,
+    size: int | None = None,
+    operations: int = 3,
+    multiply: float = 0.5,
+    seed: int = 0,
 ) -> ProblemSet:
     """Build a set of distinct programs to finish.
 
@@ -91,6 +101,7 @@ def load(
             whatever the other arguments are.
         size: number of problems; by default `DEFAULT_SIZES`, or all where fewer exist.
         operations: of the finished program, 1 to `MOST_OPERATIONS`: the difficulty.
+        multiply: probability of ``*`` in each operation that is there, in [0, 1].
         seed: which problems of the split are drawn, and in which order.
 
     Raises:
@@ -98,47 +109,87 @@ def load(
         ProblemSetError: an option is out of its range, or there are fewer than ``size``
             problems.
     """
-    total = _total(split, operations)
+    programs = Programs.of(split, operations, multiply)
     if size is not None and operator.index(size) < 1:
         raise ProblemSetError(f"size must be at least 1, got {size}.")
     wanted = DEFAULT_SIZES[split] if size is None else operator.index(size)
     rng = np.random.default_rng(seed)
-    if total <= FEW:
-        prompts = _of_split(rng.permutation(total), split, operations)[:wanted]
+    if 4 * wanted > programs.total * SHARES[split]:
+        prompts = programs.of_split(programs.draw_all(rng), split)[:wanted]
+        if size is not None and len(prompts) < size:
+            raise ProblemSetError(
+                f"There are only {len(prompts):,} programs of {operations} operations in the "
+                f"{split} split, not size={size:,}. Ask for fewer, or for more operations."
+            )
     else:
+        options = {"split": split, "operations": operations, "multiply": multiply}
         distinct: dict[str, None] = {}
         while len(distinct) < wanted:
-            missing = wanted - len(distinct)
-            more = statements(rng, missing, split=split, operations=operations)
+            more = statements(rng, wanted - len(distinct), **options)
             distinct.update(dict.fromkeys(more))
         prompts = list(distinct)
-    if size is not None and len(prompts) < size:
-        raise ProblemSetError(
-            f"There are only {len(prompts):,} programs of {operations} operations in the {split} "
-            f"split, not size={size:,}. Ask for fewer, or for more operations."
-        )
     return ProblemSet(map(as_problem, prompts), name="toycode", split=split)
 
 
-def _total(split: str, operations: int) -> int:
-    """Return the number of all problems of so many operations, in all splits."""
-    check_split("toycode", split, SHARES)
-    if not 1 <= operator.index(operations) <= MOST_OPERATIONS:
-        raise ProblemSetError(f"operations must be 1 to {MOST_OPERATIONS}, got {operations}.")
-    return 100 * (10 * len(OPERATORS)) ** (operations - 1)
+@dataclass(frozen=True)
+class Programs:
+    """All programs to finish of one length; each has a number, from 0 to ``total - 1``."""
 
+    signs: str
+    """The operators that occur."""
+    shares: tuple[float, ...]
+    """The probability of each."""
+    given: int
+    """Number of operations that are there."""
 
-def _of_split(numbers: np.ndarray, split: str, operations: int) -> list[str]:
-    prompts = (_prompt(number, operations) for number in numbers.tolist())
-    return [prompt for prompt in prompts if split_of(prompt) == split]
+    @classmethod
+    def of(cls, split: str, operations: int, multiply: float) -> Programs:
+        """Check the options of a set, and return what it is drawn from."""
+        check_split("toycode", split, SHARES)
+        if not 1 <= operator.index(operations) <= MOST_OPERATIONS:
+            raise ProblemSetError(f"operations must be 1 to {MOST_OPERATIONS}, got {operations}.")
+        if not 0.0 <= multiply <= 1.0:
+            raise ProblemSetError(f"multiply is a probability, in [0, 1]; got {multiply}.")
+        shares = {"+": (1 - multiply) / 2, "-": (1 - multiply) / 2, "*": multiply}
+        found = {sign: share for sign, share in shares.items() if share > 0}
+        return cls("".join(found), tuple(found.values()), operations - 1)
 
+    @property
+    def total(self) -> int:
+        """How many there are, in all splits."""
+        return 100 * (10 * len(self.signs)) ** self.given
 
-def _prompt(number: int, operations: int) -> str:
-    """Write problem ``number``: its digits say the test, then the operations."""
-    number, wanted = divmod(number, 10)
-    number, given = divmod(number, 10)
-    program = ""
-    for _ in range(operations - 1):
-        number, step = divmod(number, 10 * len(OPERATORS))
-        program += f"{OPERATORS[step // 10]}{step % 10}"
-    return f"{program}?{given}>{wanted}="
+    def draw(self, rng: np.random.Generator, count: int) -> NDArray[np.int64]:
+        """Draw numbers independently."""
+        steps = 10 * rng.choice(len(self.signs), (count, self.given), p=self.shares)
+        steps += rng.integers(10, size=steps.shape)
+        return rng.integers(100, size=count) + 100 * steps @ self._weights
+
+    def draw_all(self, rng: np.random.Generator) -> NDArray[np.int64]:
+        """Draw every number once, in the order of draws without replacement.
+
+        Each gets an exponential waiting time whose rate is its probability (Efraimidis, Spirakis
+        2006).
+        """
+        numbers = np.arange(self.total)
+        signs = numbers[:, None] // (100 * self._weights) % (10 * len(self.signs)) // 10
+        rates = np.prod(np.array(self.shares)[signs], axis=1)
+        return np.argsort(rng.exponential(size=self.total) / rates, kind="stable")
+
+    def of_split(self, numbers: NDArray[np.int64], split: str) -> list[str]:
+        """Write the prompts of those that belong to a split."""
+        prompts = map(self.prompt, numbers.tolist())
+        return [prompt for prompt in prompts if split_of(prompt) == split]
+
+    def prompt(self, number: int) -> str:
+        """Write the prompt of a number: its last two digits are the test."""
+        number, test = divmod(number, 100)
+        program = ""
+        for _ in range(self.given):
+            number, step = divmod(number, 10 * len(self.signs))
+            program += f"{self.signs[step // 10]}{step % 10}"
+        return f"{program}?{test // 10}>{test % 10}="
+
+    @property
+    def _weights(self) -> NDArray[np.int64]:
+        return (10 * len(self.signs)) ** np.arange(self.given)

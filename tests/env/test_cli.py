@@ -158,7 +158,7 @@ def test_list():
         assert found["environments"][id]
     assert {"base", "score"} <= found["agents"].keys()
     assert {"arithmetic", "gsm8k", "math"} <= found["problem sets"].keys()
-    assert {"math", "exact", "first-digit"} <= found["verifiers"].keys()
+    assert {"math", "exact", "first-digit", "toycode"} <= found["verifiers"].keys()
     shown = run("list").stdout
     for names in found.values():
         for name in names:

@@ -48,6 +48,7 @@ def outcome(env, replies, **reset):
     ("id", "options"),
     [
         ("SelfCorrect-Arithmetic-v0", {}),
+        ("SelfCorrect-ToyCode-v0", {}),
         ("SelfCorrect-MATH-v0", {"problems": "procedural", "size": 50}),
         ("SelfCorrect-GSM8K-v0", {"path": DATA / "gsm8k_test.jsonl"}),
     ],
@@ -239,6 +240,7 @@ HOSTILE = {
 PROBLEM_SETS = {
     "exact": {"problems": SUMS},
     "first-digit": {},
+    "toycode": {"problems": "toycode"},
     "math": {"problems": SUMS, "verifier": "math"},
 }
 

@@ -25,9 +25,10 @@ def test_the_key_covers_every_field_and_the_corpus(monkeypatch: pytest.MonkeyPat
         "fix": 0.1,
         "first_right": 0.4,
         "slips": 0.3,
+        "task": "toycode",
     }
     for field in fields(TinyConfig):
-        value = changes.get(field.name, getattr(SMALL, field.name) * 2 or 1)
+        value = changes.get(field.name) or getattr(SMALL, field.name) * 2 or 1
         assert cache_key(replace(SMALL, **{field.name: value})) != key, field.name
     monkeypatch.setattr(cache_module, "RECIPE", 999)
     assert cache_key(SMALL) != key

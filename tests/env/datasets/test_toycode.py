@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from selfcorrect_env.datasets import load_problems
@@ -12,15 +12,21 @@ from selfcorrect_env.errors import ProblemSetError, UnknownNameError
 from selfcorrect_env.verifiers.toycode import read_statement
 
 
-@given(st.integers(1, 6), st.integers(0, 2**32), st.integers(1, 50))
-def test_no_problem_is_in_two_splits(operations, seed, size):
-    for split in SHARES:
-        drawn = statements(np.random.default_rng(seed), size, split=split, operations=operations)
-        loaded = [p.prompt for p in load(split, operations=operations, seed=seed)[:50]]
-        assert len(drawn) == size
-        for prompt in [*drawn, *loaded]:
-            assert split_of(prompt) == split
-            assert len(read_statement(prompt).program) == 2 * (operations - 1)
+@given(
+    st.integers(1, 6),
+    st.sampled_from([0.0, 0.3, 0.5, 1.0]),
+    st.integers(0, 2**32),
+    st.sampled_from(list(SHARES)),
+)
+@settings(max_examples=20)
+def test_no_problem_is_in_two_splits(operations, multiply, seed, split):
+    shape = {"operations": operations, "multiply": multiply}
+    drawn = statements(np.random.default_rng(seed), 20, split=split, **shape)
+    loaded = [p.prompt for p in load(split, seed=seed, **shape)]
+    assert len(drawn) == 20
+    for prompt in [*drawn, *loaded]:
+        assert split_of(prompt) == split
+        assert len(read_statement(prompt).program) == 2 * (operations - 1)
 
 
 def test_default_sizes():
@@ -38,20 +44,33 @@ def test_problems_are_distinct(operations, size):
     assert len({p.prompt for p in problems}) == len(problems) == size
 
 
-def test_every_part_is_drawn_evenly():
+@pytest.mark.parametrize("multiply", [0.2, 0.5, 1.0])
+def test_every_part_has_its_share(multiply):
     """Each share within six standard errors (false alarm below 1e-6; the draws are seeded)."""
-    prompts = statements(np.random.default_rng(0), 9_000, operations=3)
-    for place, symbols in {0: "+-*", 1: "0123456789", 3: "0123456789", 5: "0123456789"}.items():
+    prompts = statements(np.random.default_rng(0), 9_000, multiply=multiply)
+    even = dict.fromkeys("0123456789", 0.1)
+    signs = {"+": (1 - multiply) / 2, "-": (1 - multiply) / 2, "*": multiply}
+    for place, shares in {0: signs, 1: even, 2: signs, 3: even, 5: even, 7: even}.items():
         found = "".join(prompt[place] for prompt in prompts)
-        p = 1 / len(symbols)
-        for symbol in symbols:
-            assert abs(found.count(symbol) / 9_000 - p) < 6 * (p * (1 - p) / 9_000) ** 0.5
+        for symbol, p in shares.items():
+            assert abs(found.count(symbol) / 9_000 - p) <= 6 * (p * (1 - p) / 9_000) ** 0.5
+
+
+def test_both_ways_of_drawing_give_the_same_mixture():
+    few = load("train", size=3_000, operations=3, multiply=0.2)  # a part of all 67,500
+    share = sum(p.prompt.count("*") for p in few) / 6_000
+    drawn = statements(np.random.default_rng(5), 3_000, multiply=0.2)
+    expected = sum(prompt.count("*") for prompt in drawn) / 6_000
+    assert abs(share - expected) < 0.04
+    whole = load("train", size=60_000, multiply=0.2)
+    assert sum(p.prompt.count("*") for p in whole.head(3_000)) / 6_000 < 0.27
+    assert "-" not in "".join(p.prompt for p in load("test", operations=2, multiply=1.0))
 
 
 def test_seeds():
     assert load("test", size=50, seed=3) == load("test", size=50, seed=3)
     assert load("test", size=50, seed=3) != load("test", size=50, seed=4)
-    assert load("test").fingerprint == "d0298ebc6d99e999"  # the same on every machine
+    assert load("test").fingerprint == "9a306aaa6a9c2fa7"  # the same on every machine
 
 
 def test_the_example_of_the_page():
@@ -68,6 +87,8 @@ def test_the_example_of_the_page():
         ({"size": 0}, ProblemSetError, "size must be at least 1"),
         ({"operations": 0}, ProblemSetError, "operations must be 1 to 12"),
         ({"operations": MOST_OPERATIONS + 1}, ProblemSetError, "operations must be 1 to 12"),
+        ({"multiply": 1.5}, ProblemSetError, "multiply is a probability"),
+        ({"multiply": float("nan")}, ProblemSetError, "multiply is a probability"),
         ({"operations": 1, "size": 100}, ProblemSetError, "There are only 15 programs"),
         ({"size": 2.5}, TypeError, "float"),
     ],
