@@ -23,6 +23,7 @@ from selfcorrect_env.prompts import Prompts
 from selfcorrect_env.registration import register_envs
 from selfcorrect_env.report import Report, compare
 from selfcorrect_env.rollout import as_agent, evaluate, play
+from selfcorrect_env.token_level import AttemptEpisodes, TokenCodec, TokenLevel
 from selfcorrect_env.types import (
     Agent,
     Attempt,
@@ -44,6 +45,7 @@ __version__ = _version("selfcorrect-env")
 __all__ = [
     "Agent",
     "Attempt",
+    "AttemptEpisodes",
     "CheckpointError",
     "Conversation",
     "Episode",
@@ -60,6 +62,8 @@ __all__ = [
     "SelfCorrectEnv",
     "SelfCorrectError",
     "SelfCorrectVectorEnv",
+    "TokenCodec",
+    "TokenLevel",
     "Transition",
     "UnknownNameError",
     "VectorProgressBonus",

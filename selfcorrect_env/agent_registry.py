@@ -15,15 +15,25 @@ from selfcorrect_env.types import Agent
 GROUP = "selfcorrect_env.agents"
 
 SUMMARIES = {
+    "always_flip": "Reference: the second answer is never the first.",
     "base": "A language model as it is, without training.",
+    "copy": "Reference: the second reply is the first again; Δ = 0.",
+    "gold": "Reference, an oracle: the right answer at both attempts.",
+    "majority": "Reference: the second answer is a vote over k samples, no correction.",
     "multiturn_rl": "Plain multi-turn RL: both attempts rewarded, no shaping (paper, eq. 1/2).",
     "rise": "RISE-style rounds of imitating one's own best second attempts (arXiv 2407.18219).",
+    "sb3_a2c": "A2C of stable-baselines3, token by token, with a learned critic.",
+    "sb3_ppo": "PPO of stable-baselines3, token by token, with a learned critic.",
+    "null": "Reference: empty replies, which score 0.",
+    "oracle_gated": "Reference, an oracle: a right first answer is kept; no c→i.",
+    "prompting": "No training: the model criticises its answer, then rewrites it (Self-Refine).",
+    "resample": "Reference: the second reply is a fresh sample of the first prompt.",
     "score": "SCoRe: two stages and a shaped second reward (paper, section 5).",
     "sft": "Pair-SFT: imitation of made-up pairs of a wrong and a right reply (paper, section 4).",
     "single_turn_rl": "RL on the first attempt alone (paper, table 4).",
     "star": "Multi-turn STaR: imitation of one's own successful corrections (paper, section 4).",
 }
-"""What our own agents are, said without importing them."""
+"""What our own agents are, said without importing them: the one place for `summary`."""
 
 
 class AgentError(SelfCorrectError, ValueError):
@@ -47,6 +57,17 @@ def installed_agents() -> dict[str, EntryPoint]:
     return {point.name: point for point in entry_points(group=GROUP)}
 
 
+def summary(name: str) -> str:
+    """Return one line about an installed agent, without importing it.
+
+    Our own are described in `SUMMARIES`; another package's agent by where it is from.
+    """
+    if name in SUMMARIES:
+        return SUMMARIES[name]
+    point = installed_agents()[name]
+    return f"{point.value}, from {point.dist.name}." if point.dist else point.value
+
+
 def find_agent(name: str) -> AgentFactory:
     """Return the factory of an agent.
 
@@ -60,7 +81,7 @@ def find_agent(name: str) -> AgentFactory:
         UnknownNameError: there is no such entry point.
         AgentError: it cannot be imported, or is none of these.
     """
-    found = _load(name)
+    found = load_named(name)
     if isinstance(found, type):
         config = getattr(found, "Config", None)
         if config is None:
@@ -79,7 +100,13 @@ def find_agent(name: str) -> AgentFactory:
     return AgentFactory(name, None, lambda _: agent)
 
 
-def _load(name: str) -> Any:
+def load_named(name: str) -> Any:
+    """Import what an agent's name stands for: an entry point, or ``module:attribute``.
+
+    Raises:
+        UnknownNameError: there is no such entry point.
+        AgentError: it cannot be imported.
+    """
     points = installed_agents()
     if name in points:
         try:

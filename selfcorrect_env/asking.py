@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from selfcorrect_env.types import Agent, Conversation, Message, ReplyFunction
 
@@ -46,6 +47,22 @@ def agent_name(agent: Agent) -> str:
     """Return the agent's ``name`` where it has one, else its class's name."""
     name = getattr(agent, "name", None)
     return name if isinstance(name, str) else type(agent).__name__
+
+
+def is_oracle(agent: Agent) -> bool:
+    """Whether the agent says of itself that it sees what no agent may see (``oracle = True``)."""
+    return getattr(agent, "oracle", False) is True
+
+
+def attach(agent: Agent, env: Any) -> None:
+    """Show an oracle the environment that it is about to play in: call ``agent.attach(env)``.
+
+    An agent that is no oracle is shown nothing, whatever methods it has; an oracle without a
+    method ``attach`` brought what it knows along.
+    """
+    show = getattr(agent, "attach", None)
+    if is_oracle(agent) and callable(show):
+        show(env)
 
 
 def ask(agent: Agent, conversations: Sequence[Conversation]) -> list[str]:

@@ -14,18 +14,29 @@ def last_boxed(solution: str) -> str | None:
     >>> last_boxed(r"Thus $\boxed{\frac{1}{2}}$.")
     '\\frac{1}{2}'
     """
+    found = last_box(solution)
+    return found[0] if found else None
+
+
+def last_box(solution: str) -> tuple[str, str] | None:
+    r"""Return what stands in the last box and the text after it, or None without one.
+
+    >>> last_box(r"$\boxed{5}$ apples")
+    ('5', '$ apples')
+    """
     start, mark = max((solution.rfind(mark), mark) for mark in _MARKS)
     if start < 0:
         return None
     rest = solution[start + len(mark) :].lstrip()
     if rest.startswith("{"):
-        return _braced(rest)
+        end = _closing(rest)
+        return (rest[1:end].strip(), rest[end + 1 :]) if end else None
     word = rest.partition("$")[0].split()
-    return word[0].rstrip(".,") if word else None
+    return (word[0].rstrip(".,"), rest[len(word[0]) :]) if word else None
 
 
-def _braced(text: str) -> str | None:
-    """Return what stands between the brace at the start of ``text`` and the one that closes it."""
+def _closing(text: str) -> int:
+    """Return where the brace closes that is at the start of ``text``, or 0 if it never does."""
     depth, escaped = 0, False
     for place, character in enumerate(text):
         if escaped:
@@ -37,5 +48,5 @@ def _braced(text: str) -> str | None:
         elif character == "}":
             depth -= 1
             if depth == 0:
-                return text[1:place].strip()
-    return None
+                return place
+    return 0

@@ -37,6 +37,7 @@ OWN_COMMANDS = {
 """Name -> (module with a ``main(argv) -> int``, what it does)."""
 
 AGENTS_COMMANDS = {
+    "compare": "Run methods side by side, on equal ground, over several seeds.",
     "quickstart": "Train and compare small models that correct themselves, in minutes.",
     "train": "Train an agent with one of the methods.",
 }
@@ -116,7 +117,8 @@ def _help() -> str:
     rows |= AGENTS_COMMANDS
     for name, point in plugged.items():
         rows.setdefault(name, f"From {point.dist.name if point.dist else point.value}.")
-    missing = [] if find_spec("torch") else [f"quickstart and train need {INSTALL_AGENTS}", ""]
+    names = " and ".join(AGENTS_COMMANDS)
+    missing = [] if find_spec("torch") else [f"{names} need {INSTALL_AGENTS}", ""]
     return "\n".join(
         [
             "usage: selfcorrect COMMAND [...] | --version | --help",

@@ -29,6 +29,8 @@ _TRANSPARENT = (
 class Player(ABC):
     """Plays chosen problems of one environment."""
 
+    env: Any
+    """The environment whose episodes are played, with its wrappers where they matter."""
     facts: dict[str, Any]
     """``problem_set``, ``split``, ``size``, ``fingerprint``, ``verifier``, ``prompts``,
     ``attempts``: the environment's part of `selfcorrect_env.report.Measured`."""

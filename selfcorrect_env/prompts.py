@@ -190,6 +190,16 @@ PROMPTS: dict[str, Prompts] = {
             "reply in the same form.",
         ),
         Prompts(
+            "toycode",
+            "A program works on one digit: each of its operations adds, subtracts or multiplies, "
+            "and only the last digit of the result is kept. Its last operation, marked ?, is "
+            "missing. After it stands a test: the digit to start from, then the digit to come to. "
+            "Reply with the missing operation, then with the log of a run: each operation and the "
+            f"digit that it comes to, without spaces.\n{PLACE}",
+            "The program above may fail its test. Compare the last digit of the run with the one "
+            "to come to, change the missing operation if needed, and reply in the same form.",
+        ),
+        Prompts(
             "answer-tags",
             f"{PLACE}\n\nThink step by step, then give the answer alone between <answer> and "
             "</answer>.",

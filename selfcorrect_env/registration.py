@@ -6,6 +6,7 @@ import gymnasium as gym
 
 ENVIRONMENTS: dict[str, str] = {
     "SelfCorrect-Arithmetic-v0": "arithmetic",
+    "SelfCorrect-ToyCode-v0": "toycode",
     "SelfCorrect-GSM8K-v0": "gsm8k",
     "SelfCorrect-MATH-v0": "math",
     "SelfCorrect-MATH500-v0": "math500",

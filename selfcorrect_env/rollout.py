@@ -11,7 +11,7 @@ from typing import Any
 
 import gymnasium as gym
 
-from selfcorrect_env.asking import agent_name, as_agent
+from selfcorrect_env.asking import agent_name, as_agent, attach, is_oracle
 from selfcorrect_env.episodes import EpisodeLog, replacing
 from selfcorrect_env.errors import CheckpointError, ProblemSetError
 from selfcorrect_env.players import AnyEnv, Player, player_for
@@ -22,6 +22,9 @@ __all__ = ["as_agent", "evaluate", "play"]
 
 RUN_FILE = "run.json"
 """What a folder's run measures, written before its first episode."""
+
+ORACLE_MARK = " (oracle)"
+"""What follows the name of an agent that sees what no agent may see, in every report."""
 
 
 def play(
@@ -36,7 +39,8 @@ def play(
 
     Args:
         agent: an `Agent`, or a function ``(conversation) -> str``. It is shown conversations
-            and nothing else.
+            and nothing else; unless it is an oracle (its attribute ``oracle`` is True), whose
+            ``attach(env)`` is called with the unwrapped environment before the first episode.
         env: an environment's id, a ``gymnasium.Env`` (wrapped or not) or a
             `SelfCorrectVectorEnv`. How it is stepped: `selfcorrect_env.players.player_for`.
         indices: which problems; by default every problem once, in order.
@@ -49,6 +53,7 @@ def play(
     """
     agent = as_agent(agent)
     with _player(env) as player:
+        attach(agent, player.env.unwrapped)
         indices = range(player.facts["size"]) if indices is None else indices
         _check_indices(indices, player)
         episodes: list[Episode] = []
@@ -79,7 +84,8 @@ def evaluate(
         n: only the first ``n`` problems (all of them where there are fewer); None means all.
         batch_size: how many problems are played at the same time, >= 1.
         progress: whether to show a progress bar on stderr.
-        name: the agent's name in the report; by default its own.
+        name: the agent's name in the report; by default its own. An oracle's is followed by
+            ``" (oracle)"``.
         settings: JSON-able facts about the agent for the report (model, token cap …).
         out: a folder for the report and its episodes. Finished episodes are written as the
             evaluation goes; if it is interrupted, the same call goes on after them.
@@ -96,10 +102,11 @@ def evaluate(
     if n is not None and n < 1:
         raise ProblemSetError(f"evaluate(n=...) needs n >= 1, got {n}.")
     with _player(env) as player:
+        attach(agent, player.env.unwrapped)
         size = player.facts["size"]
         total = size if n is None else min(n, size)
         measured = Measured(
-            agent=name or agent_name(agent),
+            agent=_label(agent, name),
             decoding=str(getattr(agent, "decoding", "")),
             settings=dict(settings or {}),
             **player.facts,
@@ -119,6 +126,12 @@ def evaluate(
     if out is not None:
         report.save(out)
     return report
+
+
+def _label(agent: Agent, name: str | None) -> str:
+    name = name or agent_name(agent)
+    marked = not is_oracle(agent) or name.endswith(ORACLE_MARK)
+    return name if marked else name + ORACLE_MARK
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -76,13 +76,13 @@ class LanguageModelAgent:
 
     @classmethod
     def from_config(cls, config: PlayConfig) -> Self:
-        """Load the model that ``config`` names and return an agent that plays with it."""
-        return cls(
-            load_policy(config.model, device=config.device),
-            max_new_tokens=config.max_new_tokens,
-            temperature=config.temperature,
-            seed=config.seed,
-        )
+        """Load the model that ``config`` names and return an agent that plays with it.
+
+        Every further field of ``config`` is an argument of the class, under its own name.
+        """
+        options = {field.name: getattr(config, field.name) for field in fields(config)}
+        policy = load_policy(options.pop("model"), device=options.pop("device"))
+        return cls(policy, **options)
 
     def act(self, conversations: Sequence[Conversation]) -> list[Reply]:
         """Sample a reply to each conversation, in one batch."""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from html import escape
 from itertools import pairwise
 from pathlib import Path
 
 from rich.table import Table
 from rich.text import Text
+
+from selfcorrect_agents.markup import Markup, join, tag
 
 Rows = Sequence[Mapping[str, float]]
 """A run's figures, one mapping for each step."""
@@ -57,20 +58,31 @@ def write_svg(path: Path, runs: Mapping[str, Rows], window: int = 5) -> None:
         colour = COLOURS[methods.index(name.partition(",")[0]) % len(COLOURS)]
         for key, dashes in (("t1/accuracy", "4 3"), ("t2/accuracy", "none")):
             line = _line([row[key] for row in rows if key in row], total, window)
+            told = tag("title", f"{name}: {key}")
             parts.append(
-                f'<polyline points="{line}" fill="none" stroke="{colour}" stroke-width="1.5" '
-                f'stroke-dasharray="{dashes}"><title>{escape(name)}: {key}</title></polyline>'
+                tag(
+                    "polyline",
+                    told,
+                    points=line,
+                    fill="none",
+                    stroke=colour,
+                    stroke_width=1.5,
+                    stroke_dasharray=dashes,
+                )
             )
     for i, name in enumerate(methods):
         y, colour = MARGIN + 16 * i, COLOURS[i % len(COLOURS)]
-        parts.append(f'<text x="{MARGIN + 12}" y="{y}" fill="{colour}">{escape(name)}</text>')
-    body = "\n".join(parts)
-    path.write_text(
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" '
-        f'font-family="sans-serif" font-size="12">\n<rect width="100%" height="100%" '
-        f'fill="white"/>\n{body}\n</svg>\n',
-        "utf-8",
+        parts.append(tag("text", name, x=MARGIN + 12, y=y, fill=colour))
+    picture = tag(
+        "svg",
+        tag("rect", width="100%", height="100%", fill="white"),
+        join(parts, "\n"),
+        xmlns="http://www.w3.org/2000/svg",
+        viewBox=f"0 0 {WIDTH} {HEIGHT}",
+        font_family="sans-serif",
+        font_size=12,
     )
+    path.write_text(picture + "\n", "utf-8")
 
 
 def _span(rows: Rows) -> str:
@@ -96,16 +108,13 @@ def _line(values: Sequence[float], total: int, window: int) -> str:
     return " ".join(_place(i, mean, total) for i, mean in enumerate(means))
 
 
-def _axes(total: int) -> str:
+def _axes(total: int) -> Markup:
     parts = []
     for tenth in range(0, 11, 2):
         x, y = _place(0, tenth / 10, total).split(",")
-        parts.append(
-            f'<line x1="{x}" y1="{y}" x2="{WIDTH - MARGIN}" y2="{y}" stroke="#ddd"/>'
-            f'<text x="{MARGIN - 6}" y="{float(y) + 4}" text-anchor="end">{10 * tenth}%</text>'
-        )
-    parts.append(
-        f'<text x="{WIDTH / 2}" y="{HEIGHT - 12}" text-anchor="middle">'
-        f"training step (1 to {total}); dashed: first attempt, solid: second attempt</text>"
-    )
-    return "\n".join(parts)
+        parts.append(tag("line", x1=x, y1=y, x2=WIDTH - MARGIN, y2=y, stroke="#ddd"))
+        label = f"{10 * tenth}%"
+        parts.append(tag("text", label, x=MARGIN - 6, y=float(y) + 4, text_anchor="end"))
+    told = f"training step (1 to {total}); dashed: first attempt, solid: second attempt"
+    parts.append(tag("text", told, x=WIDTH / 2, y=HEIGHT - 12, text_anchor="middle"))
+    return join(parts, "\n")

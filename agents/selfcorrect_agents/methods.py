@@ -3,24 +3,32 @@
 from __future__ import annotations
 
 import dataclasses
-import importlib
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
+
+from typing_extensions import Self, TypeIs
 
 from selfcorrect_agents.agent import LanguageModelAgent
 from selfcorrect_agents.logging import RunFolder
-from selfcorrect_agents.training import Figures
+from selfcorrect_agents.running import Figures
 from selfcorrect_env import SelfCorrectEnv
-from selfcorrect_env.agent_registry import SUMMARIES, AgentError, installed_agents
-from selfcorrect_env.errors import UnknownNameError
+from selfcorrect_env.agent_registry import AgentError, installed_agents, load_named, summary
 
 
 class Method(Protocol):
     """A class of agents that learn, as the command line trains them."""
 
     Learning: type[Any]
-    """The dataclass of its configuration; every field has a default and a docstring."""
+    """The dataclass of its configuration; every field has a default and a docstring. It has a
+    field ``seed``, and may be `Budgeted`."""
 
-    def __call__(self, policy: Any) -> Learner:
+    def __call__(
+        self,
+        policy: Any,
+        *,
+        max_new_tokens: int = ...,
+        temperature: float = ...,
+        seed: int = ...,
+    ) -> Learner:
         """Make an agent of a policy."""
         ...
 
@@ -40,13 +48,42 @@ class Learner(Protocol):
         ...
 
 
-TRAINABLE = ("multiturn_rl", "rise", "score", "sft", "single_turn_rl", "star")
-"""Our own methods that learn."""
+@runtime_checkable
+class Budgeted(Protocol):
+    """A method's configuration that knows its number of training episodes."""
+
+    @property
+    def episodes(self) -> int:
+        """Training episodes that a run with this configuration plays."""
+        ...
+
+    def within(self, episodes: int) -> Self:
+        """Return the same configuration, cut or stretched to so many episodes."""
+        ...
+
+
+def learns(found: object) -> TypeIs[type[LanguageModelAgent]]:
+    """Whether ``found`` is a method: a class with ``learn`` and a dataclass ``Learning``."""
+    if not (isinstance(found, type) and hasattr(found, "learn")):
+        return False
+    return dataclasses.is_dataclass(getattr(found, "Learning", None))
 
 
 def trainable() -> dict[str, str]:
-    """Return the names of our own methods that learn, each with one line about it."""
-    return {name: SUMMARIES[name] for name in TRAINABLE}
+    """Return the installed methods that learn, by name, each with one line about it.
+
+    An agent that can't be imported is left out here, as `selfcorrect list` shows it anyway, and
+    says why it can't be once it is named.
+    """
+    found = {}
+    for name in installed_agents():
+        try:
+            method = load_named(name)
+        except AgentError:
+            continue
+        if learns(method):
+            found[name] = summary(name)
+    return found
 
 
 def find_method(name: str) -> type[LanguageModelAgent]:
@@ -59,20 +96,8 @@ def find_method(name: str) -> type[LanguageModelAgent]:
         UnknownNameError: there is no agent of that name.
         AgentError: it can't be imported, or it does not learn.
     """
-    points = installed_agents()
-    module, colon, attribute = name.partition(":")
-    if name not in points and not colon:
-        raise UnknownNameError.of("method (or give module:Class)", name, points)
-    try:
-        found = (
-            points[name].load()
-            if name in points
-            else getattr(importlib.import_module(module), attribute)
-        )
-    except (ImportError, AttributeError) as error:
-        raise AgentError(f"Method {name!r} cannot be imported: {error}") from error
-    learning = getattr(found, "Learning", None)
-    if not (hasattr(found, "learn") and dataclasses.is_dataclass(learning)):
+    found = load_named(name)
+    if not learns(found):
         raise AgentError(
             f"{name!r} does not learn: a method is a class with learn(env, config, ...) and a "
             f"dataclass Learning. Methods here: {', '.join(trainable())}."

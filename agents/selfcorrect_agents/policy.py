@@ -86,6 +86,12 @@ class Policy:
         """Where the model's weights are."""
         return self.model.device
 
+    @property
+    def vocab_size(self) -> int:
+        """Number of token ids that the model gives logits for."""
+        head = cast(torch.nn.Linear, self.model.get_output_embeddings())
+        return int(head.weight.shape[0])
+
     # -- loading and saving -------------------------------------------------------------
     @classmethod
     def from_pretrained(
@@ -166,8 +172,7 @@ class Policy:
     def reply(self, turn: Turn, row: int) -> Reply:
         """Decode row ``row`` of a turn."""
         ids = turn.ids[row][turn.mask[row]].tolist()
-        text_ids = ids[:-1] if bool(turn.ended[row]) else ids
-        text = cast(str, self.tokenizer.decode(text_ids, skip_special_tokens=True))
+        text = self.decode(ids[:-1] if bool(turn.ended[row]) else ids)
         return Reply(text, tokens=len(ids), truncated=not bool(turn.ended[row]))
 
     def reply_ids(self, text: str, *, ended: bool = True) -> list[int]:
@@ -180,6 +185,10 @@ class Policy:
         after = self.continuation_ids(added)
         ended = bool(ids) and ids[-1] in self.eos_ids
         return after[1:] if ended and after[:1] and after[0] in self.eos_ids else after
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """Return the text of a reply's ids; special tokens write nothing."""
+        return cast(str, self.tokenizer.decode(list(ids), skip_special_tokens=True))
 
     def _render(self, messages: list[Message]) -> str:
         text = self.tokenizer.apply_chat_template(

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from types import FrameType
 from typing import TypeAlias
 
 Figures: TypeAlias = dict[str, float]
 """One step's figures by key."""
+
+
+def accuracy_keys(figures: Mapping[str, float]) -> list[str]:
+    """Return the keys ``t1/accuracy``, ``t2/accuracy`` … that the figures hold, in order."""
+    return sorted(key for key in figures if re.fullmatch(r"t\d+/accuracy", key))
 
 
 @contextmanager
@@ -60,8 +66,7 @@ def progress_bar(shown: bool, total: int, done: int) -> Iterator[Callable[[int, 
         task = bar.add_task("training", total=total, completed=done)
 
         def update_bar(step: int, figures: Figures) -> None:
-            turns = [value for key, value in figures.items() if key.endswith("/accuracy")]
-            shares = " → ".join(f"{100 * value:.0f}%" for value in turns)
+            shares = " → ".join(f"{100 * figures[key]:.0f}%" for key in accuracy_keys(figures))
             bar.update(task, completed=step, description=f"training · right {shares}")
 
         yield update_bar

@@ -20,8 +20,9 @@ from selfcorrect_agents.checkpoint import step_seed
 from selfcorrect_agents.config import SamplingConfig, above_zero, among, at_least, check
 from selfcorrect_agents.policy import Policy
 from selfcorrect_agents.rollout import rollout_figures
+from selfcorrect_agents.running import Figures
 from selfcorrect_agents.traces import Trace, is_right, sample_of
-from selfcorrect_agents.training import Figures, Trainer, build_optimizer
+from selfcorrect_agents.training import Trainer, build_optimizer
 from selfcorrect_env import Episode
 
 FirstReply: TypeAlias = Literal["never", "right", "always"]
@@ -114,13 +115,12 @@ class SupervisedConfig(SamplingConfig):
         )
 
 
-def imitate(trainer: Trainer, config: SupervisedConfig, traces_of: TracesOf) -> list[Figures]:
-    """Run all iterations of a method: gather, make traces, fit; returns the figures."""
+def imitate(trainer: Trainer, config: SupervisedConfig, traces_of: TracesOf) -> None:
+    """Run all iterations of a method: gather, make traces, fit."""
     for step in trainer.steps(config.total_steps):
         last = (step + 1) % config.rollouts == 0
         gather(trainer, step, fit_with=config.fitting if last else None, traces_of=traces_of,
                restart=config.restart)  # fmt: skip
-    return trainer.history
 
 
 def gather(

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
 from gymnasium.vector import AutoresetMode
 
+from selfcorrect_agents.agent import LanguageModelAgent
 from selfcorrect_agents.checkpoint import latest_checkpoint, save_checkpoint, step_seed
 from selfcorrect_agents.config import OnPolicyConfig, SamplingConfig
 from selfcorrect_agents.credit import Reach, Rewards, check_credit, discounted
@@ -18,8 +20,6 @@ from selfcorrect_agents.reinforce import Batch, update
 from selfcorrect_agents.rollout import Rollout, collect, rollout_figures
 from selfcorrect_agents.running import Figures, progress_bar, stop_on_interrupt
 from selfcorrect_env import Episode, SelfCorrectEnv, SelfCorrectError, SelfCorrectVectorEnv
-
-__all__ = ["Figures", "LearningError", "Stage", "Trainer", "build_optimizer", "require_attempts"]
 
 
 class LearningError(SelfCorrectError, ValueError):
@@ -71,6 +71,8 @@ class Trainer:
         self.pool: list[Episode] = []
         """Episodes that a method keeps from step to step; a checkpoint holds them."""
         self.optimizer = build_optimizer(policy.model, config.learning_rate)
+        self.attempts = env.attempts
+        """Attempts in an episode of the environment."""
         self._env = env
         self._vector_envs: dict[int, SelfCorrectVectorEnv] = {}
         self._checked: list[Stage] = []
@@ -241,20 +243,54 @@ class Trainer:
             save_checkpoint(folder, step, self.policy, self.optimizer, episodes=self.pool)
 
 
+class TrainedAgent(LanguageModelAgent):
+    """A policy that learns in an environment: the base of every method that trains.
+
+    A method names its configuration (`Learning`) and says in `train` what its steps are.
+    """
+
+    Learning: ClassVar[type[Any]]
+    """The frozen dataclass of its configuration; every field has a default and a docstring."""
+    attempts: ClassVar[int | None] = 2
+    """The number of attempts that the method is defined for; None takes any."""
+
+    def learn(
+        self,
+        env: SelfCorrectEnv,
+        config: Any = None,
+        *,
+        run: RunFolder | None = None,
+        progress: bool = False,
+    ) -> list[Figures]:
+        """Train the policy in place; returns one dict of figures for each step.
+
+        Args:
+            env: where episodes are played; problems come from its problem set.
+            config: a `Learning`; the default one where None.
+            run: a folder to log to, save to and resume from.
+            progress: whether to show a progress bar.
+
+        Raises:
+            LearningError: the environment has another number of attempts than the method's.
+            CreditError: a reward does not reach the turns that it should; no step was taken.
+            KeyboardInterrupt: Ctrl-C, after a checkpoint was written.
+        """
+        if self.attempts is not None and env.attempts != self.attempts:
+            raise LearningError(
+                f"{type(self).__name__} is defined for {self.attempts} attempts, and the "
+                f"environment has {env.attempts}. Make it with attempts={self.attempts}."
+            )
+        config = self.Learning() if config is None else config
+        trainer = Trainer(self.policy, env, config, run, progress)
+        self.train(trainer, config)
+        return trainer.history
+
+    def train(self, trainer: Trainer, config: Any) -> None:
+        """Take every step of a run: ``for step in trainer.steps(total)``."""
+        raise NotImplementedError
+
+
 def build_optimizer(model: torch.nn.Module, learning_rate: float) -> torch.optim.AdamW:
     """Return AdamW over the trainable weights: betas (0.9, 0.99), no weight decay."""
     weights = [weight for weight in model.parameters() if weight.requires_grad]
     return torch.optim.AdamW(weights, lr=learning_rate, betas=(0.9, 0.99), weight_decay=0.0)
-
-
-def require_attempts(env: SelfCorrectEnv, method: str, attempts: int = 2) -> None:
-    """Refuse an environment with another number of attempts than the method is defined for.
-
-    Raises:
-        LearningError: it has another number; the message says what to do.
-    """
-    if env.attempts != attempts:
-        raise LearningError(
-            f"{method} is about {attempts} attempts, and the environment has {env.attempts}. "
-            f"Make it with attempts={attempts}."
-        )

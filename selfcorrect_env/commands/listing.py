@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from selfcorrect_env.agent_registry import SUMMARIES, installed_agents
+from selfcorrect_env.agent_registry import installed_agents, summary
 from selfcorrect_env.commands.making import parse
 from selfcorrect_env.datasets import SOURCES
 from selfcorrect_env.verifiers import VERIFIERS
@@ -47,8 +47,8 @@ def main(argv: list[str]) -> int:
         table = Table(title=kind, title_justify="left", show_header=False, box=None)
         table.add_column(no_wrap=True)
         table.add_column()
-        for name, summary in rows.items():
-            table.add_row(Text(f"  {name}", style="bold"), Text(summary))
+        for name, line in rows.items():
+            table.add_row(Text(f"  {name}", style="bold"), Text(line))
         console.print(table)
     return 0
 
@@ -61,9 +61,7 @@ def listing() -> Listing:
             for spec in gym.registry.values()
             if spec.id.startswith("SelfCorrect-")
         },
-        "agents": {
-            name: SUMMARIES.get(name, point.value) for name, point in installed_agents().items()
-        },
+        "agents": {name: summary(name) for name in installed_agents()},
         "problem sets": {
             **{name: source.summary for name, source in SOURCES.items()},
             **_plugged("selfcorrect_env.problems"),

@@ -49,6 +49,12 @@ SOURCES: dict[str, Source] = {
         prompts="arithmetic",
         summary="Chains of + - * on digits, answer first (generated; needs no data)",
     ),
+    "toycode": Source(
+        "selfcorrect_env.datasets.toycode:load",
+        verifier="toycode",
+        prompts="toycode",
+        summary="Programs to finish in a toy language on digits (generated; needs no data)",
+    ),
     "gsm8k": Source(
         "selfcorrect_env.datasets.gsm8k:load",
         verifier="math",

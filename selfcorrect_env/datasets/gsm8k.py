@@ -40,7 +40,8 @@ def load(
         path: a ``.jsonl``, ``.jsonl.gz``, ``.json`` or ``.parquet`` file with the columns
             ``question`` and ``answer``, or a folder with such a file for each split. Without
             it, the environment variable ``SELFCORRECT_GSM8K_PATH`` is used, then the hub.
-        revision: a commit or tag of the hub's repository; by default its newest.
+        revision: a commit or tag of the hub's repository, ``"main"`` for its newest; by default
+            the commit that `selfcorrect_env.datasets.hub.PINNED` names.
 
     The whole worked solution stays in the metadata, as ``answer``. A set of another size than
     the published one gives a `ProblemSetWarning`.

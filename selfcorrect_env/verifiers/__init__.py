@@ -61,6 +61,10 @@ VERIFIERS: dict[str, Named] = {
         "selfcorrect_env.verifiers.first_digit:FirstDigitVerifier",
         "The first digit of the reply equals the reference",
     ),
+    "toycode": Named(
+        "selfcorrect_env.verifiers.toycode:ToyCodeVerifier",
+        "The program with the reply's first operation passes its tests, in a toy language",
+    ),
 }
 """The verifiers of this package by name."""
 

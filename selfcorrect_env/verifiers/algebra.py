@@ -79,6 +79,23 @@ def same(a: Value, b: Value) -> bool:
     return _times(a[0], b[1]) == _times(b[0], a[1])
 
 
+def approximate(given: Value) -> float | None:
+    """Return a value as a float, or None where it holds letters or ``i``, or is too large."""
+    try:
+        above, below = (sum(map(_as_float, side.items())) for side in given)
+        return above / below
+    except (NotRead, OverflowError, ZeroDivisionError):
+        return None
+
+
+def _as_float(term: tuple[Monomial, Fraction]) -> float:
+    (imaginary, root, letters), coefficient = term
+    if imaginary or any(name != r"\pi" for name, _ in letters):
+        raise NotRead
+    power = sum((exponent for _, exponent in letters), Fraction(0))
+    return float(coefficient) * math.sqrt(root) * math.pi ** float(power)
+
+
 def zeroed(equation: str) -> Value | None:
     """Return the left side minus the right side of an equation, or None if it is not read."""
     left, equals, right = equation.partition("=")
@@ -176,7 +193,7 @@ class _Reader:
         if self.next != "^":
             return base
         self.take()
-        exponent = _rational(self.group() if self.next == "{" else self.single())
+        exponent = _rational(self.group() if self.next in ("{", "(") else self.single())
         if exponent.denominator == 2:
             base, exponent = _root(base), exponent * 2
         if exponent.denominator != 1:

@@ -11,12 +11,18 @@ from typing import Any
 from selfcorrect_env.types import Problem, Reason, Verdict
 from selfcorrect_env.verifiers.base import without_statement
 from selfcorrect_env.verifiers.extraction import LONGEST, final_answer
-from selfcorrect_env.verifiers.normal_form import normal_form, without_base
+from selfcorrect_env.verifiers.named import as_values
+from selfcorrect_env.verifiers.normal_form import normal_form, number, without_base
+from selfcorrect_env.verifiers.plain import latex
 from selfcorrect_env.verifiers.pool import MEBIBYTE, Outcome, Status, WorkerPool
 from selfcorrect_env.verifiers.structure import equal_forms, top_level_parts
 
 _CACHED = 20_000
 _OR = re.compile(r"(?:\\text\s*\{\s*(?:or|and)\s*\}|(?<![A-Za-z])(?:or|and)(?![A-Za-z]))")
+
+_WORKED = re.compile(r"\\boxed|\\fbox|####|<answer>|final answer is", re.IGNORECASE)
+_EQUALS = re.compile(r"(?<![<>!=])=")
+_PERCENT = re.compile(r"%|(?<![A-Za-z])(?:percent|percentage|pct)(?![A-Za-z])")
 
 _normal_form = functools.lru_cache(maxsize=_CACHED)(normal_form)
 
@@ -79,16 +85,9 @@ class MathVerifier:
             quick_verdict(problem.reference, without_statement(problem, response))
             for problem, response in zip(problems, responses, strict=True)
         ]
-        hard = [
-            (problem.reference, verdict)
-            for problem, verdict in zip(problems, quick, strict=True)
-            if isinstance(verdict, str)
-        ]
+        hard = [pair for pair in quick if not isinstance(pair, Verdict)]
         compared = self._compare(list(dict.fromkeys(hard)))
-        return [
-            verdict if isinstance(verdict, Verdict) else compared[problem.reference, verdict]
-            for problem, verdict in zip(problems, quick, strict=True)
-        ]
+        return [it if isinstance(it, Verdict) else compared[it] for it in quick]
 
     def close(self) -> None:
         """End the worker processes; they start again if they are needed."""
@@ -113,12 +112,22 @@ class MathVerifier:
             self._known[pair] = value
 
 
-def quick_verdict(reference: str, response: str) -> Verdict | str:
+@functools.lru_cache(maxsize=_CACHED)
+def _answer_of(reference: str) -> str:
+    """Return the answer that a reference states: all of it, unless it is a worked solution."""
+    found = final_answer(reference) if _WORKED.search(reference) else None
+    return ", ".join([*reversed(found.rivals), found.answer]) if found else reference
+
+
+def quick_verdict(reference: str, response: str) -> Verdict | tuple[str, str]:
     """Judge without sympy, where that is possible.
 
     Returns:
-        The verdict; or, where it takes symbolic mathematics, the answer to compare.
+        The verdict; or, where it takes symbolic mathematics, reference and answer to compare.
     """
+    if response.strip() and response.strip() == reference.strip():  # words with formulas among them
+        return Verdict(1.0, Reason.CORRECT, response.strip()[:LONGEST])
+    reference = _answer_of(reference)
     found = final_answer(response)
     if found is None or not found.answer.strip():
         return Verdict(0.0, Reason.NO_ANSWER)
@@ -126,25 +135,49 @@ def quick_verdict(reference: str, response: str) -> Verdict | str:
     if len(answer) > LONGEST:
         detail = f"the answer has {len(answer):,} characters; more than {LONGEST:,} are not read"
         return Verdict(0.0, Reason.WRONG, answer[:100], detail)
-    members = re.sub(r"^\\?\{(.*?)\\?\}$", r"\1", reference.strip())
-    several = len(top_level_parts(members)) > 1 or bool(_OR.search(reference))
-    rivals = [rival for rival in found.rivals if _normal_form(rival) != _normal_form(answer)]
-    if rivals and several:
-        answer = ", ".join([*reversed(found.rivals), answer])
-    elif rivals:
+    if found.loose and "=" not in reference and "," not in answer:
+        answer = _EQUALS.split(answer)[-1].strip()  # the end of a calculation
+    said = answer
+    reference, answer = as_values(reference, answer)
+    several = _has_parts(reference)
+    if several and found.siblings and not _has_parts(answer):
+        answer = ", ".join([*reversed(found.siblings), answer])
+    elif not several and any(_normal_form(rival) != _normal_form(answer) for rival in found.rivals):
         return Verdict(0.0, Reason.AMBIGUOUS, answer, "several different boxed answers")
-    if _same_decimal(reference, answer):
-        return Verdict(1.0, Reason.CORRECT, answer)
-    listed = _OR.sub(",", answer)
+    if _same_decimal(reference, answer) or _same_percentage(reference, answer):
+        return Verdict(1.0, Reason.CORRECT, said)
+    listed = _with_commas(answer)
     hedges = not several and len(top_level_parts(listed)) > 1
     if hedges and _normal_form(answer) != _normal_form(reference):
         return Verdict(0.0, Reason.AMBIGUOUS, answer, "several answers where there is one")
     if several:
-        answer, reference = listed, _OR.sub(",", reference)
+        answer, reference = listed, _with_commas(reference)
     equal = quickly_equal(reference, answer)
     if equal is None:
-        return answer
-    return Verdict(float(equal), Reason.CORRECT if equal else Reason.WRONG, answer)
+        return latex(reference), latex(answer)
+    return Verdict(float(equal), Reason.CORRECT if equal else Reason.WRONG, said)
+
+
+def _has_parts(answer: str) -> bool:
+    """Whether an answer is a list or a set of several."""
+    members = re.sub(r"^\\?\{(.*?)\\?\}$", r"\1", answer.strip(" $"))
+    return len(top_level_parts(members)) > 1 or bool(_OR.search(answer))
+
+
+def _with_commas(text: str) -> str:
+    """Write "1, 2 and 3" and "1 or 2" as lists."""
+    return re.sub(r",(\s|\\[ ,;:!])*,", ",", _OR.sub(",", text))
+
+
+def _same_percentage(reference: str, answer: str) -> bool:
+    """Whether one says with a percent sign what the other says without: 50% and 0.5."""
+    if bool(_PERCENT.search(reference)) == bool(_PERCENT.search(answer)):
+        return False
+    ours, theirs = number(_normal_form(reference)), number(_normal_form(answer))
+    if ours is None or theirs is None:
+        return False
+    hundredth, whole = (ours, theirs) if _PERCENT.search(reference) else (theirs, ours)
+    return hundredth == 100 * whole
 
 
 def _same_decimal(reference: str, answer: str) -> bool:
@@ -164,7 +197,10 @@ def quickly_equal(reference: str, answer: str) -> bool | None:
     ):
         return True
     if re.fullmatch(r"\s*\$?\\(?:text|mbox|textbf|mathrm)\s*\{[A-Za-z .()]*\}\$?\s*", reference):
-        return ours.replace(" ", "") == theirs.casefold().replace(" ", "").strip("()")
+        words, others = (form.casefold().replace(" ", "") for form in (ours, theirs))
+        return words == others.strip("()")
+    if re.fullmatch("[A-E]", ours) and theirs in (ours.lower(), f"({ours})"):  # a choice
+        return True
     return equal_forms(ours, theirs)
 
 

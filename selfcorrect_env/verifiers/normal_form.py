@@ -10,6 +10,9 @@ from __future__ import annotations
 import re
 from fractions import Fraction
 
+from selfcorrect_env.verifiers.decimals import decimal
+from selfcorrect_env.verifiers.plain import latex
+
 ROW = "⏎"
 """What stands for the end of a matrix's row."""
 
@@ -23,12 +26,13 @@ _SHORT_FRAC = re.compile(r"\\frac\s*(\d)\s*(\d)(?!\d)")
 _HALF_FRAC = re.compile(r"\\frac\s*(?:(\d)\s*(\{[^{}]*\})|(\{[^{}]*\})\s*(\d))")
 _SHORT_SQRT = re.compile(r"\\sqrt\s*([0-9A-Za-z])")
 _DEGREES = re.compile(r"\^\s*(?:\{\s*\\circ\s*\}|\\circ)|°|\\degree(?![A-Za-z])")
-_THOUSANDS = re.compile(r"(?<![\d.,])(\d{1,3}(?:,\d{3})+)(?![\d,])")
+_THOUSANDS = re.compile(r"(?<![\d.,])([1-9]\d{0,2}(?:,\d{3})+)(?![\d,])")
+_MIXED = re.compile(r"(?<![\d/.])(\d+)\s+(\d+)/(\d+)(?![\d/.])")
 _SPACED_THOUSANDS = re.compile(r"(?<=\d),\\!\s*(?=\d{3}(?!\d))")
 _TRAILING_TEXT = re.compile(r"(?<=[\d})])\s*\\text\s*\{[^{}]*\}(?:\s*\^\s*\{?\d\}?)?$")
 _TRAILING_UNIT = re.compile(
     r"(?<=[\d})])\s*(?:(?:square|cubic|sq\.?|cu\.?)\s+)?(?:units?|cm|mm|km|m|meters?|metres?|"
-    r"centimeters?|inch(?:es)?|in|feet|foot|ft|yards?|miles?|mph|degrees?|dollars?|cents?|percent|"
+    r"centimeters?|inch(?:es)?|in|feet|foot|ft|yards?|miles?|mph|degrees?|dollars?|cents?|percent(?:age)?|pct|"
     r"seconds?|minutes?|hours?|days?|weeks?|months?|years?|grams?|kg|pounds?|liters?|litres?|"
     r"people|students|ways|points?)(?:\s*\^\s*\{?\d\}?)?$",
     re.IGNORECASE,
@@ -47,7 +51,7 @@ _LATEX_FRACTION = re.compile(r"([+-]?)(\d*)\\frac\{([+-]?\d+)\}\{(\d+)\}")
 
 def normal_form(answer: str) -> str:
     """Return ``answer`` in one spelling; two answers of the same spelling are equal."""
-    text = answer.strip().strip("$").strip().rstrip(".").strip()
+    text = latex(answer).strip().strip("$").strip().rstrip(".").strip()
     text = text.replace("\\$", "").replace("$", "").replace("\\%", "").replace("%", "")
     text = text.replace("−", "-").replace("\\\\", ROW)  # before a "\\ " can be seen in it
     text = _SPACED_THOUSANDS.sub("", text)
@@ -58,15 +62,17 @@ def normal_form(answer: str) -> str:
     text = _SHORT_SQRT.sub(r"\\sqrt{\1}", text)
     text = _DEGREES.sub("", text).strip()
     if whole := _WHOLE_TEXT.match(text):
-        return " ".join(whole.group(1).split()).casefold().rstrip(".").strip("()")
+        words = " ".join(whole.group(1).split()).rstrip(".").strip("()")
+        return words if len(words) == 1 else words.casefold()
     text = _TRAILING_TEXT.sub("", text)
     text = _TRAILING_UNIT.sub("", text).strip()
     text = _ASSIGNED.sub("", text)
     if not re.search(r"[(\[]", text):  # "(1,234)" is a point
         separated = text.replace("{,}", ",")
         text = _THOUSANDS.sub(lambda found: found.group(1).replace(",", ""), separated)
+    text = _MIXED.sub(r"\1\\frac{\2}{\3}", text)
     text = _COMMAND_BEFORE_LETTER.sub(r"\1{}", text)
-    return re.sub(r"\s+", "", text).replace("\\text", "").rstrip(".,")
+    return re.sub(r"\s+", "", text).replace("\\text", "").rstrip(".,\\")
 
 
 def number(form: str) -> Fraction | None:
@@ -81,6 +87,8 @@ def number(form: str) -> Fraction | None:
         return None
     if _INTEGER.fullmatch(form) or _DECIMAL.fullmatch(form):
         return Fraction(form + "0" if form.endswith(".") else form)
+    if (written := decimal(form)) is not None:
+        return written[0]
     if (found := _SLASH.fullmatch(form)) and int(found.group(2)):
         return Fraction(int(found.group(1)), int(found.group(2)))
     if (found := _LATEX_FRACTION.fullmatch(form)) and int(found.group(4)):

@@ -9,12 +9,17 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 
-from selfcorrect_env.verifiers.algebra import proportional, same, value, zeroed
+from selfcorrect_env.verifiers.algebra import approximate, proportional, same, value, zeroed
+from selfcorrect_env.verifiers.decimals import rounds
 from selfcorrect_env.verifiers.normal_form import ROW, number, numeral
 
 _CLOSERS = {"(": ")", "[": "]", "{": "}"}
 _MATRIX = re.compile(
     r"\\begin\{(?P<kind>[pbvBV]?matrix)\}(?P<rows>[^\\]*(?:\\(?!begin)[^\\]*)*)\\end\{(?P=kind)\}"
+)
+_CONGRUENCE = re.compile(
+    r"(?P<side>[^\\]+)\\equiv(?P<rest>-?\d{1,30})(?:\\pmod|\(?\\(?:b?mod|text\{mod\}))"
+    r"\{?(?P<modulus>\d{1,30})\}?\)?"
 )
 _WORDS = re.compile(r"[A-Za-z][A-Za-z .'-]*")
 
@@ -25,13 +30,15 @@ def equal_forms(ours: str, theirs: str) -> bool | None:
         return True
     a, b = number(ours), number(theirs)
     if a is not None and b is not None:
-        return a == b
+        return a == b or rounds(ours, b) or rounds(theirs, a)
     if numeral(ours) or numeral(theirs):
         return _same_numerals(ours, theirs)
     if _is_word(ours) != _is_word(theirs):
         word, other = (ours, theirs) if _is_word(ours) else (theirs, ours)
         shortest = 3 if number(other) is not None else 4  # "xyz" may be a product
         return False if len(word) >= shortest and re.search(r"\d", other) else None
+    if "\\equiv" in ours or "\\equiv" in theirs:
+        return _same_congruences(ours, theirs)
     left, right = _structure(ours), _structure(theirs)
     if left is not None and right is not None:
         return _same_structure(left, right)
@@ -51,7 +58,13 @@ def equal_forms(ours: str, theirs: str) -> bool | None:
     left_value, right_value = value(ours), value(theirs)
     if left_value is None or right_value is None:
         return None
-    return same(left_value, right_value)
+    if same(left_value, right_value):
+        return True
+    return _rounded(ours, approximate(right_value)) or _rounded(theirs, approximate(left_value))
+
+
+def _rounded(form: str, exact: float | None) -> bool:
+    return exact is not None and rounds(form, exact)
 
 
 def _same_numerals(ours: str, theirs: str) -> bool | None:
@@ -65,6 +78,17 @@ def _same_numerals(ours: str, theirs: str) -> bool | None:
     return False if _is_one_value(plain) or _structure(plain) else None
 
 
+def _same_congruences(ours: str, theirs: str) -> bool:
+    """Compare ``a \\equiv b \\pmod{n}``: the same n, and b and b' the same modulo n."""
+    left, right = _CONGRUENCE.fullmatch(ours), _CONGRUENCE.fullmatch(theirs)
+    if not left or not right:
+        return False
+    modulus, other = int(left["modulus"]), int(right["modulus"])
+    difference = int(left["rest"]) - int(right["rest"])
+    same = modulus == other and (difference == 0 or (modulus > 0 and difference % modulus == 0))
+    return same and left["side"] == right["side"]
+
+
 def _same_equations(ours: str, theirs: str) -> bool | None:
     """Compare equations: equal if one is the other times a number; in two letters, no number."""
     if "=" in ours and "=" in theirs:
@@ -72,6 +96,8 @@ def _same_equations(ours: str, theirs: str) -> bool | None:
         return True if left and right and proportional(left, right) else None
     equation, other = (ours, theirs) if "=" in ours else (theirs, ours)
     name, _, side = equation.partition("=")
+    if re.fullmatch(r"[A-Za-z]", side):  # "5 = x"
+        name, side = side, name
     if name and not re.search(r"[-+*/^=]|\d", f"{name}{side.count('=') * '='}"):
         return equal_forms(side, other)  # "f(x) = 5" answers 5
     letters = set(re.findall(r"[A-Za-z]", re.sub(r"\\[A-Za-z]+", "", equation)))
@@ -114,7 +140,7 @@ def top_level_parts(form: str, thousands: bool = True) -> list[str]:
 def _separates_thousands(form: str, place: int) -> bool:
     return bool(
         re.match(r",\d{3}(?!\d)", form[place : place + 5])
-        and re.search(r"(?<!\d)\d{1,3}(?:,\d{3})*$", form[max(0, place - 40) : place])
+        and re.search(r"(?<!\d)[1-9]\d{0,2}(?:,\d{3})*$", form[max(0, place - 40) : place])
     )
 
 

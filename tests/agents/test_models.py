@@ -17,6 +17,7 @@ def test_options_of_the_tiny_model() -> None:
     assert parse_tiny("tiny") == TinyConfig()
     assert parse_tiny("tiny:seed=2,copy=0.5") == TinyConfig(seed=2, copy=0.5)
     assert parse_tiny("tiny:slips=0.25,fix=0.01") == TinyConfig(slips=0.25, fix=0.01)
+    assert parse_tiny("tiny:task=toycode") == TinyConfig(task="toycode")
 
 
 def test_unknown_and_unreadable_options_are_named() -> None:

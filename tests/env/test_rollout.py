@@ -245,6 +245,48 @@ def test_a_failing_verifier_is_not_a_wrong_answer():
     assert metrics.turns[0].reasons[Reason.ERROR.value] == 1
 
 
+# -- oracles ---------------------------------------------------------------------------------
+class Attached(Recorder):
+    """Keeps what it was attached to."""
+
+    def __init__(self):
+        super().__init__()
+        self.attached = []
+
+    def attach(self, env):
+        self.attached.append(env)
+
+
+class Seer(Attached):
+    oracle = True
+
+
+@pytest.mark.parametrize("kind", ENVIRONMENTS)
+def test_an_oracle_is_shown_the_environment_before_it_plays_and_is_named_so(kind):
+    agent, env = Seer(), ENVIRONMENTS[kind]()
+    report = evaluate(agent, env)
+    assert report.agent == "recorder (oracle)"
+    assert agent.attached == [env.unwrapped]
+    assert evaluate(agent, env, name="mine").agent == "mine (oracle)"
+    assert evaluate(agent, env, name="mine (oracle)").agent == "mine (oracle)"
+    play(agent, env, indices=[0])
+    assert len(agent.attached) == 4
+
+
+def test_no_other_agent_is_shown_anything():
+    agent = Attached()
+    assert evaluate(agent, sums_env()).agent == "recorder"
+    agent.oracle = "yes"  # only True says it
+    play(agent, sums_env())
+    assert agent.attached == []
+
+
+def test_an_oracle_that_knows_already_needs_no_environment():
+    agent = Recorder()
+    agent.oracle = True
+    assert evaluate(agent, sums_env()).agent == "recorder (oracle)"
+
+
 # -- runs that are interrupted -----------------------------------------------------------------
 class Crashing(Recorder):
     """Gives up after some calls, as Ctrl-C or a lost server would make it."""

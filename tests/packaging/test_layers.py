@@ -19,6 +19,16 @@ PLANTS = [
         "never import each other",
     ),
     (
+        "agents/selfcorrect_agents/reference/null.py",
+        "import selfcorrect_agents.base",
+        "never import each other",
+    ),
+    (
+        "agents/selfcorrect_agents/conversations.py",
+        "import selfcorrect_agents.prompting",
+        "shared ground knows no method",
+    ),
+    (
         "agents/selfcorrect_agents/objectives.py",
         "import selfcorrect_agents.score",
         "shared ground knows no method",

@@ -64,7 +64,9 @@ def test_the_wheel_holds_both_packages_and_nothing_else(wheel: Path, root: Path)
     assert "selfcorrect_agents/py.typed" in names
     assert not [name for name in names if "test_" in name or "__pycache__" in name]
     for source in ("selfcorrect_env", "agents/selfcorrect_agents"):
-        for file in (root / source).rglob("*.py"):
+        for file in (root / source).rglob("*"):
+            if file.suffix not in (".py", ".html", ".css", ".js"):
+                continue
             assert file.relative_to((root / source).parent).as_posix() in names
 
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,21 +12,15 @@ from typing import Any
 import numpy as np
 import transformers
 from rich.console import Console, Group, RenderableType
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TaskID,
-    TextColumn,
-    TimeElapsedColumn,
-)
 from rich.table import Table
 from rich.text import Text
 
+from selfcorrect_agents.comparison.cells import plan
+from selfcorrect_agents.comparison.config import DECODINGS, CompareConfig, MethodConfig
+from selfcorrect_agents.comparison.engine import run
+from selfcorrect_agents.comparison.results import MethodResults, spent
 from selfcorrect_agents.curves import curve_table, write_svg
-from selfcorrect_agents.experiments import DECODINGS, Cell, history, report, run_cells
-from selfcorrect_agents.methods import find_method
-from selfcorrect_agents.models import parse_tiny, tiny_base_with_progress
+from selfcorrect_agents.methods import Budgeted, find_method
 from selfcorrect_env import Report
 from selfcorrect_env.cli import UsageError
 from selfcorrect_env.commands.making import parse
@@ -39,19 +32,16 @@ For each seed a tiny Llama-style model is pre-trained (under a minute, then cach
 with two methods at the same number of episodes, on an arithmetic task in two attempts. Prints
 each seed's figures on held-out problems, sampled and greedy, and the learning curves.
 
-The folder keeps every run; the same command goes on where it was interrupted.
+The folder keeps every run; the same command goes on where it was interrupted. It is one of
+'selfcorrect compare', which takes its compare.toml for more methods, seeds and settings.
 
 Examples:
   selfcorrect quickstart
   selfcorrect quickstart --seeds 0 1 2 3 4 --jobs 4 --out runs/five
   selfcorrect quickstart --hidden-size 128"""
 
-METHODS: dict[str, dict[str, Any]] = {
-    "base": {"method": "base"},
-    "multi-turn RL": {"method": "multiturn_rl"},
-    "SCoRe": {"method": "score"},
-}
-"""What is compared: the name in tables -> method, with the default configuration of each."""
+METHODS = {"base": "base", "multi-turn RL": "multiturn_rl", "SCoRe": "score"}
+"""What is compared: the name in tables -> agent, with the default configuration of each."""
 
 TUNED_WIDTH = 64
 """The width of the tiny model that the methods' defaults were tuned at."""
@@ -93,44 +83,46 @@ def main(argv: list[str]) -> int:
         raise UsageError("--seeds needs a seed, --jobs at least 1, --problems 1 to 4000.")
     console = Console()
     folder = Path(options.out)
-    cells = plan(options)
     try:
-        for model in dict.fromkeys(cell.model for cell in cells):
-            tiny_base_with_progress(parse_tiny(model))
-        with cell_bars(cells) as on_progress:
-            run_cells(cells, folder, jobs=options.jobs, on_progress=on_progress)
+        finished = run(configured(options), folder)
     except KeyboardInterrupt:
         print(f"\nselfcorrect: stopped; the same command goes on from {folder}.", file=sys.stderr)
         raise
-    console.print(summary(cells, folder))
-    trained = [cell for cell in cells if cell.method != "base"]
-    curves = {f"{cell.name}, seed {cell.seed}": history(cell, folder) for cell in trained}
+    if finished.failures:
+        for failure in finished.failures:
+            print(f"selfcorrect: {failure}", file=sys.stderr)
+        return 1
+    console.print(summary(finished.results))
+    curves = {
+        cell.cell.name: cell.history
+        for seed in zip(*(result.cells for result in finished.results), strict=True)
+        for cell in seed
+        if cell.history
+    }
     write_svg(folder / "learning-curves.svg", curves)
     console.print(curve_table(curves))
     console.print(Text(f"Pictures, runs and episodes: {folder} (learning-curves.svg)"))
     return 0
 
 
-def plan(options: QuickstartOptions) -> list[Cell]:
-    """Return every method × seed of the comparison, checked for equal numbers of episodes."""
-    cells = [
-        Cell(
-            name=name,
-            seed=seed,
-            model=f"tiny:seed={seed},hidden_size={options.hidden_size}",
-            train={"problems": "arithmetic", "split": "train"},
-            test={"problems": "arithmetic", "split": "test"},
-            problems=options.problems,
-            learning=scaled(method["method"], options.hidden_size),
-            **method,
-        )
-        for seed in options.seeds
-        for name, method in METHODS.items()
-    ]
-    episodes = {cell.episodes() for cell in cells if cell.method != "base"}
-    if len(episodes) != 1:
+def configured(options: QuickstartOptions) -> CompareConfig:
+    """Return the comparison, checked for equal numbers of training episodes."""
+    config = CompareConfig(
+        title="Quickstart: SCoRe and plain multi-turn RL on arithmetic",
+        methods=tuple(
+            MethodConfig(label=label, agent=agent, learning=scaled(agent, options.hidden_size))
+            for label, agent in METHODS.items()
+        ),
+        model=f"tiny:seed={{seed}},hidden_size={options.hidden_size}",
+        seeds=options.seeds,
+        problems=options.problems,
+        jobs=options.jobs,
+    )
+    learnings = [cell.learning() for cell in plan(config)]
+    episodes = {learning.episodes for learning in learnings if isinstance(learning, Budgeted)}
+    if len(episodes) > 1:
         raise ValueError(f"Methods compared must play as many episodes as each other: {episodes}.")
-    return cells
+    return config
 
 
 def scaled(method: str, hidden_size: int) -> dict[str, Any]:
@@ -150,50 +142,29 @@ def scaled(method: str, hidden_size: int) -> dict[str, Any]:
     }
 
 
-@contextmanager
-def cell_bars(cells: Sequence[Cell]) -> Iterator[Any]:
-    """Show one progress bar for each training run; yields ``on_progress(cell, steps)``."""
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-    )
-    with Progress(*columns, console=Console(stderr=True)) as bars:
-        tasks: dict[str, TaskID] = {
-            cell.folder: bars.add_task(
-                f"{cell.name}, seed {cell.seed}", total=cell.steps(), start=False
-            )
-            for cell in cells
-            if cell.steps()
-        }
-
-        def on_progress(cell: Cell, steps: int) -> None:
-            if steps and cell.folder in tasks:
-                bars.start_task(tasks[cell.folder])
-                bars.update(tasks[cell.folder], completed=steps)
-
-        yield on_progress
-
-
-def summary(cells: Sequence[Cell], folder: Path) -> RenderableType:
+def summary(results: Sequence[MethodResults]) -> RenderableType:
     """Return the tables of all cells, sampled and greedy, and what they come to."""
     parts: list[RenderableType] = []
     for decoding, temperature in DECODINGS.items():
-        rows = [row_of(cell, report(cell, folder, decoding)) for cell in cells]
-        first = report(cells[0], folder, decoding)
+        rows = [
+            row_of(result.method.label, cell.cell.seed, cell.reports[decoding])
+            for result in results
+            for cell in result.cells
+        ]
+        first = results[0].cells[0].reports[decoding]
         title = (
             f"{decoding} (T = {temperature:g}), {first.metrics.episodes:,} held-out problems of "
             f"{first.measured.problem_set}/{first.measured.split} "
             f"({first.measured.fingerprint}), in percent"
         )
         parts += [figures_table(title, rows), Text(verdict(rows)), Text("")]
-    trained = next(cell for cell in cells if cell.method != "base")
-    parts.append(Text(f"Every trained policy played {trained.episodes():,} training episodes."))
+    trained = next(result for result in results if result.contestant.trains)
+    episodes = spent(trained)["episodes"]
+    parts.append(Text(f"Every trained policy played {episodes:,.0f} training episodes."))
     return Group(*parts)
 
 
-def row_of(cell: Cell, measured: Report) -> Row:
+def row_of(label: str, seed: int, measured: Report) -> Row:
     """Return the six figures of a report."""
     m = measured.metrics
     values = (
@@ -203,7 +174,7 @@ def row_of(cell: Cell, measured: Report) -> Row:
         m.delta_c_to_i.value,
         m.unchanged_answers.value,
     )
-    return Row(cell.name, cell.seed, tuple(100 * value for value in values))
+    return Row(label, seed, tuple(100 * value for value in values))
 
 
 def figures_table(title: str, rows: Sequence[Row]) -> Table:

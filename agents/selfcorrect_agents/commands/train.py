@@ -15,7 +15,7 @@ from selfcorrect_agents.logging import RunFolder
 from selfcorrect_agents.methods import find_method, trainable
 from selfcorrect_agents.models import load_policy
 from selfcorrect_agents.policy import Policy
-from selfcorrect_agents.training import Figures
+from selfcorrect_agents.running import Figures, accuracy_keys
 from selfcorrect_env import SelfCorrectEnv, SelfCorrectError
 from selfcorrect_env.cli import UsageError
 from selfcorrect_env.commands.making import EnvOptions, make_env, parse
@@ -177,7 +177,9 @@ def summary(history: list[Figures]) -> str:
     for when, part in (("first", taken[:tenth]), ("last", taken[-tenth:])):
         if not part:
             continue
-        turns = sorted(key for key in part[0] if key.endswith("/accuracy"))
-        shares = (f"{100 * sum(row[key] for row in part) / len(part):.1f}%" for key in turns)
+        shares = (
+            f"{100 * sum(row[key] for row in part) / len(part):.1f}%"
+            for key in accuracy_keys(part[0])
+        )
         lines.append(f"  {when} {len(part)} steps: " + " → ".join(shares))
     return "\n".join(lines)

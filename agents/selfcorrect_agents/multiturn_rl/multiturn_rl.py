@@ -7,12 +7,9 @@ from typing import Any, ClassVar
 
 import torch
 
-from selfcorrect_agents.agent import LanguageModelAgent
 from selfcorrect_agents.config import OnPolicyConfig, above_zero, at_least
 from selfcorrect_agents.credit import own_turn
-from selfcorrect_agents.logging import RunFolder
-from selfcorrect_agents.training import Figures, Stage, Trainer
-from selfcorrect_env import SelfCorrectEnv
+from selfcorrect_agents.training import Stage, TrainedAgent, Trainer
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,7 +41,7 @@ class MultiTurnRLConfig(OnPolicyConfig):
         return {"steps": steps}
 
 
-class MultiTurnRL(LanguageModelAgent):
+class MultiTurnRL(TrainedAgent):
     """A policy that is rewarded for both attempts alike (section 3, equation 2).
 
     The paper finds that it collapses: it learns to answer better at once, and then to
@@ -53,34 +50,16 @@ class MultiTurnRL(LanguageModelAgent):
 
     Learning: ClassVar[type[MultiTurnRLConfig]] = MultiTurnRLConfig
 
-    def learn(
-        self,
-        env: SelfCorrectEnv,
-        config: MultiTurnRLConfig | None = None,
-        *,
-        run: RunFolder | None = None,
-        progress: bool = False,
-    ) -> list[Figures]:
-        """Train the policy in place; returns one dict of figures for each step.
+    attempts: ClassVar[int | None] = None
 
-        Args:
-            env: where episodes are played; problems come from its problem set.
-            config: the configuration; the default one where None.
-            run: a folder to log to, save to and resume from.
-            progress: whether to show a progress bar.
-
-        Raises:
-            KeyboardInterrupt: Ctrl-C, after a checkpoint was written.
-        """
-        config = config or MultiTurnRLConfig()
-        scale = torch.tensor([1.0] + [config.later_scale] * (env.attempts - 1))
-        stage = Stage(  # equation 2
+    def train(self, trainer: Trainer, config: MultiTurnRLConfig) -> None:
+        """Equation 2 on every attempt."""
+        scale = torch.tensor([1.0] + [config.later_scale] * (trainer.attempts - 1))
+        stage = Stage(
             rewards=lambda scores: scores * scale.to(scores.device),
-            betas=[config.beta_1] * env.attempts,
-            reach=own_turn(env.attempts),
+            betas=[config.beta_1] * trainer.attempts,
+            reach=own_turn(trainer.attempts),
             learning_rate=config.learning_rate,
         )
-        trainer = Trainer(self.policy, env, config, run, progress)
         for step in trainer.steps(config.steps):
             trainer.learn_from(step, stage)
-        return trainer.history

@@ -9,13 +9,11 @@ from typing import ClassVar
 
 import numpy as np
 
-from selfcorrect_agents.agent import LanguageModelAgent
 from selfcorrect_agents.config import above_zero
-from selfcorrect_agents.logging import RunFolder
 from selfcorrect_agents.supervised import SupervisedConfig, imitate
 from selfcorrect_agents.traces import Trace, by_problem, consecutive, is_right, paired_with
-from selfcorrect_agents.training import Figures, Trainer, require_attempts
-from selfcorrect_env import Episode, SelfCorrectEnv
+from selfcorrect_agents.training import TrainedAgent, Trainer
+from selfcorrect_env import Episode
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +33,7 @@ class RISEConfig(SupervisedConfig):
         above_zero(self, "weight_temperature")
 
 
-class RISE(LanguageModelAgent):
+class RISE(TrainedAgent):
     """A policy fitted, round by round, to the best second attempts in its own situations.
 
     Between Pair-SFT and SCoRe: imitation as in the one, but in the situations that the policy
@@ -45,34 +43,10 @@ class RISE(LanguageModelAgent):
 
     Learning: ClassVar[type[RISEConfig]] = RISEConfig
 
-    def learn(
-        self,
-        env: SelfCorrectEnv,
-        config: RISEConfig | None = None,
-        *,
-        run: RunFolder | None = None,
-        progress: bool = False,
-    ) -> list[Figures]:
-        """Train the policy in place; returns one dict of figures for each gathering step.
-
-        Args:
-            env: where episodes are played; problems come from its problem set.
-            config: the configuration; the default one where None.
-            run: a folder to log to, save to and resume from.
-            progress: whether to show a progress bar.
-
-        Raises:
-            LearningError: the environment has another number of attempts than two.
-            KeyboardInterrupt: Ctrl-C, after a checkpoint was written.
-        """
-        require_attempts(env, "RISE")
-        config = config or RISEConfig()
-        trainer = Trainer(self.policy, env, config, run, progress)
-        return imitate(
-            trainer,
-            config,
-            lambda episodes, rng: best_of_n(episodes, rng, config.weight_temperature),
-        )
+    def train(self, trainer: Trainer, config: RISEConfig) -> None:
+        """Play and fit, round by round."""
+        temperature = config.weight_temperature
+        imitate(trainer, config, lambda episodes, rng: best_of_n(episodes, rng, temperature))
 
 
 def best_of_n(

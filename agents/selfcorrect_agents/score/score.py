@@ -2,62 +2,38 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import torch
 from torch import Tensor
 
-from selfcorrect_agents.agent import LanguageModelAgent
-from selfcorrect_agents.logging import RunFolder
 from selfcorrect_agents.objectives import progress_bonus
 from selfcorrect_agents.score.config import SCoReConfig
 from selfcorrect_agents.supervised import gather
 from selfcorrect_agents.traces import d_star
-from selfcorrect_agents.training import Figures, Stage, Trainer, require_attempts
-from selfcorrect_env import SelfCorrectEnv
+from selfcorrect_agents.training import Stage, TrainedAgent, Trainer
 
 
-class SCoRe(LanguageModelAgent):
+class SCoRe(TrainedAgent):
     """A policy that learns to correct itself in two stages (section 5)."""
 
-    Learning = SCoReConfig
+    Learning: ClassVar[type[SCoReConfig]] = SCoReConfig
 
-    def learn(
-        self,
-        env: SelfCorrectEnv,
-        config: SCoReConfig | None = None,
-        *,
-        run: RunFolder | None = None,
-        progress: bool = False,
-    ) -> list[Figures]:
-        """Train the policy in place; returns one dict of figures for each step.
-
-        Args:
-            env: where episodes are played; problems come from its problem set.
-            config: SCoRe's configuration; the default one where None.
-            run: a folder to log to, save to and resume from.
-            progress: whether to show a progress bar.
-
-        Raises:
-            LearningError: the environment has another number of attempts than two.
-            KeyboardInterrupt: Ctrl-C, after a checkpoint was written.
-        """
-        require_attempts(env, "SCoRe")
-        config = config or SCoReConfig()
+    def train(self, trainer: Trainer, config: SCoReConfig) -> None:
+        """Take stage I's steps, then stage II's, as often as there are rounds."""
         one, two = stage_one(config), stage_two(config)
-        trainer = Trainer(self.policy, env, config, run, progress)
         for step in trainer.steps(config.total_steps):
             if config.in_stage_one(step):
                 reinforce(trainer, step, one, offline=0)
             elif config.stage_two == "star":
-                fits = config.star_fits(step)
                 gather(
                     trainer,
                     step,
-                    fit_with=config.star_fitting if fits else None,
+                    fit_with=config.star_fitting if config.star_fits(step) else None,
                     traces_of=lambda episodes, _: d_star(episodes),
                 )
             else:
                 reinforce(trainer, step, two, offline=config.offline_problems)
-        return trainer.history
 
 
 def stage_one(config: SCoReConfig) -> Stage:

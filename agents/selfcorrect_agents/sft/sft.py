@@ -5,12 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from selfcorrect_agents.agent import LanguageModelAgent
-from selfcorrect_agents.logging import RunFolder
 from selfcorrect_agents.supervised import SupervisedConfig, imitate
 from selfcorrect_agents.traces import d_sft
-from selfcorrect_agents.training import Figures, Trainer, require_attempts
-from selfcorrect_env import SelfCorrectEnv
+from selfcorrect_agents.training import TrainedAgent, Trainer
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,7 +18,7 @@ class PairSFTConfig(SupervisedConfig):
     """D⁺_SFT instead of D_SFT: pairs of two right replies are added."""
 
 
-class PairSFT(LanguageModelAgent):
+class PairSFT(TrainedAgent):
     """A policy fitted to pairs of a wrong reply and a random right one (D_SFT, section 4).
 
     All episodes are the base model's, so at test time its own first attempts are ones that it
@@ -30,29 +27,6 @@ class PairSFT(LanguageModelAgent):
 
     Learning: ClassVar[type[PairSFTConfig]] = PairSFTConfig
 
-    def learn(
-        self,
-        env: SelfCorrectEnv,
-        config: PairSFTConfig | None = None,
-        *,
-        run: RunFolder | None = None,
-        progress: bool = False,
-    ) -> list[Figures]:
-        """Train the policy in place; returns one dict of figures for each gathering step.
-
-        Args:
-            env: where episodes are played; problems come from its problem set.
-            config: the configuration; the default one where None.
-            run: a folder to log to, save to and resume from.
-            progress: whether to show a progress bar.
-
-        Raises:
-            LearningError: the environment has another number of attempts than two.
-            KeyboardInterrupt: Ctrl-C, after a checkpoint was written.
-        """
-        require_attempts(env, "Pair-SFT")
-        config = config or PairSFTConfig()
-        trainer = Trainer(self.policy, env, config, run, progress)
-        return imitate(
-            trainer, config, lambda episodes, rng: d_sft(episodes, rng, plus=config.plus)
-        )
+    def train(self, trainer: Trainer, config: PairSFTConfig) -> None:
+        """One iteration: the base plays, then it is fitted to the pairs."""
+        imitate(trainer, config, lambda episodes, rng: d_sft(episodes, rng, plus=config.plus))

@@ -8,11 +8,8 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from selfcorrect_agents.agent import LanguageModelAgent
 from selfcorrect_agents.config import OnPolicyConfig, at_least
-from selfcorrect_agents.logging import RunFolder
-from selfcorrect_agents.training import Figures, Stage, Trainer
-from selfcorrect_env import SelfCorrectEnv
+from selfcorrect_agents.training import Stage, TrainedAgent, Trainer
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,7 +37,7 @@ class SingleTurnRLConfig(OnPolicyConfig):
         return {"steps": steps}
 
 
-class SingleTurnRL(LanguageModelAgent):
+class SingleTurnRL(TrainedAgent):
     """A policy that is rewarded for its first attempt alone.
 
     Whole episodes are played all the same, so that its budget and its log compare with the
@@ -49,36 +46,19 @@ class SingleTurnRL(LanguageModelAgent):
 
     Learning: ClassVar[type[SingleTurnRLConfig]] = SingleTurnRLConfig
 
-    def learn(
-        self,
-        env: SelfCorrectEnv,
-        config: SingleTurnRLConfig | None = None,
-        *,
-        run: RunFolder | None = None,
-        progress: bool = False,
-    ) -> list[Figures]:
-        """Train the policy in place; returns one dict of figures for each step.
+    attempts: ClassVar[int | None] = None
 
-        Args:
-            env: where episodes are played; problems come from its problem set.
-            config: the configuration; the default one where None.
-            run: a folder to log to, save to and resume from.
-            progress: whether to show a progress bar.
-
-        Raises:
-            KeyboardInterrupt: Ctrl-C, after a checkpoint was written.
-        """
-        config = config or SingleTurnRLConfig()
+    def train(self, trainer: Trainer, config: SingleTurnRLConfig) -> None:
+        """Equation 2 on the first attempt."""
+        later = trainer.attempts - 1
         stage = Stage(
             rewards=first_attempt_only,
-            betas=[config.beta_1] + [0.0] * (env.attempts - 1),
-            reach=[[0]] + [[]] * (env.attempts - 1),
+            betas=[config.beta_1] + [0.0] * later,
+            reach=[[0], *[[]] * later],
             learning_rate=config.learning_rate,
         )
-        trainer = Trainer(self.policy, env, config, run, progress)
         for step in trainer.steps(config.steps):
             trainer.learn_from(step, stage)
-        return trainer.history
 
 
 def first_attempt_only(scores: Tensor) -> Tensor:

@@ -5,12 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from selfcorrect_agents.agent import LanguageModelAgent
-from selfcorrect_agents.logging import RunFolder
 from selfcorrect_agents.supervised import SupervisedConfig, imitate
 from selfcorrect_agents.traces import d_star
-from selfcorrect_agents.training import Figures, Trainer, require_attempts
-from selfcorrect_env import SelfCorrectEnv
+from selfcorrect_agents.training import TrainedAgent, Trainer
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,32 +22,11 @@ class STaRConfig(SupervisedConfig):
     """D⁺_STaR instead of D_STaR: traces that go from right to right are added."""
 
 
-class STaR(LanguageModelAgent):
+class STaR(TrainedAgent):
     """A policy fitted to its own episodes that went from wrong to right (D_STaR, section 4)."""
 
     Learning: ClassVar[type[STaRConfig]] = STaRConfig
 
-    def learn(
-        self,
-        env: SelfCorrectEnv,
-        config: STaRConfig | None = None,
-        *,
-        run: RunFolder | None = None,
-        progress: bool = False,
-    ) -> list[Figures]:
-        """Train the policy in place; returns one dict of figures for each gathering step.
-
-        Args:
-            env: where episodes are played; problems come from its problem set.
-            config: the configuration; the default one where None.
-            run: a folder to log to, save to and resume from.
-            progress: whether to show a progress bar.
-
-        Raises:
-            LearningError: the environment has another number of attempts than two.
-            KeyboardInterrupt: Ctrl-C, after a checkpoint was written.
-        """
-        require_attempts(env, "STaR")
-        config = config or STaRConfig()
-        trainer = Trainer(self.policy, env, config, run, progress)
-        return imitate(trainer, config, lambda episodes, _: d_star(episodes, plus=config.plus))
+    def train(self, trainer: Trainer, config: STaRConfig) -> None:
+        """Play and fit, three times."""
+        imitate(trainer, config, lambda episodes, _: d_star(episodes, plus=config.plus))

@@ -83,6 +83,13 @@ def test_humaneval_of_another_size_is_said_to_be_one(tmp_path: Path) -> None:
         humaneval.load(path=write(tmp_path / "h.jsonl", [TASK]))
 
 
+@pytest.mark.parametrize(("split", "size"), [("train", 374), ("validation", 90), ("test", 500)])
+def test_mbpp_of_another_size_is_said_to_be_one(tmp_path: Path, split: str, size: int) -> None:
+    path = write(tmp_path / "m.jsonl", [mbpp_row(mbpp.SPLITS[split][0])])
+    with pytest.warns(ProblemSetWarning, match=f"published with {size}"):
+        mbpp.load(split, path=path)
+
+
 def test_a_broken_row_of_humaneval_is_named(tmp_path: Path) -> None:
     rows = [TASK, {**TASK, "task_id": "HumanEval/1", "test": None}]
     with pytest.raises(ProblemSetError, match=r"h\.jsonl, line 2.*'test'"):

@@ -13,7 +13,10 @@ import pytest
 
 pytest.importorskip("datasets")
 
-COMMIT = "a" * 40
+from selfcorrect_env.datasets.hub import PINNED, HubUnavailableError, cached_rows, hub_rows
+from selfcorrect_env.errors import ProblemSetWarning
+
+COMMIT = PINNED["openai/gsm8k"]
 ROWS = [{"question": f"{i} + 1?", "answer": f"Add.\n#### {i + 1}"} for i in range(3)]
 FILE = "".join(json.dumps(row) + "\n" for row in ROWS).encode()
 CARD = b"""---
@@ -199,21 +202,54 @@ def test_a_hub_that_has_it_and_then_the_cache(hub, silent, tmp_path):
     assert arrow.name in broken["text"]
 
 
-def test_the_cache_of_math_is_found_in_the_hubs_spelling(tmp_path, monkeypatch):
-    """`datasets` lowers a data set's name in the folder and keeps its owner's capitals."""
-    import datasets
+def put_into_cache(folder, repo, config, revision, split, rows):
+    """Leave a copy as `datasets` does: it lowers a name, and keeps its owner's capitals."""
+    from datasets.arrow_writer import ArrowWriter
 
-    from selfcorrect_env.datasets.hub import cached_rows
-
-    folder = tmp_path / "datasets" / "HuggingFaceH4___math-500" / "default" / "0.0.0" / "abc"
-    folder.mkdir(parents=True)
-    rows = [{"problem": "x", "answer": "1"}, {"problem": "y", "answer": "2"}]
-    with datasets.arrow_writer.ArrowWriter(path=str(folder / "math-500-test.arrow")) as writer:
+    owner, name = repo.split("/")
+    place = folder / "datasets" / f"{owner}___{name.lower()}" / config / "0.0.0" / revision
+    place.mkdir(parents=True)
+    with ArrowWriter(path=str(place / f"{name.lower()}-{split}.arrow")) as writer:
         for row in rows:
             writer.write(row)
         writer.finalize()
+
+
+@pytest.fixture
+def cache(tmp_path, monkeypatch):
+    """An empty cache, and a hub that is switched off."""
     monkeypatch.setenv("HF_HOME", str(tmp_path))
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     monkeypatch.delenv("HF_DATASETS_CACHE", raising=False)
+    return tmp_path
+
+
+def test_the_cache_of_math_is_found_in_the_hubs_spelling(cache):
+    rows = [{"problem": "x", "answer": "1"}, {"problem": "y", "answer": "2"}]
+    put_into_cache(cache, "HuggingFaceH4/MATH-500", "default", "abc", "test", rows)
     assert cached_rows("HuggingFaceH4/MATH-500", "test") == rows
+    assert cached_rows("HuggingFaceH4/MATH-500", "test", revision="a" * 40) is None
     assert cached_rows("HuggingFaceH4/MATH-500", "train") is None
     assert cached_rows("nlile/hendrycks-MATH-benchmark", "test") is None
+
+
+def test_the_pinned_revision_is_preferred_to_a_newer_copy(cache):
+    put_into_cache(cache, "openai/gsm8k", "main", COMMIT, "test", [{"answer": "pinned"}])
+    put_into_cache(cache, "openai/gsm8k", "main", "b" * 40, "test", [{"answer": "newer"}])
+    assert hub_rows(("openai/gsm8k",), "test", "main") == [{"answer": "pinned"}]
+    assert hub_rows(("openai/gsm8k",), "test", "main", "b" * 40) == [{"answer": "newer"}]
+    assert cached_rows("openai/gsm8k", "test", "main") == [{"answer": "newer"}]
+
+
+@pytest.mark.parametrize(("held", "said"), [("b" * 40, "b" * 40), ("0f1e", "does not tell")])
+def test_another_revision_is_taken_with_a_warning(cache, held, said):
+    put_into_cache(cache, "openai/gsm8k", "main", held, "test", [{"answer": "other"}])
+    with pytest.warns(ProblemSetWarning, match=f"{COMMIT}.*HF_HUB_OFFLINE is set.*{said}"):
+        assert hub_rows(("openai/gsm8k",), "test", "main") == [{"answer": "other"}]
+
+
+@pytest.mark.parametrize("revision", ["main", "c" * 40])
+def test_a_revision_that_was_asked_for_is_never_replaced(cache, revision):
+    put_into_cache(cache, "openai/gsm8k", "main", COMMIT, "test", [{"answer": "pinned"}])
+    with pytest.raises(HubUnavailableError, match="HF_HUB_OFFLINE is set"):
+        hub_rows(("openai/gsm8k",), "test", "main", revision)

@@ -61,6 +61,45 @@ RIGHT = [
     (r"\begin{pmatrix}1\\2\end{pmatrix}", r"\begin{pmatrix} 1 \\ 2 \end{pmatrix}"),
     (r"3+4i", r"4i+3"),
     (r"\frac{1}{x+1}", r"(x+1)^{-1}"),
+    # typed, not LaTeX
+    (r"3\sqrt{5}-2", "3*sqrt(5) - 2"),
+    (r"\sqrt{7}", "√7"),
+    (r"\frac{3\pi}{2}", "3pi/2"),
+    (r"6\pi", "6π"),
+    (r"e^{4}", "exp(4)"),
+    (r"x^3", "x**3"),
+    (r"x^3", "x³"),
+    (r"\frac{1}{2}", "½"),
+    (r"(-\infty, 4)", "(-infinity, 4)"),
+    (r"\sqrt{5} + 2", r"\\sqrt{5} + 2"),
+    ("3.5", "3 1/2"),
+    ("0.0035", "3.5e-3"),
+    (r"3.5\times10^{-3}", "0.0035"),
+    # a comma for the point; percent; digits enough to be meant exactly
+    ("0,125", "0.125"),
+    ("0.45", r"45\%"),
+    (r"12.5\%", "0.125"),
+    (r"\frac{1}{7}", "0.142857142857"),
+    (r"\sqrt{3}", "1.7320508075688772"),
+    (r"3\pi", "9.42477796077"),
+    # values with names
+    ("(3, 8)", "x = 3, y = 8"),
+    ("a = 3, b = 8", "(3, 8)"),
+    ("a = 3, b = 8", "b = 8, a = 3"),
+    ("p=3,q=4;p=5,q=6", "(5,6), (3,4)"),
+    ("n = 3, n = -4", "-4, 3"),
+    ("f(x) = 2 and f(x) = -2", "f(n) = -2 or f(n) = 2"),
+    ("7 = x", "7"),
+    (r"n \equiv 2 \pmod{7}", r"n \equiv 9 \pmod 7"),
+    ("3, 4, and 9", "9, 3, 4"),
+    # choices and single letters
+    (r"\text{(B)}", "b"),
+    ("B", "b"),
+    ("K", r"\mathrm{K}"),
+    # references that are whole solutions
+    (r"Adding, we find $\boxed{18}$.", "18"),
+    (r"So they are $\boxed{3}$ and $\boxed{4}$.", "3, 4"),
+    ("<answer>18</answer>", "18"),
 ]
 
 WRONG = [
@@ -84,6 +123,25 @@ WRONG = [
     ("2^{10}", "1023"),
     ("3+4i", "3-4i"),
     (r"\begin{pmatrix}1\\2\end{pmatrix}", r"\begin{pmatrix}2\\1\end{pmatrix}"),
+    (r"3\sqrt{5}-2", "3*sqrt(5-2)"),
+    ("5.5", "5 1/2 + 1"),
+    ("3 1/2", "31/2"),
+    ("0.0035", "3.5e-4"),
+    ("0.125", "1,125"),
+    ("0.45", r"4.5\%"),
+    (r"\frac{1}{7}", "0.142857143857"),
+    (r"\frac{1}{7}", "0.142857"),
+    (r"\sqrt{3}", "1.7320508085688772"),
+    ("3", "3.0000000001"),
+    ("(3, 8)", "x = 8, y = 3"),
+    ("a = 3, b = 8", "a = 8, b = 3"),
+    ("p=3,q=4;p=5,q=6", "(3,4), (6,5)"),
+    ("n = 3, n = -4", "n = 3"),
+    ("K", r"\mathrm{k}"),
+    (r"n \equiv 2 \pmod{7}", r"n \equiv 3 \pmod{7}"),
+    (r"n \equiv 2 \pmod{7}", r"n \equiv 2 \pmod{5}"),
+    (r"n \equiv 2 \pmod{7}", "2"),
+    (r"Adding, we find $\boxed{18}$, not 19.", "19"),
 ]
 
 
@@ -127,6 +185,18 @@ def test_wrong(verifier: MathVerifier, reference: str, answer: str) -> None:
         "There are 2 and 2, which makes 4.",
         "The final answer is \\(4\\)",
         "the answer is: $4",
+        "First 2, then 4",
+        "Therefore, the price falls by 4 dollars in each of its years.",
+        "We add $2 + 2$. Hence there are 4 ways to do so.",
+        "Adding both sides gives $2 + 2 = 4$.",
+        r"The sum is \(1 + 3 = 4\).",
+        r"First I thought of \boxed{5}, but it is \boxed{4}.",
+        r"<think>Is it \boxed{5}?</think> It is \boxed{4}.",
+        "<think>Is it \\boxed{5}?</think>\nAnswer: 4",
+        "<think>All of this ends in \\boxed{4}.</think>",
+        r"It may be \boxed{5}. <answer>4</answer>",
+        "<answer> $4$ </answer>",
+        "It costs -$3, or $7 more than that, so the final answer = 4",
     ],
 )
 def test_formats_of_the_answer(verifier: MathVerifier, reply: str) -> None:
@@ -142,6 +212,12 @@ def test_formats_of_the_answer(verifier: MathVerifier, reply: str) -> None:
         ("I do not know what to say here", Reason.NO_ANSWER),
         ("5 or 4", Reason.AMBIGUOUS),
         (r"$\boxed{5}$ or $\boxed{4}$", Reason.AMBIGUOUS),
+        (r"\boxed{5}, \boxed{4}", Reason.AMBIGUOUS),
+        (r"either \boxed{5} or maybe \boxed{4}", Reason.AMBIGUOUS),
+        (r"The sum is \boxed{4", Reason.NO_ANSWER),
+        (r"\boxed{4}, no, it is \boxed{5}", Reason.WRONG),
+        ("<answer></answer>", Reason.NO_ANSWER),
+        ("either 4 or 5", Reason.AMBIGUOUS),
         (r"\boxed{4, 5}", Reason.AMBIGUOUS),
         (r"\boxed{9^{9^{9^9}}}", Reason.TIMEOUT),
         (r"\boxed{" + "1" * 5000 + "}", Reason.WRONG),
@@ -247,6 +323,26 @@ def test_every_answer_of_math500_is_itself(verifier: MathVerifier, form: str) ->
     replies = [form.replace("{{{}}}", "{" + a + "}").replace("{}", a) for a in answers]
     verdicts = verifier.verify_batch([of(a) for a in answers], replies)
     assert [a for a, v in zip(answers, verdicts, strict=True) if not v.correct] == []
+
+
+def test_parts_in_boxes_of_their_own(verifier: MathVerifier) -> None:
+    reply = r"We need $\boxed{3}$ pens and $\boxed{4}$ books."
+    assert verifier.verify(of("3, 4"), reply).correct
+    assert not verifier.verify(of("3, 5"), reply).correct
+    assert verifier.verify(of("3, 4"), r"With $\boxed{9}$ left, $\boxed{4, 3}$.").correct
+
+
+def test_typed_functions_are_read() -> None:
+    patient = MathVerifier(deadline=30, workers=1)  # it is math-verify that decides here
+    assert patient.verify(of(r"2\sin(3x)"), "Answer: 2*sin(3*x)").correct
+    assert not patient.verify(of(r"2\sin(3x)"), "Answer: 2*sin(2*x)").correct
+    patient.close()
+
+
+def test_a_reference_in_words_is_answered_by_its_words(verifier: MathVerifier) -> None:
+    words = r"all primes $p$ with $p \equiv 1 \pmod 4$"
+    assert verifier.verify(of(words), words).correct
+    assert not verifier.verify(of(words), words.replace("1", "3")).correct
 
 
 def test_lists_are_split_outside_brackets() -> None:

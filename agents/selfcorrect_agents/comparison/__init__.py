@@ -1,0 +1,13 @@
+"""`selfcorrect compare`: methods × seeds from the same base, on the same problems and budget.
+
+config      what is compared, read from compare.toml and checked
+contestants agents by name: how each is built, trained and kept to the budget
+cells       one method with one seed: what it is, where it lies, whether it is finished
+worker      the process of one cell: trains, measures
+schedule    runs the cells that are missing, several at a time
+sampling    many samples of each problem, for maj@k and pass@k
+statistics  intervals and tests over seeds and problems: pure numpy
+results     what finished cells have left
+summary     all of it put together: the content of comparison.json
+files       what is written and printed
+"""

@@ -1,0 +1,76 @@
+"""`run`: checks a comparison, makes what is missing of it, and puts it together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from selfcorrect_agents.comparison.bars import CellBars
+from selfcorrect_agents.comparison.cells import Cell, plan
+from selfcorrect_agents.comparison.config import CompareConfig
+from selfcorrect_agents.comparison.environments import make_env, make_training_env
+from selfcorrect_agents.comparison.files import write_config
+from selfcorrect_agents.comparison.reading import ComparisonError
+from selfcorrect_agents.comparison.results import MethodResults, load_results
+from selfcorrect_agents.comparison.schedule import Failure, missing_cells, run_cells
+from selfcorrect_agents.models import parse_tiny, tiny_base_with_progress
+from selfcorrect_env.errors import UnknownNameError
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A comparison of which every cell was tried."""
+
+    cells: Sequence[Cell]
+    """Every method × seed."""
+    results: Sequence[MethodResults]
+    """Of the methods none of whose cells failed."""
+    failures: Sequence[Failure]
+    """The cells that failed; running the comparison again tries them again."""
+
+
+def run(config: CompareConfig, folder: Path) -> Finished:
+    """Make what ``folder`` lacks of a comparison, with a progress bar for each running cell.
+
+    Args:
+        config: the comparison.
+        folder: where it is kept; the same call goes on after an interruption.
+
+    Raises:
+        ComparisonError: an agent or an environment does not fit; nothing was run.
+        CheckpointError: the folder holds a cell with other settings; nothing was run.
+        KeyboardInterrupt: after the running cells have stopped, with what they had on the disk.
+    """
+    check(config)
+    cells = plan(config)
+    missing = missing_cells(cells, folder)
+    write_config(folder, config)
+    for model in _tiny_models(missing):  # else two cells would train the same base at once
+        tiny_base_with_progress(parse_tiny(model))
+    with CellBars(missing, done=len(cells) - len(missing)) as bars:
+        failures = run_cells(missing, folder, jobs=config.jobs, watcher=bars)
+    return Finished(cells, load_results(config, folder), failures)
+
+
+def check(config: CompareConfig) -> None:
+    """Find mistakes before anything runs: agents, their settings, the environments.
+
+    Raises:
+        ComparisonError: the message says which method or key, and what was expected.
+    """
+    cells = plan(config)
+    learnt = [cell.learning() for cell in cells]  # imports every agent, builds every setting
+    if any(learning is not None for learning in learnt):
+        make_training_env(config.train).close()
+    make_env(config.test).close()
+    for model in _tiny_models(cells):
+        try:
+            parse_tiny(model)
+        except (UnknownNameError, ValueError) as error:
+            raise ComparisonError(f"model {model!r}: {error}") from error
+
+
+def _tiny_models(cells: Sequence[Cell]) -> list[str]:
+    models = dict.fromkeys(cell.model for cell in cells)
+    return [model for model in models if model == "tiny" or model.startswith("tiny:")]

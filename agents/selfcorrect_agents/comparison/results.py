@@ -1,0 +1,188 @@
+"""What finished cells have left: figures at each problem, training logs, what was spent."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from selfcorrect_agents.comparison.cells import Cell, plan
+from selfcorrect_agents.comparison.clock import read_seconds
+from selfcorrect_agents.comparison.config import CompareConfig, MethodConfig
+from selfcorrect_agents.comparison.contestants import Contestant
+from selfcorrect_agents.comparison.sampling import ScalingCurves, read_curves
+from selfcorrect_agents.config import OnPolicyConfig
+from selfcorrect_agents.logging import read_metrics
+from selfcorrect_env import Episode, Report
+from selfcorrect_env.edits import edit_distance_ratio
+from selfcorrect_env.errors import CheckpointError
+from selfcorrect_env.intervals import Array
+
+FIGURES = (
+    *("accuracy_t1", "accuracy_t2", "delta", "delta_i_to_c", "delta_c_to_i"),
+    *("unchanged_answers", "edit_distance_ratio"),
+)
+"""What is measured at each problem; "t2" is the last attempt."""
+
+CURVE_KEYS = ("step", "episodes", "tokens", "unchanged", "t1/accuracy", "t2/accuracy")
+CURVE_KEYS += ("t1/kl", "t2/kl")
+CURVE_POINTS = 300
+"""A curve of more steps is thinned to the means of so many spans of steps."""
+
+
+@dataclass(frozen=True)
+class CellResult:
+    """What a finished cell has left."""
+
+    cell: Cell
+    reports: Mapping[str, Report]
+    """By decoding."""
+    values: Mapping[str, Mapping[str, Array]]
+    """By decoding, then by the names of `FIGURES`: shape (N,), what it is at each problem."""
+    history: Sequence[Mapping[str, float]]
+    """The training's figures, one mapping for each step; empty where nothing was trained."""
+    seconds: Mapping[str, float]
+    """Wall-clock of "training" and "measuring", summed over interruptions."""
+    scaling: ScalingCurves | None
+    """Of many samples, where the cell was sampled."""
+
+    @classmethod
+    def load(cls, cell: Cell, folder: Path) -> CellResult:
+        """Read a finished cell of the comparison in ``folder``."""
+        place = folder / cell.folder
+        metrics = place / "run" / "metrics.jsonl"
+        scaling = cell.scaling and read_curves(place / "scaling", cell.scaling.samples)
+        reports = {name: Report.load(place / name) for name in cell.decodings}
+        return cls(
+            cell=cell,
+            reports=reports,
+            values={name: per_problem(report.episodes) for name, report in reports.items()},
+            history=read_metrics(metrics) if metrics.exists() else [],
+            seconds=read_seconds(place / "seconds.json"),
+            scaling=scaling,
+        )
+
+
+@dataclass(frozen=True)
+class MethodResults:
+    """One method with every seed."""
+
+    method: MethodConfig
+    contestant: Contestant
+    cells: Sequence[CellResult]
+    """One for each seed, in the comparison's order."""
+
+    def stacked(self, decoding: str, name: str) -> Array:
+        """Return shape (S, N): one of `FIGURES` at each problem of each seed."""
+        return np.stack([cell.values[decoding][name] for cell in self.cells])
+
+
+def load_results(config: CompareConfig, folder: Path) -> list[MethodResults]:
+    """Read the finished cells of every method that has one for each seed.
+
+    Raises:
+        CheckpointError: a file is missing or broken, or cells were measured on other problems.
+    """
+    cells = plan(config)
+    whole = []
+    for method in config.methods:
+        own = [cell for cell in cells if cell.method == method]
+        if all((folder / cell.folder / "done.json").is_file() for cell in own):
+            loaded = [CellResult.load(cell, folder) for cell in own]
+            whole.append(MethodResults(method, Contestant.find(method), loaded))
+    require_one_ground(whole)
+    return whole
+
+
+def per_problem(episodes: Sequence[Episode]) -> dict[str, Array]:
+    """Return every one of `FIGURES` at each problem; nan where an attempt was not judged.
+
+    The edit-distance ratio needs no verdict, so it is never nan.
+    """
+    judged = np.array([episode.judged for episode in episodes])
+    first = np.array([episode.attempts[0].verdict.correct for episode in episodes], dtype=float)
+    last = np.array([episode.attempts[-1].verdict.correct for episode in episodes], dtype=float)
+    same = [e.attempts[0].verdict.answer == e.attempts[-1].verdict.answer for e in episodes]
+    values = {
+        "accuracy_t1": first,
+        "accuracy_t2": last,
+        "delta": last - first,
+        "delta_i_to_c": (1 - first) * last,
+        "delta_c_to_i": first * (1 - last),
+        "unchanged_answers": np.array(same, dtype=float),
+    }
+    known = {name: np.where(judged, value, np.nan) for name, value in values.items()}
+    ratios = [edit_distance_ratio(e.attempts[0].reply, e.attempts[-1].reply) for e in episodes]
+    return {**known, "edit_distance_ratio": np.array(ratios)}
+
+
+# -- training --------------------------------------------------------------------------------------
+def spent(result: MethodResults) -> dict[str, float | None]:
+    """Return what a seed took on average; episodes and tokens are None where nobody logged them."""
+    trained = [_spent_training(cell) for cell in result.cells]
+    measuring = [cell.seconds.get("measuring", 0.0) for cell in result.cells]
+    training = [cell.seconds.get("training", 0.0) for cell in result.cells]
+    return {
+        "episodes": _mean([episodes for episodes, _ in trained]),
+        "tokens": _mean([tokens for _, tokens in trained]),
+        "seconds": float(np.mean(training) + np.mean(measuring)),
+        "training_seconds": float(np.mean(training)),
+    }
+
+
+def _spent_training(result: CellResult) -> tuple[float | None, float | None]:
+    if not result.history:
+        return (0.0, 0.0) if result.cell.learning() is None else (None, None)
+    last = result.history[-1]
+    episodes, config = last.get("episodes"), result.cell.learning()
+    if episodes is None and isinstance(config, OnPolicyConfig):
+        episodes = len(result.history) * config.problems_per_step * config.samples
+    return episodes, last.get("tokens")
+
+
+def curve(history: Sequence[Mapping[str, float]]) -> list[dict[str, float]]:
+    """Return the rows of a training log that the page draws, thinned to `CURVE_POINTS`."""
+    count = min(len(history), CURVE_POINTS)
+    spans = np.array_split(np.arange(len(history)), count) if count else []
+    return [_span([history[i] for i in span]) for span in spans]
+
+
+def _span(rows: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """Return the means of a span of steps; step, episodes and tokens are those at its end."""
+    thinned = {}
+    for key in CURVE_KEYS:
+        values = [row[key] for row in rows if key in row]
+        if values:
+            at_end = key in ("step", "episodes", "tokens")
+            thinned[key] = values[-1] if at_end else float(np.mean(values))
+    return thinned
+
+
+def final_kl(history: Sequence[Mapping[str, float]], turn: int) -> float | None:
+    """Return the mean KL to the base of a turn over the last tenth of a training log.
+
+    It is that of the episodes sampled in training, in nats; None where none was logged.
+    """
+    values = [row[f"t{turn}/kl"] for row in history if f"t{turn}/kl" in row]
+    return float(np.mean(values[-max(1, len(values) // 10) :])) if values else None
+
+
+def require_one_ground(results: Sequence[MethodResults]) -> None:
+    """Raise a CheckpointError unless every cell was measured on the same ground."""
+    reports = [report for r in results for c in r.cells for report in c.reports.values()]
+    for other in reports[1:]:
+        for name in ("fingerprint", "verifier", "prompts", "attempts"):
+            ours, theirs = getattr(reports[0].measured, name), getattr(other.measured, name)
+            if ours != theirs:
+                raise CheckpointError(
+                    f"{reports[0].agent!r} and {other.agent!r} cannot be compared: their {name} "
+                    f"differ ({ours} and {theirs}). The problem set or the package changed between "
+                    "their runs; delete the older cell to make it anew."
+                )
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return float(np.mean(known)) if known and len(known) == len(values) else None

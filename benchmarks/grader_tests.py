@@ -1,0 +1,163 @@
+"""Do other graders' own tests pass? Ours and math-verify's verdicts on pairs that you collected.
+
+    python benchmarks/grader_tests.py pairs.jsonl
+    python benchmarks/grader_tests.py --tests Math-Verify/tests/test_*.py --source math-verify
+
+The first form reads a file with one JSON object a line:
+
+    {"source": "whose tests", "gold": "1/2", "prediction": "0.5", "expected": true,
+     "form": "answer"}
+
+``expected`` says whether the prediction is to be accepted. ``form`` is ``"text"`` (the default)
+where gold and prediction are texts in which an answer has to be found, or ``"answer"`` where both
+are answers: the prediction then goes into a box, and for math-verify the gold between dollars,
+which its README asks for. The second form reads pytest files from a checkout of yours: the tables
+of ``pytest.mark.parametrize`` whose columns are named gold, pred and expected (or result); rows
+that are no literals are left out and counted.
+
+Printed: for each source, on how many pairs each grader does what is expected; then each pair on
+which a grader does not. No test of anybody is part of this package.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from math_verify import ExprExtractionConfig, LatexExtractionConfig, parse, verify
+
+from selfcorrect_env import Problem
+from selfcorrect_env.verifiers.math import MathVerifier
+
+CONFIG = (LatexExtractionConfig(boxed_match_priority=0), ExprExtractionConfig())
+
+COLUMNS = {
+    "gold": ("gold", "reference", "target"),
+    "prediction": ("pred", "prediction"),
+    "expected": ("expected", "result"),
+}
+
+
+@dataclass(frozen=True)
+class Pair:
+    """One test of a grader."""
+
+    source: str
+    gold: str
+    prediction: str
+    expected: bool
+    form: str = "text"
+
+
+def main() -> None:
+    """Run the comparison and print it."""
+    description = __doc__ or ""
+    parser = argparse.ArgumentParser(
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("pairs", nargs="?", help="the file of pairs")
+    parser.add_argument("--tests", nargs="+", default=[], help="pytest files of a grader")
+    parser.add_argument("--source", default="tests", help="the name of those tests' grader")
+    parser.add_argument("--only", help="the source to look at")
+    options = parser.parse_args()
+    if not options.pairs and not options.tests:
+        parser.error("give a file of pairs, or --tests with pytest files")
+    pairs = from_lines(options.pairs) if options.pairs else []
+    pairs += [pair for path in options.tests for pair in from_pytest(path, options.source)]
+    compare([pair for pair in pairs if options.only in (None, pair.source)])
+
+
+def from_lines(path: str) -> list[Pair]:
+    """Read the pairs of a file; ValueError names a line that is none."""
+    pairs = []
+    for number, line in enumerate(Path(path).read_text(encoding="utf-8").splitlines(), start=1):
+        try:
+            pair = Pair(**json.loads(line))
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"{path}, line {number} is no pair ({error}); see --help.") from error
+        if pair.form not in ("text", "answer"):
+            raise ValueError(
+                f"{path}, line {number}: form is 'text' or 'answer', not {pair.form!r}."
+            )
+        pairs.append(pair)
+    return pairs
+
+
+def from_pytest(path: str, source: str) -> Iterator[Pair]:
+    """Read the tables of a pytest file, and print how many rows are no literals."""
+    left_out = 0
+    for node in ast.walk(ast.parse(Path(path).read_text(encoding="utf-8"))):
+        if not (isinstance(node, ast.Call) and ast.unparse(node.func).endswith("parametrize")):
+            continue
+        if len(node.args) < 2 or not isinstance(node.args[1], ast.List | ast.Tuple):
+            continue
+        try:
+            named = ast.literal_eval(node.args[0])
+        except ValueError:
+            continue
+        names = [name.strip() for name in (named.split(",") if isinstance(named, str) else named)]
+        places = {
+            column: next((names.index(n) for n in spellings if n in names), None)
+            for column, spellings in COLUMNS.items()
+        }
+        for row in node.args[1].elts if None not in places.values() else ():
+            try:
+                values = ast.literal_eval(row)
+            except ValueError:
+                left_out += 1
+                continue
+            found = {column: values[place] for column, place in places.items() if place is not None}
+            yield Pair(
+                source, str(found["gold"]), str(found["prediction"]), bool(found["expected"])
+            )
+    if left_out:
+        print(f"{path}: {left_out} rows are no literals and are left out")
+
+
+def compare(pairs: list[Pair]) -> None:
+    """Judge all pairs and print what came out."""
+    verifier = MathVerifier(workers=1, deadline=5.0)
+    verdicts = [(pair, by_us(verifier, pair), by_them(pair)) for pair in pairs]
+    verifier.close()
+    print(f"{'source':40} {'pairs':>6} {'ours':>6} {'math-verify':>12}")
+    for source in [*dict.fromkeys(pair.source for pair in pairs), None]:
+        rows = [row for row in verdicts if source in (None, row[0].source)]
+        ours = sum(pair.expected == us for pair, us, _ in rows)
+        theirs = sum(pair.expected == them for pair, _, them in rows)
+        print(f"{source or 'all':40} {len(rows):6} {ours:6} {theirs:12}")
+    for title, wanted in (
+        ("only math-verify does what is expected", (False, True)),
+        ("only ours does what is expected", (True, False)),
+        ("neither does what is expected", (False, False)),
+    ):
+        print(f"\n{title}:")
+        for pair, us, them in verdicts:
+            if (us == pair.expected, them == pair.expected) == wanted:
+                said = "accept" if pair.expected else "refuse"
+                print(
+                    f"  {pair.source}: {said} {pair.prediction[-160:]!r} for {pair.gold[-160:]!r}"
+                )
+
+
+def by_us(verifier: MathVerifier, pair: Pair) -> bool:
+    """Whether our verifier takes the prediction."""
+    reply = rf"\boxed{{{pair.prediction}}}" if pair.form == "answer" else pair.prediction
+    return verifier.verify(Problem(id="", prompt="", reference=pair.gold), reply).correct
+
+
+def by_them(pair: Pair) -> bool:
+    """Whether math-verify takes the prediction, as its README calls it."""
+    dollars = pair.form == "answer" or not any(
+        mark in pair.gold for mark in ("$", r"\boxed", r"\[")
+    )
+    gold = f"${pair.gold.strip().strip('$')}$" if dollars else pair.gold
+    reply = rf"$\boxed{{{pair.prediction}}}$" if pair.form == "answer" else pair.prediction
+    return verify(parse(gold, CONFIG), parse(reply, CONFIG))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,237 @@
+"""When does which method work? Prior of fixing by chance × reliability of the first working.
+
+Every cell of the map is a kind of base model: how often its second replies fix the first
+(`fix` of the tiny model) and how often the working after its answers holds a slip (`slips`).
+Every method gets the same episodes in every cell, with the settings that `tune.py` chose on
+another base. A run counts as arrived when Acc@t2 is at least 90% of the ceiling: the share of the
+base's first replies whose working ends in the right digit.
+
+    python benchmarks/phase_diagram.py --settings runs/tune/settings.json --out runs/phase
+    python benchmarks/phase_diagram.py --fixes 0.05 --slips 0 --seeds 0        # one cell
+
+Resumable: a finished run is a line of runs.jsonl. Writes cells.csv, phase-diagram.svg.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+import tyro
+from rich.console import Console
+from rich.table import Table
+
+sys.path.insert(0, str(Path(__file__).parent))
+from trials import Trial, run_trials
+
+ARRIVED = 0.9
+"""Share of the ceiling that counts as arrived."""
+
+METHODS = {
+    "multi-turn RL": "multiturn_rl",
+    "SCoRe": "score",
+    "SCoRe w/o stage I": "score",
+    "STaR+": "star+",
+    "Pair-SFT+": "sft+",
+}
+"""Name on the map -> label of its settings."""
+
+AGENTS = {"star+": "star", "sft+": "sft"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """The map's size."""
+
+    settings: str = "benchmarks/settings/arithmetic.json"
+    """What `tune.py` chose."""
+    fixes: tuple[float, ...] = (0.005, 0.015, 0.05, 0.1)
+    """Shares of the base's second replies that fix, by its pre-training."""
+    slips: tuple[float, ...] = (0.0, 0.15, 0.3)
+    """Shares of its workings that hold a slip."""
+    seeds: tuple[int, ...] = (0, 1)
+    """Base models and runs of each cell."""
+    episodes: int = 30_720
+    """Training budget of a run."""
+    problems: int = 1000
+    """Held-out problems that are measured."""
+    jobs: int = 2
+    """Processes at a time."""
+    out: str = "runs/phase"
+    """The folder."""
+
+
+def main() -> None:
+    options = tyro.cli(Options, description=__doc__)
+    chosen = json.loads(Path(options.settings).read_text())["chosen"]
+    places = list(product(options.fixes, options.slips, options.seeds))
+    names = ("base", *METHODS)
+    runs = {
+        (name, *place): trial(options, chosen, name, *place) for place in places for name in names
+    }
+    results = run_trials(runs.values(), Path(options.out) / "runs.jsonl", jobs=options.jobs)
+    found = {key: results[t.key] for key, t in runs.items()}
+    rows = [row(key, found[key], found[("base", *key[1:])], options) for key in runs]
+    write_csv(Path(options.out) / "cells.csv", rows)
+    print_table(options, rows)
+    draw(Path(options.out) / "phase-diagram.svg", options, rows)
+
+
+def trial(
+    options: Options, chosen: dict[str, Any], name: str, fix: float, slips: float, seed: int
+) -> Trial:
+    label = METHODS.get(name, "base")
+    learning = {} if label == "base" else {**chosen[label], "seed": seed}
+    if name.endswith("w/o stage I"):
+        learning = without_stage_one(learning)
+    return Trial(
+        method=AGENTS.get(label, label),
+        model=f"tiny:seed={seed},fix={fix},slips={slips}",
+        env="SelfCorrect-Arithmetic-v0",
+        split="test",
+        episodes=options.episodes,
+        learning=learning,
+        problems=options.problems,
+    )
+
+
+def without_stage_one(learning: dict[str, Any]) -> dict[str, Any]:
+    from dataclasses import asdict
+
+    from selfcorrect_agents.score import SCoReConfig
+
+    return asdict(SCoReConfig(**learning).without_stage_one())
+
+
+def row(
+    key: tuple[Any, ...], result: dict[str, Any], base: dict[str, Any], options: Options
+) -> dict[str, Any]:
+    name, fix, slips, seed = key
+    ceiling = base["ends_right"]
+    arrived = result["t2"] >= ARRIVED * ceiling
+    return {
+        "method": name,
+        "fix": fix,
+        "slips": slips,
+        "seed": seed,
+        "base_t1": base["t1"],
+        "base_t2": base["t2"],
+        "ceiling": ceiling,
+        "t1": result["t1"],
+        "t2": result["t2"],
+        "i_to_c": result["i_to_c"],
+        "c_to_i": result["c_to_i"],
+        "unchanged": result["unchanged"],
+        "arrived": arrived,
+        "episodes_to_arrive": first_arrival(result["curve"], ARRIVED * ceiling) if arrived else "",
+        "outcome": "arrived" if arrived else failure(result, base),
+    }
+
+
+def first_arrival(curve: list[list[float]], goal: float, window: int = 5) -> float | str:
+    """Episodes at which a running mean of training Acc@t2 first reaches the goal."""
+    values = np.array([point[2] for point in curve])
+    for i in range(window - 1, len(values)):
+        if values[i - window + 1 : i + 1].mean() >= goal:
+            return curve[i][0]
+    return ""  # a method of imitation arrives with its last fit, after all episodes
+
+
+def failure(result: dict[str, Any], base: dict[str, Any]) -> str:
+    """Name what a run that did not arrive does instead."""
+    if result["unchanged"] >= 0.9:
+        return "copies"
+    if result["t2"] < base["t2"] - 0.03:
+        return "got worse"
+    if result["i_to_c"] >= base["i_to_c"] + 0.05:
+        return "on its way"
+    return "unmoved"
+
+
+def write_csv(path: Path, rows: list[dict[str, Any]]) -> None:
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, fieldnames=list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def print_table(options: Options, rows: list[dict[str, Any]]) -> None:
+    names = ["base", *METHODS]
+    table = Table(
+        title=f"Acc@t1/Acc@t2 (percent; mean over seeds {list(options.seeds)}), then runs arrived; "
+        f"{options.episodes:,} episodes, {options.problems:,} held-out problems, T = 1"
+    )
+    for column in ("fix", "slips", "ceiling", *names):
+        table.add_column(column)
+    for fix, slips in product(options.fixes, options.slips):
+        cells = []
+        for name in names:
+            of = select(rows, name, fix, slips)
+            text = f"{100 * mean(of, 't1'):.0f}/{100 * mean(of, 't2'):.0f}"
+            won = sum(r["arrived"] for r in of)
+            cells.append(text if name == "base" else f"{text} {won}/{len(of)}")
+        ceiling = mean(select(rows, "base", fix, slips), "ceiling")
+        table.add_row(f"{100 * fix:g}%", f"{100 * slips:g}%", f"{100 * ceiling:.0f}", *cells)
+    Console(width=150).print(table)
+
+
+def select(rows: list[dict[str, Any]], name: str, fix: float, slips: float) -> list[dict[str, Any]]:
+    return [r for r in rows if (r["method"], r["fix"], r["slips"]) == (name, fix, slips)]
+
+
+def mean(rows: list[dict[str, Any]], key: str) -> float:
+    return float(np.mean([r[key] for r in rows]))
+
+
+def draw(path: Path, options: Options, rows: list[dict[str, Any]]) -> None:
+    """Draw a map for each method: how much of the ceiling Acc@t2 reaches, and what went wrong."""
+    mpl.use("svg")
+    mpl.rcParams["svg.hashsalt"] = "selfcorrect"
+    from matplotlib import pyplot as plt
+
+    figure, axes = plt.subplots(
+        1, len(METHODS), figsize=(3.1 * len(METHODS), 4.2), sharey=True, constrained_layout=True
+    )
+    image = None
+    for axis, name in zip(np.atleast_1d(axes), METHODS, strict=True):
+        share = np.zeros((len(options.fixes), len(options.slips)))
+        for (i, fix), (j, slips) in product(enumerate(options.fixes), enumerate(options.slips)):
+            of = select(rows, name, fix, slips)
+            share[i, j] = np.mean([r["t2"] / r["ceiling"] for r in of])
+            colour = "white" if share[i, j] < 0.65 else "black"
+            axis.text(j, i, caption(of), ha="center", va="center", fontsize=8, color=colour)
+        image = axis.imshow(
+            share, vmin=0.2, vmax=1.0, cmap="viridis", origin="lower", aspect="auto"
+        )
+        axis.set_title(name)
+        axis.set_xticks(range(len(options.slips)), [f"{100 * s:g}%" for s in options.slips])
+        axis.set_yticks(range(len(options.fixes)), [f"{100 * f:g}%" for f in options.fixes])
+        axis.set_xlabel("workings with a slip")
+    np.atleast_1d(axes)[0].set_ylabel("second replies that fix, at the base")
+    if image is not None:
+        figure.colorbar(image, ax=axes, label="Acc@t2 as a share of the ceiling", shrink=0.9)
+    figure.savefig(path, metadata={"Date": None})
+    print(f"Picture: {path}")
+
+
+def caption(rows: list[dict[str, Any]]) -> str:
+    """What stands in a cell: runs arrived and when, or the failures."""
+    won = [r for r in rows if r["arrived"]]
+    when = [r["episodes_to_arrive"] for r in won if r["episodes_to_arrive"] != ""]
+    lines = [f"{100 * mean(rows, 't1'):.0f} → {100 * mean(rows, 't2'):.0f}"]
+    lines.append(f"{len(won)} of {len(rows)}")
+    if when:
+        lines.append(f"at {np.mean(when) / 1000:.0f}k")
+    lines += sorted({r["outcome"] for r in rows if not r["arrived"]})
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    main()

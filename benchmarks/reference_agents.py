@@ -1,0 +1,116 @@
+"""Does the measuring measure? Agents whose figures are known, expected beside measured.
+
+The expected figures come from the tiny model's own probabilities of the ten answers, not from
+episodes; those of the gate come from the same model played without it. Ends with status 1 where a
+figure lies more than 4.5 standard deviations away, or where a certain figure is missed at all.
+A right table does that in fewer than 1 of 3,000 runs (30 figures, 7e-6 each).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from selfcorrect_agents.base import Base
+from selfcorrect_agents.models import load_policy
+from selfcorrect_agents.policy import Policy
+from selfcorrect_agents.reference.again import Copy, Resample
+from selfcorrect_agents.reference.expected import (
+    KNOWN,
+    Chances,
+    Line,
+    compare,
+    digit_probabilities,
+)
+from selfcorrect_agents.reference.flip import AlwaysFlip
+from selfcorrect_agents.reference.gated import OracleGated
+from selfcorrect_agents.reference.gold import Gold
+from selfcorrect_agents.reference.majority import Majority
+from selfcorrect_agents.reference.null import Null
+from selfcorrect_env import Agent, Report, SelfCorrectEnv, Transition, evaluate
+
+FARTHEST = 4.5
+TOKENS = 16
+
+
+def agents(policy: Policy, seed: int) -> dict[str, Agent]:
+    return {
+        "copy": Copy(policy, max_new_tokens=TOKENS, temperature=1.0, seed=seed),
+        "resample": Resample(policy, max_new_tokens=TOKENS, temperature=1.0, seed=seed),
+        "always_flip": AlwaysFlip(policy, max_new_tokens=TOKENS, temperature=1.0, seed=seed),
+        "majority, k = 2": Majority(policy, max_new_tokens=TOKENS, temperature=1.0, seed=seed, k=2),
+        "majority, k = 3": Majority(policy, max_new_tokens=TOKENS, temperature=1.0, seed=seed, k=3),
+        "null": Null(),
+        "gold": Gold(),
+        "oracle_gated": OracleGated(policy, max_new_tokens=TOKENS, temperature=1.0, seed=seed),
+    }
+
+
+def certain(value: float, n: int, same: float = 1.0) -> Chances:
+    zeros = np.zeros(n)
+    return Chances(np.full(n, value), zeros, zeros, np.full(n, same))
+
+
+def gated(base: Report) -> Chances:
+    """What the gate must give, problem by problem: the base's own episodes, right ones kept."""
+    kept = np.array([e.attempts[0].verdict.correct for e in base.episodes], dtype=float)
+    fixed = np.array([e.transition is Transition.INCORRECT_TO_CORRECT for e in base.episodes])
+    first, last = ([e.attempts[t].verdict.answer for e in base.episodes] for t in (0, -1))
+    same = np.array([a == b for a, b in zip(first, last, strict=True)], dtype=float)
+    return Chances(kept, fixed.astype(float), np.zeros(len(kept)), np.maximum(kept, same))
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--model", default="tiny", help="a tiny model, or a folder of one")
+    parser.add_argument("--n", type=int, default=2000, help="problems")
+    parser.add_argument("--seed", type=int, default=0, help="of sampling")
+    parser.add_argument("--out", type=Path, help="a JSON file for the figures")
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    env, policy = SelfCorrectEnv("arithmetic"), load_policy(options.model)
+    problems = env.problems.head(options.n)
+    p = digit_probabilities(policy, [env.prompts.first(problem) for problem in problems])
+    right = np.array([int(problem.reference) for problem in problems])
+    play = {"n": options.n, "batch_size": 500}
+    base = evaluate(
+        Base(policy, max_new_tokens=TOKENS, temperature=1.0, seed=options.seed), env, **play
+    )
+    expected = {name: known(p, right) for name, known in KNOWN.items()}
+    expected |= {
+        "null": certain(0.0, len(problems)),
+        "gold": certain(1.0, len(problems)),
+        "oracle_gated": gated(base),
+    }
+    print(
+        f"{env.problems.name}/{env.problems.split}, fingerprint {env.problems.fingerprint}, "
+        f"{len(problems)} problems; model {options.model}, T = 1, seed {options.seed}; "
+        f"first token no digit: {1 - p.sum(1).mean():.1e}\n"
+    )
+    names = [line.figure for line in compare(expected["copy"], base.metrics)]
+    print("| agent | " + " | ".join(names) + " |\n" + "| --- " * (len(names) + 1) + "|")
+    lines: dict[str, list[Line]] = {}
+    for name, agent in agents(policy, options.seed).items():
+        report = evaluate(agent, env, name=name, **play)
+        lines[report.agent] = compare(expected[name], report.metrics)
+        cells = (f"{100 * x.expected:.1f} / {100 * x.measured:.1f}" for x in lines[report.agent])
+        print(f"| {report.agent} | " + " | ".join(cells) + " |", flush=True)
+    far = [(n, x) for n, row in lines.items() for x in row if abs(x.deviation) > FARTHEST]
+    away = [abs(x.deviation) for row in lines.values() for x in row]
+    print(f"\nexpected / measured, %. Farthest: {max(away):.1f} standard deviations.")
+    for name, line in far:
+        print(f"MISSED: {name}, {line}")
+    if options.out:
+        table = {name: [asdict(line) for line in row] for name, row in lines.items()}
+        options.out.write_text(json.dumps(table, indent=2) + "\n")
+    return 1 if far else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

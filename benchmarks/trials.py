@@ -1,0 +1,142 @@
+"""Training runs of the embedded tasks as trials: each in a process of its own, each kept.
+
+Shared by the scripts that need many of them. A trial is determined by its fields alone; its
+result is a line of a JSON Lines file, so a script that is stopped goes on where it was.
+"""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import time
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trial:
+    """One method, trained once from one base model and measured once."""
+
+    method: str
+    """A method's name, or ``base``."""
+    model: str
+    """The base model, such as ``tiny:seed=100``."""
+    env: str
+    """An environment's id."""
+    split: str
+    """The split that is measured; the training split is ``train``."""
+    episodes: int
+    """Training budget."""
+    learning: dict[str, Any] = field(default_factory=dict)
+    """Fields of the method's configuration that differ from its defaults."""
+    problems: int = 1000
+    """Problems that are measured, sampled at T = 1."""
+
+    @property
+    def key(self) -> str:
+        """What tells this trial from every other."""
+        return json.dumps(asdict(self), sort_keys=True)
+
+
+def run_trials(trials: Iterable[Trial], path: Path, *, jobs: int) -> dict[str, dict[str, Any]]:
+    """Run the trials that ``path`` lacks, ``jobs`` at a time; return all results by key."""
+    results = read_results(path)
+    missing = list({t.key: t for t in trials if t.key not in results}.values())
+    if not missing:
+        return results
+    path.parent.mkdir(parents=True, exist_ok=True)
+    prepare_bases(missing)
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    spawn = multiprocessing.get_context("spawn")
+    with (
+        Progress(*columns, console=Console(stderr=True)) as bar,
+        ProcessPoolExecutor(jobs, mp_context=spawn, max_tasks_per_child=1) as pool,
+    ):
+        task = bar.add_task("trials", total=len(missing))
+        waiting = {pool.submit(run_trial, trial): trial for trial in missing}
+        for done in as_completed(waiting):
+            trial, result = waiting[done], done.result()
+            results[trial.key] = result
+            with path.open("a", encoding="utf-8") as file:
+                file.write(json.dumps({"trial": asdict(trial), "result": result}) + "\n")
+            bar.advance(task)
+    return results
+
+
+def read_results(path: Path) -> dict[str, dict[str, Any]]:
+    """Return the results that a file holds, by their trials' keys."""
+    if not path.exists():
+        return {}
+    rows = [json.loads(line) for line in path.read_text("utf-8").splitlines() if line.strip()]
+    return {Trial(**row["trial"]).key: row["result"] for row in rows}
+
+
+def prepare_bases(trials: Sequence[Trial]) -> None:
+    """Pre-train the base models that the cache lacks, one after the other."""
+    from selfcorrect_agents.models import load_policy
+
+    for model in dict.fromkeys(trial.model for trial in trials):
+        load_policy(model)
+
+
+def run_trial(trial: Trial) -> dict[str, Any]:
+    """Train and measure in this process; returns JSON-able figures (shares in [0, 1])."""
+    import gymnasium as gym
+    import torch
+    import transformers
+
+    from selfcorrect_agents.agent import LanguageModelAgent
+    from selfcorrect_agents.methods import find_method
+    from selfcorrect_agents.models import load_policy
+    from selfcorrect_env import evaluate
+
+    torch.set_num_threads(1)
+    transformers.utils.logging.disable_progress_bar()
+    policy = load_policy(trial.model)
+    started, history = time.process_time(), []
+    if trial.method != "base":
+        method: Any = find_method(trial.method)
+        config = method.Learning(**trial.learning).within(trial.episodes)
+        env: Any = gym.make(trial.env, split="train").unwrapped
+        history = method(policy).learn(env, config)
+    seconds = time.process_time() - started
+    agent = LanguageModelAgent(policy, max_new_tokens=16, temperature=1.0, seed=1)
+    measured = gym.make(trial.env, split=trial.split)
+    report = evaluate(agent, measured, n=trial.problems, batch_size=500)
+    m = report.metrics
+    ends = [e.attempts[0].reply[-1:] == e.problem.reference for e in report.episodes]
+    return {
+        "t1": m.accuracy[0].value,
+        "t2": m.accuracy[1].value,
+        "delta": m.delta.value,
+        "i_to_c": m.delta_i_to_c.value,
+        "c_to_i": m.delta_c_to_i.value,
+        "unchanged": m.unchanged_answers.value,
+        "ends_right": sum(ends) / len(ends),
+        "episodes": history[-1]["episodes"] if history else 0,
+        "seconds": round(seconds, 1),
+        "curve": [
+            [row["episodes"], round(row["t1/accuracy"], 4), round(row["t2/accuracy"], 4)]
+            for row in history
+            if "t2/accuracy" in row
+        ],
+    }

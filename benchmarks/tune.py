@@ -1,0 +1,196 @@
+"""The same search for every method: random settings on tuning seeds and the validation split.
+
+Each method gets as many trials as every other, drawn from its own space below by one seeded
+generator. The first tuning seed tries all of them, the further ones the best few; the best mean
+Acc@t2 wins. Test problems, and the seeds of the comparisons, are never touched.
+
+    python benchmarks/tune.py --out runs/tune                      # all methods
+    python benchmarks/tune.py --methods score star --trials 4
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tyro
+from rich.console import Console
+from rich.table import Table
+
+sys.path.insert(0, str(Path(__file__).parent))
+from trials import Trial, run_trials
+
+RATES = [3e-4, 5e-4, 1e-3]
+FIT_RATES = [1e-4, 3e-4, 1e-3]
+BETAS = [0.0, 0.02, 0.05, 0.1, 0.2, 0.5]
+PROBLEMS = [8, 16]
+FIRST = ["never", "right", "always"]
+START = {"problems_per_step": 16, "learning_rate": 5e-4}
+"""Where the search of every method of reinforcement learning starts."""
+
+SPACES: dict[str, tuple[str, dict[str, Any], dict[str, list[Any]]]] = {
+    # label: (method, fields of the first trial, field -> values that the others draw from)
+    "multiturn_rl": (
+        "multiturn_rl",
+        START,
+        {"problems_per_step": PROBLEMS, "learning_rate": RATES, "beta_1": BETAS},
+    ),
+    "single_turn_rl": (
+        "single_turn_rl",
+        START,
+        {"problems_per_step": PROBLEMS, "learning_rate": RATES, "beta_1": BETAS},
+    ),
+    "score": (
+        "score",
+        START,
+        {
+            "problems_per_step": PROBLEMS,
+            "learning_rate": RATES,
+            "stage_two_learning_rate": [1e-4, 3e-4],
+            "beta_1": [0.05, 0.1, 0.15, 0.3],
+            "beta_2": [0.05, 0.15, 0.5],
+            "stages": [(50, 50), (75, 25), (90, 10)],
+        },
+    ),
+    "star": ("star", {}, {"learning_rate": FIT_RATES, "first_reply": FIRST, "restart": [0, 1]}),
+    "star+": (
+        "star",
+        {"plus": True},
+        {"learning_rate": FIT_RATES, "first_reply": FIRST, "restart": [0, 1]},
+    ),
+    "sft": ("sft", {}, {"learning_rate": FIT_RATES, "first_reply": FIRST, "batch_size": [32, 128]}),
+    "sft+": (
+        "sft",
+        {"plus": True},
+        {"learning_rate": FIT_RATES, "first_reply": FIRST, "batch_size": [32, 128]},
+    ),
+    "rise": (
+        "rise",
+        {},
+        {
+            "learning_rate": FIT_RATES,
+            "first_reply": FIRST,
+            "iterations": [3, 6, 12],
+            "weight_temperature": [0.1, 0.3, 1.0],
+        },
+    ),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """How much is searched, on what."""
+
+    methods: tuple[str, ...] = tuple(SPACES)
+    """Which searches."""
+    trials: int = 5
+    """Settings for each method; the first of them is the method's default."""
+    finalists: int = 2
+    """How many of them the further tuning seeds try."""
+    seeds: tuple[int, ...] = (100, 101)
+    """Tuning seeds: base models that no comparison uses."""
+    model: str = "tiny:seed={seed}"
+    """The base model."""
+    env: str = "SelfCorrect-Arithmetic-v0"
+    """The environment; its validation split is measured."""
+    episodes: int = 30_720
+    """Training budget of every trial."""
+    problems: int = 1000
+    """Problems of the validation split that are measured."""
+    jobs: int = 2
+    """Processes at a time."""
+    out: str = "runs/tune"
+    """The folder of trials.jsonl and settings.json."""
+
+
+def main() -> None:
+    options = tyro.cli(Options, description=__doc__)
+    path = Path(options.out) / "trials.jsonl"
+    drawn = {label: draw(label, options.trials) for label in options.methods}
+    first, *others = options.seeds
+    trials = [trial(options, label, s, first) for label in drawn for s in drawn[label]]
+    results = run_trials(trials, path, jobs=options.jobs)
+    best: dict[str, list[dict[str, Any]]] = {}
+    for label, settings in drawn.items():
+        ranked = sorted(settings, key=lambda s: -results[trial(options, label, s, first).key]["t2"])
+        best[label] = ranked[: options.finalists]
+    more = [
+        trial(options, label, s, seed) for label in best for s in best[label] for seed in others
+    ]
+    results = run_trials(more, path, jobs=options.jobs)
+    report(options, drawn, best, results)
+
+
+def draw(label: str, count: int) -> list[dict[str, Any]]:
+    """Return ``count`` different settings: the default, then random ones."""
+    _, fixed, space = SPACES[label]
+    rng = np.random.default_rng([7, *label.encode()])
+    found: list[dict[str, Any]] = [dict(fixed)]
+    while len(found) < count:
+        setting = dict(fixed)
+        for name, values in space.items():
+            value = values[rng.integers(len(values))]
+            if name == "stages":
+                setting |= {"stage_one_steps": value[0], "stage_two_steps": value[1]}
+            else:
+                setting[name] = bool(value) if name == "restart" else value
+        if setting not in found:
+            found.append(setting)
+    return found
+
+
+def trial(options: Options, label: str, setting: dict[str, Any], seed: int) -> Trial:
+    return Trial(
+        method=SPACES[label][0],
+        model=options.model.format(seed=seed),
+        env=options.env,
+        split="validation",
+        episodes=options.episodes,
+        learning={**setting, "seed": seed},
+        problems=options.problems,
+    )
+
+
+def report(
+    options: Options,
+    drawn: dict[str, list[dict[str, Any]]],
+    best: dict[str, list[dict[str, Any]]],
+    results: dict[str, dict[str, Any]],
+) -> None:
+    """Print every setting with its figures and write the chosen ones."""
+    table = Table(title=f"{options.env}, validation split, {options.episodes:,} episodes, T = 1")
+    for column in ("method", "setting", *(f"t1/t2, seed {s}" for s in options.seeds), "chosen"):
+        table.add_column(column)
+    chosen = {}
+    for label, settings in drawn.items():
+        means = {
+            json.dumps(s): np.mean(
+                [results[trial(options, label, s, seed).key]["t2"] for seed in options.seeds]
+            )
+            for s in best[label]
+        }
+        winner = max(means, key=lambda s: means[s])
+        chosen[label] = json.loads(winner)
+        for s in settings:
+            cells = []
+            for seed in options.seeds:
+                found = results.get(trial(options, label, s, seed).key)
+                cells.append(f"{100 * found['t1']:.1f}/{100 * found['t2']:.1f}" if found else "–")
+            text = ", ".join(f"{k}={v}" for k, v in s.items()) or "default"
+            table.add_row(label, text, *cells, "✓" if json.dumps(s) == winner else "")
+        table.add_section()
+    Console(width=150).print(table)
+    out = Path(options.out) / "settings.json"
+    out.write_text(
+        json.dumps({"options": dataclasses.asdict(options), "chosen": chosen}, indent=2) + "\n"
+    )
+    print(f"Chosen settings: {out}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,117 @@
+r"""Mathematics as people type it, turned into LaTeX: ``2sqrt(2)``, ``√2``, ``pi``, ``x**2``.
+
+Only what cannot mean anything else is turned: a text with words that are no names of functions is
+left alone, apart from signs such as ``√``.
+"""
+
+from __future__ import annotations
+
+import re
+
+_FUNCTIONS = (
+    "sin|cos|tan|cot|sec|csc|sinh|cosh|tanh|arcsin|arccos|arctan|ln|log|exp|sqrt|cbrt|pi|infinity"
+)
+_TYPED = re.compile(
+    rf"[^\x00-\x7f]|\*\*|\^\(|(?<![\\A-Za-z])(?:{_FUNCTIONS})(?![A-Za-z])|\\\\(?=[A-Za-z])"
+)
+_WORD = re.compile(r"(?<![\\A-Za-z])[A-Za-z]{3,}")
+_NAME = re.compile(rf"(?<![\\A-Za-z])({_FUNCTIONS})(?![A-Za-z])")
+_KNOWN = re.compile(_FUNCTIONS)
+_DOUBLED = re.compile(
+    r"(?<!\\)\\\\(?=(?:d?frac|tfrac|sqrt|text|begin|end|left|right|cdot|times|pi|infty|le|leq|ge|geq"
+    r"|in|cup|pm|circ|sin|cos|tan|ln|log|mathrm)(?![A-Za-z]))"
+)
+_WRAPPED = {"sqrt": (r"\sqrt{", "}"), "cbrt": (r"\sqrt[3]{", "}"), "exp": ("e^{", "}")}
+_SIGNS = {
+    "√": "sqrt",
+    "∛": "cbrt",
+    "π": r"\pi ",
+    "∞": r"\infty ",
+    "×": r"\times ",
+    "·": r"\cdot ",
+    "⋅": r"\cdot ",
+    "÷": "/",
+    "⁄": "/",
+    "−": "-",
+    "–": "-",
+    "∪": r"\cup ",
+    "∩": r"\cap ",
+    "≤": r"\le ",
+    "≥": r"\ge ",
+    "±": r"\pm ",
+    "θ": r"\theta ",
+    "α": r"\alpha ",
+    "β": r"\beta ",
+    "¼": r"\frac{1}{4}",
+    "½": r"\frac{1}{2}",
+    "¾": r"\frac{3}{4}",
+    "⅓": r"\frac{1}{3}",
+    "⅔": r"\frac{2}{3}",
+    "\u00a0": " ",
+    "\u2003": " ",
+    "\u2009": " ",
+    "\u202f": " ",
+}
+_RAISED = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻ⁿ", "0123456789-n")
+
+
+def latex(text: str) -> str:
+    r"""Return ``text`` as LaTeX, where it is typed mathematics; else as it is.
+
+    >>> latex("2*sqrt(3) + √2")
+    '2*\\sqrt{3} + \\sqrt{2}'
+    """
+    if not _TYPED.search(text):
+        return text
+    text = _DOUBLED.sub(r"\\", text)
+    if not text.isascii():
+        text = "".join(_SIGNS.get(character, character) for character in text)
+        text = re.sub("[⁰¹²³⁴⁵⁶⁷⁸⁹⁻ⁿ]+", lambda found: f"^{{{found[0].translate(_RAISED)}}}", text)
+    words = _WORD.findall(re.sub(r"\\[A-Za-z]+", " ", text))
+    if all(_KNOWN.fullmatch(word) for word in words):
+        text = _powers(_functions(text.replace("**", "^")))
+    return text
+
+
+def _functions(text: str) -> str:
+    """Put a backslash before the names of functions, and braces around what a root is of."""
+    start = 0
+    while found := _NAME.search(text, start):
+        name, rest = found[1], text[found.end() :]
+        if name in _WRAPPED:
+            opening, closing = _WRAPPED[name]
+            inside, rest = _argument(rest)
+            if not inside:  # "sqrt" of nothing
+                start = found.end()
+                continue
+            put = f"{opening}{inside}{closing}"
+            start = found.start() + len(opening)
+        else:
+            put = r"\infty " if name == "infinity" else rf"\{name} "
+            start = found.start() + len(put)
+        text = text[: found.start()] + put + rest
+    return text
+
+
+def _powers(text: str) -> str:
+    """Write ``x^(a+b)`` with braces."""
+    while (place := text.find("^(")) >= 0:
+        inside, rest = _argument(text[place + 1 :])
+        if not inside:
+            return text
+        text = f"{text[:place]}^{{{inside}}}{rest}"
+    return text
+
+
+def _argument(rest: str) -> tuple[str, str]:
+    """Split off a function's argument: what is in brackets, or a number, or a letter."""
+    if rest[:1] not in ("(", "{"):
+        found = re.match(r"\s*(\d+(?:\.\d+)?|[A-Za-z])", rest)
+        return (found[1], rest[found.end() :]) if found else ("", rest)
+    opening, closing = rest[0], ")" if rest[0] == "(" else "}"
+    depth = 0
+    for place, character in enumerate(rest):
+        depth += (character == opening) - (character == closing)
+        if depth == 0:
+            return rest[1:place], rest[place + 1 :]
+    return "", rest

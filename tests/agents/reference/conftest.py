@@ -1,0 +1,19 @@
+"""A tiny policy that was taught a little: its answers are digits, some surer than others."""
+
+import pytest
+
+from selfcorrect_agents.policy import Policy
+from selfcorrect_agents.tiny import TinyConfig, pretrain
+from selfcorrect_env import SelfCorrectEnv
+
+TAUGHT = TinyConfig(hidden_size=32, layers=1, heads=2, steps=300, rows=32)
+
+
+@pytest.fixture(scope="session")
+def taught() -> Policy:
+    return Policy(*pretrain(TAUGHT))
+
+
+@pytest.fixture(scope="session")
+def sums() -> SelfCorrectEnv:
+    return SelfCorrectEnv("arithmetic", split="train", size=200)
