@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, get_args
 
 from typing_extensions import Self
 
@@ -105,6 +105,8 @@ class OnPolicyConfig(SamplingConfig):
         super().__post_init__()
         check(0 <= self.gamma <= 1, "gamma", "in [0, 1]", self.gamma)
         check_kl_term(self.kl)
+        among(self, "advantage", get_args(AdvantageKind))
+        among(self, "unit", get_args(Unit))
         at_least(self, 1, "epochs", "oversample")
         if self.clip is not None:
             above_zero(self, "clip")

@@ -22,5 +22,11 @@ def policy() -> Policy:
 
 
 @pytest.fixture
+def other_policy() -> Policy:
+    """One with other weights."""
+    return untrained(seed=1)
+
+
+@pytest.fixture
 def env() -> SelfCorrectEnv:
     return SelfCorrectEnv("arithmetic", split="train", size=200)

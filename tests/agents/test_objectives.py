@@ -36,6 +36,54 @@ def test_leave_one_out_leaves_invalid_episodes_out() -> None:
     assert alone.abs().sum() == 0
 
 
+def test_the_mean_of_the_batch_by_hand() -> None:
+    returns = torch.tensor([[1.0], [0.0], [9.0], [2.0]])
+    valid = torch.tensor([True, True, False, True])
+    advantages = objectives.batch_mean(returns, valid)
+    assert_close(advantages.flatten(), torch.tensor([1 - 1.0, 0 - 1.5, 0.0, 2 - 0.5]))
+    assert_close(objectives.batch_mean(returns), objectives.leave_one_out(returns, 4))
+
+
+def test_normalised_groups_by_hand() -> None:
+    """(R − mean) / (std + ε) with the n − 1 of the sample's deviation, as GRPO's trainers have."""
+    returns = torch.tensor([[1.0], [0.0], [0.0], [3.0], [5.0], [1.0]])
+    advantages = objectives.group_normalised(returns, 3, epsilon=0.0)
+    one, two = returns[:3], returns[3:]
+    expected = [(one - one.mean()) / one.std(), (two - two.mean()) / two.std()]
+    assert_close(advantages, torch.cat(expected))
+    valid = torch.tensor([True, True, False, True, False, False])
+    advantages = objectives.group_normalised(returns, 3, valid, epsilon=0.0)
+    root = 0.5**0.5
+    assert_close(advantages[:2].flatten(), torch.tensor([root, -root]))
+    assert advantages[2] == 0
+    alike = objectives.group_normalised(torch.ones(4, 2), 4)
+    assert alike.tolist() == [[0.0, 0.0]] * 4
+    single = objectives.group_normalised(returns, 3, valid)
+    assert single[3:].abs().sum() == 0
+
+
+def test_the_clipped_surrogate_by_hand() -> None:
+    """min(ρ A, clip(ρ) A) at ε = 0.2, with its gradient ρ A where the clip has no say."""
+    ratio = torch.tensor([2.0, 2.0, 0.5, 0.5, 1.1])
+    advantages = torch.tensor([1.0, -1.0, 1.0, -1.0, 3.0])
+    logps = ratio.log().requires_grad_()
+    value = objectives.clipped_surrogate(logps, torch.zeros(5), advantages, 0.2)
+    assert_close(value, torch.tensor([1.2, -2.0, 0.5, -0.8, 3.3]))
+    (gradient,) = torch.autograd.grad(value.sum(), logps)
+    assert_close(gradient, torch.tensor([0.0, -2.0, 0.5, 0.0, 3.3]))
+
+
+def test_truncated_importance_by_hand() -> None:
+    """min(ρ, 3) A log π, whose gradient is min(ρ, 3) A: the weight is no part of it."""
+    logps = torch.tensor([-1.0, -1.0, -2.0], requires_grad=True)
+    behaviour = logps.detach() - torch.tensor([2.0, 5.0, 0.5]).log()
+    advantages = torch.tensor([1.0, 1.0, -2.0])
+    value = objectives.truncated_importance(logps, behaviour, advantages, 3.0)
+    assert_close(value, torch.tensor([-2.0, -3.0, 2.0]))
+    (gradient,) = torch.autograd.grad(value.sum(), logps)
+    assert_close(gradient, torch.tensor([2.0, 3.0, -1.0]))
+
+
 @pytest.mark.parametrize(("samples", "rows"), [(1, 4), (3, 4)])
 def test_leave_one_out_refuses_broken_groups(samples: int, rows: int) -> None:
     with pytest.raises(ValueError, match="at least 2 samples"):

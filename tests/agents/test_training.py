@@ -6,17 +6,22 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from datasets import load_dataset
 
+from selfcorrect_agents.credit import own_turn
 from selfcorrect_agents.logging import RunFolder, read_metrics
 from selfcorrect_agents.multiturn_rl import MultiTurnRL, MultiTurnRLConfig
 from selfcorrect_agents.policy import Policy
 from selfcorrect_agents.score import SCoRe, SCoReConfig
-from selfcorrect_env import CheckpointError, SelfCorrectEnv
+from selfcorrect_agents.star import STaRConfig
+from selfcorrect_agents.training import Stage, Trainer
+from selfcorrect_env import CheckpointError, Problem, SelfCorrectEnv
 
 SMALL = {"problems_per_step": 4, "samples": 4, "max_new_tokens": 4, "checkpoint_every": 2}
 SHORT = {"problems_per_step": 16, "max_new_tokens": 3}
@@ -133,6 +138,99 @@ def test_a_batch_that_nobody_could_judge_is_skipped(policy: Policy, tmp_path: Pa
     )
     assert [row["train/skipped"] for row in history] == [1.0, 1.0]
     assert all(torch.equal(before[n], w) for n, w in policy.model.state_dict().items())
+
+
+# -- what a step samples ------------------------------------------------------------------------
+def knows_some(problem: Problem, text: str) -> bool:
+    """Problems whose reference is below 5 are always right, the others by the first token."""
+    return problem.reference < "5" or text[:1] in set("02468")
+
+
+def stage_of(turns: int = 2) -> Stage:
+    return Stage(
+        rewards=lambda scores: scores,
+        betas=[0.0] * turns,
+        reach=own_turn(turns),
+        learning_rate=1e-3,
+    )
+
+
+def test_dynamic_sampling_keeps_the_problems_that_teach(
+    policy: Policy, env: SelfCorrectEnv
+) -> None:
+    """Of 12 problems that are played 4 are kept, all of which differ in reward; 12 are paid for."""
+    env = SelfCorrectEnv(env.problems, verifier=knows_some)
+    config = MultiTurnRLConfig(steps=1, oversample=3, **SMALL)
+    trainer = Trainer(policy, env, config)
+    stage = stage_of()
+    played = Trainer(policy, env, config).collect(0, 12)
+    rollout = trainer.collect_informative(0, stage)
+    groups = played.scores.view(12, 4, 2)
+    differs = [bool((group != group[0]).any()) for group in groups]
+    assert 4 <= sum(differs) < 12, "the seed shows nothing"
+    kept = [i for i in range(12) if differs[i]][:4]
+    assert [e.problem.id for e in rollout.episodes] == [
+        played.episodes[4 * i].problem.id for i in kept for _ in range(4)
+    ]
+    assert rollout.scores.view(4, 4, 2).std(dim=1).amax(dim=1).min() > 0
+    figures = trainer.update(0, stage, [rollout])
+    assert figures["episodes"] == 48 == config.episodes
+    assert figures["tokens"] == played.tokens
+
+
+def test_where_too_few_problems_teach_others_fill_up(policy: Policy, env: SelfCorrectEnv) -> None:
+    env = SelfCorrectEnv(env.problems, verifier=lambda problem, text: True)
+    trainer = Trainer(policy, env, MultiTurnRLConfig(steps=1, oversample=2, **SMALL))
+    rollout = trainer.collect_informative(0, stage_of())
+    assert len(rollout.scores) == 16
+    assert len({episode.problem.id for episode in rollout.episodes}) == 4
+
+
+def test_rollouts_of_one_step_differ_by_purpose_and_repeat(
+    policy: Policy, env: SelfCorrectEnv
+) -> None:
+    trainer = Trainer(policy, env, MultiTurnRLConfig(**SMALL))
+
+    def ids(**how: Any) -> list[str]:
+        return [e.problem.id for e in trainer.collect(**how).episodes]  # type: ignore[arg-type]
+
+    assert ids(step=0) == ids(step=0)
+    assert ids(step=0) != ids(step=1)
+    assert ids(step=0) != ids(step=0, purpose="offline")
+    trainer.log(0, {})
+    assert trainer.history[0]["episodes"] == 6 * 16
+    trainer.collect(1, counted=False)
+    assert trainer.log(1, {})["episodes"] == 6 * 16
+
+
+def test_the_stage_sets_the_learning_rate(policy: Policy, env: SelfCorrectEnv) -> None:
+    trainer = Trainer(policy, env, MultiTurnRLConfig(learning_rate=1e-3, **SMALL))
+    rollout = trainer.learn_from(0, replace(stage_of(), learning_rate=1e-5))
+    assert [group["lr"] for group in trainer.optimizer.param_groups] == [1e-5]
+    assert trainer.history[0]["episodes"] == len(rollout.episodes)
+
+
+def test_updates_need_a_configuration_of_reinforcement_learning(
+    policy: Policy, env: SelfCorrectEnv
+) -> None:
+    trainer = Trainer(policy, env, STaRConfig(**SMALL))
+    with pytest.raises(TypeError, match="OnPolicyConfig, and this run has a STaRConfig"):
+        trainer.learn_from(0, stage_of())
+
+
+def test_several_epochs_on_the_same_episodes_move_further(
+    policy: Policy, env: SelfCorrectEnv
+) -> None:
+    env = SelfCorrectEnv(env.problems, verifier=knows_some)
+    start = {name: weight.clone() for name, weight in policy.model.state_dict().items()}
+
+    def distance(**how: Any) -> float:
+        policy.model.load_state_dict(start)
+        MultiTurnRL(policy).learn(env, MultiTurnRLConfig(steps=1, **SMALL, **how))
+        state = policy.model.state_dict()
+        return sum(float((state[name] - start[name]).norm()) for name in start)
+
+    assert distance(epochs=3, clip=0.2) > 1.5 * distance() > 0
 
 
 def test_ctrl_c_leaves_a_checkpoint_that_the_command_goes_on_from(tmp_path: Path) -> None:

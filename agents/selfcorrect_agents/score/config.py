@@ -50,10 +50,16 @@ class SCoReConfig(OnPolicyConfig):
         among(self, "shaping", ("progress", "scale"))
         among(self, "stage_two", ("rl", "star"))
         check(0 <= self.offline_share < 1, "offline_share", "in [0, 1)", self.offline_share)
+        if self.offline_share:
+            some = 0 < self.offline_problems < self.problems_per_step
+            expected = f"0, or leave each kind one of {self.problems_per_step} problems a step"
+            check(some, "offline_share", expected, self.offline_share)
         steps = self.stage_one_steps + self.stage_two_steps
         check(steps >= 1, "stage_one_steps + stage_two_steps", "at least 1", steps)
         if self.stage_two == "star":
             check(self.rounds == 1, "rounds", "1 where stage_two is 'star'", self.rounds)
+            none = self.offline_share == 0
+            check(none, "offline_share", "0 where stage_two is 'star'", self.offline_share)
             at_least(self, STAR_ITERATIONS, "stage_two_steps", "(one for each iteration of STaR)")
 
     # -- which step is what -------------------------------------------------------------

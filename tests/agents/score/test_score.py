@@ -183,6 +183,8 @@ def test_a_configuration_that_cannot_be_meant_is_refused(field: str, value: floa
 def test_star_is_refused_where_it_has_no_place() -> None:
     with pytest.raises(ValueError, match="rounds must be 1 where stage_two is 'star'"):
         SCoReConfig(stage_two="star", rounds=2)
+    with pytest.raises(ValueError, match="offline_share must be 0 where stage_two is 'star'"):
+        SCoReConfig(stage_two="star", offline_share=0.5)
     with pytest.raises(ValueError, match="stage_two_steps must be at least 3"):
         SCoReConfig(stage_two="star", stage_two_steps=2)
     with pytest.raises(ValueError, match=r"stage_one_steps \+ stage_two_steps must be at least 1"):
