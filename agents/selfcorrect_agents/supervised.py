@@ -47,13 +47,15 @@ class Fitting:
     held_out: float = 0.1
     """Share of the traces' problems that the fit is stopped by, in [0, 1). Without any (0, or a
     single problem) a fit takes `check_every` steps."""
+    most_held_out: int = 500
+    """Traces that are held out at most, ≥ 1; more would only cost time."""
     check_every: int = 50
     """Optimiser steps between two looks at the held-out loss, ≥ 1 (an epoch where that is less)."""
     patience: int = 4
     """Looks without a lower held-out loss after which a fit has converged, ≥ 1."""
     most_steps: int = 2000
     """Optimiser steps of a fit at most, ≥ 1; ``fit/converged`` says whether it was the limit."""
-    most_traces: int = 20_000
+    most_traces: int = 10_000
     """Traces of a fit at most, ≥ 1; beyond it a random part is taken."""
     max_grad_norm: float = 1.0
     """The gradient's norm is clipped to this, > 0."""
@@ -62,6 +64,7 @@ class Fitting:
         """Refuse what can't be meant."""
         above_zero(self, "learning_rate", "max_grad_norm")
         at_least(self, 1, "batch_size", "check_every", "patience", "most_steps", "most_traces")
+        at_least(self, 1, "most_held_out")
         among(self, "first_reply", ("never", "right", "always"))
         check(0 <= self.held_out < 1, "held_out", "in [0, 1)", self.held_out)
 
@@ -169,7 +172,7 @@ def fit(policy: Policy, traces: Sequence[Trace], how: Fitting, seed: int) -> Fig
     chosen = sample_of(traces, how.most_traces, rng)
     if not chosen:
         return {"fit/traces": 0.0, "fit/steps": 0.0}
-    training, held_out = _split(chosen, how.held_out, rng)
+    training, held_out = _split(chosen, how, rng)
     fitted = _Fit(policy, training, held_out, how)
     fitted.run(rng)
     return {"fit/traces": float(len(chosen)), **fitted.figures}
@@ -300,13 +303,13 @@ def _row(policy: Policy, trace: Trace, first_reply: FirstReply) -> tuple[list[in
 
 
 def _split(
-    traces: list[Trace], share: float, rng: np.random.Generator
+    traces: list[Trace], how: Fitting, rng: np.random.Generator
 ) -> tuple[list[Trace], list[Trace]]:
-    """Split by problem: at least one is held out where there are two and ``share`` is above 0."""
+    """Split by problem: at least one is held out where there are two and a share is asked for."""
     problems = sorted({trace.problem_id for trace in traces})
-    held = max(1, int(share * len(problems))) if share and len(problems) > 1 else 0
+    held = max(1, int(how.held_out * len(problems))) if how.held_out and len(problems) > 1 else 0
     out = {problems[i] for i in rng.permutation(len(problems))[:held]}
     return (
         [trace for trace in traces if trace.problem_id not in out],
-        [trace for trace in traces if trace.problem_id in out],
+        [trace for trace in traces if trace.problem_id in out][: how.most_held_out],
     )
