@@ -30,12 +30,12 @@ class Connection:
     """The line to the program's process."""
 
     def __init__(self, peer: int) -> None:
-        self.peer = peer
+        self.line = wire.Line(peer)
 
     def ask(self, request: dict[str, Any]) -> Any:
         """Return what the program answers; raise what it raised."""
         try:
-            wire.send(self.peer, request)
+            self.line.send(request)
         except wire.WireError as error:
             raise ProgramError(str(error)) from None
         except OSError:
@@ -55,7 +55,7 @@ class Connection:
     def hear(self) -> dict[str, Any]:
         """Return the next message; `ProgramGone` if there is none."""
         try:
-            message = wire.receive(self.peer)
+            message = self.line.receive()
         except wire.WireError as error:
             raise ProgramGone(str(error)) from None
         if message is None:

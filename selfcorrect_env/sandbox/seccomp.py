@@ -2,6 +2,9 @@
 
 A filter in classic BPF, installed with ``prctl`` (seccomp(2)). What is not listed fails with
 EPERM: sockets, new processes, other processes, mounts, namespaces, permissions, kernel modules.
+
+The number of a call is looked up by halving: when a filter is installed, which happens for every
+program, the kernel tries it on every number, so a long way through it costs as much as a fork.
 """
 
 from __future__ import annotations
@@ -73,18 +76,44 @@ def build(machine: str | None = None) -> bytes:
         (_AT_LEAST, 0, 1, 0x40000000),  # x86-64's second numbering of the same calls
         (_RETURN, 0, 0, _KILL),
     ]
-    for number in ALLOWED[machine]:
-        code += [(_EQUAL, 0, 1, number), (_RETURN, 0, 0, _ALLOW)]
-    for number, code_of_error in REFUSED[machine].items():
-        code += [(_EQUAL, 0, 1, number), (_RETURN, 0, 0, _ERRNO | code_of_error)]
-    code += [
-        (_EQUAL, 0, 3, CLONE[machine]),
+    code += _search(_spans(machine))
+    return b"".join(struct.pack("HBBI", *instruction) for instruction in code)
+
+
+_THREAD_OR_NOT = -1
+"""Stands for: allowed if it starts a thread."""
+_Instruction = tuple[int, int, int, int]
+
+
+def _spans(machine: str) -> list[tuple[int, int]]:
+    """Return (first number, what is returned) of each run of numbers that fare alike."""
+    fates = dict.fromkeys(ALLOWED[machine], _ALLOW)
+    fates |= {number: _ERRNO | code for number, code in REFUSED[machine].items()}
+    fates[CLONE[machine]] = _THREAD_OR_NOT
+    other = _ERRNO | errno.EPERM
+    spans: list[tuple[int, int]] = []
+    for number in range(max(fates) + 2):
+        fate = fates.get(number, other)
+        if not spans or spans[-1][1] != fate:
+            spans.append((number, fate))
+    return spans
+
+
+def _search(spans: list[tuple[int, int]]) -> list[_Instruction]:
+    """Return the instructions that find the span of the number that is loaded."""
+    if len(spans) > 1:
+        middle = len(spans) // 2
+        below, above = _search(spans[:middle]), _search(spans[middle:])
+        return [(_AT_LEAST, len(below), 0, spans[middle][0]), *below, *above]
+    fate = spans[0][1]
+    if fate != _THREAD_OR_NOT:
+        return [(_RETURN, 0, 0, fate)]
+    return [
         (_LOAD, 0, 0, _FIRST_ARGUMENT),
         (_ANY_BIT, 0, 1, _CLONE_THREAD),
         (_RETURN, 0, 0, _ALLOW),
         (_RETURN, 0, 0, _ERRNO | errno.EPERM),
     ]
-    return b"".join(struct.pack("HBBI", *instruction) for instruction in code)
 
 
 class Filter:

@@ -45,8 +45,14 @@ def encode(value: Any, keep: Callable[[Any], int], depth: int = 0) -> Any:
     Raises:
         WireError: the value is nested too deeply, or an iterator has no end in sight.
     """
+    kind = type(value)  # most values are of these kinds
+    if kind is str or (kind is int and -_SMALL < value < _SMALL):
+        return value
     if depth > DEEPEST:
         raise WireError(f"a value is nested more than {DEEPEST} deep")
+    if kind is list or kind is tuple:
+        tag = "l" if kind is list else "t"
+        return [tag, [encode(item, keep, depth + 1) for item in value]]
     if value is None or value is True or value is False:
         return value
     if isinstance(value, str):
@@ -163,7 +169,9 @@ def send(descriptor: int, message: Any) -> None:
     content = json.dumps(message).encode()
     if len(content) > LARGEST_FRAME:
         raise WireError(f"a message of {len(content):,} bytes; at most {LARGEST_FRAME:,} cross")
-    rest = memoryview(len(content).to_bytes(4, "big") + content)
+    frame = len(content).to_bytes(4, "big") + content
+    written = os.write(descriptor, frame)
+    rest = memoryview(frame)[written:]
     while rest:
         rest = rest[os.write(descriptor, rest) :]
 
@@ -174,13 +182,51 @@ def receive(descriptor: int) -> Any:
     Raises:
         WireError: what arrives is no frame.
     """
-    head = _read(descriptor, 4)
+    return _frame(lambda size: _read(descriptor, size))
+
+
+class Line:
+    """A descriptor of which this process alone reads, and nothing but frames.
+
+    It reads as much as is there, so most frames take one system call.
+    """
+
+    def __init__(self, descriptor: int) -> None:
+        self.descriptor = descriptor
+        self._held = b""
+
+    def send(self, message: Any) -> None:
+        """Write a frame, as `send`."""
+        send(self.descriptor, message)
+
+    def receive(self) -> Any:
+        """Read a frame, as `receive`."""
+        return _frame(self._take)
+
+    def _take(self, size: int) -> bytes | None:
+        parts, missing = [self._held], size - len(self._held)
+        while missing > 0:
+            try:
+                part = os.read(self.descriptor, min(max(missing, 1 << 16), 1 << 20))
+            except ConnectionError:
+                return None
+            if not part:
+                return None
+            parts.append(part)
+            missing -= len(part)
+        held = b"".join(parts) if len(parts) > 1 else self._held
+        self._held = held[size:]
+        return held[:size]
+
+
+def _frame(read: Callable[[int], bytes | None]) -> Any:
+    head = read(4)
     if head is None:
         return None
     length = int.from_bytes(head, "big")
     if length > LARGEST_FRAME:
         raise WireError(f"a frame of {length:,} bytes; at most {LARGEST_FRAME:,} are read")
-    content = _read(descriptor, length)
+    content = read(length)
     if content is None:
         return None
     try:

@@ -61,6 +61,7 @@ def main(options: dict[str, Any]) -> None:
         enter_namespaces(options["scratch"])
     for name in PREIMPORTED:
         importlib.import_module(name)
+    program.rehearse()
     calls = seccomp.Filter() if options["strong"] else None
     null = os.open(os.devnull, os.O_RDWR)
     for number in (0, 1, 2):

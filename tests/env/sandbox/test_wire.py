@@ -2,6 +2,8 @@
 
 import math
 import os
+import socket
+import threading
 from collections import Counter, OrderedDict, deque, namedtuple
 from contextlib import suppress
 from decimal import Decimal
@@ -148,3 +150,30 @@ def test_bytes_are_a_frame_or_refused(content: bytes) -> None:
     with suppress(wire.WireError):
         wire.receive(reader)
     os.close(reader)
+
+
+def test_a_line_reads_many_frames_at_once_and_long_ones_in_pieces() -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        line = wire.Line(ours.fileno())
+        messages = [1, "two", {"three": [3]}, "x" * 300_000, [], "last"]
+        writing = threading.Thread(
+            target=lambda: [wire.send(theirs.fileno(), message) for message in messages]
+        )
+        writing.start()
+        assert [line.receive() for _ in messages] == messages
+        writing.join()
+        line.send("back")
+        assert wire.receive(theirs.fileno()) == "back"
+        theirs.sendall(b"\0\0\0\x05")  # a frame that is cut off
+        theirs.close()
+        assert line.receive() is None
+
+
+def test_a_line_refuses_frames_that_are_none() -> None:
+    for sent in (b"\xff\xff\xff\xff", b"\0\0\0\x02no"):
+        ours, theirs = socket.socketpair()
+        with ours, theirs:
+            theirs.sendall(sent)
+            with pytest.raises(wire.WireError):
+                wire.Line(ours.fileno()).receive()
