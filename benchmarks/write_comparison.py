@@ -48,8 +48,7 @@ def main() -> None:
         f"seeds = {list(options.seeds)}",
         f"episodes = {tuning['episodes']}",
         f"problems = {options.problems}",
-        f'train = {{id = "{env}", options = {{split = "train"}}}}',
-        f'test = {{id = "{env}", options = {{split = "test"}}}}',
+        f'env = "{env}"',
         'scaling = {problems = 200, samples = 32, temperature = 1.0, methods = ["base", '
         '"multi-turn RL", "SCoRe"]}',
     ]

@@ -223,7 +223,8 @@ def test_each_iteration_fits_what_it_gathered_and_forgets_it(
         return [trace for e in episodes for trace in consecutive(e)]
 
     trainer = Trainer(policy, easy, config)
-    history = imitate(trainer, config, traces_of)
+    imitate(trainer, config, traces_of)
+    history = trainer.history
     assert [len(episodes) for episodes in seen] == [48, 48]
     assert trainer.pool == []
     assert [step for step, row in enumerate(history) if "fit/steps" in row] == [2, 5]

@@ -33,5 +33,5 @@ def test_identity(policy: Policy) -> None:
 
 def test_another_number_of_attempts_is_refused(policy: Policy) -> None:
     env = SelfCorrectEnv("arithmetic", split="train", size=20, attempts=3)
-    with pytest.raises(LearningError, match="RISE is about 2 attempts"):
+    with pytest.raises(LearningError, match="RISE is defined for 2 attempts"):
         RISE(policy).learn(env)

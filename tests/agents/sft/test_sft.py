@@ -44,7 +44,7 @@ def test_without_a_right_reply_there_is_nothing_to_imitate(policy: Policy) -> No
 
 def test_another_number_of_attempts_is_refused(policy: Policy) -> None:
     env = SelfCorrectEnv("arithmetic", split="train", size=20, attempts=3)
-    with pytest.raises(LearningError, match="Pair-SFT is about 2 attempts"):
+    with pytest.raises(LearningError, match="PairSFT is defined for 2 attempts"):
         PairSFT(policy).learn(env)
 
 

@@ -46,7 +46,7 @@ def test_right_to_right_is_imitated_with_plus_alone(policy: Policy) -> None:
 
 def test_another_number_of_attempts_is_refused(policy: Policy) -> None:
     env = SelfCorrectEnv("arithmetic", split="train", size=20, attempts=1)
-    with pytest.raises(LearningError, match="STaR is about 2 attempts"):
+    with pytest.raises(LearningError, match="STaR is defined for 2 attempts"):
         STaR(policy).learn(env)
 
 
