@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from selfcorrect_env import Conversation, Reply
 from selfcorrect_env.prompts import PROMPTS
 
-TASKS = ("arithmetic", "math", "code", "answer-tags", "plain")
+TASKS = ("arithmetic", "toycode", "math", "code", "answer-tags", "plain")
 """What `task_of` can tell: the known prompts that have a correction instruction of their own."""
 
 _TASK_OF = {PROMPTS[name].correction: name for name in TASKS}

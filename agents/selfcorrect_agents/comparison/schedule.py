@@ -103,6 +103,7 @@ def run_cells(cells: Sequence[Cell], folder: Path, *, jobs: int, watcher: Watche
                 if process.poll() is None:
                     continue
                 del running[cell.folder]
+                _stop([process])
                 failure = _failure(cell, process.returncode, folder)
                 failures += [failure] if failure else []
                 watcher.ended(cell, failure)
