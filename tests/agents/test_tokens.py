@@ -136,7 +136,9 @@ def test_a_row_does_not_feel_its_batch(bpe: Policy) -> None:
         for turn in (0, 1):
             here = (rollout.turn == turn) & rollout.mask[row]
             expected = logps[places[rollout.columns[here]] - 1].sum()
-            assert_close(rollout.turn_sum(together.logps)[row, turn], expected, atol=1e-4, rtol=1e-4)
+            assert_close(
+                rollout.turn_sum(together.logps)[row, turn], expected, atol=1e-4, rtol=1e-4
+            )
 
 
 def conversations() -> list[Conversation]:
