@@ -247,7 +247,8 @@ PROBLEM_SETS = {
 
 @pytest.mark.parametrize("kind", HOSTILE)
 @pytest.mark.parametrize("verifier", PROBLEM_SETS)
-def test_a_hostile_reply_scores_0_within_2_s(verifier, kind):
+def test_a_hostile_reply_scores_0_and_holds_nothing_up(verifier, kind):
+    """The bound tells a hang from a verdict, also on a busy machine; it is no measure of speed."""
     env = gym.make("SelfCorrect-Arithmetic-v0", render_mode="ansi", **PROBLEM_SETS[verifier])
     index = next(i for i, p in enumerate(env.unwrapped.problems) if p.reference not in "0129")
     env.reset(options={"index": index})
@@ -257,7 +258,7 @@ def test_a_hostile_reply_scores_0_within_2_s(verifier, kind):
         start = time.perf_counter()
         conversation, reward, terminated, _, info = env.step(HOSTILE[kind])
         env.render()
-        assert time.perf_counter() - start < 2
+        assert time.perf_counter() - start < 10
         assert reward == 0.0
         assert terminated == (attempt == 2)
         assert info["verdict"].judged
