@@ -15,21 +15,20 @@ _FINAL_ANSWER = (
 
 FEEDBACK: dict[str, str] = {
     "math": (
-        "Now act as a strict grader of the solution above. Go through it step by step: is the "
-        "question understood as it was asked, does each step follow, is each calculation right? "
-        "Name every mistake that you find and say how to mend it. If there is none, say that the "
-        "solution is right. Don't write a new solution yet."
+        "Give feedback on the solution above. Check step by step whether the question is understood "
+        "as it was asked, whether each step follows and whether each calculation is right. Name "
+        "each mistake and say how to mend it. If there is no mistake, say that the solution is "
+        "right."
     ),
     "code": (
-        "Now review the program above as a strict colleague would. Does it do what the task asks, "
-        "with the right names and arguments? Follow it by hand through an ordinary case and "
-        "through edge cases. Name every mistake that you find and say how to mend it. If there is "
-        "none, say that the program is right. Don't write a new program yet."
+        "Give feedback on the program above. Check whether it does what the task asks, with the "
+        "right names and arguments, in ordinary cases and in edge cases. Name each mistake and say "
+        "how to mend it. If there is no mistake, say that the program is right."
     ),
     "plain": (
-        "Now review the answer above. Is the question understood as it was asked, and is every "
-        "part of the answer right? Name every mistake that you find and say how to mend it. If "
-        "there is none, say that the answer is right. Don't answer again yet."
+        "Give feedback on the answer above. Check whether the question is understood as it was "
+        "asked and whether every part of the answer is right. Name each mistake and say how to mend "
+        "it. If there is no mistake, say that the answer is right."
     ),
 }
 """The request for feedback, by task."""
