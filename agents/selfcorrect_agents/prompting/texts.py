@@ -15,8 +15,8 @@ _FINAL_ANSWER = (
 
 FEEDBACK: dict[str, str] = {
     "math": (
-        "Give feedback on the solution above. Check step by step whether the question is understood "
-        "as it was asked, whether each step follows and whether each calculation is right. Name "
+        "Give feedback on the solution above. Check step by step whether the question is "
+        "understood as it was asked, whether each step follows and whether each calculation is right. Name "
         "each mistake and say how to mend it. If there is no mistake, say that the solution is "
         "right."
     ),
@@ -27,8 +27,8 @@ FEEDBACK: dict[str, str] = {
     ),
     "plain": (
         "Give feedback on the answer above. Check whether the question is understood as it was "
-        "asked and whether every part of the answer is right. Name each mistake and say how to mend "
-        "it. If there is no mistake, say that the answer is right."
+        "asked and whether every part of the answer is right. Name each mistake and say how to "
+        "mend it. If there is no mistake, say that the answer is right."
     ),
 }
 """The request for feedback, by task."""
