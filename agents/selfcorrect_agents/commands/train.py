@@ -26,7 +26,7 @@ training split. 'selfcorrect train METHOD --help' shows the method's own options
 
 The run's folder gets config.json, metrics.jsonl, TensorBoard files, episodes.jsonl, checkpoints
 and, at the end, the trained model. Ctrl-C leaves a checkpoint; --resume goes on from it, to the
-same result as if the run had never stopped.
+same result as if the run had never stopped. (Of our methods, sb3_ppo and sb3_a2c start again.)
 
 Examples:
   selfcorrect train score --out runs/score

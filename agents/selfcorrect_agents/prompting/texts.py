@@ -16,9 +16,9 @@ _FINAL_ANSWER = (
 FEEDBACK: dict[str, str] = {
     "math": (
         "Give feedback on the solution above. Check step by step whether the question is "
-        "understood as it was asked, whether each step follows and whether each calculation is right. Name "
-        "each mistake and say how to mend it. If there is no mistake, say that the solution is "
-        "right."
+        "understood as it was asked, whether each step follows and whether each calculation "
+        "is right. Name each mistake and say how to mend it. If there is no mistake, say that the "
+        "solution is right."
     ),
     "code": (
         "Give feedback on the program above. Check whether it does what the task asks, with the "
