@@ -229,7 +229,7 @@ def to_toml(config: CompareConfig) -> str:
         values[name] = {"env": values[name]["id"], **values[name]["options"]}
     lines = [f"{key} = {_toml(value)}" for key, value in values.items()]
     for method in methods:
-        lines += ["", f"[methods.{_toml(method.pop('label'))}]"]
+        lines += ["", f"[methods.{_key(method.pop('label'))}]"]
         lines += [f"{key} = {_toml(value)}" for key, value in method.items() if value]
     return "\n".join(lines) + "\n"
 
@@ -242,9 +242,13 @@ def _method(label: str, table: Any, where: str) -> MethodConfig:
     return build(MethodConfig, {"label": label, "agent": label, **values}, place)
 
 
+def _key(key: str) -> str:
+    return key if re.fullmatch(r"[A-Za-z0-9_-]+", key) else _toml(key)
+
+
 def _toml(value: Any) -> str:
     if isinstance(value, Mapping):
-        pairs = (f"{_toml(key)} = {_toml(v)}" for key, v in value.items() if v is not None)
+        pairs = (f"{_key(key)} = {_toml(v)}" for key, v in value.items() if v is not None)
         return "{" + ", ".join(pairs) + "}"
     if isinstance(value, list | tuple):
         return "[" + ", ".join(map(_toml, value)) + "]"

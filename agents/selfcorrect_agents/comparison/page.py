@@ -23,6 +23,7 @@ from selfcorrect_agents.comparison.sections.data import (
 from selfcorrect_agents.comparison.sections.episodes import as_json, episode_data, told
 from selfcorrect_agents.comparison.sections.formats import count
 from selfcorrect_agents.comparison.sections.pairs import pairs_section
+from selfcorrect_agents.comparison.sections.tables import note
 from selfcorrect_agents.comparison.sections.transitions import transitions_section
 from selfcorrect_agents.markup import Markup, join, tag, text
 
@@ -64,6 +65,8 @@ def page(comparison: Mapping[str, Any], episodes: Sequence[Mapping[str, Any]]) -
         dots=figures.dots(read),
         figures=figures.figures_table(read),
         seeds=figures.seeds_table(read),
+        notes=join(note(line) for line in read.notes),
+        test=note(f"p: {read.test}.") if read.test else "",
         methods=_methods(read),
         pairs=pairs_section(read),
         transitions=transitions_section(read),

@@ -42,6 +42,12 @@ METHOD = (
 )
 """The intervals in a line, for files."""
 
+TEST = (
+    "one seed: McNemar's exact test; more: a t test of the difference, with the interval's "
+    "standard error and degrees of freedom; not corrected for the number of pairs"
+)
+"""The tests of pairs in a line."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pair:
@@ -126,13 +132,14 @@ def interval(values: Array, resampled: Array) -> Estimate:
 
 
 def between_seeds(values: Sequence[float]) -> Estimate:
-    """Return the mean of one number for each seed; with one seed it has no interval (nan)."""
+    """Return the mean of one number ≥ 0 for each seed; with one seed it has no interval (nan)."""
     array = np.array(values, dtype=float)
     if len(array) < 2:
         return Estimate(float(array.mean()), float("nan"), float("nan"))
     error, freedom = standard_error(array, 0.0)
     reach = 0.0 if error == 0 else t_quantile(freedom) * error
-    return Estimate(float(array.mean()), float(array.mean() - reach), float(array.mean() + reach))
+    mean = float(array.mean())
+    return Estimate(mean, max(0.0, mean - reach), mean + reach)
 
 
 def pairs(compared: Sequence[tuple[Array, Array]], *, seed: int = 0) -> list[Pair]:

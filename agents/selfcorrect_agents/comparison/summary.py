@@ -48,7 +48,11 @@ def comparison_of(config: CompareConfig, results: Sequence[MethodResults]) -> di
         "base": config.base,
         "reference": config.referred,
         "scaling": config.scaling and asdict(config.scaling),
-        "intervals": {"level": LEVEL, "method": statistics.METHOD},
+        "intervals": {
+            "level": LEVEL,
+            "method": statistics.METHOD,
+            "test": statistics.TEST,
+        },
         "notes": notes,
         "left_out": left_out,
         "methods": _methods(config, results),

@@ -25,6 +25,9 @@ COLUMNS = {
 }
 """Shares, shown in percent, with what columns call them."""
 
+SHOWN = [name for name in COLUMNS if name != "edit_distance_ratio"]
+"""Figures in the terminal's table, which 80 columns hold."""
+
 WITH_INTERVAL = ("accuracy_t1", "accuracy_t2", "delta")
 """Figures whose interval stands in the terminal's table."""
 
@@ -69,7 +72,7 @@ def notes(comparison: Comparison) -> list[str]:
 def _figures(comparison: Comparison, decoding: str) -> Table:
     table = Table(title=Text(f"\n{decoding}"), title_justify="left", padding=(0, 0))
     table.add_column("method", no_wrap=True)
-    for name in COLUMNS:
+    for name in SHOWN:
         table.add_column(COLUMNS[name], justify="right")
     for name in ("episodes", "time"):
         table.add_column(name, justify="right", no_wrap=True)
@@ -79,7 +82,7 @@ def _figures(comparison: Comparison, decoding: str) -> Table:
             _with_interval(figures[name], name == "delta")
             if name in WITH_INTERVAL
             else percent(figures[name]["value"])
-            for name in COLUMNS
+            for name in SHOWN
         ]
         spent = method["spent"]
         table.add_row(

@@ -107,6 +107,7 @@ def test_one_number_for_each_seed() -> None:
     found = statistics.between_seeds([1.0, 2.0, 3.0])
     assert found.value == 2.0
     assert found.high == pytest.approx(2 + 4.303 / math.sqrt(3), rel=1e-3)
+    assert found.low == 0.0  # a KL is not below 0
     assert math.isnan(statistics.between_seeds([1.0]).low)
 
 

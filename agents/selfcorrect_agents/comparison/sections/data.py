@@ -94,6 +94,10 @@ class Comparison:
     decodings: tuple[str, ...]
     methods: tuple[Method, ...]
     pairs: tuple[Pair, ...]
+    notes: tuple[str, ...]
+    """What a reader must know, a sentence each; how the intervals were made comes first."""
+    test: str
+    """How the pairs were tested; "" where it is not said."""
 
     @classmethod
     def of(cls, facts: Mapping[str, Any]) -> Comparison:
@@ -110,6 +114,8 @@ class Comparison:
         methods = tuple(_method(each) for each in facts["methods"])
         found = dict.fromkeys(decoding for method in methods for decoding in method.figures)
         budget = (facts.get("budget") or {}).get("episodes")
+        intervals = facts.get("intervals") or {}
+        made = [f"95% intervals: {intervals['method']}."] if intervals.get("method") else []
         return cls(
             title=name_of(facts.get("title") or "Comparison of self-correction methods", 200),
             created=name_of(facts.get("created") or ""),
@@ -120,6 +126,8 @@ class Comparison:
             decodings=tuple(facts.get("decodings") or found),
             methods=methods,
             pairs=tuple(_pair(each) for each in facts.get("pairs") or ()),
+            notes=tuple(name_of(each, 500) for each in [*made, *(facts.get("notes") or ())]),
+            test=name_of(intervals.get("test") or "", 500),
         )
 
 
