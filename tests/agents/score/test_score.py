@@ -108,19 +108,31 @@ def test_offline_prompts_are_the_bases_and_train_the_second_attempt_alone(
         stage_one_steps=1,
         stage_two_steps=2,
         offline_share=0.25,
+        learning_rate=0.1,  # so that the policy is no longer its base
         problems_per_step=4,
         samples=2,
         max_new_tokens=3,
     )
     env = SelfCorrectEnv(env.problems, verifier=starts_low)
+    base = policy.frozen_copy()
+    base.model.requires_grad_(True)  # a trainer wants something to train
     history = SCoRe(policy).learn(env, config)
     assert config.offline_problems == 1
     assert [len(call["rollouts"]) for call in asked] == [1, 2, 2]
+    told_apart = False
     for call in asked[1:]:
         own, offline = call["rollouts"]
         assert (len(own.scores), len(offline.scores)) == (6, 2)
         assert set(own.turn.tolist()) == {0, 1}
         assert set(offline.turn.tolist()) == {1}
+        by_base, by_policy = (
+            Trainer(who, env, config).collect(call["step"], 1, purpose="offline")
+            for who in (base, policy)
+        )
+        firsts = [episode.attempts[0] for episode in offline.episodes]
+        assert firsts == [episode.attempts[0] for episode in by_base.episodes]
+        told_apart |= firsts != [episode.attempts[0] for episode in by_policy.episodes]
+    assert told_apart, "the seed shows nothing: base and policy say the same"
     assert [row["episodes"] for row in history] == [8, 16, 24]
     assert "offline/t1/accuracy" in history[1]
     assert "offline/t1/accuracy" not in history[0]
