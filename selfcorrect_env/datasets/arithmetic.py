@@ -22,7 +22,13 @@ import re
 import numpy as np
 from numpy.typing import NDArray
 
-from selfcorrect_env.datasets.splits import SHARES, check_split, split_of
+from selfcorrect_env.datasets.splits import (
+    SHARES,
+    check_split,
+    draw_distinct,
+    draw_of_split,
+    split_of,
+)
 from selfcorrect_env.errors import ProblemSetError
 from selfcorrect_env.problems import ProblemSet
 from selfcorrect_env.types import Problem
@@ -72,14 +78,14 @@ def chains(
         ProblemSetError: an option is out of its range.
     """
     operations = _check(split, operations, multiply)
-    wanted: list[str] = []
-    while len(wanted) < count:
-        drawn = int((count - len(wanted)) / SHARES[split] * 1.05) + 16
-        digits = rng.integers(0, 10, (drawn, operations + 1), dtype=np.uint8)
-        plus_or_minus = rng.integers(0, 2, (drawn, operations), dtype=np.uint8)
-        signs = np.where(rng.random((drawn, operations)) < multiply, 2, plus_or_minus)
-        wanted += _of_split(_write(digits, signs), split)
-    return wanted[:count]
+
+    def draw(number: int) -> list[str]:
+        digits = rng.integers(0, 10, (number, operations + 1), dtype=np.uint8)
+        plus_or_minus = rng.integers(0, 2, (number, operations), dtype=np.uint8)
+        signs = np.where(rng.random((number, operations)) < multiply, 2, plus_or_minus)
+        return _write(digits, signs)
+
+    return draw_of_split(count, split, draw)
 
 
 def load(
@@ -120,12 +126,8 @@ def load(
                 f"{split} split, not size={size:,}. Ask for fewer, or for more operations."
             )
     else:
-        distinct: dict[str, None] = {}
-        while len(distinct) < wanted:
-            missing = wanted - len(distinct)
-            more = chains(rng, missing, split=split, operations=operations, multiply=multiply)
-            distinct.update(dict.fromkeys(more))
-        prompts = list(distinct)
+        options = {"split": split, "operations": operations, "multiply": multiply}
+        prompts = draw_distinct(wanted, lambda number: chains(rng, number, **options))
     problems = map(_problem, prompts, _solve_all(prompts))
     return ProblemSet(problems, name="arithmetic", split=split)
 

@@ -7,7 +7,7 @@ was built with.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from selfcorrect_env.errors import UnknownNameError
 
@@ -43,3 +43,29 @@ def check_split(name: str, split: str, known: Iterable[str] = SPLITS) -> None:
     """Raise `UnknownNameError` unless ``split`` is a split of the set called ``name``."""
     if split not in known:
         raise UnknownNameError.of(f"split of {name!r}", split, known)
+
+
+def draw_of_split(count: int, split: str, draw: Callable[[int], Iterable[str]]) -> list[str]:
+    """Return the first ``count`` drawn texts that belong to ``split``; a text may come twice.
+
+    Args:
+        count: how many, at least 0.
+        split: one of `SHARES`.
+        draw: returns so many texts of any split.
+    """
+    wanted: list[str] = []
+    while len(wanted) < count:
+        drawn = int((count - len(wanted)) / SHARES[split] * 1.05) + 16
+        wanted += [text for text in draw(drawn) if split_of(text) == split]
+    return wanted[:count]
+
+
+def draw_distinct(count: int, draw: Callable[[int], Iterable[str]]) -> list[str]:
+    """Return ``count`` different texts in the order in which ``draw`` first gives them.
+
+    ``draw(n)`` returns n texts, of which there must be at least ``count`` different ones.
+    """
+    distinct: dict[str, None] = {}
+    while len(distinct) < count:
+        distinct.update(dict.fromkeys(draw(count - len(distinct))))
+    return list(distinct)

@@ -28,7 +28,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from selfcorrect_env.datasets.splits import SHARES, check_split, split_of
+from selfcorrect_env.datasets.splits import (
+    SHARES,
+    check_split,
+    draw_distinct,
+    draw_of_split,
+    split_of,
+)
 from selfcorrect_env.errors import ProblemSetError
 from selfcorrect_env.problems import ProblemSet
 from selfcorrect_env.types import Problem
@@ -79,11 +85,7 @@ def statements(
         ProblemSetError: an option is out of its range.
     """
     programs = Programs.of(split, operations, multiply)
-    wanted: list[str] = []
-    while len(wanted) < count:
-        drawn = int((count - len(wanted)) / SHARES[split] * 1.05) + 16
-        wanted += programs.of_split(programs.draw(rng, drawn), split)
-    return wanted[:count]
+    return draw_of_split(count, split, lambda number: programs.prompts(programs.draw(rng, number)))
 
 
 def load(
@@ -115,7 +117,8 @@ def load(
     wanted = DEFAULT_SIZES[split] if size is None else operator.index(size)
     rng = np.random.default_rng(seed)
     if 4 * wanted > programs.total * SHARES[split]:
-        prompts = programs.of_split(programs.draw_all(rng), split)[:wanted]
+        every = programs.prompts(programs.draw_all(rng))
+        prompts = [prompt for prompt in every if split_of(prompt) == split][:wanted]
         if size is not None and len(prompts) < size:
             raise ProblemSetError(
                 f"There are only {len(prompts):,} programs of {operations} operations in the "
@@ -123,11 +126,7 @@ def load(
             )
     else:
         options = {"split": split, "operations": operations, "multiply": multiply}
-        distinct: dict[str, None] = {}
-        while len(distinct) < wanted:
-            more = statements(rng, wanted - len(distinct), **options)
-            distinct.update(dict.fromkeys(more))
-        prompts = list(distinct)
+        prompts = draw_distinct(wanted, lambda number: statements(rng, number, **options))
     return ProblemSet(map(as_problem, prompts), name="toycode", split=split)
 
 
@@ -176,10 +175,9 @@ class Programs:
         rates = np.prod(np.array(self.shares)[signs], axis=1)
         return np.argsort(rng.exponential(size=self.total) / rates, kind="stable")
 
-    def of_split(self, numbers: NDArray[np.int64], split: str) -> list[str]:
-        """Write the prompts of those that belong to a split."""
-        prompts = map(self.prompt, numbers.tolist())
-        return [prompt for prompt in prompts if split_of(prompt) == split]
+    def prompts(self, numbers: NDArray[np.int64]) -> list[str]:
+        """Write the prompts of these numbers."""
+        return list(map(self.prompt, numbers.tolist()))
 
     def prompt(self, number: int) -> str:
         """Write the prompt of a number: its last two digits are the test."""

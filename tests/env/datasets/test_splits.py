@@ -4,7 +4,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from selfcorrect_env.datasets.splits import SHARES, check_split, digest, is_test, split_of
+from selfcorrect_env.datasets.splits import (
+    SHARES,
+    check_split,
+    digest,
+    draw_distinct,
+    draw_of_split,
+    is_test,
+    split_of,
+)
 from selfcorrect_env.errors import UnknownNameError
 
 
@@ -42,3 +50,20 @@ def test_unknown_splits():
         check_split("x", "trian")
     with pytest.raises(UnknownNameError, match="Known: test, train, validation"):
         check_split("x", "tuning", SHARES)
+
+
+def test_texts_are_drawn_until_there_are_enough_of_a_split() -> None:
+    numbers = itertools.count()
+
+    def draw(count: int) -> list[str]:
+        return [str(next(numbers)) for _ in range(count)]
+
+    found = draw_of_split(30, "validation", draw)
+    assert found == [t for t in map(str, range(10_000)) if split_of(t) == "validation"][:30]
+    assert draw_of_split(0, "test", draw) == []
+
+
+def test_distinct_texts_keep_the_order_of_their_first_draw() -> None:
+    given = iter("abacbadce")
+    drawn = draw_distinct(5, lambda count: [next(given) for _ in range(count)])
+    assert drawn == list("abcde")
