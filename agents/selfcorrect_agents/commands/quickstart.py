@@ -26,7 +26,7 @@ from selfcorrect_env.cli import UsageError
 from selfcorrect_env.commands.making import parse
 
 ABOUT = """\
-Watch a small language model learn to correct itself, and plain multi-turn RL collapse beside it.
+Watch a small language model learn to correct itself, with plain multi-turn RL beside it.
 
 For each seed a tiny Llama-style model is pre-trained (under a minute, then cached), and trained
 with two methods at the same number of episodes, on an arithmetic task in two attempts. Prints
