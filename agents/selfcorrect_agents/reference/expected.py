@@ -3,7 +3,7 @@
 On `SelfCorrect-Arithmetic-v0` an answer is one digit and the tiny model says it first, so the
 probabilities p_a of all ten answers to a problem are one row of a softmax. From them follow, for
 each problem, the chances of every transition: `KNOWN`, one function for each agent. A first token
-that is no digit (3 in 10,000 at the default model) counts as no answer, so all is right up to that
+that is no digit (5 in 10,000 at the default model) counts as no answer, so all is right up to that
 share.
 
 Axes: N problems, 10 answers.
