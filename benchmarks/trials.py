@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import multiprocessing
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -58,7 +58,6 @@ def run_trials(trials: Iterable[Trial], path: Path, *, jobs: int) -> dict[str, d
     if not missing:
         return results
     path.parent.mkdir(parents=True, exist_ok=True)
-    prepare_bases(missing)
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -71,6 +70,11 @@ def run_trials(trials: Iterable[Trial], path: Path, *, jobs: int) -> dict[str, d
         Progress(*columns, console=Console(stderr=True)) as bar,
         ProcessPoolExecutor(jobs, mp_context=spawn, max_tasks_per_child=1) as pool,
     ):
+        models = list(dict.fromkeys(trial.model for trial in missing))
+        task = bar.add_task("base models", total=len(models))
+        for done in as_completed([pool.submit(prepare_base, model) for model in models]):
+            done.result()
+            bar.advance(task)
         task = bar.add_task("trials", total=len(missing))
         waiting = {pool.submit(run_trial, trial): trial for trial in missing}
         for done in as_completed(waiting):
@@ -90,12 +94,11 @@ def read_results(path: Path) -> dict[str, dict[str, Any]]:
     return {Trial(**row["trial"]).key: row["result"] for row in rows}
 
 
-def prepare_bases(trials: Sequence[Trial]) -> None:
-    """Pre-train the base models that the cache lacks, one after the other."""
+def prepare_base(model: str) -> None:
+    """Pre-train a base model where the cache lacks it."""
     from selfcorrect_agents.models import load_policy
 
-    for model in dict.fromkeys(trial.model for trial in trials):
-        load_policy(model)
+    load_policy(model)
 
 
 def run_trial(trial: Trial) -> dict[str, Any]:
