@@ -82,8 +82,8 @@ def methods(
         "SCoRe, half offline": ("score", changed(replace(score, offline_share=0.5))),
     }
     if controls:
-        plain = {"learning_rate": score.learning_rate, "beta_1": score.beta_1}
-        scaled = replace(score.without_stage_one(), shaping="scale")
+        shared = ("problems_per_step", "learning_rate", "beta_1")
+        plain = {field: getattr(score, field) for field in shared}
         rows |= {
             "control: RL, SCoRe's KL": ("multiturn_rl", plain),
             "control: RL, SCoRe's KL, 11 r2": (
@@ -91,7 +91,6 @@ def methods(
                 {**plain, "later_scale": 1 + score.alpha},
             ),
             "control: 11 r2 for the bonus": ("score", changed(replace(score, shaping="scale"))),
-            "control: 11 r2, w/o stage I": ("score", changed(scaled)),
         }
     return rows
 
