@@ -52,13 +52,13 @@ class Options:
 
     settings: str = "benchmarks/settings/arithmetic.json"
     """What `tune.py` chose."""
-    fixes: tuple[float, ...] = (0.005, 0.015, 0.05, 0.1)
+    fixes: tuple[float, ...] = (0.005, 0.02, 0.1)
     """Shares of the base's second replies that fix, by its pre-training."""
     slips: tuple[float, ...] = (0.0, 0.15, 0.3)
     """Shares of its workings that hold a slip."""
     seeds: tuple[int, ...] = (0, 1)
     """Base models and runs of each cell."""
-    episodes: int = 30_720
+    episodes: int = 40_960
     """Training budget of a run."""
     problems: int = 1000
     """Held-out problems that are measured."""
