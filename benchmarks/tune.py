@@ -27,6 +27,8 @@ from rich.table import Table
 sys.path.insert(0, str(Path(__file__).parent))
 from trials import Trial, run_trials
 
+from selfcorrect_agents.methods import find_method
+
 RATES = [3e-4, 5e-4, 1e-3]
 FIT_RATES = [1e-4, 3e-4, 1e-3]
 BETAS = [0.0, 0.02, 0.05, 0.1, 0.2, 0.5]
@@ -131,7 +133,7 @@ def main() -> None:
 
 
 def draw(label: str, count: int) -> list[dict[str, Any]]:
-    """Return ``count`` different settings: the default, then random ones."""
+    """Return ``count`` settings that differ in effect: the default, then random ones."""
     _, fixed, space = SPACES[label]
     rng = np.random.default_rng([7, *label.encode()])
     found: list[dict[str, Any]] = [dict(fixed)]
@@ -143,9 +145,18 @@ def draw(label: str, count: int) -> list[dict[str, Any]]:
                 setting |= {"stage_one_steps": value[0], "stage_two_steps": value[1]}
             else:
                 setting[name] = bool(value) if name == "restart" else value
-        if setting not in found:
+        if effect(label, setting) not in [effect(label, other) for other in found]:
             found.append(setting)
     return found
+
+
+def effect(label: str, setting: dict[str, Any]) -> dict[str, Any]:
+    """Return the whole configuration, the same for settings that train the same."""
+    method: Any = find_method(SPACES[label][0])
+    config = dataclasses.asdict(method.Learning(**setting))
+    if config.get("first_reply") == "right" and config.get("plus") is False:
+        config["first_reply"] = "never"  # D_STaR and D_SFT hold no right first reply
+    return config
 
 
 def score(result: dict[str, Any]) -> float:

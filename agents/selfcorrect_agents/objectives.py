@@ -162,19 +162,18 @@ def truncated_importance(
     return weight * advantages * logps
 
 
-def policy_gradient_loss(logps: Tensor, advantages: Tensor, valid: Tensor) -> Tensor:
-    """REINFORCE: a loss whose gradient is ``−E Σ_t A_t ∇ log π(y_t | x_t)``.
+def policy_gradient_loss(gain: Tensor, valid: Tensor) -> Tensor:
+    """REINFORCE: with ``gain = A log π`` a loss whose gradient is ``−E Σ_u A_u ∇log π_u``.
 
     Args:
-        logps: (B, K) ``log π(y_t | x_t)`` of whole turns (summed over tokens), with gradient.
-        advantages: (B, K), constants.
+        gain: (B, U) what each unit (a whole turn ``y_t``, or a token) is to raise: its
+            advantage, a constant, times its log-probability; or a surrogate from above.
         valid: (B,) bool; episodes that count.
 
     Returns:
         A scalar: the mean over valid episodes, so its size is that of the equation.
     """
-    per_episode = (advantages.detach() * logps).sum(dim=1)
-    return -mean_of_valid(per_episode, valid)
+    return -mean_of_valid(gain.sum(dim=1), valid)
 
 
 def mean_of_valid(values: Tensor, valid: Tensor) -> Tensor:
@@ -193,12 +192,25 @@ def kl_full(logits: Tensor, ref_logits: Tensor) -> Tensor:
 
     Returns:
         (B, C) nats, ≥ 0. Summed over a turn it is an unbiased value of the turn's KL with
-        less variance than a sampled estimate. As a loss it differentiates each token's
-        distribution and takes the prefix as given: for a turn of several tokens that leaves
-        out how the policy comes to a prefix, so it is not quite ∇KL of the turn (k2 is).
+        less variance than a sampled estimate. Its own gradient takes the prefix as given;
+        `kl_with_prefixes` adds what is missing.
     """
     logps = logits.log_softmax(dim=-1)
     return (logps.exp() * (logps - ref_logits.log_softmax(dim=-1))).sum(dim=-1)
+
+
+def kl_with_prefixes(kl: Tensor, later: Tensor, logps: Tensor) -> Tensor:
+    """The same value as ``kl``, with the gradient of the whole turn's KL.
+
+    A token's choice decides at which prefixes the later ones are compared, so with
+    ``KL_turn = E Σ_u KL_u``: ``∇KL_turn = E Σ_u [ ∇KL_u + (Σ_{v>u} KL_v) ∇log π_u ]``.
+
+    Args:
+        kl: (B, C) `kl_full` of each token, with gradient.
+        later: (B, C) the sum of ``kl`` over the later tokens of its turn.
+        logps: (B, C) log-probabilities of the sampled tokens, with gradient.
+    """
+    return kl + later.detach() * (logps - logps.detach())
 
 
 def kl_k1(logps: Tensor, ref_logps: Tensor) -> Tensor:

@@ -24,10 +24,10 @@ KLTerm: TypeAlias = Literal[
 ]
 """How ``β_t KL(π_θ(·|x_t) ‖ π_ref(·|x_t))`` enters; all of them act on turn t's own tokens.
 
-- ``full_loss``: over the vocabulary at each sampled prefix; least variance. Prefixes are taken
-  as given, so beyond a turn's first token this is not quite the gradient of the turn's KL.
-- ``k1_reward``: ``−β_t k1`` of turn t in turn t's return; the KL's gradient, sampled.
-- ``k2_loss``: the same gradient as a loss.
+- ``full_loss``: over the vocabulary at each sampled prefix, with the gradient through the prefixes;
+  exact, and of least variance.
+- ``k1_reward``: ``−β_t k1`` of turn t in turn t's return; the same gradient, sampled.
+- ``k2_loss``: the same gradient as a loss, sampled.
 - ``k2_reward``, ``k3_reward``, ``k3_loss``: what other trainers offer. Their gradients are *not*
   the KL's: ``k3_loss`` follows the forward KL(π_ref ‖ π).
 
@@ -214,7 +214,7 @@ def batch_loss(
         gain = _surrogate(logps, behaviour, advantages[:, rollout.turn], objective)
         gain = torch.where(rollout.mask[rows], gain, 0.0)
         length = rollout.mask.sum() / len(rollout.mask)  # tokens of an episode, on average
-    loss = -objectives.mean_of_valid(gain.sum(dim=1), valid)
+    loss = objectives.policy_gradient_loss(gain, valid)
     where, estimate = _kl_place(objective.kl)
     if where == "loss":
         betas = torch.tensor(batch.betas, device=logps.device)
@@ -225,7 +225,8 @@ def batch_loss(
 def turn_kl(scores: Scores, rollout: Rollout, estimate: str, rows: slice) -> Tensor:
     """(B, K) an estimate of each turn's KL to the reference: ``full``, ``k1``, ``k2``, ``k3``."""
     if estimate == "full":
-        return rollout.turn_sum(scores.kl, rows)
+        later = rollout.later_in_turn(scores.kl, rows)
+        return rollout.turn_sum(objectives.kl_with_prefixes(scores.kl, later, scores.logps), rows)
     if estimate == "k3":
         return rollout.turn_sum(objectives.kl_k3(scores.logps, scores.ref_logps), rows)
     logps, ref = rollout.turn_sum(scores.logps, rows), rollout.turn_sum(scores.ref_logps, rows)

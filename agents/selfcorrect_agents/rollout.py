@@ -65,6 +65,15 @@ class Rollout:
         sums = values.new_zeros(len(values), self.turns)
         return sums.index_add(1, self.turn, values)
 
+    def later_in_turn(self, values: Tensor, rows: slice = slice(None)) -> Tensor:
+        """At each sampled token the sum of ``values``, (B, C), over its turn's later tokens: (B, C).
+
+        ``values`` may be those of some ``rows`` alone; padding is left out.
+        """
+        running = torch.where(self.mask[rows], values, 0.0).cumsum(dim=1)
+        last = torch.searchsorted(self.turn, self.turn, right=True) - 1  # column of the own turn
+        return running[:, last] - running
+
     def of_problems(self, groups: Sequence[int]) -> Rollout:
         """Return the episodes of some problems alone: ``groups`` are places among the problems."""
         rows = [group * self.samples + i for group in groups for i in range(self.samples)]

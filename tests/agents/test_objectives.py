@@ -141,7 +141,7 @@ def estimator(toy: Toy, returns: torch.Tensor) -> torch.Tensor:
     one = torch.tensor([True])
     return torch.stack(
         [
-            objectives.policy_gradient_loss(logps[i : i + 1], returns[i : i + 1], one)
+            objectives.policy_gradient_loss((returns * logps)[i : i + 1], one)
             for i in range(len(logps))
         ]
     )
@@ -195,7 +195,7 @@ def test_k1_as_a_loss_would_teach_nothing() -> None:
 
 
 def test_k3_as_a_loss_would_follow_the_forward_kl() -> None:
-    """Why k3 is only logged: its expected gradient is that of KL(π_ref ‖ π)."""
+    """Why k3 as a loss is no default: its expected gradient is that of KL(π_ref ‖ π)."""
     toy = Toy()
     one, ref = toy.first.log_softmax(-1), toy.ref_first.log_softmax(-1)
     loss = (one.exp().detach() * objectives.kl_k3(one, ref)).sum()
@@ -261,7 +261,7 @@ def test_the_whole_estimator_is_unbiased(stage: str, kl: str) -> None:
         advantages = objectives.leave_one_out(rewards[rows], 2, both)
         if kl == "k1":
             advantages = advantages - betas * objectives.kl_k1(logps, ref)[rows].detach()
-        loss = objectives.policy_gradient_loss(logps[rows], advantages, both)
+        loss = objectives.policy_gradient_loss(advantages * logps[rows], both)
         if kl != "k1":
             penalty = full if kl == "full" else objectives.kl_k2(logps, ref)
             loss = loss + objectives.kl_loss(penalty[rows], betas, both)
@@ -287,7 +287,7 @@ def test_means_are_over_valid_episodes() -> None:
     assert loss.item() == 0.5 * 2.0 + 0.25 * 3.0
     logps = torch.tensor([[-1.0, -2.0], [-3.0, -4.0]], requires_grad=True)
     advantages = torch.tensor([[1.0, 2.0], [3.0, -1.0]])
-    loss = objectives.policy_gradient_loss(logps, advantages, torch.tensor([True, True]))
+    loss = objectives.policy_gradient_loss(advantages * logps, torch.tensor([True, True]))
     assert loss.item() == -(-1 - 4 - 9 + 4) / 2
     loss.backward()
     assert logps.grad is not None

@@ -128,8 +128,10 @@ def test_the_gradient_is_that_of_the_equation(
             advantage = returns[row, t] - returns[others, t].mean()
             tokens = rollout.mask[row] & (rollout.turn == t)
             k = (scores.logps - scores.ref_logps)[row, tokens]
+            full = scores.kl[row, tokens]
+            after = torch.stack([full[i + 1 :].sum() for i in range(len(full))]).detach()
             penalty = {
-                "full_loss": scores.kl[row, tokens].sum(),
+                "full_loss": (full + after * scores.logps[row, tokens]).sum(),
                 "k2_loss": (logps - refs)[row, t] ** 2 / 2,
                 "k3_loss": (torch.exp(-k) - 1 + k).sum(),
             }.get(kl, torch.zeros(()))
