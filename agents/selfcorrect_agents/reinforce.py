@@ -141,7 +141,7 @@ def update(
         Figures for the log; each key is explained in `LOGGED`.
 
     Raises:
-        RuntimeError: the gradient is not finite; the weights are as they were.
+        RuntimeError: the gradient is not finite; no step was taken on it.
     """
     count = sum(int(batch.rollout.judged.sum()) for batch in batches)
     unjudged = sum(int((~batch.rollout.judged).sum()) for batch in batches)
@@ -151,6 +151,7 @@ def update(
         turn_advantages(batch, objective, _penalty(policy, reference, batch, objective))
         for batch in batches
     ]
+    length = mean_length(batches)
     size = rows_per_forward or max(len(batch.rewards) for batch in batches)
     first: list[Scores] = []
     norm = torch.zeros(())
@@ -160,7 +161,7 @@ def update(
             for start in range(0, len(batch.rewards), size):
                 rows = slice(start, start + size)
                 part = score(policy, reference, batch.rollout, rows)
-                loss = batch_loss(part, batch, advantages[i], objective, rows)
+                loss = batch_loss(part, batch, advantages[i], objective, rows, length)
                 (loss * (int(batch.rollout.judged[rows].sum()) / count)).backward()
                 if epoch == 0 and i == 0:
                     first.append(part)
@@ -192,7 +193,12 @@ def turn_advantages(batch: Batch, objective: Objective, penalty: Tensor | float 
 
 
 def batch_loss(
-    scores: Scores, batch: Batch, advantages: Tensor, objective: Objective, rows: slice
+    scores: Scores,
+    batch: Batch,
+    advantages: Tensor,
+    objective: Objective,
+    rows: slice,
+    length: Tensor | None = None,
 ) -> Tensor:
     """Return the scalar loss of some rows of a batch: policy gradient and KL.
 
@@ -202,6 +208,8 @@ def batch_loss(
         advantages: (B, K) of the whole batch.
         objective: how it becomes a loss.
         rows: which rows.
+        length: what the loss of ``unit="token"`` is divided by: tokens of an episode on average;
+            by default of this batch's.
     """
     rollout = batch.rollout
     valid, advantages = rollout.judged[rows], advantages[rows].detach()
@@ -209,17 +217,24 @@ def batch_loss(
     if objective.unit == "sequence":
         logps, behaviour = rollout.turn_sum(logps, rows), rollout.turn_sum(behaviour, rows)
         gain = _surrogate(logps, behaviour, advantages, objective)
-        length = 1.0
     else:
         gain = _surrogate(logps, behaviour, advantages[:, rollout.turn], objective)
         gain = torch.where(rollout.mask[rows], gain, 0.0)
-        length = rollout.mask.sum() / len(rollout.mask)  # tokens of an episode, on average
     loss = objectives.policy_gradient_loss(gain, valid)
     where, estimate = _kl_place(objective.kl)
     if where == "loss":
         betas = torch.tensor(batch.betas, device=logps.device)
         loss = loss + objectives.kl_loss(turn_kl(scores, rollout, estimate, rows), betas, valid)
-    return loss / length
+    if objective.unit == "sequence":
+        return loss
+    return loss / (mean_length([batch]) if length is None else length)
+
+
+def mean_length(batches: Sequence[Batch]) -> Tensor:
+    """Return the number of sampled tokens of a judged episode, on average over all batches."""
+    judged = [batch.rollout.mask[batch.rollout.judged] for batch in batches]
+    tokens = torch.stack([mask.sum() for mask in judged]).sum()
+    return tokens / max(1, sum(len(mask) for mask in judged))
 
 
 def turn_kl(scores: Scores, rollout: Rollout, estimate: str, rows: slice) -> Tensor:

@@ -66,7 +66,7 @@ class Rollout:
         return sums.index_add(1, self.turn, values)
 
     def later_in_turn(self, values: Tensor, rows: slice = slice(None)) -> Tensor:
-        """At each sampled token the sum of ``values``, (B, C), over its turn's later tokens: (B, C).
+        """Sum a value per sampled token, (B, C), over the later tokens of its turn: (B, C).
 
         ``values`` may be those of some ``rows`` alone; padding is left out.
         """

@@ -148,8 +148,8 @@ class Trainer:
     def collect_informative(self, step: int, stage: Stage, problems: int | None = None) -> Rollout:
         """Sample a step's episodes; with ``oversample`` keep the problems that teach most.
 
-        Problems whose samples differ in reward come first, in the order in which they were
-        drawn; where there are too few, others fill up.
+        Problems whose judged samples differ in reward come first, in the order in which they
+        were drawn; where there are too few, others fill up.
         """
         config = self._on_policy()
         wanted = config.problems_per_step if problems is None else problems
@@ -157,7 +157,10 @@ class Trainer:
         if config.oversample == 1:
             return rollout
         rewards = stage.rewards(rollout.scores).view(-1, config.samples, rollout.turns)
-        differs = (rewards != rewards[:, :1]).any(dim=1).any(dim=1).tolist()
+        judged = rollout.judged.view(-1, config.samples)
+        differs = [
+            bool((of[ok] != of[ok][:1]).any()) for of, ok in zip(rewards, judged, strict=True)
+        ]
         order = sorted(range(len(differs)), key=lambda group: not differs[group])
         return rollout.of_problems(sorted(order[:wanted]))
 

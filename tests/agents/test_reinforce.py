@@ -154,6 +154,30 @@ def test_episodes_of_several_batches_count_alike(policy: Policy, env: SelfCorrec
     assert_close(ours, (8 * apart[0] + 3 * apart[1]) / 11, atol=1e-6, rtol=1e-4)
 
 
+def test_every_token_of_several_batches_weighs_the_same(
+    policy: Policy, env: SelfCorrectEnv
+) -> None:
+    """Of one batch's episodes only the second turn is trained: its tokens weigh no more for it."""
+    rollout, reference = roll(policy, env), moved(policy)
+    later = rollout.turn == 1
+    second = replace(
+        rollout,
+        columns=rollout.columns[later],
+        turn=rollout.turn[later],
+        mask=rollout.mask[:, later],
+        logps=rollout.logps[:, later],
+    )
+    rollout.judged[[0, 5]] = False
+    batches = [*batch_of(rollout, random_rewards(rollout)), *batch_of(second, 1.0 * second.scores)]
+    sequence, token = (
+        gradient(policy, reference, batches, Objective(kl="k1_reward", unit=unit))
+        for unit in ("sequence", "token")
+    )
+    tokens = int(rollout.mask[rollout.judged].sum()) + int(second.mask[second.judged].sum())
+    episodes = int(rollout.judged.sum()) + int(second.judged.sum())
+    assert_close(token, sequence / (tokens / episodes), atol=1e-6, rtol=1e-4)
+
+
 def perturbed(rewards: torch.Tensor) -> torch.Tensor:
     changed = rewards.clone()
     changed[:, 1] = 1 - changed[:, 1] ** 2

@@ -178,6 +178,20 @@ def test_dynamic_sampling_keeps_the_problems_that_teach(
     assert figures["tokens"] == played.tokens
 
 
+def test_an_episode_that_cannot_be_judged_makes_no_difference_in_reward(
+    policy: Policy, env: SelfCorrectEnv, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All are right, one of problem 5 is unjudged: that problem teaches no more than the others."""
+    env = SelfCorrectEnv(env.problems, verifier=lambda problem, text: True)
+    trainer = Trainer(policy, env, MultiTurnRLConfig(steps=1, oversample=2, **SMALL))
+    played = trainer.collect(0, 8)
+    played.judged[21], played.scores[21] = False, 0.0
+    monkeypatch.setattr(trainer, "collect", lambda *_: played)
+    kept = trainer.collect_informative(0, stage_of())
+    assert len(played.episodes) == 32
+    assert played.episodes[20].problem.id not in {e.problem.id for e in kept.episodes}
+
+
 def test_where_too_few_problems_teach_others_fill_up(policy: Policy, env: SelfCorrectEnv) -> None:
     env = SelfCorrectEnv(env.problems, verifier=lambda problem, text: True)
     trainer = Trainer(policy, env, MultiTurnRLConfig(steps=1, oversample=2, **SMALL))

@@ -20,6 +20,9 @@ class MultiTurnRLConfig(OnPolicyConfig):
     """Steps, ≥ 1."""
     beta_1: float = 0.02
     """β₁, the KL coefficient of every turn, ≥ 0; the paper: 0.01 (table 5)."""
+    first_scale: float = 1.0
+    """Factor on the reward of the first attempt, ≥ 0. 0 rewards later attempts alone, as in the
+    paper's figure 6 (section 5); with ``gamma`` above 0 they then teach all attempts."""
     later_scale: float = 1.0
     """Factor on the reward of every attempt but the first, > 0. 1 is plain RL; 1 + α weighs
     later attempts as SCoRe's bonus does in expectation: a control, not a method of the paper."""
@@ -28,7 +31,7 @@ class MultiTurnRLConfig(OnPolicyConfig):
         """Refuse what can't be meant."""
         super().__post_init__()
         at_least(self, 1, "steps")
-        at_least(self, 0, "beta_1")
+        at_least(self, 0, "beta_1", "first_scale")
         above_zero(self, "later_scale")
 
     @property
@@ -44,8 +47,9 @@ class MultiTurnRLConfig(OnPolicyConfig):
 class MultiTurnRL(TrainedAgent):
     """A policy that is rewarded for both attempts alike (section 3, equation 2).
 
-    The paper finds that it collapses: it learns to answer better at once, and then to
-    repeat its first answer (section 5, figure 6).
+    The paper finds that multi-turn RL collapses: it learns to answer better at once, and then
+    to repeat its first answer (section 5, figure 6). There only the second attempt is rewarded
+    (``first_scale=0``).
     """
 
     Learning: ClassVar[type[MultiTurnRLConfig]] = MultiTurnRLConfig
@@ -54,11 +58,12 @@ class MultiTurnRL(TrainedAgent):
 
     def train(self, trainer: Trainer, config: MultiTurnRLConfig) -> None:
         """Equation 2 on every attempt."""
-        scale = torch.tensor([1.0] + [config.later_scale] * (trainer.attempts - 1))
+        scale = torch.tensor([config.first_scale] + [config.later_scale] * (trainer.attempts - 1))
+        reach = [turns if scale[t] else [] for t, turns in enumerate(own_turn(trainer.attempts))]
         stage = Stage(
             rewards=lambda scores: scores * scale.to(scores.device),
             betas=[config.beta_1] * trainer.attempts,
-            reach=own_turn(trainer.attempts),
+            reach=reach,
             learning_rate=config.learning_rate,
         )
         for step in trainer.steps(config.steps):

@@ -24,6 +24,15 @@ def test_both_turns_learn_of_any_number(policy: Policy) -> None:
     assert all(history[-1][f"t{t}/accuracy"] > 0.6 for t in (1, 2, 3))
 
 
+def test_without_a_reward_of_its_own_the_first_turn_learns_nothing(policy: Policy) -> None:
+    """As above, with the first attempt unrewarded and held: it stays at chance, 1 of 20."""
+    env = SelfCorrectEnv("arithmetic", split="train", size=99, verifier=digit_seven)
+    fields = {"steps": 40, "learning_rate": 1e-2, "beta_1": 0.02, **SHORT}
+    history = MultiTurnRL(policy).learn(env, MultiTurnRLConfig(first_scale=0.0, **fields))
+    assert all(row["t1/reward"] == 0 for row in history)
+    assert history[-1]["t2/accuracy"] > 0.6
+
+
 def test_a_strong_kl_holds_the_policy(policy: Policy) -> None:
     """The same reward against a KL that costs more than it: the policy stays at its base."""
     env = SelfCorrectEnv("arithmetic", split="train", size=99, verifier=digit_seven)
