@@ -1,9 +1,9 @@
 """Does the reward reach the turn that it should reach, and no other? Asked before the first step.
 
-A run whose loss holds the reward as a constant, whose KL multiplies the wrong turn's
-log-probabilities, or whose bonus leaks into the first attempt raises no error: it learns
-nothing, or the wrong thing. So the loss itself is differentiated here, with made-up scores, on
-the episodes of the first step.
+A run whose loss holds the reward as a constant, or whose bonus leaks into the first attempt,
+raises no error: it learns nothing, or the wrong thing. So the loss itself is differentiated
+here, with made-up scores, on the episodes of the first step. The KL is left out: a method can
+only give one coefficient for each turn.
 """
 
 from __future__ import annotations
