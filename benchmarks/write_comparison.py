@@ -32,7 +32,7 @@ class Options:
     problems: int = 2000
     """Held-out problems."""
     controls: bool = True
-    """Whether controls and reference agents get rows, too."""
+    """Whether controls get rows, too."""
 
 
 def main() -> None:
@@ -84,8 +84,9 @@ def methods(
     if controls:
         shared = ("problems_per_step", "learning_rate", "beta_1")
         plain = {field: getattr(score, field) for field in shared}
+        if plain != chosen["multiturn_rl"]:  # else it is a row already
+            rows["control: RL, SCoRe's KL"] = ("multiturn_rl", plain)
         rows |= {
-            "control: RL, SCoRe's KL": ("multiturn_rl", plain),
             "control: RL, SCoRe's KL, 11 r2": (
                 "multiturn_rl",
                 {**plain, "later_scale": 1 + score.alpha},
