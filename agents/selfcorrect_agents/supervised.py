@@ -45,7 +45,9 @@ class Fitting:
     """Traces in one optimiser step, ≥ 1."""
     first_reply: FirstReply = "right"
     """Whether the first reply carries loss as well: where it is right, always, or never. Without
-    any, first attempts drift while second ones are imitated."""
+    any, first attempts drift while second ones are imitated. In D_SFT and D_STaR every first reply
+    is wrong, so ``right`` is ``never`` there; it acts where right first replies are: in the +
+    sets and in RISE's."""
     held_out: float = 0.1
     """Share of the traces' problems that the fit is stopped by, in [0, 1). Without any (0, or a
     single problem) a fit takes `check_every` steps."""
@@ -85,7 +87,8 @@ class SupervisedConfig(SamplingConfig):
     batch_size: int = 64
     """Traces in one optimiser step, ≥ 1."""
     first_reply: FirstReply = "right"
-    """Whether the first reply of a trace carries loss as well; see `Fitting.first_reply`."""
+    """Whether the first reply of a trace carries loss as well; ``right`` acts on the + sets and on
+    RISE's alone, since the others hold no right first reply."""
     patience: int = 4
     """Looks at the held-out loss without progress after which a fit has converged, ≥ 1."""
     most_steps: int = 2000

@@ -27,7 +27,14 @@ from selfcorrect_agents.supervised import (
     kl_figures,
     trace_loss,
 )
-from selfcorrect_agents.traces import Trace, consecutive, is_right, paired_with
+from selfcorrect_agents.traces import (
+    Trace,
+    consecutive,
+    d_sft,
+    d_star,
+    is_right,
+    paired_with,
+)
 from selfcorrect_agents.training import Trainer
 from selfcorrect_env import Attempt, Episode, Reason, SelfCorrectEnv, SelfCorrectVectorEnv, Verdict
 
@@ -95,6 +102,24 @@ def test_a_trace_has_the_ids_that_its_episode_had(
         taught = (drawn == 1) | ((drawn == 0) & learned)
         assert labels[i, :length].tolist() == torch.where(taught[real], expected, IGNORED).tolist()
         assert (labels[i, length:] == IGNORED).all()
+
+
+def test_right_first_replies_are_in_the_plus_sets_alone(
+    policy: Policy, easy: SelfCorrectEnv
+) -> None:
+    """So in D_SFT and D_STaR ``right`` labels what ``never`` does; in D⁺_SFT and D⁺_STaR more."""
+    episodes = roll(policy, easy).episodes
+
+    def labelled(traces: list[Trace], first_reply: Any) -> int:
+        return int((encode(policy, traces, first_reply)[1] != IGNORED).sum())
+
+    for plus in (False, True):
+        for traces in (
+            d_star(episodes, plus=plus),
+            d_sft(episodes, np.random.default_rng(0), plus=plus),
+        ):
+            never, right = labelled(traces, "never"), labelled(traces, "right")
+            assert right > never if plus else right == never > 0
 
 
 def test_the_loss_by_hand(policy: Policy, easy: SelfCorrectEnv) -> None:
