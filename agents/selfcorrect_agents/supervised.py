@@ -18,8 +18,10 @@ from torch.nn.functional import cross_entropy
 
 from selfcorrect_agents.checkpoint import step_seed
 from selfcorrect_agents.config import SamplingConfig, above_zero, among, at_least, check
+from selfcorrect_agents.objectives import mean_of_valid
 from selfcorrect_agents.policy import Policy
-from selfcorrect_agents.rollout import rollout_figures
+from selfcorrect_agents.reinforce import score
+from selfcorrect_agents.rollout import Rollout, rollout_figures
 from selfcorrect_agents.running import Figures
 from selfcorrect_agents.traces import Trace, is_right, sample_of
 from selfcorrect_agents.training import Trainer, build_optimizer
@@ -43,7 +45,9 @@ class Fitting:
     """Traces in one optimiser step, ≥ 1."""
     first_reply: FirstReply = "right"
     """Whether the first reply carries loss as well: where it is right, always, or never. Without
-    any, first attempts drift while second ones are imitated."""
+    any, first attempts drift while second ones are imitated. In D_SFT and D_STaR every first reply
+    is wrong, so ``right`` is ``never`` there; it acts where right first replies are: in the +
+    sets and in RISE's."""
     held_out: float = 0.1
     """Share of the traces' problems that the fit is stopped by, in [0, 1). Without any (0, or a
     single problem) a fit takes `check_every` steps."""
@@ -56,7 +60,8 @@ class Fitting:
     most_steps: int = 2000
     """Optimiser steps of a fit at most, ≥ 1; ``fit/converged`` says whether it was the limit."""
     most_traces: int = 10_000
-    """Traces of a fit at most, ≥ 1; beyond it a random part is taken."""
+    """Traces of a fit at most, ≥ 1; beyond it a random part is taken, and ``fit/available`` says
+    of how many."""
     max_grad_norm: float = 1.0
     """The gradient's norm is clipped to this, > 0."""
 
@@ -82,11 +87,19 @@ class SupervisedConfig(SamplingConfig):
     batch_size: int = 64
     """Traces in one optimiser step, ≥ 1."""
     first_reply: FirstReply = "right"
-    """Whether the first reply of a trace carries loss as well; see `Fitting.first_reply`."""
+    """Whether the first reply of a trace carries loss as well; ``right`` acts on the + sets and on
+    RISE's alone, since the others hold no right first reply."""
     patience: int = 4
     """Looks at the held-out loss without progress after which a fit has converged, ≥ 1."""
     most_steps: int = 2000
     """Optimiser steps of a fit at most, ≥ 1."""
+    most_traces: int = 10_000
+    """Traces of a fit at most, ≥ 1; where an iteration has more, a random part is imitated."""
+    held_out: float = 0.1
+    """Share of the traces' problems that a fit is stopped by, in [0, 1); 0 takes ``check_every``
+    steps."""
+    check_every: int = 50
+    """Optimiser steps between two looks at the held-out loss, ≥ 1."""
     restart: bool = False
     """Whether each iteration fits the base model anew (as ReST^EM does) or goes on."""
 
@@ -115,6 +128,9 @@ class SupervisedConfig(SamplingConfig):
             first_reply=self.first_reply,
             patience=self.patience,
             most_steps=self.most_steps,
+            most_traces=self.most_traces,
+            held_out=self.held_out,
+            check_every=self.check_every,
         )
 
 
@@ -137,7 +153,7 @@ def gather(
     """Take one step: play its episodes and keep them; with ``fit_with`` then fit to all kept.
 
     After a fit a further rollout is played, outside of the budget, to log what it did
-    (``after_fit/…``).
+    (``after_fit/…``) and how far the policy is from its reference by then (``t{t}/kl``).
     """
     rollout = trainer.collect(step)
     trainer.pool += rollout.episodes
@@ -149,9 +165,39 @@ def gather(
             trainer.policy.model.load_state_dict(trainer.reference.model.state_dict())
         figures |= fit(trainer.policy, traces, fit_with, seed)
         trainer.pool = []
-        after = rollout_figures(trainer.collect(step, purpose="after fit", counted=False))
-        figures |= {f"after_fit/{key}": value for key, value in after.items()}
+        after = trainer.collect(step, purpose="after fit", counted=False)
+        figures |= {f"after_fit/{key}": value for key, value in rollout_figures(after).items()}
+        rows = trainer.config.rows_per_forward
+        figures |= kl_figures(trainer.policy, trainer.reference, after, rows)
     trainer.log(step, figures, rollout.episodes)
+
+
+@torch.no_grad()
+def kl_figures(
+    policy: Policy, reference: Policy, rollout: Rollout, rows_per_forward: int
+) -> Figures:
+    """Score a rollout of ``policy``: how far it is from the reference, turn by turn.
+
+    The key and its meaning are those of the methods of reinforcement learning: the mean over
+    judged episodes of KL(π_θ ‖ π_ref) at each sampled prefix, summed over the turn, in nats.
+    Nothing is drawn at random.
+
+    Args:
+        policy: π_θ.
+        reference: π_ref.
+        rollout: sampled by ``policy``.
+        rows_per_forward: episodes in one forward pass.
+
+    Returns:
+        ``t{t}/kl`` of each turn; nothing where no episode could be judged.
+    """
+    if not bool(rollout.judged.any()):
+        return {}
+    starts = range(0, len(rollout.ids), rows_per_forward)
+    parts = [slice(start, start + rows_per_forward) for start in starts]
+    tokens = torch.cat([score(policy, reference, rollout, rows).kl for rows in parts])
+    turns = mean_of_valid(rollout.turn_sum(tokens), rollout.judged).tolist()
+    return {f"t{turn + 1}/kl": value for turn, value in enumerate(turns)}
 
 
 def fit(policy: Policy, traces: Sequence[Trace], how: Fitting, seed: int) -> Figures:
@@ -164,18 +210,20 @@ def fit(policy: Policy, traces: Sequence[Trace], how: Fitting, seed: int) -> Fig
         seed: of the order and of the held-out problems.
 
     Returns:
-        ``fit/traces``, ``fit/steps``, ``fit/loss`` (mean over the last look's steps, nats a
-        token), ``fit/held_out_loss`` (the lowest), ``fit/converged`` (1, or 0 where
-        ``most_steps`` ended it).
+        ``fit/available`` (traces that were given), ``fit/traces`` (those that were used, at most
+        ``most_traces``, held-out ones included), ``fit/steps``, ``fit/loss`` (mean over the last
+        look's steps, nats a token), ``fit/held_out_loss`` (the lowest), ``fit/converged`` (1, or
+        0 where ``most_steps`` ended it).
     """
     rng = np.random.default_rng(seed)
     chosen = sample_of(traces, how.most_traces, rng)
+    counts = {"fit/available": float(len(traces)), "fit/traces": float(len(chosen))}
     if not chosen:
-        return {"fit/traces": 0.0, "fit/steps": 0.0}
+        return {**counts, "fit/steps": 0.0}
     training, held_out = _split(chosen, how, rng)
     fitted = _Fit(policy, training, held_out, how)
     fitted.run(rng)
-    return {"fit/traces": float(len(chosen)), **fitted.figures}
+    return {**counts, **fitted.figures}
 
 
 class _Fit:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from selfcorrect_agents.config import OnPolicyConfig, SamplingConfig
@@ -36,14 +36,22 @@ score = st.builds(
 )
 
 
+def stages_of(config: SamplingConfig) -> int:
+    """Stages in a round, each of which needs a step: SCoRe's, where they have any; else one."""
+    if not isinstance(config, SCoReConfig):
+        return 1
+    return (config.stage_one_steps > 0) + (config.stage_two_steps > 0)
+
+
 @given(st.one_of(*supervised, *plain, score), st.integers(0, 2000))
 def test_a_budget_is_never_overspent_and_hardly_underspent(
     config: SamplingConfig, budget: int
 ) -> None:
     per_step = config.episodes_per_step
     cycles = getattr(config, "iterations", getattr(config, "rounds", 1))
-    if budget < per_step * cycles:
-        with pytest.raises(ValueError, match=r"less than one step|must be at most"):
+    if budget < per_step * cycles * stages_of(config):
+        refusals = "less than one step|must be at most|is too small: rounds="
+        with pytest.raises(ValueError, match=refusals):
             config.within(budget)
         return
     within = config.within(budget)
@@ -55,12 +63,14 @@ def test_a_budget_is_never_overspent_and_hardly_underspent(
 
 @given(score, st.integers(1, 500))
 def test_stages_keep_their_proportion(config: SCoReConfig, steps: int) -> None:
+    assume(steps >= stages_of(config))
     budget = steps * config.rounds * config.episodes_per_step
     within = config.within(budget)
     assert within.episodes == budget
     assert within.rounds == config.rounds
     share = config.stage_one_steps / (config.stage_one_steps + config.stage_two_steps)
-    assert abs(within.stage_one_steps - share * steps) <= 0.5
+    shortest = min(within.stage_one_steps, within.stage_two_steps)
+    assert abs(within.stage_one_steps - share * steps) <= 0.5 or shortest == 1
     assert within.stage_one_steps + within.stage_two_steps == steps
 
 
@@ -115,6 +125,9 @@ REFUSED: list[tuple[Callable[..., SamplingConfig], dict[str, Any], str]] = [
     (SupervisedConfig, {"first_reply": "maybe"}, "first_reply must be one of"),
     (SupervisedConfig, {"patience": 0}, "patience must be at least 1"),
     (SupervisedConfig, {"most_steps": 0}, "most_steps must be at least 1"),
+    (SupervisedConfig, {"most_traces": 0}, "most_traces must be at least 1"),
+    (SupervisedConfig, {"held_out": 1.0}, r"held_out must be in \[0, 1\)"),
+    (SupervisedConfig, {"check_every": 0}, "check_every must be at least 1"),
     (SupervisedConfig, {"learning_rate": 0.0}, "learning_rate must be above 0"),
     (RISEConfig, {"weight_temperature": 0.0}, "weight_temperature must be above 0"),
     (SingleTurnRLConfig, {"steps": 0}, "steps must be at least 1"),

@@ -1,6 +1,7 @@
 """Imitation: a trace in token ids, its loss, when a fit stops, how a run goes on."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,10 @@ import torch
 from gymnasium.vector import AutoresetMode
 from torch.testing import assert_close
 
+from selfcorrect_agents.comparison.results import final_kl
 from selfcorrect_agents.logging import RunFolder, read_metrics
 from selfcorrect_agents.policy import Policy
+from selfcorrect_agents.reinforce import Batch, Objective, update
 from selfcorrect_agents.rollout import Rollout, collect
 from selfcorrect_agents.star import STaR, STaRConfig
 from selfcorrect_agents.supervised import (
@@ -21,9 +24,17 @@ from selfcorrect_agents.supervised import (
     encode,
     fit,
     imitate,
+    kl_figures,
     trace_loss,
 )
-from selfcorrect_agents.traces import Trace, consecutive, is_right, paired_with
+from selfcorrect_agents.traces import (
+    Trace,
+    consecutive,
+    d_sft,
+    d_star,
+    is_right,
+    paired_with,
+)
 from selfcorrect_agents.training import Trainer
 from selfcorrect_env import Attempt, Episode, Reason, SelfCorrectEnv, SelfCorrectVectorEnv, Verdict
 
@@ -91,6 +102,24 @@ def test_a_trace_has_the_ids_that_its_episode_had(
         taught = (drawn == 1) | ((drawn == 0) & learned)
         assert labels[i, :length].tolist() == torch.where(taught[real], expected, IGNORED).tolist()
         assert (labels[i, length:] == IGNORED).all()
+
+
+def test_right_first_replies_are_in_the_plus_sets_alone(
+    policy: Policy, easy: SelfCorrectEnv
+) -> None:
+    """So in D_SFT and D_STaR ``right`` labels what ``never`` does; in D⁺_SFT and D⁺_STaR more."""
+    episodes = roll(policy, easy).episodes
+
+    def labelled(traces: list[Trace], first_reply: Any) -> int:
+        return int((encode(policy, traces, first_reply)[1] != IGNORED).sum())
+
+    for plus in (False, True):
+        for traces in (
+            d_star(episodes, plus=plus),
+            d_sft(episodes, np.random.default_rng(0), plus=plus),
+        ):
+            never, right = labelled(traces, "never"), labelled(traces, "right")
+            assert right > never if plus else right == never > 0
 
 
 def test_the_loss_by_hand(policy: Policy, easy: SelfCorrectEnv) -> None:
@@ -194,13 +223,30 @@ def test_without_anything_held_out_a_fit_takes_its_steps(
 
 def test_nothing_to_imitate_leaves_the_policy_as_it_was(policy: Policy) -> None:
     before = weights_of(policy)
-    assert fit(policy, [], Fitting(), seed=1) == {"fit/traces": 0.0, "fit/steps": 0.0}
+    figures = fit(policy, [], Fitting(), seed=1)
+    assert figures == {"fit/available": 0.0, "fit/traces": 0.0, "fit/steps": 0.0}
     assert same(before, weights_of(policy))
 
 
 def test_too_many_traces_are_thinned_out(policy: Policy, env: SelfCorrectEnv) -> None:
-    how = Fitting(most_traces=7, most_steps=1)
-    assert fit(policy, seven(env, 20), how, seed=1)["fit/traces"] == 7
+    figures = fit(policy, seven(env, 20), Fitting(most_traces=7, most_steps=1), seed=1)
+    assert (figures["fit/available"], figures["fit/traces"]) == (20, 7)
+
+
+def test_a_method_is_fitted_as_its_configuration_says() -> None:
+    """Every field that both have is passed on, and has the same default."""
+    asked: dict[str, Any] = {
+        "learning_rate": 1e-2,
+        "batch_size": 3,
+        "first_reply": "never",
+        "patience": 2,
+        "most_steps": 7,
+        "most_traces": 5,
+        "held_out": 0.25,
+        "check_every": 9,
+    }
+    assert SupervisedConfig(**asked).fitting == Fitting(**asked)
+    assert SupervisedConfig().fitting == Fitting()
 
 
 @pytest.mark.parametrize(
@@ -231,6 +277,34 @@ def test_each_iteration_fits_what_it_gathered_and_forgets_it(
     assert ["after_fit/t2/accuracy" in row for row in history] == 2 * [False, False, True]
     assert [row["episodes"] for row in history] == [16, 32, 48, 64, 80, 96]  # the look is free
     assert history[-1]["episodes"] == config.episodes
+    assert [step for step, row in enumerate(history) if "t1/kl" in row] == [2, 5]
+
+
+def test_the_kl_after_a_fit_is_that_of_reinforcement_learning(
+    policy: Policy, easy: SelfCorrectEnv
+) -> None:
+    """What the update of an RL method logs for the same episodes; nothing is drawn for it."""
+    config = SupervisedConfig(
+        rollouts=1, held_out=0.0, check_every=4, learning_rate=1e-2, rows_per_forward=5, **GATHERING
+    )
+    trainer = Trainer(policy, easy, config)
+    before = torch.get_rng_state()
+    imitate(trainer, config, lambda es, _: [trace for e in es for trace in consecutive(e)])
+    assert torch.equal(torch.get_rng_state(), before)
+    (figures,) = trainer.history
+    after = trainer.collect(0, purpose="after fit", counted=False)
+    batch = Batch(rollout=after, rewards=after.scores, betas=(0.0, 0.0))
+    logged = update(policy, trainer.reference, trainer.optimizer, [batch], Objective())
+    for key in ("t1/kl", "t2/kl"):
+        assert figures[key] == pytest.approx(logged[key], rel=1e-4)
+        assert final_kl(trainer.history, int(key[1])) == figures[key] > 1e-3
+
+
+def test_without_a_verdict_there_is_no_kl(policy: Policy, easy: SelfCorrectEnv) -> None:
+    rollout = roll(policy, easy)
+    unjudged = replace(rollout, judged=torch.zeros_like(rollout.judged))
+    assert kl_figures(policy, policy, unjudged, 10) == {}
+    assert kl_figures(policy, policy, rollout, 10) == {"t1/kl": 0.0, "t2/kl": 0.0}
 
 
 @pytest.mark.parametrize("restart", [True, False])

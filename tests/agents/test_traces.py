@@ -173,6 +173,18 @@ def test_best_of_n_gives_each_situation_a_weighted_best_reply(
         assert trace.weight == pytest.approx(expected)
 
 
+def test_wrong_replies_to_unsolved_problems_weigh_1_and_may_be_left_out() -> None:
+    """x is solved by one of four second attempts, y by none: exp(0) = 1 against exp(3/4)."""
+    solved = [episode("x", [("w", 0.0), ("r", float(i == 0))]) for i in range(4)]
+    unsolved = [episode("y", [("v", 0.0), (f"v{i}", 0.0)]) for i in range(2)]
+    every = best_of_n([*solved, *unsolved], np.random.default_rng(0), 1.0)
+    weights = [(trace.problem_id, trace.second.reply, trace.weight) for trace in every]
+    assert weights[4:] == [("y", "v0", 1.0), ("y", "v1", 1.0)]
+    assert weights[:4] == 4 * [("x", "r", math.exp(0.75))]
+    rng = np.random.default_rng(0)
+    assert best_of_n([*solved, *unsolved], rng, 1.0, solved_only=True) == every[:4]
+
+
 # -- helpers ---------------------------------------------------------------------------------
 @given(some(1, 3))
 def test_groups_hold_every_judged_episode_once(episodes: list[Episode]) -> None:

@@ -40,13 +40,17 @@ class SCoReConfig(OnPolicyConfig):
     5.3: offline prompts); there only the second attempt is trained. The paper gives no figure."""
     stage_two: Literal["rl", "star"] = "rl"
     """``star``: three iterations of STaR instead of stage II's REINFORCE (table 4)."""
+    star_plus: bool = False
+    """Where stage II is STaR: D⁺_STaR, with traces that are right twice, instead of D_STaR."""
+    star_learning_rate: float = Fitting.learning_rate
+    """Where stage II is STaR: of its fits, > 0; all else about a fit is `Fitting`'s defaults."""
 
     def __post_init__(self) -> None:
         """Refuse what can't be meant."""
         super().__post_init__()
         at_least(self, 0, "stage_one_steps", "stage_two_steps", "alpha", "beta_1", "beta_2")
         at_least(self, 1, "rounds")
-        above_zero(self, "stage_two_learning_rate")
+        above_zero(self, "stage_two_learning_rate", "star_learning_rate")
         among(self, "shaping", ("progress", "scale"))
         among(self, "stage_two", ("rl", "star"))
         check(0 <= self.offline_share < 1, "offline_share", "in [0, 1)", self.offline_share)
@@ -61,6 +65,11 @@ class SCoReConfig(OnPolicyConfig):
             none = self.offline_share == 0
             check(none, "offline_share", "0 where stage_two is 'star'", self.offline_share)
             at_least(self, STAR_ITERATIONS, "stage_two_steps", "(one for each iteration of STaR)")
+        else:
+            for name in ("star_plus", "star_learning_rate"):
+                value, default = getattr(self, name), getattr(SCoReConfig, name)
+                expected = f"{default!r}, its default, unless stage_two is 'star'"
+                check(value == default, name, expected, value)
 
     # -- which step is what -------------------------------------------------------------
     @property
@@ -69,11 +78,26 @@ class SCoReConfig(OnPolicyConfig):
         return self.rounds * (self.stage_one_steps + self.stage_two_steps)
 
     def steps_within(self, steps: int) -> dict[str, Any]:
-        """Return stages that keep their proportion, and as many rounds, in at most ``steps``."""
-        check(steps >= self.rounds, "rounds", f"at most {steps}", self.rounds)
+        """Return stages that keep their proportion, and as many rounds, in at most ``steps``.
+
+        A stage that has steps keeps one in each round (three where it is STaR), however small its
+        proportion is.
+
+        Raises:
+            ValueError: ``steps`` are too few for that.
+        """
+        least_one = min(1, self.stage_one_steps)
+        least_two = min(STAR_ITERATIONS if self.stage_two == "star" else 1, self.stage_two_steps)
         of_round = steps // self.rounds
+        if of_round < least_one + least_two:
+            raise ValueError(
+                f"A budget of {steps} steps is too small: rounds={self.rounds} with at least "
+                f"{least_one} steps of stage I and {least_two} of stage II in each take "
+                f"{self.rounds * (least_one + least_two)}. Raise the budget, lower rounds, or "
+                "leave a stage out (stage_one_steps=0 or stage_two_steps=0)."
+            )
         share = self.stage_one_steps / (self.stage_one_steps + self.stage_two_steps)
-        first = round(share * of_round)
+        first = min(max(round(share * of_round), least_one), of_round - least_two)
         return {"stage_one_steps": first, "stage_two_steps": of_round - first}
 
     def in_stage_one(self, step: int) -> bool:
@@ -91,7 +115,7 @@ class SCoReConfig(OnPolicyConfig):
     @property
     def star_fitting(self) -> Fitting:
         """How an iteration of STaR in stage II is fitted."""
-        return Fitting()
+        return Fitting(learning_rate=self.star_learning_rate)
 
     @property
     def offline_problems(self) -> int:
@@ -151,7 +175,11 @@ class SCoReConfig(OnPolicyConfig):
         return replace(self, alpha=0.0)
 
     def with_star(self) -> Self:
-        """STaR instead of REINFORCE in stage II, which then has a third of the steps."""
+        """STaR instead of REINFORCE in stage II, which then has a third of all steps.
+
+        That changes the stages' split, too: the default's 20 of 240 steps would leave an
+        iteration of STaR 7 steps to gather what it imitates, where the method `star` has 80.
+        """
         steps = self.stage_one_steps + self.stage_two_steps
         return replace(
             self, stage_two="star", stage_one_steps=steps - steps // 3, stage_two_steps=steps // 3

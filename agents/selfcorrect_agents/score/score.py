@@ -30,7 +30,7 @@ class SCoRe(TrainedAgent):
                     trainer,
                     step,
                     fit_with=config.star_fitting if config.star_fits(step) else None,
-                    traces_of=lambda episodes, _: d_star(episodes),
+                    traces_of=lambda episodes, _: d_star(episodes, plus=config.star_plus),
                 )
             else:
                 reinforce(trainer, step, two, offline=config.offline_problems)

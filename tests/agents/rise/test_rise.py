@@ -31,6 +31,16 @@ def test_identity(policy: Policy) -> None:
     assert history[-1]["after_fit/t2/accuracy"] > 0.6
 
 
+def test_unsolved_problems_may_be_left_out(policy: Policy) -> None:
+    """Nothing is ever right, so by default all is imitated, and then nothing."""
+    env = SelfCorrectEnv("arithmetic", split="train", size=40, verifier=lambda problem, text: False)
+    size = {"iterations": 1, "rollouts": 1, "problems_per_step": 2, "max_new_tokens": 1}
+    for solved_only, traces in ((False, 16.0), (True, 0.0)):
+        config = RISEConfig(most_steps=1, solved_only=solved_only, **size)
+        (figures,) = RISE(policy).learn(env, config)
+        assert figures["fit/traces"] == traces
+
+
 def test_another_number_of_attempts_is_refused(policy: Policy) -> None:
     env = SelfCorrectEnv("arithmetic", split="train", size=20, attempts=3)
     with pytest.raises(LearningError, match="RISE is defined for 2 attempts"):

@@ -5,12 +5,15 @@ from typing import Any
 
 import pytest
 import torch
+from hypothesis import assume, example, given
+from hypothesis import strategies as st
 
 from selfcorrect_agents.policy import Policy
 from selfcorrect_agents.rollout import Rollout
 from selfcorrect_agents.score import SCoRe, SCoReConfig
 from selfcorrect_agents.score.score import second_attempt_only, stage_one, stage_two
 from selfcorrect_agents.supervised import Fitting
+from selfcorrect_agents.traces import Trace, is_right
 from selfcorrect_agents.training import LearningError, Stage, Trainer
 from selfcorrect_env import SelfCorrectEnv
 
@@ -154,6 +157,71 @@ def test_star_may_take_the_place_of_stage_two(
     assert [row["episodes"] for row in history] == [16 * (i + 1) for i in range(8)]
 
 
+@pytest.mark.parametrize("plus", [False, True])
+def test_star_in_stage_two_imitates_what_it_is_told(
+    policy: Policy, env: SelfCorrectEnv, monkeypatch: pytest.MonkeyPatch, plus: bool
+) -> None:
+    """The sets' sizes are counted in the episodes; the rate is what the fit is given."""
+    asked: list[tuple[list[bool], Fitting]] = []
+
+    def fit(policy: Policy, traces: list[Trace], how: Fitting, seed: int) -> dict[str, float]:
+        asked.append(([is_right(trace.first) for trace in traces], how))
+        return {}
+
+    monkeypatch.setattr("selfcorrect_agents.supervised.fit", fit)
+    config = SCoReConfig(
+        stage_one_steps=0, stage_two_steps=3, stage_two="star", star_plus=plus,
+        star_learning_rate=1e-2, **(SMALL | {"samples": 30}),
+    )  # fmt: skip
+    odd = SelfCorrectEnv(env.problems, verifier=lambda problem, text: text[:1] in set("13579"))
+    SCoRe(policy).learn(odd, config)
+    firsts, how = zip(*asked, strict=True)
+    assert how == 3 * (Fitting(learning_rate=1e-2),)
+    assert all(firsts), "wrong to right occurs in every iteration"
+    assert any(any(right) for right in firsts) is plus
+
+
+@pytest.mark.parametrize(("name", "value"), [("star_plus", True), ("star_learning_rate", 1e-3)])
+def test_settings_of_star_are_refused_where_there_is_none(name: str, value: float) -> None:
+    with pytest.raises(ValueError, match=f"{name} must be .* unless stage_two is 'star'"):
+        SCoReConfig(**{name: value})  # type: ignore[arg-type]
+    assert SCoReConfig(stage_two="star").star_fitting == Fitting()
+
+
+@given(
+    one=st.integers(0, 300),
+    two=st.integers(0, 300),
+    rounds=st.integers(1, 4),
+    star=st.booleans(),
+    steps=st.integers(1, 60),
+)
+@example(one=220, two=20, rounds=1, star=False, steps=6)
+def test_no_stage_vanishes_within_a_budget(
+    one: int, two: int, rounds: int, star: bool, steps: int
+) -> None:
+    """Each stage that had steps keeps one (STaR three), and the split is as near as that allows."""
+    least = (min(one, 1), min(two, 3 if star else 1))
+    assume(one + two >= 1 and not (star and (two < 3 or rounds > 1)))
+    stage_two: Any = "star" if star else "rl"
+    config = SCoReConfig(
+        stage_one_steps=one, stage_two_steps=two, rounds=rounds, stage_two=stage_two
+    )
+    budget = steps * config.episodes_per_step
+    if steps < rounds * sum(least):
+        with pytest.raises(ValueError, match="Raise the budget, lower rounds, or leave a stage"):
+            config.within(budget)
+        return
+    within = config.within(budget)
+    stages = (within.stage_one_steps, within.stage_two_steps)
+    assert sum(stages) == steps // rounds
+    assert within.rounds == rounds
+    for had, has, kept in zip((one, two), stages, least, strict=True):
+        assert has >= kept
+        assert (has == 0) == (had == 0)
+    nearest = one / (one + two) * sum(stages)
+    assert abs(stages[0] - nearest) <= 0.5 or stages[0] == least[0] or stages[1] == least[1]
+
+
 @pytest.mark.parametrize("attempts", [1, 3])
 def test_another_number_of_attempts_is_refused(policy: Policy, attempts: int) -> None:
     env = SelfCorrectEnv("arithmetic", split="train", size=20, attempts=attempts)
@@ -177,6 +245,7 @@ def test_another_number_of_attempts_is_refused(policy: Policy, attempts: int) ->
         ("stage_one_steps", -1),
         ("stage_two_steps", -1),
         ("stage_two_learning_rate", 0.0),
+        ("star_learning_rate", 0.0),
         ("alpha", -1.0),
         ("beta_1", float("nan")),
         ("beta_2", -0.1),
