@@ -82,7 +82,7 @@ class SupervisedConfig(SamplingConfig):
     """Of AdamW in a fit, > 0."""
     iterations: int = 1
     """How often episodes are gathered and a policy is fitted to them, ≥ 1."""
-    rollouts: int = 240
+    rollouts: int = 160
     """Steps of gathering in one iteration, ≥ 1, of ``problems_per_step × samples`` episodes."""
     batch_size: int = 64
     """Traces in one optimiser step, ≥ 1."""

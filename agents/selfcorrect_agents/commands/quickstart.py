@@ -29,7 +29,8 @@ ABOUT = """\
 Watch a small language model learn to correct itself, with plain multi-turn RL beside it.
 
 For each seed a tiny Llama-style model is pre-trained (under a minute, then cached), and trained
-with two methods at the same number of episodes, on an arithmetic task in two attempts. Prints
+with plain multi-turn RL (at a KL coefficient near the paper's, and at a tuned one) and with SCoRe,
+all at the same number of episodes, on an arithmetic task in two attempts. Prints
 each seed's figures on held-out problems, sampled and greedy, and the learning curves.
 
 The folder keeps every run; the same command goes on where it was interrupted. It is one of
@@ -40,8 +41,13 @@ Examples:
   selfcorrect quickstart --seeds 0 1 2 3 4 --jobs 4 --out runs/five
   selfcorrect quickstart --hidden-size 128"""
 
-METHODS = {"base": "base", "multi-turn RL": "multiturn_rl", "SCoRe": "score"}
-"""What is compared: the name in tables -> agent, with the default configuration of each."""
+METHODS: dict[str, tuple[str, dict[str, Any]]] = {
+    "base": ("base", {}),
+    "RL, small KL": ("multiturn_rl", {"beta_1": 0.02}),
+    "multi-turn RL": ("multiturn_rl", {}),
+    "SCoRe": ("score", {}),
+}
+"""What is compared: the name in tables -> agent, and what differs from its defaults."""
 
 TUNED_WIDTH = 64
 """The width of the tiny model that the methods' defaults were tuned at."""
@@ -110,8 +116,10 @@ def configured(options: QuickstartOptions) -> CompareConfig:
     config = CompareConfig(
         title="Quickstart: SCoRe and plain multi-turn RL on arithmetic",
         methods=tuple(
-            MethodConfig(label=label, agent=agent, learning=scaled(agent, options.hidden_size))
-            for label, agent in METHODS.items()
+            MethodConfig(
+                label=label, agent=agent, learning=scaled(agent, options.hidden_size) | fields
+            )
+            for label, (agent, fields) in METHODS.items()
         ),
         model=f"tiny:seed={{seed}},hidden_size={options.hidden_size}",
         seeds=options.seeds,

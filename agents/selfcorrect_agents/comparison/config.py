@@ -3,7 +3,7 @@
 title = "Methods on arithmetic"
 model = "tiny:seed={seed}"        # one base for each seed; without {seed}, one for all
 seeds = [0, 1, 2]
-episodes = 61440                  # training episodes of every method
+episodes = 40960                  # training episodes of every method
 problems = 2000                   # held-out problems
 
 [methods.base]

@@ -22,7 +22,7 @@ class RISEConfig(SupervisedConfig):
 
     iterations: int = 6
     """Rounds of playing and fitting, ≥ 1; each plays the policy that the round before left."""
-    rollouts: int = 40
+    rollouts: int = 26
     """Steps of gathering in one round, ≥ 1."""
     weight_temperature: float = 1.0
     """τ of the weights exp((r − r̄)/τ), > 0; small ones leave only what beats the problem's mean."""

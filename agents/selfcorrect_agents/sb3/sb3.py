@@ -22,7 +22,7 @@ CREDITS = ("attempt", "episode")
 class SB3Config:
     """What both algorithms are asked. Sampling is at temperature 1."""
 
-    episodes: int = 61_440
+    episodes: int = 40_960
     """Training episodes, ≥ 1. Training stops at the first token at which so many have ended, so
     at most ``envs - 1`` more; but one rollout is learned from in any case."""
     envs: int = 256

@@ -18,9 +18,13 @@ STAR_ITERATIONS = 3
 class SCoReConfig(OnPolicyConfig):
     """SCoRe's own coefficients; the defaults are tuned on `SelfCorrect-Arithmetic-v0`."""
 
-    stage_one_steps: int = 220
+    problems_per_step: int = 8
+    """Problems in one step, ≥ 1: many small steps learn more from as many episodes."""
+    learning_rate: float = 5e-4
+    """Of AdamW in stage I, > 0. The paper: 5e-6 (MATH), 1e-5 (MBPP) for large models (table 5)."""
+    stage_one_steps: int = 587
     """Steps of stage I in each round, ≥ 0; 0 leaves the stage out (table 4: w/o stage I)."""
-    stage_two_steps: int = 20
+    stage_two_steps: int = 53
     """Steps of stage II in each round, ≥ 0."""
     rounds: int = 1
     """How often the two stages alternate, ≥ 1; version 1 of the paper interleaves twice."""

@@ -16,7 +16,7 @@ class STaRConfig(SupervisedConfig):
 
     iterations: int = 3
     """How often episodes are gathered and the policy is fitted, ≥ 1; the paper: 3."""
-    rollouts: int = 80
+    rollouts: int = 53
     """Steps of gathering in one iteration, ≥ 1."""
     plus: bool = False
     """D⁺_STaR instead of D_STaR: traces that go from right to right are added."""

@@ -22,13 +22,13 @@ def test_a_shrunk_quickstart(
 
     def shrunk(options: quickstart.QuickstartOptions) -> CompareConfig:
         config = whole(options)
-        base, rl, score = config.methods
+        base, *rls, score = config.methods
         steps = {"stage_one_steps": 2, "stage_two_steps": 1}
         return replace(
             config,
             methods=(
                 base,
-                replace(rl, learning={"steps": 3, **SMALL}),
+                *(replace(rl, learning={"steps": 3, **SMALL}) for rl in rls),
                 replace(score, learning={**steps, **SMALL}),
             ),
             model="tiny:seed={seed},steps=2,hidden_size=16,layers=1,heads=2",
@@ -48,7 +48,7 @@ def test_a_shrunk_quickstart(
 
 def test_it_trains_on_one_split_and_measures_on_the_other() -> None:
     cells = plan(quickstart.configured(quickstart.QuickstartOptions()))
-    assert len(cells) == 9
+    assert len(cells) == 12
     assert {cell.train.options["split"] for cell in cells} == {"train"}
     assert {cell.test.options["split"] for cell in cells} == {"test"}
 
@@ -56,7 +56,7 @@ def test_it_trains_on_one_split_and_measures_on_the_other() -> None:
 def test_a_wider_model_learns_in_more_and_smaller_steps() -> None:
     assert quickstart.scaled("multiturn_rl", 64) == {}
     default = quickstart.scaled("multiturn_rl", 64 * 2)
-    assert default == {"learning_rate": 5e-4, "steps": 480}
+    assert default == {"learning_rate": 2.5e-4, "steps": 1280}
 
 
 def test_the_verdict_says_what_the_figures_say() -> None:
