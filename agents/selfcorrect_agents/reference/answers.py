@@ -25,6 +25,10 @@ from selfcorrect_env.verifiers.reasoning_gym import answer_of
 
 AUTO = "auto"
 _DIGITS = "0123456789"
+_OPERATION = re.compile("[-+*][0-9]")
+_STATEMENT = re.compile("(?:[-+*][0-9])*[?][0-9]>[0-9](?:;[0-9]>[0-9])*=")
+"""A program to finish, as `selfcorrect_env.datasets.toycode` asks for it; repeating it is no
+answer."""
 
 
 @dataclass(frozen=True)
@@ -78,6 +82,19 @@ def _other_digit(answer: str | None, rng: np.random.Generator) -> str:
     return str(rng.choice([digit for digit in _DIGITS if digit != answer]))
 
 
+def _operation(reply: str) -> str | None:
+    """The first operation outside of statements; a difference is written as the sum that it is."""
+    found = _OPERATION.search(_STATEMENT.sub("\n", reply))
+    if found is None:
+        return None
+    sign, digit = found.group()
+    return f"+{-int(digit) % 10}" if sign == "-" else f"{sign}{digit}"
+
+
+def _other_sum(answer: str | None, rng: np.random.Generator) -> str:
+    return str(rng.choice([f"+{digit}" for digit in _DIGITS if f"+{digit}" != answer]))
+
+
 def _math(reply: str) -> str | None:
     found = final_answer(reply)
     return normal_form(found.answer) if found and found.answer.strip() else None
@@ -108,16 +125,22 @@ def _tagged_word(answer: str | None, rng: np.random.Generator) -> str:
 
 FORMS: dict[str, Form] = {
     "first-digit": Form(_first_digit, _other_digit),
+    "first-operation": Form(_operation, _other_sum),
     "math": Form(_math, _other_number),
     "answer-tags": Form(answer_of, _tagged_word),
     "last-line": Form(_last_line, _word),
     "text": Form(_text, _word),
 }
-"""Every form by name. Other answers are: another digit, another one-digit number, or a random word
-that is no answer to anything. ``"text"`` takes the whole reply, as for programs."""
+"""Every form by name. Other answers are: another digit, another sum, another one-digit number, or
+a random word that is no answer to anything. ``"text"`` takes the whole reply, as for programs.
+
+``"first-operation"`` is ToyCode's: -9 and +1 do the same to every digit, so they are one answer,
+and another sum is right where the first was wrong in 1 of 9. A product is an answer of its own,
+though it may do what a sum does."""
 
 _FORM_OF_TASK = {
     "arithmetic": "first-digit",
+    "toycode": "first-operation",
     "math": "math",
     "answer-tags": "answer-tags",
     "code": "text",

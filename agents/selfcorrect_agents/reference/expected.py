@@ -6,6 +6,10 @@ each problem, the chances of every transition: `KNOWN`, one function for each ag
 that is no digit (5 in 10,000 at the default model) counts as no answer, so all is right up to that
 share.
 
+On `SelfCorrect-ToyCode-v0` an answer is an operation, two tokens, and all that a sum or a
+difference does is to add a digit: from the chances of the ten digits to add follows the same
+(`sum_probabilities`), but for `resampled`'s share of same answers, since +1 and -9 are two texts.
+
 Axes: N problems, 10 answers.
 """
 
@@ -83,6 +87,43 @@ def digit_probabilities(
         logits = policy.logits(context.ids, context.mask, torch.tensor([column]))[:, 0]
     chances = (logits / temperature).softmax(-1)[:, [ids[0] for ids in digits]]
     return chances.double().cpu().numpy()
+
+
+def sum_probabilities(
+    policy: Policy, conversations: Sequence[Conversation], temperature: float = 1.0
+) -> Array:
+    """Return the chance of each digit that a reply to a ToyCode problem adds.
+
+    A reply that starts with ``+d`` adds d; one that starts with ``-d`` adds (10 - d) mod 10.
+
+    Args:
+        policy: the model; its tokenizer has one token for each digit and sign.
+        conversations: N of them.
+        temperature: of sampling, above 0.
+
+    Returns:
+        (N, 10), rows summing to 1 less the chance of another start.
+
+    Raises:
+        ValueError: a digit or a sign is several tokens.
+    """
+    encoded = policy.tokenizer(list("0123456789+-"), add_special_tokens=False)["input_ids"]
+    tokens = cast("list[list[int]]", encoded)
+    if any(len(ids) != 1 for ids in tokens):
+        raise ValueError("The tokenizer writes a digit or a sign in several tokens.")
+    *digits, plus, minus = (ids[0] for ids in tokens)
+    context = policy.start(conversations)
+    rows, column = context.ids.shape
+    real = torch.cat([context.mask, context.mask.new_ones(rows, 2)], dim=1)
+    chances = torch.zeros(rows, 10)
+    for sign, factor in ((plus, 1), (minus, -1)):
+        ids = torch.cat([context.ids, context.ids.new_full((rows, 2), sign)], dim=1)
+        with torch.no_grad():
+            logits = policy.logits(ids, real, torch.tensor([column, column + 1])) / temperature
+        signs, after = logits.softmax(-1).cpu().unbind(1)
+        joint = signs[:, sign : sign + 1] * after[:, digits]
+        chances[:, [factor * digit % 10 for digit in range(10)]] += joint
+    return chances.double().numpy()
 
 
 def copied(p: Array, right: npt.NDArray[np.int64]) -> Chances:

@@ -20,15 +20,17 @@ class AlwaysFlipConfig(PlayConfig):
     """Which model makes the first attempt, and how answers are read."""
 
     answers: str = AUTO
-    """How a reply's answer is read: first-digit, math, answer-tags, last-line, text, or
-    module:function. auto: by the environment's instruction."""
+    """How a reply's answer is read: first-digit, first-operation, math, answer-tags, last-line,
+    text, or module:function. auto: by the environment's instruction."""
 
 
 class AlwaysFlip(LanguageModelAgent):
     """Changes its answer, whatever it was, to one drawn evenly from the others.
 
     Known: Δ^{c→i} = Accuracy@t1 and unchanged answers 0, both exactly. On arithmetic there are
-    nine other digits, so Δ^{i→c} = (1 - Accuracy@t1) / 9 in expectation; for mathematics the other
+    nine other digits, so Δ^{i→c} = (1 - Accuracy@t1) / 9 in expectation; so it is on ToyCode, as
+    long as first answers add or subtract (a product gives way to any of ten sums, and may so be
+    right twice). For mathematics the other
     answer is a number of one digit, which may be right by accident; elsewhere it is a random
     word, and nothing is fixed.
 

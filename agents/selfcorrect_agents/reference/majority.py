@@ -24,8 +24,8 @@ class MajorityConfig(PlayConfig):
     """Samples in the vote, the first attempt among them; at least 2. k = 2 costs what two attempts
     do, and outvotes no answer; k = 3 is the smallest vote that can."""
     answers: str = AUTO
-    """How a reply's answer is read: first-digit, math, answer-tags, last-line, text, or
-    module:function. auto: by the environment's instruction."""
+    """How a reply's answer is read: first-digit, first-operation, math, answer-tags, last-line,
+    text, or module:function. auto: by the environment's instruction."""
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -14,6 +14,10 @@ PROBLEM = Problem(id="1", prompt="?", reference="7")
 SAME = [
     ("first-digit", "7 412", "x7", True),
     ("first-digit", "7", "4 7", False),
+    ("first-operation", "+1*71-47+18", "*7-4?3>8= -9", True),
+    ("first-operation", "+0", "-0", True),
+    ("first-operation", "+1", "+9+1", False),
+    ("first-operation", "*2", "+2", False),
     ("math", r"So \boxed{\frac{1}{2}}.", r"The final answer is $\frac12$.", True),
     ("math", r"So \boxed{2}.", "It is 3", False),
     ("answer-tags", "<answer>Red </answer>", "well <answer>Red</answer>!", True),
@@ -53,6 +57,19 @@ def test_another_answer_is_another_to_the_verifier(form: str, verifier: str, fir
         assert this.read(reply) != this.read(first)
 
 
+@pytest.mark.parametrize("first", ["+1", "-9", "+4", "-0", "*7", "", "3>8"])
+def test_another_sum_is_another_operation(first: str) -> None:
+    """Whatever was right is wrong after it; a product alone may be right twice (*7 is +1 here)."""
+    problem = Problem(id="1", prompt="*7-4?3>8=", reference="+1")
+    judge, rng, this = get_verifier("toycode"), np.random.default_rng(0), FORMS["first-operation"]
+    before = judge.verify(problem, first)
+    for _ in range(50):
+        after = judge.verify(problem, this.another(this.read(first), rng))
+        assert after.answer is not None
+        assert after.answer != before.answer
+        assert not (before.correct and after.correct) or first.startswith("*")
+
+
 def test_other_digits_come_evenly() -> None:
     """Nine digits, 9,000 draws: each 1,000 ± 30, here within 5 standard deviations; a false
     alarm has probability 9 · 6e-7."""
@@ -65,7 +82,12 @@ def test_other_digits_come_evenly() -> None:
 
 @pytest.mark.parametrize(
     ("prompts", "form"),
-    [("arithmetic", "first-digit"), ("gsm8k", "math"), ("mbpp", "text")],
+    [
+        ("arithmetic", "first-digit"),
+        ("toycode", "first-operation"),
+        ("gsm8k", "math"),
+        ("mbpp", "text"),
+    ],
 )
 def test_auto_goes_by_the_instruction(prompts: str, form: str) -> None:
     asked = PROMPTS[prompts].correct(PROMPTS[prompts].first(PROBLEM), "3")
