@@ -50,7 +50,7 @@ def run(config: CompareConfig, folder: Path) -> Finished:
         tiny_base_with_progress(parse_tiny(model))
     with CellBars(missing, done=len(cells) - len(missing)) as bars:
         failures = run_cells(missing, folder, jobs=config.jobs, watcher=bars)
-    return Finished(cells, load_results(config, folder), failures)
+    return Finished(cells, load_results(config, cells, folder), failures)
 
 
 def check(config: CompareConfig) -> None:
