@@ -2,6 +2,7 @@
 
 config      what is compared, read from compare.toml and checked
 contestants agents by name: how each is built, trained and kept to the budget
+contents    what the names of models and problem sets stand for: fingerprints, hashes
 cells       one method with one seed: what it is, where it lies, whether it is finished
 worker      the process of one cell: trains, measures
 schedule    runs the cells that are missing, several at a time

@@ -12,7 +12,8 @@
 
 Facts come in parts: ``training``, ``test``, one for each decoding, ``scaling``. A part that a
 folder holds must be equal to be gone on with; a part that it lacks is added. So a comparison may
-grow (a method, a seed, a decoding), and nothing of it is ever mixed with other settings.
+grow (a method, a seed, a decoding), and nothing of it is ever mixed with other settings, problems
+or weights (`contents`).
 """
 
 from __future__ import annotations
@@ -33,7 +34,9 @@ from selfcorrect_agents.comparison.config import (
     MethodConfig,
     ScalingConfig,
 )
+from selfcorrect_agents.comparison.contents import Contents
 from selfcorrect_agents.comparison.contestants import Contestant
+from selfcorrect_env import __version__
 from selfcorrect_env.episodes import replacing
 from selfcorrect_env.errors import CheckpointError
 
@@ -68,6 +71,12 @@ class Cell:
     """Names of `DECODINGS`."""
     scaling: ScalingConfig | None
     """Many samples of each problem, if this method takes part in that."""
+    weights: str | None = None
+    """Of the base model, as `contents.weights_of` tells them; None where nobody looked."""
+    train_problems: str | None = None
+    """Fingerprint of the problems that it is trained on; None where nobody looked."""
+    test_problems: str | None = None
+    """Fingerprint of the problems that it is measured on; None where nobody looked."""
 
     @property
     def name(self) -> str:
@@ -103,14 +112,23 @@ class Cell:
         return cls(**{**values, **nested})
 
 
-def plan(config: CompareConfig) -> list[Cell]:
-    """Return every method × seed, all methods of the first seed first."""
+def plan(config: CompareConfig, contents: Contents | None = None) -> list[Cell]:
+    """Return every method × seed, all methods of the first seed first.
+
+    Args:
+        config: the comparison.
+        contents: what its names stand for; a plan that is run needs it, one that is only looked
+            at does not.
+    """
     return [
         Cell(
             method=method,
             seed=seed,
-            model=config.model.replace("{seed}", str(seed)),
+            model=(model := config.model.replace("{seed}", str(seed))),
             scaling=_scaling(config.scaling, method.label),
+            weights=contents and contents.models[model],
+            train_problems=contents and contents.train,
+            test_problems=contents and contents.test,
             **{name: getattr(config, name) for name in SHARED},
         )
         for seed in config.seeds
@@ -142,15 +160,19 @@ def facts_of(cell: Cell) -> Facts:
             "learning": dataclasses.asdict(learning) if trained else None,
             "play": dict(cell.method.play),
             "model": cell.model,
+            "weights": cell.weights,
             "seed": cell.seed,
             "device": cell.device,
             "max_new_tokens": cell.max_new_tokens,
             "env": dataclasses.asdict(cell.train) if trained else None,
+            "fingerprint": cell.train_problems if trained else None,
+            "selfcorrect_env": __version__,
             "torch": torch.__version__,
             "transformers": transformers.__version__,
         },
         "test": {
             **dataclasses.asdict(cell.test),
+            "fingerprint": cell.test_problems,
             "problems": cell.problems,
             "batch_size": cell.batch_size,
         },

@@ -9,7 +9,7 @@ from pathlib import Path
 from selfcorrect_agents.comparison.bars import CellBars
 from selfcorrect_agents.comparison.cells import Cell, plan
 from selfcorrect_agents.comparison.config import CompareConfig
-from selfcorrect_agents.comparison.environments import make_env, make_training_env
+from selfcorrect_agents.comparison.contents import Contents, is_tiny, look_up
 from selfcorrect_agents.comparison.files import write_config
 from selfcorrect_agents.comparison.reading import ComparisonError
 from selfcorrect_agents.comparison.results import MethodResults, load_results
@@ -39,38 +39,42 @@ def run(config: CompareConfig, folder: Path) -> Finished:
 
     Raises:
         ComparisonError: an agent or an environment does not fit; nothing was run.
-        CheckpointError: the folder holds a cell with other settings; nothing was run.
+        EpisodeError: the environment to measure in is not one of ours; nothing was run.
+        CheckpointError: the folder holds a cell with other settings, problems or weights; nothing
+            was run.
         KeyboardInterrupt: after the running cells have stopped, with what they had on the disk.
     """
-    check(config)
-    cells = plan(config)
+    cells = plan(config, check(config))
     missing = missing_cells(cells, folder)
     write_config(folder, config)
     for model in _tiny_models(missing):  # else two cells would train the same base at once
         tiny_base_with_progress(parse_tiny(model))
     with CellBars(missing, done=len(cells) - len(missing)) as bars:
         failures = run_cells(missing, folder, jobs=config.jobs, watcher=bars)
-    return Finished(cells, load_results(config, folder), failures)
+    return Finished(cells, load_results(config, cells, folder), failures)
 
 
-def check(config: CompareConfig) -> None:
-    """Find mistakes before anything runs: agents, their settings, the environments.
+def check(config: CompareConfig) -> Contents:
+    """Find mistakes before anything runs: agents, their settings, the models, the environments.
+
+    Returns:
+        What the names of its models and environments stand for.
 
     Raises:
         ComparisonError: the message says which method or key, and what was expected.
+        EpisodeError: the environment to measure in does not say what its problems are.
     """
     cells = plan(config)
     learnt = [cell.learning() for cell in cells]  # imports every agent, builds every setting
-    if any(learning is not None for learning in learnt):
-        make_training_env(config.train).close()
-    make_env(config.test).close()
     for model in _tiny_models(cells):
         try:
             parse_tiny(model)
         except (UnknownNameError, ValueError) as error:
             raise ComparisonError(f"model {model!r}: {error}") from error
+    trained = any(learning is not None for learning in learnt)
+    return look_up(config, [cell.model for cell in cells], trained=trained)
 
 
 def _tiny_models(cells: Sequence[Cell]) -> list[str]:
     models = dict.fromkeys(cell.model for cell in cells)
-    return [model for model in models if model == "tiny" or model.startswith("tiny:")]
+    return [model for model in models if is_tiny(model)]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from selfcorrect_agents.comparison.cells import Cell, plan
+from selfcorrect_agents.comparison.cells import Cell, is_done
 from selfcorrect_agents.comparison.clock import read_seconds
 from selfcorrect_agents.comparison.config import CompareConfig, MethodConfig
 from selfcorrect_agents.comparison.contestants import Contestant
@@ -78,17 +78,24 @@ class MethodResults:
         return np.stack([cell.values[decoding][name] for cell in self.cells])
 
 
-def load_results(config: CompareConfig, folder: Path) -> list[MethodResults]:
+def load_results(config: CompareConfig, cells: Sequence[Cell], folder: Path) -> list[MethodResults]:
     """Read the finished cells of every method that has one for each seed.
+
+    A cell that is finished but for something that was asked for later (a decoding, the scaling)
+    is not finished: its method is left out.
+
+    Args:
+        config: the comparison.
+        cells: its plan.
+        folder: where it is kept.
 
     Raises:
         CheckpointError: a file is missing or broken, or cells were measured on other problems.
     """
-    cells = plan(config)
     whole = []
     for method in config.methods:
         own = [cell for cell in cells if cell.method == method]
-        if all((folder / cell.folder / "done.json").is_file() for cell in own):
+        if all(is_done(cell, folder) for cell in own):
             loaded = [CellResult.load(cell, folder) for cell in own]
             whole.append(MethodResults(method, Contestant.find(method), loaded))
     require_one_ground(whole)

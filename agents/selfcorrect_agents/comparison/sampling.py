@@ -12,7 +12,7 @@ import numpy.typing as npt
 from selfcorrect_agents.checkpoint import step_seed
 from selfcorrect_agents.comparison.config import ScalingConfig
 from selfcorrect_env import play
-from selfcorrect_env.episodes import EpisodeLog, read_episodes
+from selfcorrect_env.episodes import EpisodeLog, read_episodes, write_episodes
 from selfcorrect_env.intervals import Array
 from selfcorrect_env.players import AnyEnv
 from selfcorrect_env.scaling import answer_codes, maj_at_k, pass_at_k
@@ -51,10 +51,10 @@ def sample_many(
     seed: int,
     batch_size: int,
 ) -> None:
-    """Play every problem ``scaling.samples`` times; goes on after what ``folder`` holds.
+    """Play every problem ``scaling.samples`` times; goes on after the batches ``folder`` holds.
 
     Args:
-        make_agent: builds the agent with a seed of sampling.
+        make_agent: builds the agent with a seed of sampling; called for every batch.
         env: the environment.
         scaling: how often each problem is played.
         folder: gets ``episodes.jsonl``, the samples of a problem one after the other.
@@ -62,19 +62,28 @@ def sample_many(
         seed: of the cell.
         batch_size: episodes played at a time.
 
-    An agent that goes on after an interruption draws other samples than the uninterrupted one
-    would have: its seed depends on how many episodes there are, so that none is drawn twice.
+    Every batch has an agent of its own, whose seed depends on where the batch starts. So a run
+    that was interrupted draws the same samples as one that was not.
     """
     folder.mkdir(parents=True, exist_ok=True)
     indices = np.repeat(np.arange(problems), scaling.samples)
-    with EpisodeLog(folder / SAMPLES_FILE) as log:
-        done = len(log.kept)
-        if done >= len(indices):
-            return
-        agent = make_agent(step_seed(seed, done, "scaling") % 2**31)
+    path = folder / SAMPLES_FILE
+    done = _whole_batches(path, len(indices), batch_size)
+    with EpisodeLog(path) as log:
         for start in range(done, len(indices), batch_size):
+            agent = make_agent(step_seed(seed, start, "scaling") % 2**31)
             batch = indices[start : start + batch_size].tolist()
             log.append(play(agent, env, indices=batch, batch_size=batch_size))
+
+
+def _whole_batches(path: Path, total: int, batch_size: int) -> int:
+    """Cut a log after its last whole batch, and return how many episodes it holds then."""
+    with EpisodeLog(path) as log:
+        kept = log.kept
+    whole = len(kept) if len(kept) >= total else len(kept) // batch_size * batch_size
+    if whole < len(kept):  # a process was killed while it wrote a batch
+        write_episodes(path, kept[:whole])
+    return whole
 
 
 def read_curves(folder: Path, samples: int) -> ScalingCurves:

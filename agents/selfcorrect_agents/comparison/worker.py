@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import _thread
 import json
+import shutil
 import sys
 import threading
 from pathlib import Path
@@ -16,18 +17,19 @@ from typing import Any
 import torch
 import transformers
 
-from selfcorrect_agents.agent import LanguageModelAgent
 from selfcorrect_agents.comparison.cells import Cell, facts_of, write_facts
 from selfcorrect_agents.comparison.clock import Clock
 from selfcorrect_agents.comparison.config import DECODINGS
 from selfcorrect_agents.comparison.contestants import Contestant, play_settings
 from selfcorrect_agents.comparison.environments import make_env, make_training_env
+from selfcorrect_agents.comparison.reading import ComparisonError
 from selfcorrect_agents.comparison.sampling import sample_many
 from selfcorrect_agents.logging import RunFolder
 from selfcorrect_agents.models import load_policy
 from selfcorrect_agents.policy import Policy
 from selfcorrect_env import Report, SelfCorrectError, evaluate
 from selfcorrect_env.players import AnyEnv
+from selfcorrect_env.report import REPORT_FILE
 from selfcorrect_env.types import Agent
 
 METRICS, TRAINED = "run/metrics.jsonl", "trained.json"
@@ -52,7 +54,15 @@ def work(cell: Cell, place: Path) -> None:
 
 
 def train(cell: Cell, contestant: Contestant, place: Path) -> Policy:
-    """Train the cell's method, or load what it has become if it has learnt already."""
+    """Train the cell's method, unless it has learnt already, and load what it has become.
+
+    That is ``run/model`` as the method wrote it; where it wrote none, its agent's attribute
+    ``policy``; where it has none, the policy that it was given. It is read back from the disk
+    either way, so that a cell is measured alike, whether it was interrupted or not.
+
+    Raises:
+        ComparisonError: the agent's ``policy`` is no `Policy`, and it wrote no ``run/model``.
+    """
     run_folder, trained = place / "run", place / TRAINED
     if trained.exists():
         return load_policy(run_folder / "model", device=cell.device)
@@ -67,14 +77,32 @@ def train(cell: Cell, contestant: Contestant, place: Path) -> Policy:
     finally:
         run.close()
         env.close()
-    if isinstance(agent, LanguageModelAgent):
-        policy = agent.policy
     if not (place / METRICS).exists():  # a method that logs nothing itself
         _log(run, history)
     if not run.model.exists():
-        policy.save_pretrained(run.model)
+        _save(_learnt(agent, policy, cell), run.model)
     trained.write_text(json.dumps({"steps": len(history)}) + "\n", "utf-8")
+    return load_policy(run.model, device=cell.device)
+
+
+def _learnt(agent: Any, given: Policy, cell: Cell) -> Policy:
+    policy = getattr(agent, "policy", given)
+    if not isinstance(policy, Policy):
+        raise ComparisonError(
+            f"{cell.method.agent!r} has learnt, but its attribute policy is a "
+            f"{type(policy).__name__}, not a selfcorrect_agents.policy.Policy. Make it one, or "
+            "let learn write run.model (a folder as save_pretrained writes it)."
+        )
     return policy
+
+
+def _save(policy: Policy, folder: Path) -> None:
+    """Write a policy whole or not at all."""
+    written = folder.with_name(f".{folder.name}")
+    if written.exists():  # of a process that was killed
+        shutil.rmtree(written)
+    policy.save_pretrained(written)
+    written.rename(folder)
 
 
 def measure(cell: Cell, contestant: Contestant, policy: Policy | None, place: Path) -> None:
@@ -115,6 +143,10 @@ def measure(cell: Cell, contestant: Contestant, policy: Policy | None, place: Pa
 
 
 def _evaluate(cell: Cell, agent: Agent, env: AnyEnv, decoding: str, place: Path) -> Report:
+    out = place / decoding
+    if out.exists() and not (out / REPORT_FILE).exists():
+        # interrupted: going on after its episodes, an agent would draw others than without a stop
+        shutil.rmtree(out)
     settings = _settings(cell, temperature=DECODINGS[decoding])
     return evaluate(
         agent,
@@ -123,7 +155,7 @@ def _evaluate(cell: Cell, agent: Agent, env: AnyEnv, decoding: str, place: Path)
         batch_size=cell.batch_size,
         name=cell.name,
         settings={"agent": cell.method.agent, **settings},
-        out=place / decoding,
+        out=out,
     )
 
 
