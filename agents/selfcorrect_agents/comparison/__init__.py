@@ -10,5 +10,8 @@ sampling    many samples of each problem, for maj@k and pass@k
 statistics  intervals and tests over seeds and problems: pure numpy
 results     what finished cells have left
 summary     all of it put together: the content of comparison.json
-files       what is written and printed
+rows        its figures as rows of text
+tables      the rows for the terminal, for Markdown and for spreadsheets
+page        report.html, made of `sections`
+files       what is written
 """

@@ -22,7 +22,7 @@ from typing_extensions import Self
 from selfcorrect_agents.comparison.cells import Cell
 from selfcorrect_agents.comparison.progress import CellProgress
 from selfcorrect_agents.comparison.schedule import Failure
-from selfcorrect_agents.comparison.tables import duration
+from selfcorrect_agents.comparison.text import duration
 
 
 class CellBars:

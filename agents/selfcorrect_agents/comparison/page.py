@@ -74,7 +74,7 @@ def page(comparison: Mapping[str, Any], episodes: Sequence[Mapping[str, Any]]) -
         histograms=collapse.histograms(read),
         unchanged=training.unchanged_panels(read),
         kl=training.kl_panels(read),
-        cost=cost.cost_table(read),
+        cost=cost.cost_section(read),
         curves=training.accuracy_panels(read),
         scaling=scaling.scaling_section(read),
         told=text(told(read, shown)),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -126,7 +127,11 @@ def per_problem(episodes: Sequence[Episode]) -> dict[str, Array]:
 
 # -- training --------------------------------------------------------------------------------------
 def spent(result: MethodResults) -> dict[str, float | None]:
-    """Return what a seed took on average; episodes and tokens are None where nobody logged them."""
+    """Return what a seed took on average; episodes and tokens are None where nobody logged them.
+
+    ``episodes`` and ``tokens`` are of training; ``training_seconds`` is wall-clock, and so is
+    ``seconds``, of training, measuring and the samples for scaling together.
+    """
     trained = [_spent_training(cell) for cell in result.cells]
     measuring = [cell.seconds.get("measuring", 0.0) for cell in result.cells]
     training = [cell.seconds.get("training", 0.0) for cell in result.cells]
@@ -136,6 +141,29 @@ def spent(result: MethodResults) -> dict[str, float | None]:
         "seconds": float(np.mean(training) + np.mean(measuring)),
         "training_seconds": float(np.mean(training)),
     }
+
+
+def tokens_measured(result: MethodResults, decoding: str) -> dict[str, Any] | None:
+    """Return the mean number of tokens of an episode in measuring; None where nobody counted.
+
+    Returns:
+        ``episode``, over all turns, and ``turns``, one number for each attempt. What an agent
+        spent on a reply counts, be it several generations (`selfcorrect_env.Reply.tokens`).
+    """
+    seeds = [_tokens(cell.reports[decoding].episodes) for cell in result.cells]
+    counted = [turns for turns in seeds if turns is not None]
+    if len(counted) < len(seeds):
+        return None
+    turns = np.mean(counted, axis=0)
+    return {"episode": float(turns.sum()), "turns": turns.tolist()}
+
+
+def _tokens(episodes: Sequence[Episode]) -> Array | None:
+    """Return shape (attempts,): the mean number of tokens of each; None where one is unknown."""
+    counts = [[attempt.tokens for attempt in episode.attempts] for episode in episodes]
+    if any(count is None for row in counts for count in row):
+        return None
+    return np.array(counts, dtype=float).mean(axis=0)
 
 
 def _spent_training(result: CellResult) -> tuple[float | None, float | None]:

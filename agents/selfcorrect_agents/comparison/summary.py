@@ -14,7 +14,14 @@ import numpy as np
 from selfcorrect_agents.comparison import statistics
 from selfcorrect_agents.comparison.config import CompareConfig
 from selfcorrect_agents.comparison.contestants import budget_note
-from selfcorrect_agents.comparison.results import FIGURES, MethodResults, curve, final_kl, spent
+from selfcorrect_agents.comparison.results import (
+    FIGURES,
+    MethodResults,
+    curve,
+    final_kl,
+    spent,
+    tokens_measured,
+)
 from selfcorrect_env.intervals import LEVEL, Array, Estimate
 
 BINS = 20
@@ -77,6 +84,7 @@ def _methods(config: CompareConfig, results: Sequence[MethodResults]) -> list[di
             "transitions": {name: _transitions(result, name) for name in config.decodings},
             "edit_histogram": {name: _histogram(result, name) for name in config.decodings},
             "spent": spent(result),
+            "tokens": {name: tokens_measured(result, name) for name in config.decodings},
             "curves": {str(c.cell.seed): curve(c.history) for c in result.cells if c.history},
             "scaling": _scaling(result),
         }

@@ -11,27 +11,27 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-Comparison = Mapping[str, Any]
-"""What comparison.json holds."""
+from selfcorrect_agents.comparison.rows import (
+    COLUMNS,
+    CURVES,
+    Comparison,
+    Rows,
+    beside,
+    cost_rows,
+    figure_rows,
+    kl_columns,
+    pair_rows,
+    scaling_rows,
+    seed_rows,
+    transition_rows,
+)
+from selfcorrect_agents.comparison.text import ORACLE_MARK, count, duration
 
-COLUMNS = {
-    "accuracy_t1": "acc@t1",
-    "accuracy_t2": "acc@t2",
-    "delta": "Δ",
-    "delta_i_to_c": "Δ i→c",
-    "delta_c_to_i": "Δ c→i",
-    "unchanged_answers": "same answer",
-    "edit_distance_ratio": "edit ratio",
-}
-"""Shares, shown in percent, with what columns call them."""
+MAIN = ("accuracy_t1", "accuracy_t2", "delta")
+"""Figures of the terminal's first table, which 120 columns hold."""
 
-SHOWN = [name for name in COLUMNS if name != "edit_distance_ratio"]
-"""Figures in the terminal's table, which 80 columns hold."""
-
-WITH_INTERVAL = ("accuracy_t1", "accuracy_t2", "delta")
-"""Figures whose interval stands in the terminal's table."""
-
-ORACLE_MARK = "†"
+CHANGES = ("delta_i_to_c", "delta_c_to_i", "unchanged_answers", "edit_distance_ratio")
+"""Figures of its second one: what the second attempt changed."""
 
 
 # -- the terminal ----------------------------------------------------------------------------------
@@ -42,7 +42,13 @@ def for_terminal(comparison: Comparison) -> RenderableType:
         Text(ground(comparison)),
     ]
     for decoding in comparison["decodings"]:
-        parts += [_figures(comparison, decoding), _pairs(comparison, decoding)]
+        main = beside(figure_rows(comparison, decoding, MAIN), _spent(comparison))
+        parts.append(_table(f"\n{decoding}", main))
+        changes = figure_rows(comparison, decoding, CHANGES)
+        parts.append(_table(f"{decoding}: what the second attempt changed", changes))
+        pairs = pair_rows(comparison, decoding)
+        if len(pairs) > 1:
+            parts.append(_table(f"{decoding}: acc@t2, paired", pairs, names=2))
     parts += [Text(note) for note in notes(comparison)]
     return Group(*parts)
 
@@ -69,58 +75,44 @@ def notes(comparison: Comparison) -> list[str]:
     return [*lines, *comparison["notes"]]
 
 
-def _figures(comparison: Comparison, decoding: str) -> Table:
-    table = Table(title=Text(f"\n{decoding}"), title_justify="left", padding=(0, 0))
-    table.add_column("method", no_wrap=True)
-    for name in SHOWN:
-        table.add_column(COLUMNS[name], justify="right")
-    for name in ("episodes", "time"):
-        table.add_column(name, justify="right", no_wrap=True)
-    for method in comparison["methods"]:
-        figures = method["figures"][decoding]
-        cells = [
-            _with_interval(figures[name], name == "delta")
-            if name in WITH_INTERVAL
-            else percent(figures[name]["value"])
-            for name in SHOWN
-        ]
-        spent = method["spent"]
-        table.add_row(
-            Text(_name(method)), *cells, count(spent["episodes"]), duration(spent["seconds"])
-        )
-    return table
+def _spent(comparison: Comparison) -> Rows:
+    spent = [method["spent"] for method in comparison["methods"]]
+    cells = [[count(each["episodes"]), duration(each["seconds"])] for each in spent]
+    return [["episodes", "time"], *cells]
 
 
-def _pairs(comparison: Comparison, decoding: str) -> RenderableType:
-    rows = [pair for pair in comparison["pairs"] if pair["decoding"] == decoding]
-    if not rows:
-        return Text("")
-    table = Table(title=Text("acc@t2, paired"), title_justify="left", padding=(0, 0))
-    for name in ("method", "against", "difference", "only first", "only second", "p"):
-        table.add_column(name, justify="left" if name in ("method", "against") else "right")
-    for pair in rows:
-        table.add_row(
-            Text(pair["second"]),
-            Text(pair["first"]),
-            _with_interval(pair["difference"], True),
-            str(pair["only_first"]),
-            str(pair["only_second"]),
-            p_value(pair["p_value"]),
-        )
+def _table(title: str, rows: Rows, names: int = 1) -> Table:
+    """Return a table; its first ``names`` columns are text, and the very first is never broken."""
+    table = Table(title=Text(title), title_justify="left", padding=(0, 0))
+    for place, head in enumerate(rows[0]):
+        table.add_column(head, justify="left" if place < names else "right", no_wrap=place == 0)
+    for row in rows[1:]:
+        table.add_row(*map(Text, row))
     return table
 
 
 # -- Markdown --------------------------------------------------------------------------------------
 def to_markdown(comparison: Comparison) -> str:
-    """Return the content of table.md: the means, every seed, and the pairs."""
+    """Return the content of table.md: means, seeds, transitions, pairs, cost and scaling."""
     lines = [f"# {comparison['title']}", "", *ground(comparison).splitlines(), ""]
     for decoding in comparison["decodings"]:
-        lines += [f"## {decoding}", "", *_markdown(_mean_rows(comparison, decoding)), ""]
-        lines += ["Each seed:", "", *_markdown(_seed_rows(comparison, decoding)), ""]
-        pairs = _pair_rows(comparison, decoding)
+        means = figure_rows(comparison, decoding, list(COLUMNS))
+        means = beside(means, kl_columns(comparison, decoding))
+        lines += [f"## {decoding}", "", *_markdown(means), ""]
+        lines += ["Each seed:", "", *_markdown(seed_rows(comparison, decoding)), ""]
+        lines += ["Transitions, share of the problems:", ""]
+        lines += [*_markdown(transition_rows(comparison, decoding)), ""]
+        pairs = pair_rows(comparison, decoding)
         if len(pairs) > 1:
             lines += ["acc@t2, paired seed by seed and problem by problem:", ""]
             lines += [*_markdown(pairs), ""]
+    lines += ["## Cost", "", "Mean of a seed; tokens per episode were counted in measuring:", ""]
+    lines += [*_markdown(cost_rows(comparison)), ""]
+    scaling = scaling_rows(comparison)
+    if len(scaling) > 1:
+        lines += ["## Scaling at inference", ""]
+        lines += ["Parallel first attempts against sequential correction; a correction counts as"]
+        lines += ["one reply, whatever it costs:", "", *_markdown(scaling), ""]
     return "\n".join([*lines, *(f"- {note}" for note in notes(comparison))]) + "\n"
 
 
@@ -130,102 +122,59 @@ def _markdown(rows: Sequence[Sequence[str]]) -> Iterator[str]:
         yield "| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |"
 
 
-def _mean_rows(comparison: Comparison, decoding: str) -> list[list[str]]:
-    names = ["method", *COLUMNS.values(), "KL t1", "KL t2", "episodes", "tokens", "time"]
-    rows = [names]
-    for method in comparison["methods"]:
-        figures, spent = method["figures"][decoding], method["spent"]
-        rows.append(
-            [
-                _name(method),
-                *(_with_interval(figures[name], name == "delta") for name in COLUMNS),
-                *(_nats(figures[f"kl_t{turn}"]) for turn in (1, 2)),
-                *(count(spent[name]) for name in ("episodes", "tokens")),
-                duration(spent["seconds"]),
-            ]
-        )
-    return rows
-
-
-def _seed_rows(comparison: Comparison, decoding: str) -> list[list[str]]:
-    rows = [["method", "seed", *COLUMNS.values()]]
-    for method in comparison["methods"]:
-        figures = method["figures"][decoding]
-        for i, seed in enumerate(comparison["seeds"]):
-            cells = [percent(figures[name]["seeds"][i], name == "delta") for name in COLUMNS]
-            rows.append([_name(method), str(seed), *cells])
-    return rows
-
-
-def _pair_rows(comparison: Comparison, decoding: str) -> list[list[str]]:
-    rows = [["method", "against", "difference", "only first right", "only second right", "p"]]
-    for pair in comparison["pairs"]:
-        if pair["decoding"] == decoding:
-            counts = [str(pair[name]) for name in ("only_first", "only_second")]
-            difference = _with_interval(pair["difference"], True)
-            rows.append(
-                [pair["second"], pair["first"], difference, *counts, p_value(pair["p_value"])]
-            )
-    return rows
-
-
 # -- CSV -------------------------------------------------------------------------------------------
 def to_csv(comparison: Comparison) -> str:
     """Return the content of table.csv: one row for each method × decoding × figure × seed.
 
     Columns: method, decoding, figure, seed ("mean" for the mean over seeds), value, low, high.
-    Shares lie in [0, 1], KL is in nats; what is undefined is empty.
+    Shares lie in [0, 1], KL is in nats; what is undefined is empty. The figures are those of
+    comparison.json, and:
+
+    - ``transition c->c`` …: shares;
+    - ``accuracy_t2 minus BASE`` and ``p of accuracy_t2 minus BASE``: pairs with BASE;
+    - ``parallel, 8 replies`` …: scaling, without a decoding;
+    - ``spent episodes`` …: cost, without a decoding, and ``tokens per episode``, ``tokens at
+      attempt 1`` … in measuring.
     """
     out = io.StringIO()
     rows = csv.writer(out, lineterminator="\n")
     rows.writerow(["method", "decoding", "figure", "seed", "value", "low", "high"])
     for method in comparison["methods"]:
-        for decoding, figures in method["figures"].items():
-            for name, figure in figures.items():
-                if figure is None:
-                    continue
-                start = [method["name"], decoding, name]
-                rows.writerow([*start, "mean", *(figure[k] for k in ("value", "low", "high"))])
-                for seed, value in zip(comparison["seeds"], figure["seeds"], strict=True):
-                    rows.writerow([*start, seed, value, None, None])
+        for start, figure in _figures(method):
+            rows.writerow([*start, "mean", *(figure[k] for k in ("value", "low", "high"))])
+            for seed, value in zip(comparison["seeds"], figure["seeds"], strict=True):
+                rows.writerow([*start, seed, value, None, None])
+        for decoding, figure, value in _means(method):
+            rows.writerow([method["name"], decoding, figure, "mean", value, None, None])
+    for pair in comparison["pairs"]:
+        start, name = [pair["second"], pair["decoding"]], f"accuracy_t2 minus {pair['first']}"
+        difference = [pair["difference"][k] for k in ("value", "low", "high")]
+        rows.writerow([*start, name, "mean", *difference])
+        rows.writerow([*start, f"p of {name}", "mean", pair["p_value"], None, None])
     return out.getvalue()
 
 
-# -- cells -----------------------------------------------------------------------------------------
-def percent(share: float | None, signed: bool = False) -> str:
-    """Return a share in percent with one decimal; an en dash where it is undefined."""
-    if share is None:
-        return "–"
-    return f"{100 * share:+.1f}" if signed else f"{100 * share:.1f}"
+def _figures(method: Mapping[str, Any]) -> Iterator[tuple[list[str], Mapping[str, Any]]]:
+    """Yield (method, decoding, name) and the figure of that, each with its seeds."""
+    for decoding, figures in method["figures"].items():
+        for name, figure in figures.items():
+            if figure is not None:
+                yield [method["name"], decoding, name], figure
+    scaling = method["scaling"]
+    for name in CURVES if scaling else ():
+        for number, figure in zip(scaling["samples"], scaling[name], strict=True):
+            yield [method["name"], "", f"{name}, {number} replies"], figure
 
 
-def count(number: float | None) -> str:
-    """Return a whole number; an en dash where it is unknown."""
-    return "–" if number is None else f"{number:,.0f}"
-
-
-def duration(seconds: float) -> str:
-    """Return hours, minutes and seconds: "1:02:03", "4:05"."""
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
-
-
-def p_value(p: float | None) -> str:
-    """Return a p-value with two digits, "<0.0001" below that."""
-    if p is None:
-        return "–"
-    return "<0.0001" if p < 1e-4 else f"{p:.2g}"
-
-
-def _with_interval(figure: Mapping[str, Any], signed: bool) -> str:
-    value, low, high = (percent(figure[key], signed) for key in ("value", "low", "high"))
-    return value if figure["low"] is None else f"{value} [{low}, {high}]"
-
-
-def _nats(figure: Mapping[str, Any] | None) -> str:
-    return "–" if figure is None else f"{figure['value']:.3f}"
-
-
-def _name(method: Mapping[str, Any]) -> str:
-    return f"{method['name']} {ORACLE_MARK}" if method["oracle"] else method["name"]
+def _means(method: Mapping[str, Any]) -> Iterator[tuple[str, str, float | None]]:
+    """Yield (decoding, name, value) of what is kept as a mean over seeds only."""
+    for decoding, shares in method["transitions"].items():
+        for name, share in shares.items():
+            yield decoding, f"transition {name}", share
+    for name, value in method["spent"].items():
+        yield "", f"spent {name}", value
+    for decoding, found in method["tokens"].items():
+        if found is not None:
+            yield decoding, "tokens per episode", found["episode"]
+            for turn, value in enumerate(found["turns"], start=1):
+                yield decoding, f"tokens at attempt {turn}", value

@@ -107,8 +107,10 @@ def _method(rng: random.Random, name: str) -> dict[str, Any]:
         "spent": {
             "episodes": 17920 if trained else 0,
             "tokens": 17920 * 10 if trained else 0,
-            "seconds": rng.uniform(6, 20) if trained else 0.0,
+            "training_seconds": rng.uniform(6, 20) if trained else 0.0,
+            "seconds": 23.25,
         },
+        "tokens": {d: {"episode": 9.5, "turns": [5.0, 4.5]} for d in shares},
         "curves": {str(s): _curve(rng, *sampled) for s in SEEDS} if trained else {},
         "scaling": _scaling(rng, *sampled) if name in ("base", "Pair-SFT", "SCoRe") else None,
     }

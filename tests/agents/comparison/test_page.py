@@ -105,6 +105,22 @@ def test_figures_are_those_of_the_comparison() -> None:
     assert "<td>95.1</td>" in html  # in the table of seeds
 
 
+def test_the_cost_tells_training_from_the_rest() -> None:
+    facts = synthetic.comparison()
+    facts["methods"] = facts["methods"][5:6]
+    spent = {"episodes": 17920, "tokens": 5, "training_seconds": 61.0, "seconds": 125.0}
+    facts["methods"][0]["spent"] = spent
+    html = page(facts, [])
+    cost = html[html.index('<h2 id="cost-title">') : html.index('<h2 id="curves-title">')]
+    heads = re.findall(r'<th scope="col">(.*?)</th>', cost)
+    assert heads[3:5] == ["Training time", "Time in all"]
+    assert [cost.count(shown) for shown in (">1 min 1 s<", ">2 min 5 s<")] == [1, 1]
+    assert heads[5:] == ["Method", "An episode", "Attempt 1", "Attempt 2"]
+    assert ">9.5<" in cost
+    facts["methods"][0]["tokens"] = {"greedy": None}
+    assert "Tokens sampled in measuring" not in page(facts, [])
+
+
 def test_an_oracle_is_labelled_and_never_best() -> None:
     facts = synthetic.comparison()
     for decoding in facts["decodings"]:

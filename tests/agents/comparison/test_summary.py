@@ -23,7 +23,7 @@ from selfcorrect_agents.comparison.results import (
 )
 from selfcorrect_agents.comparison.sampling import scaling_curves
 from selfcorrect_agents.comparison.summary import comparison_of
-from selfcorrect_agents.comparison.tables import for_terminal
+from selfcorrect_agents.comparison.tables import for_terminal, to_markdown
 from selfcorrect_env.errors import CheckpointError
 from selfcorrect_env.report import Measured, Report
 from selfcorrect_env.types import Attempt, Episode, Problem, Reason, Verdict
@@ -49,7 +49,10 @@ def episodes(outcomes: str) -> list[Episode]:
     return [
         Episode(
             problem=Problem(id=str(i), prompt="1 + 1", reference="2"),
-            attempts=tuple(Attempt(reply=f"it is {o}", verdict=VERDICTS[o]) for o in outcome),
+            attempts=tuple(
+                Attempt(reply=f"it is {o}", verdict=VERDICTS[o], tokens=3 * turn)
+                for turn, o in enumerate(outcome, start=1)
+            ),
             conversation=(),
         )
         for i, outcome in enumerate(outcomes.split())
@@ -127,6 +130,7 @@ def test_the_figures_are_the_reports_averaged_over_seeds() -> None:
     assert score["figures"]["greedy"]["kl_t2"] is None
     assert base["spent"] == {"episodes": 0, "tokens": 0, "seconds": 2, "training_seconds": 0}
     assert score["spent"] == {"episodes": 40, "tokens": 90, "seconds": 62, "training_seconds": 60}
+    assert score["tokens"] == {"greedy": {"episode": 9.0, "turns": [3.0, 6.0]}}
     assert list(base["curves"]) == []
     assert score["curves"]["1"][-1]["episodes"] == 40
     assert found["measured"]["problems"] == 5
@@ -164,6 +168,17 @@ def test_the_files_say_what_the_figures_say(tmp_path: Path) -> None:
         figure[k] for k in ("value", "low", "high")
     ]
     assert not [r for r in rows if r["method"] == "base" and r["figure"] == "kl_t1"]
+    values = {(r["method"], r["decoding"], r["figure"]): r for r in rows if r["seed"] == "mean"}
+    (pair,) = found["pairs"]
+    for key, value in {
+        ("base", "greedy", "transition c->i"): 0.1,
+        ("SCoRe", "", "spent episodes"): 40,
+        ("SCoRe", "", "spent training_seconds"): 60,
+        ("SCoRe", "greedy", "tokens at attempt 2"): 6,
+        ("SCoRe", "greedy", "accuracy_t2 minus base"): pair["difference"]["value"],
+        ("SCoRe", "greedy", "p of accuracy_t2 minus base"): pair["p_value"],
+    }.items():
+        assert float(values[key]["value"]) == pytest.approx(value), key
     markdown = (tmp_path / "table.md").read_text("utf-8")
     console = Console(width=120)
     with console.capture() as capture:
@@ -174,6 +189,58 @@ def test_the_files_say_what_the_figures_say(tmp_path: Path) -> None:
     tables = [line for line in markdown.splitlines() if line.startswith("|")]
     assert "| base | 0 | 50.0 | 25.0 | -25.0 |" in markdown
     assert all(line.endswith("|") for line in tables)
+    assert "| base | 30.0 | 0.0 | 10.0 | 50.0 | 10.0 |" in markdown  # transitions
+    assert "| SCoRe | 40 | 90 | 1:00 | 1:02 | 9.0 (3.0 + 6.0) |" in markdown  # cost
+    changes = found["methods"][1]["figures"]["greedy"]["delta_i_to_c"]
+    value, low, high = (100 * changes[key] for key in ("value", "low", "high"))
+    whole = f"{value:.1f} [{low:.1f}, {high:.1f}]"
+    assert whole in markdown
+    assert whole in capture.get()
+
+
+def test_the_terminals_tables_fit_120_columns() -> None:
+    """The longest rows that there can be: three digits, signs, a long name."""
+    found = comparison_of(config(), results(config()))
+    for method in found["methods"]:
+        method["name"] = "control: 11 r2 for the bonus"
+        for figure in method["figures"]["greedy"].values():
+            if figure is not None:
+                figure.update(value=-0.9876, low=-1.0, high=-0.9753)
+        method["spent"].update(episodes=1_000_000, seconds=100_000)
+    console = Console(width=120)
+    with console.capture() as capture:
+        console.print(for_terminal(found))
+    lines = capture.get().splitlines()
+    rows = [line for line in lines if "control: 11 r2 for the bonus" in line]
+    assert len(rows) == 4
+    assert all(line.count("[-100.0, -97.5]") >= 3 for line in rows), capture.get()
+
+
+def test_scaling_stands_in_the_files(tmp_path: Path) -> None:
+    made = results(config())
+    curves = scaling_curves(episodes("ic ic cc ii cc cc cc cc"), samples=4)
+    cells = [replace(cell, scaling=curves) for cell in made[1].cells]
+    found = comparison_of(config(), [made[0], replace(made[1], cells=cells)])
+    write_tables(tmp_path, found)
+    markdown = (tmp_path / "table.md").read_text("utf-8")
+    assert "| method | by | 2 replies | 4 replies |" in markdown
+    (row,) = [line for line in markdown.splitlines() if line.startswith("| SCoRe | pass@k, par")]
+    assert "75.0 [" in row  # pass@2: 1/2 at one problem, 1 at the other
+    rows = list(csv.DictReader((tmp_path / "table.csv").read_text("utf-8").splitlines()))
+    (row,) = [r for r in rows if r["figure"] == "pass_parallel, 2 replies" and r["seed"] == "mean"]
+    assert (row["method"], row["decoding"], float(row["value"])) == ("SCoRe", "", 0.75)
+
+
+def test_tokens_that_nobody_counted_stay_unknown() -> None:
+    made = results(config())
+    cell = made[1].cells[0]
+    first, *rest = cell.reports["greedy"].episodes
+    silent = replace(first, attempts=tuple(replace(a, tokens=None) for a in first.attempts))
+    report = replace(cell.reports["greedy"], episodes=(silent, *rest))
+    cells = [replace(cell, reports={"greedy": report}), made[1].cells[1]]
+    found = comparison_of(config(), [made[0], replace(made[1], cells=cells)])
+    assert found["methods"][1]["tokens"] == {"greedy": None}
+    assert to_markdown(found).count("| – |") >= 1
 
 
 def test_a_method_that_failed_is_left_out_and_named() -> None:

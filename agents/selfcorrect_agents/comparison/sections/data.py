@@ -57,6 +57,9 @@ class Method:
     histograms: Mapping[str, Mapping[str, Sequence[float]]]
     """decoding -> ``edges`` (n + 1) and ``counts`` (n) of the edit-distance ratio."""
     spent: Mapping[str, float | None]
+    """Of one seed: episodes and tokens of training, seconds."""
+    tokens: Mapping[str, Mapping[str, Any]]
+    """decoding -> mean tokens of an ``episode`` in measuring and of each of its ``turns``."""
     curves: Mapping[str, Sequence[Mapping[str, float]]]
     """seed -> rows of the training log."""
     scaling: Mapping[str, Any] | None
@@ -178,6 +181,7 @@ def _method(facts: Mapping[str, Any]) -> Method:
         },
         histograms={k: v for k, v in (facts.get("edit_histogram") or {}).items() if v},
         spent={name: number(value) for name, value in (facts.get("spent") or {}).items()},
+        tokens={k: v for k, v in (facts.get("tokens") or {}).items() if v},
         curves={str(k): rows for k, rows in (facts.get("curves") or {}).items() if rows},
         scaling=facts.get("scaling") or None,
     )

@@ -56,6 +56,15 @@ def count(value: float | None) -> str:
     return f"{value:,.0f}"
 
 
+def tokens(value: float | None) -> str:
+    """Return a mean number of tokens.
+
+    >>> tokens(9.25), tokens(1234.5), tokens(None)
+    ('9.2', '1,234.5', '–')
+    """
+    return UNDEFINED if value is None else f"{value:,.1f}"
+
+
 def short(value: float) -> str:
     """Return a number for an axis.
 

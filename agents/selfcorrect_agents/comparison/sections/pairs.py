@@ -1,4 +1,8 @@
-"""Paired tests of every two methods on the same problems: a matrix, and all of them as a list."""
+"""Paired tests on the same problems, as the comparison made them: a matrix, and a list of all.
+
+`selfcorrect compare` pairs every method with the base and with the reference, and no others; a
+place of the matrix without a test stays empty.
+"""
 
 from __future__ import annotations
 
