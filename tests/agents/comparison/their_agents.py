@@ -89,6 +89,7 @@ class Writer(Own):
     """Writes the model that it chose itself; its policy is what it tried last."""
 
     def learn(self, env, config=None, *, run=None, progress=False):
+        assert run is not None
         shifted(self.policy, 2.0).save_pretrained(run.model)
         self.policy = None
         return [{"episodes": 2.0}]
