@@ -87,6 +87,7 @@ def methods(
         if plain != chosen["multiturn_rl"]:  # else it is a row already
             rows["control: RL, SCoRe's KL"] = ("multiturn_rl", plain)
         rows |= {
+            "control: RL, r2 alone": ("multiturn_rl", {**plain, "first_scale": 0.0}),
             "control: RL, SCoRe's KL, 11 r2": (
                 "multiturn_rl",
                 {**plain, "later_scale": 1 + score.alpha},
