@@ -1,7 +1,8 @@
 """When does which method work? Prior of fixing by chance × reliability of the first working.
 
-Every cell of the map is a kind of base model: how often its second replies fix the first
-(`fix` of the tiny model) and how often the working after its answers holds a slip (`slips`).
+Every cell of the map is a kind of base model: the share of second replies that it was taught to fix
+with (`fix` of the tiny model), and the share of workings that hold a slip (`slips`). What it does fix
+is measured: some second replies that spoil are right by accident.
 Every method gets the same episodes in every cell, with the settings that `tune.py` chose on
 another base. A run counts as arrived when Acc@t2 is at least 90% of the ceiling: the share of the
 base's first replies whose working ends in the right digit.
@@ -53,7 +54,7 @@ class Options:
     settings: str = "benchmarks/settings/arithmetic.json"
     """What `tune.py` chose."""
     fixes: tuple[float, ...] = (0.005, 0.02, 0.1)
-    """Shares of the base's second replies that fix, by its pre-training."""
+    """Shares of second replies that fix in the base's pre-training."""
     slips: tuple[float, ...] = (0.0, 0.15, 0.3)
     """Shares of its workings that hold a slip."""
     seeds: tuple[int, ...] = (0, 1)
@@ -123,6 +124,7 @@ def row(
         "seed": seed,
         "base_t1": base["t1"],
         "base_t2": base["t2"],
+        "prior": base["i_to_c"] / (1 - base["t1"]),
         "ceiling": ceiling,
         "t1": result["t1"],
         "t2": result["t2"],
@@ -168,7 +170,7 @@ def print_table(options: Options, rows: list[dict[str, Any]]) -> None:
         title=f"Acc@t1/Acc@t2 (percent; mean over seeds {list(options.seeds)}), then runs arrived; "
         f"{options.episodes:,} episodes, {options.problems:,} held-out problems, T = 1"
     )
-    for column in ("fix", "slips", "ceiling", *names):
+    for column in ("taught", "prior", "slips", "ceiling", *names):
         table.add_column(column)
     for fix, slips in product(options.fixes, options.slips):
         cells = []
@@ -177,8 +179,9 @@ def print_table(options: Options, rows: list[dict[str, Any]]) -> None:
             text = f"{100 * mean(of, 't1'):.0f}/{100 * mean(of, 't2'):.0f}"
             won = sum(r["arrived"] for r in of)
             cells.append(text if name == "base" else f"{text} {won}/{len(of)}")
-        ceiling = mean(select(rows, "base", fix, slips), "ceiling")
-        table.add_row(f"{100 * fix:g}%", f"{100 * slips:g}%", f"{100 * ceiling:.0f}", *cells)
+        base = select(rows, "base", fix, slips)
+        place = (f"{100 * fix:g}%", f"{100 * mean(base, 'prior'):.1f}%", f"{100 * slips:g}%")
+        table.add_row(*place, f"{100 * mean(base, 'ceiling'):.0f}", *cells)
     Console(width=150).print(table)
 
 
@@ -212,13 +215,19 @@ def draw(path: Path, options: Options, rows: list[dict[str, Any]]) -> None:
         )
         axis.set_title(name)
         axis.set_xticks(range(len(options.slips)), [f"{100 * s:g}%" for s in options.slips])
-        axis.set_yticks(range(len(options.fixes)), [f"{100 * f:g}%" for f in options.fixes])
+        axis.set_yticks(range(len(options.fixes)), [label(rows, fix) for fix in options.fixes])
         axis.set_xlabel("workings with a slip")
-    np.atleast_1d(axes)[0].set_ylabel("second replies that fix, at the base")
+    np.atleast_1d(axes)[0].set_ylabel("wrong first answers that the base fixes")
     if image is not None:
         figure.colorbar(image, ax=axes, label="Acc@t2 as a share of the ceiling", shrink=0.9)
     figure.savefig(path, metadata={"Date": None})
     print(f"Picture: {path}")
+
+
+def label(rows: list[dict[str, Any]], fix: float) -> str:
+    """What a row of the map is called: what was taught, and what was measured."""
+    prior = mean([r for r in rows if (r["method"], r["fix"]) == ("base", fix)], "prior")
+    return f"{100 * prior:.1f}%\n({100 * fix:g}% taught)"
 
 
 def caption(rows: list[dict[str, Any]]) -> str:
