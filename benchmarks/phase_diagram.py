@@ -1,8 +1,8 @@
 """When does which method work? Prior of fixing by chance × reliability of the first working.
 
-Every cell of the map is a kind of base model: the share of second replies that it was taught to fix
-with (`fix` of the tiny model), and the share of workings that hold a slip (`slips`). What it does fix
-is measured: some second replies that spoil are right by accident.
+Every cell of the map is a kind of base model: the share of second replies that fix in its
+pre-training (`fix` of the tiny model), and the share of workings that hold a slip (`slips`). What it
+does fix is measured: some second replies that spoil are right by accident.
 Every method gets the same episodes in every cell, with the settings that `tune.py` chose on
 another base. A run counts as arrived when Acc@t2 is at least 90% of the ceiling: the share of the
 base's first replies whose working ends in the right digit.
@@ -148,12 +148,12 @@ def first_arrival(curve: list[list[float]], goal: float, window: int = 5) -> flo
 
 def failure(result: dict[str, Any], base: dict[str, Any]) -> str:
     """Name what a run that did not arrive does instead."""
-    if result["unchanged"] >= 0.9:
+    if result["i_to_c"] >= base["i_to_c"] + 0.05:
+        return "on its way"
+    if result["unchanged"] >= base["unchanged"] + 0.1:
         return "copies"
     if result["t2"] < base["t2"] - 0.03:
         return "got worse"
-    if result["i_to_c"] >= base["i_to_c"] + 0.05:
-        return "on its way"
     return "unmoved"
 
 
