@@ -1,7 +1,7 @@
 """When does which method work? Prior of fixing by chance × reliability of the first working.
 
 Every cell of the map is a kind of base model: the share of second replies that fix in its
-pre-training (`fix` of the tiny model), and the share of workings that hold a slip (`slips`). What it
+pre-training (`fix` of the tiny model), and the share of workings with a slip (`slips`). What it
 does fix is measured: some second replies that spoil are right by accident.
 Every method gets the same episodes in every cell, with the settings that `tune.py` chose on
 another base. A run counts as arrived when Acc@t2 is at least 90% of the ceiling: the share of the
