@@ -30,7 +30,7 @@ def load_policy(model: str | Path, *, device: str = "cpu") -> Policy:
     """
     name = str(model)
     _check_device(device)
-    if name == "tiny" or name.startswith("tiny:"):
+    if is_tiny(name):
         model = tiny_base_with_progress(parse_tiny(name))
     return Policy.from_pretrained(model, device=device)
 
@@ -41,6 +41,11 @@ def _check_device(device: str) -> None:
     except (RuntimeError, AssertionError) as error:  # torch's two ways to say no
         reason = str(error).splitlines()[0]
         raise ValueError(f"Device {device!r} can't be used: {reason}") from error
+
+
+def is_tiny(name: str) -> bool:
+    """Whether a model's name is that of a tiny base, which is pre-trained here."""
+    return name == "tiny" or name.startswith("tiny:")
 
 
 def parse_tiny(name: str) -> TinyConfig:

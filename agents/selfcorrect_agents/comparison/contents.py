@@ -14,7 +14,7 @@ from pathlib import Path
 from selfcorrect_agents.comparison.config import CompareConfig
 from selfcorrect_agents.comparison.environments import make_env, make_training_env
 from selfcorrect_agents.comparison.reading import ComparisonError
-from selfcorrect_agents.models import parse_tiny
+from selfcorrect_agents.models import is_tiny, parse_tiny
 from selfcorrect_agents.tiny import cache_key
 from selfcorrect_env.players import player_for
 
@@ -92,8 +92,3 @@ def weights_of(model: str) -> str:
     except OSError as error:
         raise ComparisonError(f"model {model!r} can't be read: {error}") from error
     return f"sha256:{digest.hexdigest()[:16]}"
-
-
-def is_tiny(model: str) -> bool:
-    """Whether a model's name is that of a tiny base, which is pre-trained here."""
-    return model == "tiny" or model.startswith("tiny:")
