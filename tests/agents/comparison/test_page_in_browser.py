@@ -1,5 +1,6 @@
 """The page in a real Chromium: filters, keyboard, phone width, themes, hostile text, no request."""
 
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,13 +8,15 @@ from typing import Any
 
 import pytest
 import synthetic_comparison as synthetic
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from selfcorrect_agents.comparison.page import write_page
 
 HOSTILE = (
     "</script><script>window.hacked = 1</script><img src=x onerror='window.hacked = 2'>\u202e\ud800"
 )
+PATIENCE = 60_000
+"""Milliseconds that a busy machine may take."""
 FLAGS = ["--no-sandbox", "--disable-background-networking"]
 
 
@@ -61,7 +64,7 @@ class Opened:
 
     def __init__(self, browser: Browser, address: str, **options: Any) -> None:
         self.page: Page = browser.new_page(**options)
-        self.page.set_default_timeout(60_000)
+        self.page.set_default_timeout(PATIENCE)
         self.complaints: list[str] = []
         self.requests: list[str] = []
         self.page.on("console", lambda m: self.complaints.append(m.text))
@@ -117,7 +120,7 @@ def test_filters_narrow_and_say_so(opened: Opened) -> None:
     assert opened.shown() == 0
     assert "No episode passes" in page.inner_text("#episode")
     page.click("button[type=reset]")
-    page.wait_for_function("document.querySelector('#status').textContent.startsWith('226')")
+    expect(page.locator("#status")).to_have_text(re.compile("^226 of"), timeout=PATIENCE)
     assert not page.is_checked("input[value='i->c']")
 
 
@@ -154,7 +157,7 @@ def test_an_address_with_unknown_values_is_survived(browser: Browser, address: s
 def test_a_share_of_the_flows_leads_to_its_episodes(opened: Opened) -> None:
     link = ".flow:has-text('SCoRe') a:has-text('wrong → right')"
     opened.page.locator(link).first.click()
-    opened.page.wait_for_function("document.querySelector('#method').value === 'SCoRe'")
+    expect(opened.page.locator("#method")).to_have_value("SCoRe", timeout=PATIENCE)
     assert opened.shown() == 4
     assert opened.page.input_value("#decoding") == "sampled"
 
