@@ -53,8 +53,10 @@ class Options:
 
     settings: str = "benchmarks/settings/arithmetic.json"
     """What `tune.py` chose."""
-    fixes: tuple[float, ...] = (0.005, 0.02, 0.1)
+    fixes: tuple[float, ...] = (0.0, 0.1, 0.2)
     """Shares of second replies that fix in the base's pre-training."""
+    spoils: float = 0.04
+    """Share of them that spoil, everywhere; about a ninth of these is right by accident."""
     slips: tuple[float, ...] = (0.0, 0.15, 0.3)
     """Shares of its workings that hold a slip."""
     seeds: tuple[int, ...] = (0, 1)
@@ -94,7 +96,7 @@ def trial(
         learning = without_stage_one(learning)
     return Trial(
         method=AGENTS.get(label, label),
-        model=f"tiny:seed={seed},fix={fix},slips={slips}",
+        model=f"tiny:seed={seed},fix={fix:g},copy={1 - fix - options.spoils:g},slips={slips:g}",
         env="SelfCorrect-Arithmetic-v0",
         split="test",
         episodes=options.episodes,

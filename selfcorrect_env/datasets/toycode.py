@@ -10,8 +10,10 @@ product where there is one. Only the first operation counts.
 Where the headroom for self-correction is: to write the operation first, the whole program must
 be run in the head. The log after it is a test run step by step, which is easy, and shows whether
 the test passes, that is whether its last digit is the wanted one; it does *not* hold the right
-operation. A second attempt that compares the two can work it out, from the digit before the last
-step and the wanted one. In `arithmetic`, the right answer stands in the reply and is copied.
+operation. A second attempt that compares the two knows whether to change its answer, and can work
+out how: by trying what is left of the few digits that may have to be added (``choices``), or from
+the digit before the last step and the wanted one. In `arithmetic`, the right answer stands in the
+reply and is copied.
 
 A problem belongs to the training, the validation or the test split by a hash of its prompt.
 
@@ -40,8 +42,11 @@ from selfcorrect_env.problems import ProblemSet
 from selfcorrect_env.types import Problem
 from selfcorrect_env.verifiers.toycode import read_statement, run
 
-DEFAULT_SIZES = {"train": 20_000, "validation": 2_000, "test": 4_000}
+DEFAULT_SIZES = {"train": 20_000, "validation": 1_500, "test": 4_000}
 """How many problems `load` gives when no ``size`` is asked for (fewer where fewer exist)."""
+
+CHOICES = 4
+"""How many digits may have to be added, unless ``choices`` says otherwise."""
 
 MOST_OPERATIONS = 12
 """The longest program: the number of all problems must fit in 64 bits."""
@@ -69,6 +74,7 @@ def statements(
     split: str = "train",
     operations: int = 3,
     multiply: float = 0.5,
+    choices: int = CHOICES,
 ) -> list[str]:
     """Draw ``count`` prompts of one split independently, so that a prompt may come twice.
 
@@ -79,13 +85,14 @@ def statements(
         operations: of the finished program, 1 to `MOST_OPERATIONS`; the last one is missing.
         multiply: probability of ``*`` in each operation that is there, in [0, 1]; ``+`` and
             ``-`` share the rest.
+        choices: the right operation adds 0 to ``choices`` − 1; 1 to 10.
 
     Raises:
         UnknownNameError: no such split.
-        ProblemSetError: an option is out of its range.
+        ProblemSetError: an option is out of its range, or no problem is in the split.
     """
-    programs = Programs.of(split, operations, multiply)
-    return draw_of_split(count, split, lambda number: programs.prompts(programs.draw(rng, number)))
+    programs = Programs.of(split, operations, multiply, choices)
+    return programs.of_split(rng, count, split)
 
 
 def load(
@@ -94,6 +101,7 @@ def load(
     size: int | None = None,
     operations: int = 3,
     multiply: float = 0.5,
+    choices: int = CHOICES,
     seed: int = 0,
 ) -> ProblemSet:
     """Build a set of distinct programs to finish.
@@ -104,6 +112,7 @@ def load(
         size: number of problems; by default `DEFAULT_SIZES`, or all where fewer exist.
         operations: of the finished program, 1 to `MOST_OPERATIONS`: the difficulty.
         multiply: probability of ``*`` in each operation that is there, in [0, 1].
+        choices: the right operation adds 0 to ``choices`` − 1; 1 to 10.
         seed: which problems of the split are drawn, and in which order.
 
     Raises:
@@ -111,7 +120,7 @@ def load(
         ProblemSetError: an option is out of its range, or there are fewer than ``size``
             problems.
     """
-    programs = Programs.of(split, operations, multiply)
+    programs = Programs.of(split, operations, multiply, choices)
     if size is not None and operator.index(size) < 1:
         raise ProblemSetError(f"size must be at least 1, got {size}.")
     wanted = DEFAULT_SIZES[split] if size is None else operator.index(size)
@@ -125,8 +134,7 @@ def load(
                 f"{split} split, not size={size:,}. Ask for fewer, or for more operations."
             )
     else:
-        options = {"split": split, "operations": operations, "multiply": multiply}
-        prompts = draw_distinct(wanted, lambda number: statements(rng, number, **options))
+        prompts = draw_distinct(wanted, lambda number: programs.of_split(rng, number, split))
     return ProblemSet(map(as_problem, prompts), name="toycode", split=split)
 
 
@@ -140,29 +148,45 @@ class Programs:
     """The probability of each."""
     given: int
     """Number of operations that are there."""
+    choices: int
+    """How many digits the right operation may add, from 0."""
 
     @classmethod
-    def of(cls, split: str, operations: int, multiply: float) -> Programs:
+    def of(cls, split: str, operations: int, multiply: float, choices: int) -> Programs:
         """Check the options of a set, and return what it is drawn from."""
         check_split("toycode", split, SHARES)
         if not 1 <= operator.index(operations) <= MOST_OPERATIONS:
             raise ProblemSetError(f"operations must be 1 to {MOST_OPERATIONS}, got {operations}.")
         if not 0.0 <= multiply <= 1.0:
             raise ProblemSetError(f"multiply is a probability, in [0, 1]; got {multiply}.")
+        if not 1 <= operator.index(choices) <= 10:
+            raise ProblemSetError(f"choices must be 1 to 10, got {choices}.")
         shares = {"+": (1 - multiply) / 2, "-": (1 - multiply) / 2, "*": multiply}
         found = {sign: share for sign, share in shares.items() if share > 0}
-        return cls("".join(found), tuple(found.values()), operations - 1)
+        programs = cls("".join(found), tuple(found.values()), operations - 1, choices)
+        if programs.total < 1_000:  # few enough for a split to be empty
+            every = programs.prompts(np.arange(programs.total))
+            if not any(split_of(prompt) == split for prompt in every):
+                raise ProblemSetError(
+                    f"None of the {len(every)} programs of {operations} operations belongs to the "
+                    f"{split} split. Ask for more operations or choices."
+                )
+        return programs
 
     @property
     def total(self) -> int:
         """How many there are, in all splits."""
-        return 100 * (10 * len(self.signs)) ** self.given
+        return self._tests * (10 * len(self.signs)) ** self.given
 
     def draw(self, rng: np.random.Generator, count: int) -> NDArray[np.int64]:
         """Draw numbers independently."""
         steps = 10 * rng.choice(len(self.signs), (count, self.given), p=self.shares)
         steps += rng.integers(10, size=steps.shape)
-        return rng.integers(100, size=count) + 100 * steps @ self._weights
+        return rng.integers(self._tests, size=count) + self._tests * steps @ self._weights
+
+    def of_split(self, rng: np.random.Generator, count: int, split: str) -> list[str]:
+        """Draw prompts of one split independently."""
+        return draw_of_split(count, split, lambda number: self.prompts(self.draw(rng, number)))
 
     def draw_all(self, rng: np.random.Generator) -> NDArray[np.int64]:
         """Draw every number once, in the order of draws without replacement.
@@ -171,7 +195,7 @@ class Programs:
         2006).
         """
         numbers = np.arange(self.total)
-        signs = numbers[:, None] // (100 * self._weights) % (10 * len(self.signs)) // 10
+        signs = numbers[:, None] // (self._tests * self._weights) % (10 * len(self.signs)) // 10
         rates = np.prod(np.array(self.shares)[signs], axis=1)
         return np.argsort(rng.exponential(size=self.total) / rates, kind="stable")
 
@@ -180,13 +204,18 @@ class Programs:
         return list(map(self.prompt, numbers.tolist()))
 
     def prompt(self, number: int) -> str:
-        """Write the prompt of a number: its last two digits are the test."""
-        number, test = divmod(number, 100)
+        """Write the prompt of a number: its lowest part is the test."""
+        number, test = divmod(number, self._tests)
         program = ""
         for _ in range(self.given):
             number, step = divmod(number, 10 * len(self.signs))
             program += f"{self.signs[step // 10]}{step % 10}"
-        return f"{program}?{test // 10}>{test % 10}="
+        given, added = divmod(test, self.choices)
+        return f"{program}?{given}>{run(f'{program}+{added}', given)[-1]}="
+
+    @property
+    def _tests(self) -> int:
+        return 10 * self.choices
 
     @property
     def _weights(self) -> NDArray[np.int64]:

@@ -35,6 +35,9 @@ class Task:
     """Writes so many conversations about problems of the training split."""
 
 
-def other_digit(rng: np.random.Generator, *excluded: str) -> str:
+DIGITS = "0123456789"
+
+
+def other_digit(rng: np.random.Generator, *excluded: str, among: str = DIGITS) -> str:
     """Draw a digit that is none of ``excluded``."""
-    return str(rng.choice([digit for digit in "0123456789" if digit not in excluded]))
+    return str(rng.choice([digit for digit in among if digit not in excluded]))

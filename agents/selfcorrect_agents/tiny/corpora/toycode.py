@@ -2,11 +2,11 @@
 
 At the first attempt the operation is a guess, for the program before it must be run in the head.
 The log shows its digits one by one and ends in another digit than the wanted one where the guess
-is wrong. It does not hold the right operation: a second attempt must compare, and work out what
-to add or subtract from the digit before the last step and the wanted one.
+is wrong. It does not hold the right operation: a second attempt must compare, and find what to add
+instead among the digits that are left, or from the digit before the last step and the wanted one.
 
-A fix is a local repair: the operator stays and its digit changes. Only ``+`` and ``-`` are
-taught, either of them in half the replies; that a product may pass is for the model to find.
+A fix is a local repair: another digit is added. Only ``+`` is taught, with the digits that may be
+right (`CHOICES`); that a difference or a product may pass is for the model to find.
 
 Other than in `arithmetic`, first answers may be wrong in rows of one turn too
 (`TinyConfig.first_right` is their share): the wanted digit stands in the statement, and a model
@@ -19,8 +19,8 @@ from __future__ import annotations
 import numpy as np
 
 from selfcorrect_agents.tiny.config import TinyConfig
-from selfcorrect_agents.tiny.corpora.task import Corpus, Task, other_digit
-from selfcorrect_env.datasets.toycode import as_problem, statements
+from selfcorrect_agents.tiny.corpora.task import DIGITS, Corpus, Task, other_digit
+from selfcorrect_env.datasets.toycode import CHOICES, as_problem, statements
 from selfcorrect_env.prompts import PROMPTS
 from selfcorrect_env.verifiers.toycode import read_statement, run
 
@@ -32,27 +32,24 @@ def corpus(config: TinyConfig, count: int) -> Corpus:
     drawn = statements(rng, count, split="train", operations=config.operations)
     behaviour = rng.choice(3, size=count, p=[config.copy, config.fix, 1 - config.copy - config.fix])
     first_right = rng.random(count) < config.first_right
-    minus = rng.random(count) < 0.5
     slip_rng = np.random.default_rng([config.seed, 2])  # of its own: without slips nothing changes
     slips = slip_rng.random((count, 2)) < config.slips
     texts, masked = [], np.full(count, -1)
     for i, prompt in enumerate(drawn):
         right = as_problem(prompt).reference[-1]
-        if minus[i]:
-            right = str(-int(right) % 10)
 
         def reply(turn: int, digit: str, i: int = i, prompt: str = prompt) -> str:
-            operation = ("-" if minus[i] else "+") + digit
-            return operation + log(prompt, operation, slip_rng if slips[i, turn] else None)
+            return f"+{digit}" + log(prompt, f"+{digit}", slip_rng if slips[i, turn] else None)
 
         question = prompts.attempt.replace("{prompt}", prompt)
-        first = right if first_right[i] else other_digit(rng, right)
+        first = right if first_right[i] else other_digit(rng, right, among=DIGITS[:CHOICES])
         if first != right:
             masked[i] = len(question) + 1
         if i % 2 == 0:
             texts.append(f"{question}{reply(0, first)}<eos>")
             continue
-        second = [first, right, other_digit(rng, right, first)][behaviour[i]]
+        spoilt = other_digit(rng, right, first, among=DIGITS[:CHOICES])
+        second = [first, right, spoilt][behaviour[i]]
         texts.append(f"{question}{reply(0, first)}<eos>{prompts.correction}{reply(1, second)}<eos>")
     return Corpus(texts, masked)
 
