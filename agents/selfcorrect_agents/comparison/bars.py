@@ -20,9 +20,9 @@ from rich.text import Text
 from typing_extensions import Self
 
 from selfcorrect_agents.comparison.cells import Cell
+from selfcorrect_agents.comparison.formats import clock
 from selfcorrect_agents.comparison.progress import CellProgress
 from selfcorrect_agents.comparison.schedule import Failure
-from selfcorrect_agents.comparison.text import duration
 
 
 class CellBars:
@@ -78,7 +78,7 @@ class CellBars:
         """Replace a cell's bar by a line that stays."""
         task, _ = self._shown.pop(cell.folder)
         self._bars.remove_task(task)
-        took = duration(time.monotonic() - self._begun[cell.folder])
+        took = clock(time.monotonic() - self._begun[cell.folder])
         line = f"{cell.name}: done in {took}" if failure is None else str(failure)
         self._console.print(Text(line, style="" if failure is None else "red"))
         self._bars.advance(self._all)

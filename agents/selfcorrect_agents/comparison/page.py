@@ -14,6 +14,7 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
+from selfcorrect_agents.comparison.formats import count
 from selfcorrect_agents.comparison.sections import collapse, cost, figures, scaling, training
 from selfcorrect_agents.comparison.sections.data import (
     OUTCOMES,
@@ -21,7 +22,6 @@ from selfcorrect_agents.comparison.sections.data import (
     name_of,
 )
 from selfcorrect_agents.comparison.sections.episodes import as_json, episode_data, told
-from selfcorrect_agents.comparison.sections.formats import count
 from selfcorrect_agents.comparison.sections.pairs import pairs_section
 from selfcorrect_agents.comparison.sections.tables import note
 from selfcorrect_agents.comparison.sections.transitions import transitions_section

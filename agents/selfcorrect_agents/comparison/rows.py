@@ -9,15 +9,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
-from selfcorrect_agents.comparison.text import (
+from selfcorrect_agents.comparison.formats import (
     UNDEFINED,
+    clock,
     count,
     decimal,
-    duration,
-    name_of,
-    nats,
     p_value,
     percent,
+    tokens,
     with_interval,
 )
 
@@ -37,6 +36,9 @@ COLUMNS = {
     "edit_distance_ratio": "edit ratio",
 }
 """Shares, shown in percent, with what columns call them."""
+
+ORACLE_MARK = "†"
+"""Stands after the name of a method that is an oracle."""
 
 TRANSITIONS = ("c->c", "i->c", "c->i", "i->i", "unjudged")
 
@@ -62,7 +64,7 @@ def figure_rows(comparison: Comparison, decoding: str, names: Sequence[str]) -> 
 def kl_columns(comparison: Comparison, decoding: str) -> Rows:
     """Return the KL of both turns, without the methods' names: columns to put beside others."""
     figures = [method["figures"][decoding] for method in comparison["methods"]]
-    return [["KL t1", "KL t2"], *([nats(f["kl_t1"]), nats(f["kl_t2"])] for f in figures)]
+    return [["KL t1", "KL t2"], *([_nats(f["kl_t1"]), _nats(f["kl_t2"])] for f in figures)]
 
 
 def beside(rows: Rows, more: Rows) -> Rows:
@@ -76,7 +78,7 @@ def seed_rows(comparison: Comparison, decoding: str) -> Rows:
     for method in comparison["methods"]:
         figures = method["figures"][decoding]
         for i, seed in enumerate(comparison["seeds"]):
-            cells = [percent(figures[name]["seeds"][i], name == "delta") for name in COLUMNS]
+            cells = [percent(figures[name]["seeds"][i], signed=name == "delta") for name in COLUMNS]
             rows.append([name_of(method), str(seed), *cells])
     return rows
 
@@ -115,7 +117,7 @@ def cost_rows(comparison: Comparison) -> Rows:
     for method in comparison["methods"]:
         spent = method["spent"]
         cells = [count(spent[name]) for name in ("episodes", "tokens")]
-        cells += [duration(spent[name]) for name in ("training_seconds", "seconds")]
+        cells += [clock(spent[name]) for name in ("training_seconds", "seconds")]
         cells += [_tokens(method["tokens"][decoding]) for decoding in decodings]
         rows.append([name_of(method), *cells])
     return rows
@@ -133,7 +135,16 @@ def scaling_rows(comparison: Comparison) -> Rows:
     return rows
 
 
+def name_of(method: Mapping[str, Any]) -> str:
+    """Return a method's name, with a mark where it is an oracle."""
+    return f"{method['name']} {ORACLE_MARK}" if method["oracle"] else method["name"]
+
+
+def _nats(figure: Mapping[str, Any] | None) -> str:
+    return UNDEFINED if figure is None else decimal(figure["value"], 3)
+
+
 def _tokens(found: Mapping[str, Any] | None) -> str:
     if found is None:
         return UNDEFINED
-    return f"{decimal(found['episode'])} ({' + '.join(map(decimal, found['turns']))})"
+    return f"{tokens(found['episode'])} ({' + '.join(map(tokens, found['turns']))})"

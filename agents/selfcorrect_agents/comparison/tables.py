@@ -11,9 +11,11 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from selfcorrect_agents.comparison.formats import clock, count
 from selfcorrect_agents.comparison.rows import (
     COLUMNS,
     CURVES,
+    ORACLE_MARK,
     Comparison,
     Rows,
     beside,
@@ -25,7 +27,6 @@ from selfcorrect_agents.comparison.rows import (
     seed_rows,
     transition_rows,
 )
-from selfcorrect_agents.comparison.text import ORACLE_MARK, count, duration
 
 MAIN = ("accuracy_t1", "accuracy_t2", "delta")
 """Figures of the terminal's first table, which 120 columns hold."""
@@ -77,7 +78,7 @@ def notes(comparison: Comparison) -> list[str]:
 
 def _spent(comparison: Comparison) -> Rows:
     spent = [method["spent"] for method in comparison["methods"]]
-    cells = [[count(each["episodes"]), duration(each["seconds"])] for each in spent]
+    cells = [[count(each["episodes"]), clock(each["seconds"])] for each in spent]
     return [["episodes", "time"], *cells]
 
 

@@ -187,7 +187,7 @@ def test_the_files_say_what_the_figures_say(tmp_path: Path) -> None:
         for part in ("SCoRe", "base", "0123456789abcdef", "40", "1:02", "+57.5", "95% intervals"):
             assert part in text, part
     tables = [line for line in markdown.splitlines() if line.startswith("|")]
-    assert "| base | 0 | 50.0 | 25.0 | -25.0 |" in markdown
+    assert "| base | 0 | 50.0 | 25.0 | −25.0 |" in markdown
     assert all(line.endswith("|") for line in tables)
     assert "| base | 30.0 | 0.0 | 10.0 | 50.0 | 10.0 |" in markdown  # transitions
     assert "| SCoRe | 40 | 90 | 1:00 | 1:02 | 9.0 (3.0 + 6.0) |" in markdown  # cost
@@ -213,7 +213,7 @@ def test_the_terminals_tables_fit_120_columns() -> None:
     lines = capture.get().splitlines()
     rows = [line for line in lines if "control: 11 r2 for the bonus" in line]
     assert len(rows) == 4
-    assert all(line.count("[-100.0, -97.5]") >= 3 for line in rows), capture.get()
+    assert all(line.count("[−100.0, −97.5]") >= 3 for line in rows), capture.get()
 
 
 def test_scaling_stands_in_the_files(tmp_path: Path) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
+from selfcorrect_agents.comparison.formats import decimal, interval, percent
 from selfcorrect_agents.comparison.sections.data import Comparison, Method, decoding_title, number
-from selfcorrect_agents.comparison.sections.formats import decimal, interval, percent
 from selfcorrect_agents.comparison.sections.plots import Axis, Panel, Point, Series, panel
 from selfcorrect_agents.comparison.sections.tables import (
     grid,

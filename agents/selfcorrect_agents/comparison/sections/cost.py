@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
+from selfcorrect_agents.comparison.formats import count, duration, tokens
 from selfcorrect_agents.comparison.sections.data import Comparison, Method, decoding_title
-from selfcorrect_agents.comparison.sections.formats import count, duration, tokens
 from selfcorrect_agents.comparison.sections.tables import method_name, row, table
 from selfcorrect_agents.markup import Child, Markup, join, tag
 

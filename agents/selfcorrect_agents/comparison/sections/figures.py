@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from selfcorrect_agents.comparison.formats import UNDEFINED, interval, percent
 from selfcorrect_agents.comparison.sections.data import (
     Comparison,
     Figure,
     Method,
     decoding_title,
 )
-from selfcorrect_agents.comparison.sections.formats import UNDEFINED, interval, percent
 from selfcorrect_agents.comparison.sections.plots import Axis, at, line, nice_axis, picture, words
 from selfcorrect_agents.comparison.sections.tables import (
     details,

@@ -6,8 +6,8 @@ place of the matrix without a test stays empty.
 
 from __future__ import annotations
 
+from selfcorrect_agents.comparison.formats import count, interval, p_value, percent
 from selfcorrect_agents.comparison.sections.data import Comparison, Pair, decoding_title
-from selfcorrect_agents.comparison.sections.formats import count, interval, p_value, percent
 from selfcorrect_agents.comparison.sections.tables import details, missing, note, row, table
 from selfcorrect_agents.markup import Child, Markup, join, tag
 

@@ -6,8 +6,8 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from selfcorrect_agents.comparison.formats import interval, percent
 from selfcorrect_agents.comparison.sections.data import Comparison, Figure, Method, figure
-from selfcorrect_agents.comparison.sections.formats import interval, percent
 from selfcorrect_agents.comparison.sections.plots import Axis, Panel, Series, nice_axis, panel
 from selfcorrect_agents.comparison.sections.tables import (
     details,

@@ -6,8 +6,8 @@ import math
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 
+from selfcorrect_agents.comparison.formats import decimal, percent, short
 from selfcorrect_agents.comparison.sections.data import Comparison, Method, number
-from selfcorrect_agents.comparison.sections.formats import decimal, percent, short
 from selfcorrect_agents.comparison.sections.plots import (
     Axis,
     Panel,

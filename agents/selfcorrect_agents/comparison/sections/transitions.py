@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from urllib.parse import urlencode
 
+from selfcorrect_agents.comparison.formats import percent
 from selfcorrect_agents.comparison.sections.data import (
     OUTCOMES,
     Comparison,
     Method,
     decoding_title,
 )
-from selfcorrect_agents.comparison.sections.formats import percent
 from selfcorrect_agents.comparison.sections.plots import INNER, picture, stretched
 from selfcorrect_agents.comparison.sections.tables import (
     details,

@@ -1,6 +1,9 @@
-"""Numbers as people read them."""
+"""Numbers as people read them: on the page, in the terminal and in Markdown."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
 
 from selfcorrect_agents.comparison.sections.data import Figure
 
@@ -42,18 +45,23 @@ def interval(figure: Figure | None, *, signed: bool = False, shares: bool = True
     return f"[{percent(figure.low, signed=signed)}, {percent(figure.high, signed=signed)}]"
 
 
-def count(value: float | None) -> str:
-    """Return a whole number with separators, millions and more in short.
+def with_interval(figure: Mapping[str, Any], signed: bool = False) -> str:
+    """Return a share of comparison.json in percent, followed by its interval where it has one.
 
-    >>> count(17920), count(2_340_000), count(None)
-    ('17,920', '2.34 M', '–')
+    >>> with_interval({"value": -0.112, "low": -0.2, "high": -0.024}, signed=True)
+    '−11.2 [−20.0, −2.4]'
     """
-    if value is None:
-        return UNDEFINED
-    for size, unit in ((1e9, "G"), (1e6, "M")):
-        if abs(value) >= size:
-            return f"{value / size:.3g} {unit}"
-    return f"{value:,.0f}"
+    value, low, high = (percent(figure[key], signed=signed) for key in ("value", "low", "high"))
+    return value if figure["low"] is None else f"{value} [{low}, {high}]"
+
+
+def count(value: float | None) -> str:
+    """Return a whole number with separators.
+
+    >>> count(2_340_000), count(None)
+    ('2,340,000', '–')
+    """
+    return UNDEFINED if value is None else f"{value:,.0f}"
 
 
 def tokens(value: float | None) -> str:
@@ -91,6 +99,17 @@ def duration(seconds: float | None) -> str:
     if minutes < 60:
         return f"{minutes} min {rest} s"
     return f"{minutes // 60} h {minutes % 60} min"
+
+
+def clock(seconds: float) -> str:
+    """Return a time span where there is little room.
+
+    >>> clock(62.4), clock(8000)
+    ('1:02', '2:13:20')
+    """
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
 def p_value(p: float | None) -> str:
