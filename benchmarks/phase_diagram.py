@@ -2,13 +2,14 @@
 
 Every cell of the map is a kind of base model: the share of second replies that fix in its
 pre-training (`fix` of the tiny model), and the share of workings with a slip (`slips`). What it
-does fix is measured: some second replies that spoil are right by accident.
+does fix, its prior, is measured: a habit that is taught seldom is hardly learned, and a reply that
+spoils is right by accident now and then.
 Every method gets the same episodes in every cell, with the settings that `tune.py` chose on
 another base. A run counts as arrived when Acc@t2 is at least 90% of the ceiling: the share of the
 base's first replies whose working ends in the right digit.
 
     python benchmarks/phase_diagram.py --settings runs/tune/settings.json --out runs/phase
-    python benchmarks/phase_diagram.py --fixes 0.05 --slips 0 --seeds 0        # one cell
+    python benchmarks/phase_diagram.py --fixes 0.1 --slips 0 --seeds 0        # one cell
 
 Resumable: a finished run is a line of runs.jsonl. Writes cells.csv, phase-diagram.svg.
 """
@@ -96,13 +97,18 @@ def trial(
         learning = without_stage_one(learning)
     return Trial(
         method=AGENTS.get(label, label),
-        model=f"tiny:seed={seed},fix={fix:g},copy={1 - fix - options.spoils:g},slips={slips:g}",
+        model=base_model(fix, options.spoils, slips, seed),
         env="SelfCorrect-Arithmetic-v0",
         split="test",
         episodes=options.episodes,
         learning=learning,
         problems=options.problems,
     )
+
+
+def base_model(fix: float, spoils: float, slips: float, seed: int) -> str:
+    """Return the name of a cell's base model."""
+    return f"tiny:seed={seed},fix={fix:g},copy={1 - fix - spoils:g},slips={slips:g}"
 
 
 def without_stage_one(learning: dict[str, Any]) -> dict[str, Any]:

@@ -1,0 +1,149 @@
+"""What helps where the map says that nothing arrives, or that the ceiling is low?
+
+Two corners of `phase_diagram.py`'s map. *Rare*: no second reply of the pre-training fixes, so a fix
+is an accident, and reinforcement learning ends in copies. *Slips*: the base fixes often, but three
+workings in ten hold a slip, so that the ceiling is low. Each remedy changes one thing of a method
+with the settings that `tune.py` chose, and has the same budget of episodes.
+
+    python benchmarks/remedies.py --out runs/remedies
+    python benchmarks/remedies.py --corners slips --seeds 0
+
+Resumable: a finished run is a line of runs.jsonl. Prints Acc@t1/Acc@t2 (percent, T = 1) of every
+base, the share of first replies whose working ends right, and how many runs arrived, that is,
+reached 90% of the *base's* ceiling.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tyro
+from rich.console import Console
+from rich.table import Table
+
+sys.path.insert(0, str(Path(__file__).parent))
+from phase_diagram import ARRIVED, base_model, without_stage_one
+from trials import Trial, run_trials
+
+CORNERS = {"rare": (0.0, 0.0), "slips": (0.2, 0.3)}
+"""Name -> share of fixes taught, share of workings with a slip."""
+
+Remedy = tuple[str, dict[str, Any]]
+"""The label of a method's settings, and the fields that are changed."""
+
+REMEDIES: dict[str, dict[str, Remedy]] = {
+    "rare": {
+        "multi-turn RL": ("multiturn_rl", {}),
+        "… r2 alone": ("multiturn_rl", {"first_scale": 0.0}),
+        "SCoRe": ("score", {}),
+        "… without stage I": ("score", {"stage_one_steps": 0}),
+        "… β₁ = 0.5": ("score", {"beta_1": 0.5}),
+        "… at T = 1.5": ("score", {"temperature": 1.5}),
+        "… 2 problems × 32 samples": ("score", {"problems_per_step": 2, "samples": 32}),
+        "… dynamic sampling, 4 ×": ("score", {"oversample": 4}),
+        "Pair-SFT+": ("sft+", {}),
+    },
+    "slips": {
+        "multi-turn RL": ("multiturn_rl", {}),
+        "… γ = 0.5": ("multiturn_rl", {"gamma": 0.5}),
+        "… γ = 1": ("multiturn_rl", {"gamma": 1.0}),
+        "SCoRe": ("score", {}),
+        "… without stage I": ("score", {"stage_one_steps": 0}),
+        "… without stage I and shaping, γ = 1": (
+            "score",
+            {"stage_one_steps": 0, "alpha": 0.0, "gamma": 1.0},
+        ),
+        "Pair-SFT+": ("sft+", {}),
+    },
+}
+"""Corner -> name of a row -> what is trained."""
+
+AGENTS = {"sft+": "sft"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """How much is tried."""
+
+    corners: tuple[str, ...] = tuple(CORNERS)
+    """Which corners: rare, slips."""
+    settings: str = "benchmarks/settings/arithmetic.json"
+    """What `tune.py` chose."""
+    spoils: float = 0.04
+    """Share of second replies that spoil in the bases' pre-training."""
+    seeds: tuple[int, ...] = (0, 1)
+    """Base models and runs."""
+    episodes: int = 40_960
+    """Training budget of a run."""
+    problems: int = 1000
+    """Held-out problems that are measured."""
+    jobs: int = 2
+    """Processes at a time."""
+    out: str = "runs/remedies"
+    """The folder."""
+
+
+def main() -> None:
+    options = tyro.cli(Options, description=__doc__)
+    chosen = json.loads(Path(options.settings).read_text())["chosen"]
+    rows = {
+        (corner, name): [trial(options, chosen, corner, remedy, seed) for seed in options.seeds]
+        for corner in options.corners
+        for name, remedy in ({"base": ("base", {})} | REMEDIES[corner]).items()
+    }
+    trials = [one for row in rows.values() for one in row]
+    results = run_trials(trials, Path(options.out) / "runs.jsonl", jobs=options.jobs)
+    for corner in options.corners:
+        found = {
+            name: [results[one.key] for one in row]
+            for (c, name), row in rows.items()
+            if c == corner
+        }
+        Console(width=120).print(table(corner, options, found))
+
+
+def trial(
+    options: Options, chosen: dict[str, Any], corner: str, remedy: Remedy, seed: int
+) -> Trial:
+    label, changes = remedy
+    learning = {} if label == "base" else {**chosen[label], "seed": seed}
+    if changes.get("stage_one_steps") == 0:
+        learning = without_stage_one(learning)
+    fix, slips = CORNERS[corner]
+    return Trial(
+        method=AGENTS.get(label, label),
+        model=base_model(fix, options.spoils, slips, seed),
+        env="SelfCorrect-Arithmetic-v0",
+        split="test",
+        episodes=options.episodes,
+        learning=learning | changes,
+        problems=options.problems,
+    )
+
+
+def table(corner: str, options: Options, found: dict[str, list[dict[str, Any]]]) -> Table:
+    fix, slips = CORNERS[corner]
+    table = Table(title=f"{corner}: {fix:.0%} of fixes taught, {slips:.0%} of workings slip")
+    columns = [f"seed {seed}" for seed in options.seeds]
+    for column in ("", *columns, "working ends right", "same answer", "arrived"):
+        table.add_column(column, justify="left" if not column else "right")
+    ceilings = [result["ends_right"] for result in found["base"]]
+    for name, row in found.items():
+        arrived = sum(r["t2"] >= ARRIVED * c for r, c in zip(row, ceilings, strict=True))
+        table.add_row(
+            name,
+            *(f"{100 * r['t1']:.1f}/{100 * r['t2']:.1f}" for r in row),
+            f"{100 * np.mean([r['ends_right'] for r in row]):.1f}",
+            f"{100 * np.mean([r['unchanged'] for r in row]):.0f}",
+            f"{arrived}/{len(row)}",
+        )
+    return table
+
+
+if __name__ == "__main__":
+    main()
