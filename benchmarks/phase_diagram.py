@@ -217,32 +217,28 @@ def draw(path: Path, options: Options, rows: list[dict[str, Any]]) -> None:
             of = select(rows, name, fix, slips)
             share[i, j] = np.mean([r["t2"] / r["ceiling"] for r in of])
             colour = "white" if share[i, j] < 0.65 else "black"
-            axis.text(j, i, caption(of), ha="center", va="center", fontsize=8, color=colour)
+            text = caption(of, select(rows, "base", fix, slips))
+            axis.text(j, i, text, ha="center", va="center", fontsize=8, color=colour)
         image = axis.imshow(
             share, vmin=0.2, vmax=1.0, cmap="viridis", origin="lower", aspect="auto"
         )
         axis.set_title(name)
         axis.set_xticks(range(len(options.slips)), [f"{100 * s:g}%" for s in options.slips])
-        axis.set_yticks(range(len(options.fixes)), [label(rows, fix) for fix in options.fixes])
+        axis.set_yticks(range(len(options.fixes)), [f"{100 * fix:g}%" for fix in options.fixes])
         axis.set_xlabel("workings with a slip")
-    np.atleast_1d(axes)[0].set_ylabel("wrong first answers that the base fixes")
+    np.atleast_1d(axes)[0].set_ylabel("second replies that fix, as taught")
     if image is not None:
         figure.colorbar(image, ax=axes, label="Acc@t2 as a share of the ceiling", shrink=0.9)
     figure.savefig(path, metadata={"Date": None})
     print(f"Picture: {path}")
 
 
-def label(rows: list[dict[str, Any]], fix: float) -> str:
-    """What a row of the map is called: what was taught, and what was measured."""
-    prior = mean([r for r in rows if (r["method"], r["fix"]) == ("base", fix)], "prior")
-    return f"{100 * prior:.1f}%\n({100 * fix:g}% taught)"
-
-
-def caption(rows: list[dict[str, Any]]) -> str:
-    """What stands in a cell: runs arrived and when, or the failures."""
+def caption(rows: list[dict[str, Any]], base: list[dict[str, Any]]) -> str:
+    """What stands in a cell: the base's prior, runs arrived and when, or the failures."""
     won = [r for r in rows if r["arrived"]]
     when = [r["episodes_to_arrive"] for r in won if r["episodes_to_arrive"] != ""]
-    lines = [f"{100 * mean(rows, 't1'):.0f} → {100 * mean(rows, 't2'):.0f}"]
+    lines = [f"prior {100 * mean(base, 'prior'):.1f}%"]
+    lines.append(f"{100 * mean(rows, 't1'):.0f} → {100 * mean(rows, 't2'):.0f}")
     lines.append(f"{len(won)} of {len(rows)}")
     if when:
         lines.append(f"at {np.mean(when) / 1000:.0f}k")

@@ -100,6 +100,8 @@ class SupervisedConfig(SamplingConfig):
     steps."""
     check_every: int = 50
     """Optimiser steps between two looks at the held-out loss, ≥ 1."""
+    max_grad_norm: float = 1.0
+    """A fit's gradient is clipped to this norm, > 0."""
     restart: bool = False
     """Whether each iteration fits the base model anew (as ReST^EM does) or goes on."""
 
@@ -131,6 +133,7 @@ class SupervisedConfig(SamplingConfig):
             most_traces=self.most_traces,
             held_out=self.held_out,
             check_every=self.check_every,
+            max_grad_norm=self.max_grad_norm,
         )
 
 

@@ -244,6 +244,7 @@ def test_a_method_is_fitted_as_its_configuration_says() -> None:
         "most_traces": 5,
         "held_out": 0.25,
         "check_every": 9,
+        "max_grad_norm": 0.5,
     }
     assert SupervisedConfig(**asked).fitting == Fitting(**asked)
     assert SupervisedConfig().fitting == Fitting()
