@@ -285,7 +285,10 @@ def test_eval_missing_option_is_an_error(folder):
 def test_ctrl_c_keeps_what_was_finished_and_the_same_command_goes_on(folder):
     words = [SCRIPT, "eval", "my_agents:Slow", *ARITHMETIC, "--n", "40", "--batch-size", "1"]
     words += ["--out", "run"]
-    process = subprocess.Popen(words, cwd=folder, stdout=-1, stderr=-1, text=True)
+    process = subprocess.Popen(
+        words, cwd=folder, stdout=-1, stderr=-1, text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a job in the background
+    )  # fmt: skip
     episodes = folder / "run" / "episodes.jsonl"
     deadline = time.monotonic() + 60
     while not (episodes.exists() and episodes.stat().st_size) and time.monotonic() < deadline:
