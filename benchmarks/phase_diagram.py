@@ -157,7 +157,7 @@ def first_arrival(curve: list[list[float]], goal: float, window: int = 5) -> flo
 def failure(result: dict[str, Any], base: dict[str, Any]) -> str:
     """Name what a run that did not arrive does instead."""
     if result["i_to_c"] >= base["i_to_c"] + 0.05:
-        return "on its way"
+        return "part of the way"
     if result["unchanged"] >= min(0.95, base["unchanged"] + 0.1):
         return "copies"
     if result["t2"] < base["t2"] - 0.03:
