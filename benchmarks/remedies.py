@@ -54,10 +54,6 @@ REMEDIES: dict[str, dict[str, Remedy]] = {
         "… γ = 1": ("multiturn_rl", {"gamma": 1.0}),
         "SCoRe": ("score", {}),
         "… without stage I": ("score", {"stage_one_steps": 0}),
-        "… without stage I and shaping, γ = 1": (
-            "score",
-            {"stage_one_steps": 0, "alpha": 0.0, "gamma": 1.0},
-        ),
         "Pair-SFT+": ("sft+", {}),
     },
 }
