@@ -49,17 +49,14 @@ AGENTS = {"star+": "star", "sft+": "sft"}
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options:
-    """The map's size."""
+class CellOptions:
+    """What every run in a cell of the map has."""
 
     settings: str = "benchmarks/settings/arithmetic.json"
     """What `tune.py` chose."""
-    fixes: tuple[float, ...] = (0.0, 0.1, 0.2)
-    """Shares of second replies that fix in the base's pre-training."""
     spoils: float = 0.04
-    """Share of them that spoil, everywhere; about a ninth of these is right by accident."""
-    slips: tuple[float, ...] = (0.0, 0.15, 0.3)
-    """Shares of its workings that hold a slip."""
+    """Share of second replies that spoil in the bases' pre-training, everywhere; about a ninth of
+    these is right by accident."""
     seeds: tuple[int, ...] = (0, 1)
     """Base models and runs of each cell."""
     episodes: int = 40_960
@@ -68,6 +65,16 @@ class Options:
     """Held-out problems that are measured."""
     jobs: int = 2
     """Processes at a time."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options(CellOptions):
+    """The map's size."""
+
+    fixes: tuple[float, ...] = (0.0, 0.1, 0.2)
+    """Shares of second replies that fix in the base's pre-training."""
+    slips: tuple[float, ...] = (0.0, 0.15, 0.3)
+    """Shares of its workings that hold a slip."""
     out: str = "runs/phase"
     """The folder."""
 
@@ -95,6 +102,18 @@ def trial(
     learning = {} if label == "base" else {**chosen[label], "seed": seed}
     if name.endswith("w/o stage I"):
         learning = without_stage_one(learning)
+    return in_cell(options, label, learning, (fix, slips), seed)
+
+
+def in_cell(
+    options: CellOptions,
+    label: str,
+    learning: dict[str, Any],
+    cell: tuple[float, float],
+    seed: int,
+) -> Trial:
+    """Return a run of a method on a base of a cell: shares of fixes taught and of slips."""
+    fix, slips = cell
     return Trial(
         method=AGENTS.get(label, label),
         model=base_model(fix, options.spoils, slips, seed),

@@ -27,7 +27,7 @@ from rich.console import Console
 from rich.table import Table
 
 sys.path.insert(0, str(Path(__file__).parent))
-from phase_diagram import ARRIVED, base_model, without_stage_one
+from phase_diagram import ARRIVED, CellOptions, in_cell, without_stage_one
 from trials import Trial, run_trials
 
 CORNERS = {"rare": (0.0, 0.0), "slips": (0.2, 0.3)}
@@ -59,27 +59,13 @@ REMEDIES: dict[str, dict[str, Remedy]] = {
 }
 """Corner -> name of a row -> what is trained."""
 
-AGENTS = {"sft+": "sft"}
-
 
 @dataclass(frozen=True, kw_only=True)
-class Options:
+class Options(CellOptions):
     """How much is tried."""
 
     corners: tuple[str, ...] = tuple(CORNERS)
     """Which corners: rare, slips."""
-    settings: str = "benchmarks/settings/arithmetic.json"
-    """What `tune.py` chose."""
-    spoils: float = 0.04
-    """Share of second replies that spoil in the bases' pre-training."""
-    seeds: tuple[int, ...] = (0, 1)
-    """Base models and runs."""
-    episodes: int = 40_960
-    """Training budget of a run."""
-    problems: int = 1000
-    """Held-out problems that are measured."""
-    jobs: int = 2
-    """Processes at a time."""
     out: str = "runs/remedies"
     """The folder."""
 
@@ -110,16 +96,7 @@ def trial(
     learning = {} if label == "base" else {**chosen[label], "seed": seed}
     if changes.get("stage_one_steps") == 0:
         learning = without_stage_one(learning)
-    fix, slips = CORNERS[corner]
-    return Trial(
-        method=AGENTS.get(label, label),
-        model=base_model(fix, options.spoils, slips, seed),
-        env="SelfCorrect-Arithmetic-v0",
-        split="test",
-        episodes=options.episodes,
-        learning=learning | changes,
-        problems=options.problems,
-    )
+    return in_cell(options, label, learning | changes, CORNERS[corner], seed)
 
 
 def table(corner: str, options: Options, found: dict[str, list[dict[str, Any]]]) -> Table:
