@@ -18,8 +18,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from selfcorrect_env.datasets import humaneval
-from selfcorrect_env.problems import ProblemSet
+from selfcorrect_env.problems import ProblemSet, humaneval
 from selfcorrect_env.verifiers.code import CodeVerifier
 
 

@@ -3,7 +3,7 @@
 For 2, 3 and 5 seeds, pairs of methods are simulated whose true difference varies from seed to
 seed around 0. Of the pairs, at most 5% should be called different at p < 0.05:
 
-- ours: `selfcorrect_agents.comparison.statistics`
+- ours: `selfcorrect_agents.comparison.results.statistics`
 - resampled: the percentile bootstrap over seeds and problems
 - pooled: McNemar's exact test over all (seed, problem) pairs
 
@@ -16,8 +16,8 @@ import argparse
 
 import numpy as np
 
-from selfcorrect_agents.comparison.statistics import pairs, resample
-from selfcorrect_env.intervals import Array, mcnemar
+from selfcorrect_agents.comparison.results.statistics import pairs, resample
+from selfcorrect_env.evaluation.intervals import Array, mcnemar
 
 SEEDS, SPREADS = (2, 3, 5), (0.0, 0.03, 0.1)
 BATCH = 100

@@ -133,7 +133,7 @@ def base_model(fix: float, spoils: float, slips: float, seed: int) -> str:
 def without_stage_one(learning: dict[str, Any]) -> dict[str, Any]:
     from dataclasses import asdict
 
-    from selfcorrect_agents.score import SCoReConfig
+    from selfcorrect_agents.methods.score import SCoReConfig
 
     return asdict(SCoReConfig(**learning).without_stage_one())
 

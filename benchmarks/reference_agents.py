@@ -17,22 +17,22 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from selfcorrect_agents.base import Base
-from selfcorrect_agents.models import load_policy
-from selfcorrect_agents.policy import Policy
-from selfcorrect_agents.reference.again import Copy, Resample
-from selfcorrect_agents.reference.expected import (
+from selfcorrect_agents.lm.loading import load_policy
+from selfcorrect_agents.lm.policy import Policy
+from selfcorrect_agents.methods.base import Base
+from selfcorrect_agents.methods.reference.always_flip import AlwaysFlip
+from selfcorrect_agents.methods.reference.copy_resample import Copy, Resample
+from selfcorrect_agents.methods.reference.expected import (
     KNOWN,
     Chances,
     Line,
     compare,
     digit_probabilities,
 )
-from selfcorrect_agents.reference.flip import AlwaysFlip
-from selfcorrect_agents.reference.gated import OracleGated
-from selfcorrect_agents.reference.gold import Gold
-from selfcorrect_agents.reference.majority import Majority
-from selfcorrect_agents.reference.null import Null
+from selfcorrect_agents.methods.reference.gold import Gold
+from selfcorrect_agents.methods.reference.majority import Majority
+from selfcorrect_agents.methods.reference.null import Null
+from selfcorrect_agents.methods.reference.oracle_gated import OracleGated
 from selfcorrect_env import Agent, Report, SelfCorrectEnv, Transition, evaluate
 
 FARTHEST = 4.5

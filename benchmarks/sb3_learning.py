@@ -16,9 +16,9 @@ from collections.abc import Sequence
 
 import torch
 
-from selfcorrect_agents.agent import LanguageModelAgent
-from selfcorrect_agents.models import load_policy
-from selfcorrect_agents.sb3 import SB3A2C, SB3PPO
+from selfcorrect_agents.lm.agent import LanguageModelAgent
+from selfcorrect_agents.lm.loading import load_policy
+from selfcorrect_agents.methods.sb3 import SB3A2C, SB3PPO
 from selfcorrect_env import Report, SelfCorrectEnv, evaluate
 
 METHODS: dict[str, type[SB3PPO] | type[SB3A2C] | None] = {

@@ -96,7 +96,7 @@ def read_results(path: Path) -> dict[str, dict[str, Any]]:
 
 def prepare_base(model: str) -> None:
     """Pre-train a base model where the cache lacks it."""
-    from selfcorrect_agents.models import load_policy
+    from selfcorrect_agents.lm.loading import load_policy
 
     load_policy(model)
 
@@ -107,9 +107,9 @@ def run_trial(trial: Trial) -> dict[str, Any]:
     import torch
     import transformers
 
-    from selfcorrect_agents.agent import LanguageModelAgent
-    from selfcorrect_agents.methods import find_method
-    from selfcorrect_agents.models import load_policy
+    from selfcorrect_agents.lm.agent import LanguageModelAgent
+    from selfcorrect_agents.lm.loading import load_policy
+    from selfcorrect_agents.training.method_lookup import find_method
     from selfcorrect_env import evaluate
 
     torch.set_num_threads(1)

@@ -27,7 +27,7 @@ from rich.table import Table
 sys.path.insert(0, str(Path(__file__).parent))
 from trials import Trial, run_trials
 
-from selfcorrect_agents.methods import find_method
+from selfcorrect_agents.training.method_lookup import find_method
 
 RATES = [3e-4, 5e-4, 1e-3]
 FIT_RATES = [1e-4, 3e-4, 1e-3]

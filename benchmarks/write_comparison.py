@@ -16,7 +16,7 @@ from typing import Any
 
 import tyro
 
-from selfcorrect_agents.score import SCoReConfig
+from selfcorrect_agents.methods.score import SCoReConfig
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -18,11 +18,11 @@ from selfcorrect_env.errors import (
     UnknownNameError,
     VerifierError,
 )
-from selfcorrect_env.problems import ProblemSet
+from selfcorrect_env.evaluation.evaluator import as_agent, evaluate, play
+from selfcorrect_env.evaluation.report import Report, compare
+from selfcorrect_env.problems.problem_set import ProblemSet
 from selfcorrect_env.prompts import Prompts
 from selfcorrect_env.registration import register_envs
-from selfcorrect_env.report import Report, compare
-from selfcorrect_env.rollout import as_agent, evaluate, play
 from selfcorrect_env.token_level import AttemptEpisodes, TokenCodec, TokenLevel
 from selfcorrect_env.types import (
     Agent,

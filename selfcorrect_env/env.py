@@ -7,7 +7,7 @@ from typing import Any
 import gymnasium as gym
 
 from selfcorrect_env.errors import EpisodeError, UnknownNameError
-from selfcorrect_env.problems import ProblemSet
+from selfcorrect_env.problems.problem_set import ProblemSet
 from selfcorrect_env.prompts import Prompts
 from selfcorrect_env.session import Problems, Session, Setup, require_reply
 from selfcorrect_env.spaces import ConversationSpace, ReplySpace

@@ -215,7 +215,7 @@ PROMPTS: dict[str, Prompts] = {
 paper's in all prompts for mathematics and for code. The paper gives no zero-shot text for code, and
 the worked examples of ``"math-few-shot"`` and ``"code-few-shot"`` are our own. The paper's
 three-shot prompt for MBPP holds tasks of MBPP, so it is read from the data:
-`selfcorrect_env.datasets.mbpp.three_shot`.
+`selfcorrect_env.problems.mbpp.three_shot`.
 """
 
 

@@ -16,8 +16,8 @@ ENVIRONMENTS: dict[str, str] = {
     "SelfCorrect-MBPP-R-v0": "mbpp-r",
     "SelfCorrect-ReasoningGym-v0": "reasoning-gym",
 }
-"""Each id with the name of its problem set (`selfcorrect_env.datasets.SOURCES`), whose verifier
-and prompts it uses. Another set that fits can be chosen: ``gym.make(id, problems=…)``."""
+"""Each id with the name of its problem set (`selfcorrect_env.problems.sources.SOURCES`), whose
+verifier and prompts it uses. Another set that fits can be chosen: ``gym.make(id, problems=…)``."""
 
 
 ATTEMPTS = {"SelfCorrect-MBPP-R-v0": 1}

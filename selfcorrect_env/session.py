@@ -10,11 +10,11 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from selfcorrect_env.datasets import load_problems, source
 from selfcorrect_env.errors import ProblemSetError
-from selfcorrect_env.problems import ProblemSet
+from selfcorrect_env.problems.problem_set import ProblemSet
+from selfcorrect_env.problems.row_files import SUFFIXES
+from selfcorrect_env.problems.sources import load_problems, source
 from selfcorrect_env.prompts import Prompts, get_prompts
-from selfcorrect_env.rows import SUFFIXES
 from selfcorrect_env.types import (
     Attempt,
     Conversation,

@@ -16,8 +16,8 @@ import threading
 from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar
 
-from selfcorrect_env.asking import agent_name, as_agent
 from selfcorrect_env.errors import ContractError
+from selfcorrect_env.evaluation.agents import agent_name, as_agent
 from selfcorrect_env.types import (
     Agent,
     Conversation,

@@ -222,7 +222,7 @@ class Agent(Protocol):
     """Anything that answers conversations: a model, a client of a server, a rule, a person.
 
     A plain function ``(conversation) -> str`` does as well (see
-    `selfcorrect_env.rollout.as_agent`).
+    `selfcorrect_env.evaluation.evaluator.as_agent`).
     """
 
     def act(self, conversations: Sequence[Conversation]) -> Sequence[str]:

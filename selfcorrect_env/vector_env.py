@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from selfcorrect_env.env import SelfCorrectEnv
 from selfcorrect_env.errors import EpisodeError, UnknownNameError
-from selfcorrect_env.problems import ProblemSet
+from selfcorrect_env.problems.problem_set import ProblemSet
 from selfcorrect_env.prompts import Prompts
 from selfcorrect_env.session import Problems, Session, Setup, require_reply
 from selfcorrect_env.spaces import ConversationSpace, ReplySpace, object_array

@@ -66,5 +66,5 @@ def missing_for_strong() -> list[str]:
 
 def bare_command(module: str, options: dict[str, Any]) -> list[str]:
     """Return the command that runs a module of this package with the standard library alone."""
-    entry = Path(__file__).with_name("bare.py")
+    entry = Path(__file__).with_name("bare_interpreter.py")
     return [sys.executable, "-I", "-S", "-B", str(entry), module, json.dumps(options)]

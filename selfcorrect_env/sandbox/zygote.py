@@ -1,6 +1,6 @@
 """A warm process from which each program's process is forked.
 
-Started by `selfcorrect_env.sandbox.pool` through ``bare.py``. It takes one job at a time over its
+Started by `sandbox.pool` through ``bare_interpreter.py``. It takes one job at a time over its
 socket: how many seconds it may take, and two descriptors, which it does not read. The program is
 read by the forked child alone, so the next child inherits no trace of it. Tests never come here.
 """

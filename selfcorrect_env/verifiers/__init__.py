@@ -12,7 +12,7 @@ from importlib import import_module
 from importlib.metadata import entry_points
 
 from selfcorrect_env.errors import UnknownNameError, VerifierError
-from selfcorrect_env.places import at_place
+from selfcorrect_env.plugins import at_place
 from selfcorrect_env.types import ScoreFunction, Verifier
 from selfcorrect_env.verifiers.base import FunctionVerifier, as_verifier, judge
 
@@ -42,7 +42,7 @@ class Named:
 
 VERIFIERS: dict[str, Named] = {
     "math": Named(
-        "selfcorrect_env.verifiers.math:MathVerifier",
+        "selfcorrect_env.verifiers.math.verifier:MathVerifier",
         "Mathematical equality of the final answer (LaTeX, numbers, sets, intervals …)",
     ),
     "exact": Named(

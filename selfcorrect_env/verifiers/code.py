@@ -26,7 +26,7 @@ class CodeVerifier:
     it. A reply that continues the problem's stub (HumanEval) is put after it.
 
     The problem's metadata hold ``tests``, ``names``, ``setup`` and ``stub``
-    (`selfcorrect_env.datasets.code_rows.code_problem`). The tests run in a process of their own,
+    (`selfcorrect_env.problems.code_rows.code_problem`). The tests run in a process of their own,
     which sees the program's answers as plain data: see `selfcorrect_env.sandbox`.
 
     Verdicts: ``correct``, if every test ran to its end; ``wrong``, with what failed in the

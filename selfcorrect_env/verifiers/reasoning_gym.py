@@ -7,8 +7,8 @@ from typing import Any
 
 from selfcorrect_env.types import Problem, Reason, Verdict
 from selfcorrect_env.verifiers.base import failed
-from selfcorrect_env.verifiers.extraction import final_answer
-from selfcorrect_env.verifiers.pool import Outcome, Status, WorkerPool
+from selfcorrect_env.verifiers.math.extraction import final_answer
+from selfcorrect_env.verifiers.workers.pool import Outcome, Status, WorkerPool
 
 OPENING, CLOSING = "<answer>", "</answer>"
 
@@ -17,7 +17,7 @@ class ReasoningGymVerifier:
     """Gives a reply's answer to the task's scorer, in a worker process with a deadline.
 
     The answer is what stands in the last ``<answer>…</answer>``; else a boxed or a stated one
-    (`selfcorrect_env.verifiers.extraction`); else the whole reply. Many scorers pay part of the
+    (`verifiers.math.extraction`); else the whole reply. Many scorers pay part of the
     marks for an answer that merely contains the right one, so anything below 1 is wrong here; the
     detail says what it got.
 

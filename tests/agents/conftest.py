@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from selfcorrect_agents.policy import Policy
-from selfcorrect_agents.tiny import TinyConfig, build_model, build_tokenizer
+from selfcorrect_agents.lm.policy import Policy
+from selfcorrect_agents.lm.tiny import TinyConfig, build_model, build_tokenizer
 from selfcorrect_env import SelfCorrectEnv
 
 torch.set_num_threads(1)

@@ -5,9 +5,9 @@ import time
 
 import pytest
 
-from selfcorrect_env.datasets import load_problems
 from selfcorrect_env.errors import ContractError
 from selfcorrect_env.problems import ProblemSet
+from selfcorrect_env.problems.sources import load_problems
 from selfcorrect_env.testing import check_agent, check_problem_set, check_verifier
 from selfcorrect_env.types import Problem, Reason, Verdict
 from selfcorrect_env.verifiers.base import verify_each

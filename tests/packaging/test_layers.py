@@ -8,30 +8,26 @@ from pathlib import Path
 
 import pytest
 
+ENV = "The environment's imports point down only"
+LEARNING = "The agents' imports point down only"
+METHODS = "Methods never import each other"
+AGENTS = "agents/selfcorrect_agents"
 PLANTS = [
-    ("selfcorrect_env/metrics.py", "import torch", "knows neither torch nor the agents"),
-    ("selfcorrect_env/env.py", "import selfcorrect_agents", "knows neither torch nor the agents"),
-    ("selfcorrect_env/types.py", "import selfcorrect_env.env", "point down only"),
-    ("selfcorrect_env/metrics.py", "import selfcorrect_env.rollout", "point down only"),
+    ("selfcorrect_env/evaluation/metrics.py", "import torch", "neither torch nor the agents"),
+    ("selfcorrect_env/env.py", "import selfcorrect_agents", "neither torch nor the agents"),
+    ("selfcorrect_env/types.py", "import selfcorrect_env.env", ENV),
+    ("selfcorrect_env/env.py", "import selfcorrect_env.evaluation.metrics", ENV),
+    ("selfcorrect_env/verifiers/base.py", "import selfcorrect_env.problems", ENV),
+    ("selfcorrect_env/a_new_module.py", "", ENV),
+    (f"{AGENTS}/methods/score/score.py", "import selfcorrect_agents.methods.multiturn_rl", METHODS),
+    (f"{AGENTS}/methods/reference/null.py", "import selfcorrect_agents.methods.base", METHODS),
+    (f"{AGENTS}/lm/conversations.py", "import selfcorrect_agents.methods.prompting", LEARNING),
+    (f"{AGENTS}/rl/objectives.py", "import selfcorrect_agents.training.trainer", LEARNING),
+    (f"{AGENTS}/a_new_module.py", "", LEARNING),
     (
-        "agents/selfcorrect_agents/score/score.py",
-        "import selfcorrect_agents.multiturn_rl",
-        "never import each other",
-    ),
-    (
-        "agents/selfcorrect_agents/reference/null.py",
-        "import selfcorrect_agents.base",
-        "never import each other",
-    ),
-    (
-        "agents/selfcorrect_agents/conversations.py",
-        "import selfcorrect_agents.prompting",
-        "shared ground knows no method",
-    ),
-    (
-        "agents/selfcorrect_agents/objectives.py",
-        "import selfcorrect_agents.score",
-        "shared ground knows no method",
+        f"{AGENTS}/comparison/plan/cells.py",
+        "import selfcorrect_agents.comparison.report.page",
+        "A comparison's imports point down only",
     ),
 ]
 

@@ -44,7 +44,7 @@ def heavy_after(code: str, tmp_path: Path) -> list[str]:
             "import gymnasium\ngymnasium.make('selfcorrect_env:SelfCorrect-Arithmetic-v0').reset()",
             id="make and reset the default environment",
         ),
-        pytest.param("from selfcorrect_env.cli import main\nmain(['--help'])", id="help"),
+        pytest.param("from selfcorrect_env.cli.main import main\nmain(['--help'])", id="help"),
     ],
 )
 def test_light_work_loads_nothing_heavy(code: str, tmp_path: Path) -> None:

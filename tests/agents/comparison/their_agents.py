@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 
-from selfcorrect_agents.policy import Policy
+from selfcorrect_agents.lm.policy import Policy
 from selfcorrect_env import Conversation
 
 

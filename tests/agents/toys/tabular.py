@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from selfcorrect_agents.rollout import Rollout
+from selfcorrect_agents.rl.rollout import Rollout
 
 END, START, ASK = 0, 3, 4
 TOKENS = 3

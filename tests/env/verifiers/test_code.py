@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from selfcorrect_env import Problem, Reason, SelfCorrectEnv, evaluate
-from selfcorrect_env.datasets import humaneval, mbpp
+from selfcorrect_env.problems import humaneval, mbpp
 from selfcorrect_env.sandbox import missing_for_strong
 from selfcorrect_env.testing import HOSTILE_REPLIES, check_verifier
 from selfcorrect_env.verifiers.code import CodeVerifier, program_of

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from selfcorrect_env import Problem, Reason
-from selfcorrect_env.datasets.toycode import as_problem, load
+from selfcorrect_env.problems.generated.toycode import as_problem, load
 from selfcorrect_env.testing import check_problem_set, check_verifier
 from selfcorrect_env.verifiers.toycode import Statement, ToyCodeVerifier, read_statement, run
 

@@ -1,0 +1,40 @@
+"""The environments of a comparison, made of its configuration."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gymnasium as gym
+
+from selfcorrect_agents.comparison.plan.config import EnvConfig
+from selfcorrect_agents.comparison.plan.toml_fields import ComparisonError
+from selfcorrect_env import SelfCorrectEnv
+
+
+def make_env(config: EnvConfig) -> gym.Env[Any, Any]:
+    """Return ``gym.make(config.id, **config.options)``.
+
+    Raises:
+        ComparisonError: there is no such environment, or it does not take an option.
+    """
+    try:
+        return gym.make(config.id, **config.options)
+    except (gym.error.Error, ImportError, OSError, TypeError, ValueError) as error:
+        raise ComparisonError(
+            f"Cannot make {config.id!r} with {dict(config.options)}: {error}"
+        ) from error
+
+
+def make_training_env(config: EnvConfig) -> SelfCorrectEnv:
+    """Return the environment that methods learn in.
+
+    Raises:
+        ComparisonError: it can't be made, or is no `SelfCorrectEnv`.
+    """
+    env = make_env(config).unwrapped
+    if not isinstance(env, SelfCorrectEnv):
+        raise ComparisonError(
+            f"{config.id!r} is a {type(env).__name__}, which has no attempts to train on; "
+            "see selfcorrect list."
+        )
+    return env

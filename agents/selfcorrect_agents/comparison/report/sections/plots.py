@@ -1,0 +1,231 @@
+"""Pictures as inline SVG that is as wide as its place.
+
+Horizontal places are percentages, so text and marks keep their size at any width; only lines
+and areas lie in an inner picture that is stretched, with strokes that are not.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from selfcorrect_agents.comparison.report.markup import Attribute, Markup, join, tag
+
+INNER = 1000
+"""Width of the inner, stretched picture in its own units."""
+
+Point = tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Axis:
+    """A range of values and the ticks within it."""
+
+    low: float
+    high: float
+    ticks: tuple[float, ...]
+    label: Callable[[float], str]
+    """Tick -> its text."""
+
+    def place(self, value: float) -> float:
+        """Return where a value lies: 0 at the low end, 1 at the high end, never outside."""
+        span = (self.high - self.low) or 1.0
+        return min(max((value - self.low) / span, 0.0), 1.0)
+
+
+def nice_axis(low: float, high: float, label: Callable[[float], str], *, most: int = 6) -> Axis:
+    """Return an axis that covers ``low`` to ``high`` with at most ``most`` steps of a round size.
+
+    >>> nice_axis(0.34, 0.99, str).ticks
+    (0.2, 0.4, 0.6, 0.8, 1.0)
+    """
+    span = (high - low) or abs(high) or 1.0
+    power = 10.0 ** math.floor(math.log10(span / most))
+    for step in (power, 2 * power, 5 * power, 10 * power, 20 * power):
+        first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
+        if last - first <= most:
+            break
+    last = max(last, first + 1)
+    ticks = tuple(round(i * step, 12) for i in range(first, last + 1))
+    return Axis(ticks[0], ticks[-1], ticks, label)
+
+
+def picture(height: int, label: str, *content: Markup | None) -> Markup:
+    """Return a picture as wide as its place and ``height`` pixels high; ``label`` describes it."""
+    return tag("svg", *content, class_="plot", height=height, role="img", aria_label=label)
+
+
+def stretched(height: int, content: Iterable[Markup]) -> Markup:
+    """Return the inner picture: `INNER` units wide whatever its width, ``height`` pixels high."""
+    return tag(
+        "svg",
+        join(content),
+        width="100%",
+        height=height,
+        viewBox=f"0 0 {INNER} {height}",
+        preserveAspectRatio="none",
+        aria_hidden="true",
+    )
+
+
+def at(share: float) -> str:
+    """Return a horizontal place in percent."""
+    return f"{100 * share:.2f}%"
+
+
+def line(x1: str, y1: float, x2: str, y2: float, class_: str) -> Markup:
+    """Return a straight line."""
+    return tag("line", x1=x1, y1=y1, x2=x2, y2=y2, class_=class_)
+
+
+def words(x: str, y: float, content: str, **attributes: Attribute) -> Markup:
+    """Return a text."""
+    return tag("text", content, x=x, y=y, **attributes)
+
+
+# -- small multiples of lines -------------------------------------------------------------------
+@dataclass(frozen=True, slots=True)
+class Series:
+    """A line of a panel."""
+
+    label: str
+    """What the readout calls it."""
+    style: str
+    """A class of the style sheet: ``first``, ``second``, ``plain`` …"""
+    points: Sequence[Point]
+    faint: Sequence[Sequence[Point]] = ()
+    """Lines behind it: one for each seed."""
+    band: Sequence[tuple[float, float, float]] = ()
+    """(x, low, high) of the interval around it."""
+    bars: bool = False
+    """Whether it is drawn as bars, one around each point."""
+    write: Callable[[float], str] = str
+    """A value as the readout shows it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """One of several pictures with the same axes."""
+
+    title: Markup
+    name: str
+    """The title as plain text, for the description."""
+    series: Sequence[Series]
+    said: str | None = None
+    """What the readout says at first; None takes each series' last value."""
+
+
+def panel(
+    content: Panel, x: Axis, y: Axis, across: Callable[[float], str], *, height: int = 132
+) -> Markup:
+    """Return a panel: title, readout, picture.
+
+    The readout shows the values where the pointer or the arrow keys are.
+
+    Args:
+        content: title and series.
+        x: the axis across.
+        y: the axis upward.
+        across: a place on the x axis as the readout shows it.
+        height: of the picture in pixels.
+    """
+
+    def up(value: float) -> float:
+        return height * (1 - y.place(value))
+
+    parts = [_grid(x, y, height, up)]
+    parts += [_inner(content.series, x, y, up, height)]
+    for series in content.series:
+        if not series.bars and len(series.points) <= 12:
+            parts += [
+                tag("circle", cx=at(x.place(a)), cy=round(up(b), 1), r=3, class_=series.style)
+                for a, b in series.points
+            ]
+    said = content.said
+    if said is None:
+        drawn = (each for each in content.series if each.points)
+        said = " · ".join(f"{each.label} {each.write(each.points[-1][1])}" for each in drawn)
+    return tag(
+        "figure",
+        tag("figcaption", content.title, tag("output", said, class_="readout", data_end=said)),
+        picture(height, f"{content.name}: {said}", *parts),
+        class_="panel",
+        tabindex=0,
+        role="group",
+        aria_label=f"{content.name}; arrow keys read the values",
+        data_points=_data(content.series, x, up, across),
+    )
+
+
+def _grid(x: Axis, y: Axis, height: int, up: Callable[[float], float]) -> Markup:
+    parts = []
+    for tick in y.ticks:
+        parts.append(line("0", round(up(tick), 1), "100%", round(up(tick), 1), "grid"))
+        parts.append(words("0", round(up(tick), 1) + 4, y.label(tick), dx=-6, text_anchor="end"))
+    for tick in x.ticks:
+        place = x.place(tick)
+        anchor = "start" if place < 0.02 else "end" if place > 0.98 else "middle"
+        parts.append(words(at(place), height + 15, x.label(tick), text_anchor=anchor))
+    return join(parts)
+
+
+def _inner(
+    series: Sequence[Series], x: Axis, y: Axis, up: Callable[[float], float], height: int
+) -> Markup:
+    def path(points: Iterable[Point]) -> str:
+        return " ".join(f"{INNER * x.place(a):.1f},{up(b):.1f}" for a, b in points)
+
+    parts: list[Markup] = []
+    for each in series:
+        if each.band:
+            there = [(a, high) for a, _, high in each.band]
+            back = [(a, low) for a, low, _ in reversed(each.band)]
+            shape = path([*there, *back])
+            parts.append(tag("polygon", points=shape, class_=f"band {each.style}"))
+        parts += [
+            tag("polyline", points=path(seed), class_=f"faint {each.style}") for seed in each.faint
+        ]
+    for each in series:
+        if each.bars:
+            parts += _bars(each, x, up, height)
+        else:
+            parts.append(tag("polyline", points=path(each.points), class_=f"line {each.style}"))
+    return stretched(height, parts)
+
+
+def _bars(series: Series, x: Axis, up: Callable[[float], float], height: int) -> Iterable[Markup]:
+    places = [x.place(a) for a, _ in series.points]
+    width = INNER * (places[1] - places[0] if len(places) > 1 else 1.0)
+    for a, b in series.points:
+        top = min(up(b), height - 1) if b > 0 else height
+        yield tag(
+            "rect",
+            x=round(INNER * x.place(a) - 0.42 * width, 1),
+            y=round(top, 1),
+            width=round(0.84 * width, 1),
+            height=round(height - top, 1),
+            class_=f"bar {series.style}",
+        )
+
+
+def _data(
+    series: Sequence[Series],
+    x: Axis,
+    up: Callable[[float], float],
+    across: Callable[[float], str],
+) -> str:
+    lines = [
+        {
+            "label": each.label,
+            "style": each.style,
+            "at": [across(a) for a, _ in each.points],
+            "left": [round(x.place(a), 4) for a, _ in each.points],
+            "top": [round(up(b), 1) for _, b in each.points],
+            "says": [each.write(b) for _, b in each.points],
+        }
+        for each in series
+        if each.points
+    ]
+    return json.dumps(lines, separators=(",", ":"))

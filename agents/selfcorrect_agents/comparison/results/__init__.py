@@ -1,0 +1,1 @@
+"""The results of a comparison: metrics of cells, statistics, the typed comparison."""

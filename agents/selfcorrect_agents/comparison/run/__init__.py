@@ -1,0 +1,1 @@
+"""Running the cells of a comparison, each in a process of its own."""

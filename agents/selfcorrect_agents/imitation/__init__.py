@@ -1,0 +1,1 @@
+"""Supervised fine-tuning on traces: which traces, and the fit."""

@@ -1,0 +1,121 @@
+"""`LanguageModelAgent`: a causal language model that plays; the base of every trained agent."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, ClassVar
+
+import torch
+from typing_extensions import Self
+
+from selfcorrect_agents.lm.conversations import added
+from selfcorrect_agents.lm.loading import load_policy
+from selfcorrect_agents.lm.policy import Context, Policy
+from selfcorrect_env import Conversation, Reply
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlayConfig:
+    """Which model plays, and how it samples."""
+
+    model: str = "tiny"
+    """A folder, a Hugging Face id, a .gguf file, or "tiny[:seed=0,hidden_size=64,…]"."""
+    max_new_tokens: int = 512
+    """Token cap of one reply, the same in every turn (another cap at turn 2 would fake a Δ)."""
+    temperature: float = 0.0
+    """0 takes the most likely token (the paper's tables); 1 samples from the model."""
+    seed: int = 0
+    """Of sampling."""
+    device: str = "cpu"
+    """Where the model runs: "cpu", "cuda", "cuda:1" …"""
+
+    def __post_init__(self) -> None:
+        if self.max_new_tokens < 1:
+            raise ValueError(f"max_new_tokens must be at least 1, got {self.max_new_tokens}.")
+        if self.temperature < 0:
+            raise ValueError(f"temperature must be 0 or above, got {self.temperature}.")
+
+
+class LanguageModelAgent:
+    """A causal language model as an agent: it answers conversations.
+
+    When the conversations of a call go on from those of the call before, they are continued
+    token by token from where they stood, not tokenised again.
+
+    Args:
+        policy: the model with its tokenizer.
+        max_new_tokens: token cap of one reply.
+        temperature: 0 takes the most likely token, 1 samples from the model.
+        seed: of sampling.
+    """
+
+    Config: ClassVar[type[Any]] = PlayConfig
+
+    def __init__(
+        self,
+        policy: Policy,
+        *,
+        max_new_tokens: int = 512,
+        temperature: float = 0.0,
+        seed: int = 0,
+    ) -> None:
+        self.policy = policy
+        self.max_new_tokens = max_new_tokens
+        self.temperature = temperature
+        self._generator = torch.Generator(policy.device).manual_seed(seed)
+        self._context: Context | None = None
+        self._expected: tuple[Conversation, ...] = ()
+
+    @property
+    def decoding(self) -> str:
+        """How replies are drawn, for reports."""
+        how = "greedy" if self.temperature == 0 else f"T = {self.temperature:g}"
+        return f"{how}, at most {self.max_new_tokens} tokens"
+
+    @classmethod
+    def from_config(cls, config: PlayConfig) -> Self:
+        """Load the model that ``config`` names and return an agent that plays with it.
+
+        Every further field of ``config`` is an argument of the class, under its own name.
+        """
+        options = {field.name: getattr(config, field.name) for field in fields(config)}
+        policy = load_policy(options.pop("model"), device=options.pop("device"))
+        return cls(policy, **options)
+
+    def act(self, conversations: Sequence[Conversation]) -> list[Reply]:
+        """Sample a reply to each conversation, in one batch."""
+        if not conversations:
+            return []
+        context = self._continued(conversations) or self.policy.start(conversations)
+        turn = context.sample(self.max_new_tokens, self.temperature, self._generator)
+        replies = [self.policy.reply(turn, row) for row in range(len(conversations))]
+        self._context = context
+        self._expected = tuple(
+            (*conversation, {"role": "assistant", "content": reply})
+            for conversation, reply in zip(conversations, replies, strict=True)
+        )
+        return replies
+
+    def _continued(self, conversations: Sequence[Conversation]) -> Context | None:
+        """Return the context of the last call if every conversation goes on from it."""
+        goes_on = len(conversations) == len(self._expected) and all(
+            len(new) > len(old) and new[: len(old)] == old
+            for new, old in zip(conversations, self._expected, strict=True)
+        )
+        context, self._context = self._context, None  # a call that fails leaves nothing half-done
+        if not goes_on or context is None:
+            return None
+        before = [conversation[:-1] for conversation in self._expected]
+        context.extend(added(before, conversations))
+        return context
+
+    def save(self, path: str | Path) -> None:
+        """Write the policy to a folder, as ``save_pretrained`` does."""
+        self.policy.save_pretrained(path)
+
+    @classmethod
+    def load(cls, path: str | Path, **play: Any) -> Self:
+        """Read an agent that `save` wrote; ``play`` are the fields of `PlayConfig`."""
+        return cls.from_config(PlayConfig(model=str(path), **play))

@@ -1,0 +1,81 @@
+"""The corpus of `SelfCorrect-ToyCode-v0`: the missing operation, then the log of a run.
+
+At the first attempt the operation is a guess, for the program before it must be run in the head.
+The log shows its digits one by one and ends in another digit than the wanted one where the guess
+is wrong. It does not hold the right operation: a second attempt must compare, and find what to add
+instead among the digits that are left, or from the digit before the last step and the wanted one.
+
+A fix is a local repair: another digit is added. Only ``+`` is taught, with the digits that may be
+right (`CHOICES`); that a difference or a product may pass is for the model to find.
+
+Other than in `arithmetic`, first answers may be wrong in rows of one turn too
+(`TinyConfig.first_right` is their share): the wanted digit stands in the statement, and a model
+that mostly sees programs that pass learns to write it at the end of every log, as if the test had
+passed.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from selfcorrect_agents.lm.tiny.config import TinyConfig
+from selfcorrect_agents.lm.tiny.corpora.task import DIGITS, Corpus, Task, other_digit
+from selfcorrect_env.problems.generated.toycode import CHOICES, as_problem, statements
+from selfcorrect_env.prompts import PROMPTS
+from selfcorrect_env.verifiers.toycode import read_statement, run
+
+
+def corpus(config: TinyConfig, count: int) -> Corpus:
+    """Write ``count`` conversations. A wrong first digit carries no loss."""
+    prompts = PROMPTS["toycode"]
+    rng = np.random.default_rng([config.seed, 1])
+    drawn = statements(rng, count, split="train", operations=config.operations)
+    behaviour = rng.choice(3, size=count, p=[config.copy, config.fix, 1 - config.copy - config.fix])
+    first_right = rng.random(count) < config.first_right
+    slip_rng = np.random.default_rng([config.seed, 2])  # of its own: without slips nothing changes
+    slips = slip_rng.random((count, 2)) < config.slips
+    texts, masked = [], np.full(count, -1)
+    for i, prompt in enumerate(drawn):
+        right = as_problem(prompt).reference[-1]
+
+        def reply(turn: int, digit: str, i: int = i, prompt: str = prompt) -> str:
+            return f"+{digit}" + log(prompt, f"+{digit}", slip_rng if slips[i, turn] else None)
+
+        question = prompts.attempt.replace("{prompt}", prompt)
+        first = right if first_right[i] else other_digit(rng, right, among=DIGITS[:CHOICES])
+        if first != right:
+            masked[i] = len(question) + 1
+        if i % 2 == 0:
+            texts.append(f"{question}{reply(0, first)}<eos>")
+            continue
+        spoilt = other_digit(rng, right, first, among=DIGITS[:CHOICES])
+        second = [first, right, spoilt][behaviour[i]]
+        texts.append(f"{question}{reply(0, first)}<eos>{prompts.correction}{reply(1, second)}<eos>")
+    return Corpus(texts, masked)
+
+
+def log(prompt: str, operation: str, slip: np.random.Generator | None = None) -> str:
+    """Write the log of the program of ``prompt``, finished by ``operation``.
+
+    With ``slip``, the digit of one step, drawn from it, is another one, and the steps after it
+    go on from there.
+
+    >>> log("*7-4?3>8=", "+5")
+    '*71-47+52'
+    """
+    statement = read_statement(prompt)
+    program = statement.program + operation
+    digit, steps = statement.tests[0][0], len(program) // 2
+    slipped = None if slip is None else int(slip.integers(steps))
+    lines = []
+    for step in range(steps):
+        here = program[2 * step : 2 * step + 2]
+        result = run(here, digit)
+        if slip is not None and step == slipped:
+            result = other_digit(slip, result)
+        digit = int(result)
+        lines.append(here + result)
+    return "".join(lines)
+
+
+TASK = Task(prompts="toycode", symbols="0123456789+-*?>=", corpus=corpus)

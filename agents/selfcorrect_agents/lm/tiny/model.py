@@ -1,0 +1,71 @@
+"""The tokenizer and the untrained model of a task."""
+
+from __future__ import annotations
+
+import math
+from typing import cast
+
+import torch
+from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers
+from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+
+from selfcorrect_agents.lm.tiny.config import TinyConfig
+from selfcorrect_agents.lm.tiny.corpora import find_task
+from selfcorrect_env.prompts import PROMPTS
+
+CHAT_TEMPLATE = (
+    "{% for message in messages %}{{ message['content'] }}"
+    "{% if message['role'] == 'assistant' %}{{ eos_token }}{% endif %}{% endfor %}"
+)
+
+
+def build_tokenizer(task: str = "arithmetic") -> PreTrainedTokenizerFast:
+    """Build a task's tokenizer: its characters, and one token for each of its fixed texts.
+
+    The instructions of the environment are whole sentences, which any language model can read;
+    here each of them is one token, so that an episode is 20 to 40 tokens long.
+
+    Raises:
+        UnknownNameError: no such task.
+    """
+    facts = find_task(task)
+    prompts = PROMPTS[facts.prompts]
+    preamble = prompts.attempt.removesuffix("{prompt}")
+    special = ["<pad>", "<unk>", "<eos>"]
+    vocabulary = {token: i for i, token in enumerate([*special, *facts.symbols])}
+    tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="<unk>"))
+    tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex(r"[\s\S]"), "isolated")
+    tokenizer.decoder = decoders.Fuse()
+    tokenizer.add_special_tokens([AddedToken(token, special=True) for token in special])
+    tokenizer.add_tokens(
+        [AddedToken(text, special=False) for text in (preamble, prompts.correction)]
+    )
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        pad_token="<pad>",
+        unk_token="<unk>",
+        eos_token="<eos>",
+        chat_template=CHAT_TEMPLATE,
+        clean_up_tokenization_spaces=False,
+    )
+
+
+def build_model(config: TinyConfig, tokenizer: PreTrainedTokenizerFast) -> LlamaForCausalLM:
+    """Build the model with fresh weights drawn from ``config.seed``."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(config.seed)
+        return LlamaForCausalLM(
+            LlamaConfig(
+                vocab_size=len(tokenizer),
+                hidden_size=config.hidden_size,
+                intermediate_size=4 * config.hidden_size,
+                num_hidden_layers=config.layers,
+                num_attention_heads=config.heads,
+                max_position_embeddings=128,
+                initializer_range=0.8 / math.sqrt(config.hidden_size),
+                tie_word_embeddings=True,
+                bos_token_id=None,
+                eos_token_id=cast(int, tokenizer.eos_token_id),
+                pad_token_id=cast(int, tokenizer.pad_token_id),
+            )
+        )

@@ -1,0 +1,74 @@
+"""Plain multi-turn RL: the paper's equation 2 on both attempts, without stage I and shaping."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import torch
+
+from selfcorrect_agents.rl.credit import own_turn
+from selfcorrect_agents.training.config import OnPolicyConfig, above_zero, at_least
+from selfcorrect_agents.training.trainer import Stage, TrainedAgent, Trainer
+
+
+@dataclass(frozen=True, kw_only=True)
+class MultiTurnRLConfig(OnPolicyConfig):
+    """Plain multi-turn RL's coefficients; the defaults are tuned on `SelfCorrect-Arithmetic-v0`."""
+
+    problems_per_step: int = 8
+    """Problems in one step, ≥ 1."""
+    learning_rate: float = 5e-4
+    """Of AdamW, > 0. The paper: 5e-6 (MATH), 1e-5 (MBPP) for large models (table 5)."""
+    steps: int = 640
+    """Steps, ≥ 1."""
+    beta_1: float = 0.15
+    """β₁, the KL coefficient of every turn, ≥ 0; the paper: 0.01 (table 5)."""
+    first_scale: float = 1.0
+    """Factor on the reward of the first attempt, ≥ 0. 0 rewards later attempts alone, as in the
+    paper's figure 6 (section 5); with ``gamma`` above 0 they then teach all attempts."""
+    later_scale: float = 1.0
+    """Factor on the reward of every attempt but the first, > 0. 1 is plain RL; 1 + α weighs
+    later attempts as SCoRe's bonus does in expectation: a control, not a method of the paper."""
+
+    def __post_init__(self) -> None:
+        """Refuse what can't be meant."""
+        super().__post_init__()
+        at_least(self, 1, "steps")
+        at_least(self, 0, "beta_1", "first_scale")
+        above_zero(self, "later_scale")
+
+    @property
+    def total_steps(self) -> int:
+        """Number of steps of a whole run."""
+        return self.steps
+
+    def steps_within(self, steps: int) -> dict[str, Any]:
+        """Return the field that makes a run ``steps`` long."""
+        return {"steps": steps}
+
+
+class MultiTurnRL(TrainedAgent):
+    """A policy that is rewarded for both attempts alike (section 3, equation 2).
+
+    The paper finds that multi-turn RL collapses: it learns to answer better at once, and then
+    to repeat its first answer (section 5, figure 6). There only the second attempt is rewarded
+    (``first_scale=0``).
+    """
+
+    Learning: ClassVar[type[MultiTurnRLConfig]] = MultiTurnRLConfig
+
+    attempts: ClassVar[int | None] = None
+
+    def train(self, trainer: Trainer, config: MultiTurnRLConfig) -> None:
+        """Equation 2 on every attempt."""
+        scale = torch.tensor([config.first_scale] + [config.later_scale] * (trainer.attempts - 1))
+        reach = [turns if scale[t] else [] for t, turns in enumerate(own_turn(trainer.attempts))]
+        stage = Stage(
+            rewards=lambda scores: scores * scale.to(scores.device),
+            betas=[config.beta_1] * trainer.attempts,
+            reach=reach,
+            learning_rate=config.learning_rate,
+        )
+        for step in trainer.steps(config.steps):
+            trainer.learn_from(step, stage)

@@ -1,0 +1,5 @@
+"""Self-correction by prompting alone, without training."""
+
+from selfcorrect_agents.methods.prompting.prompting import Prompting, PromptingConfig, Style
+
+__all__ = ["Prompting", "PromptingConfig", "Style"]

@@ -1,0 +1,74 @@
+"""`AlwaysFlip`: never the same answer twice."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from selfcorrect_agents.lm.agent import LanguageModelAgent, PlayConfig
+from selfcorrect_agents.lm.conversations import by_attempt, last_reply
+from selfcorrect_agents.lm.policy import Policy
+from selfcorrect_agents.methods.reference.answers import AUTO, form_for
+from selfcorrect_env import Conversation, Reply
+
+
+@dataclass(frozen=True, kw_only=True)
+class AlwaysFlipConfig(PlayConfig):
+    """Which model makes the first attempt, and how answers are read."""
+
+    answers: str = AUTO
+    """How a reply's answer is read: first-digit, first-operation, math, answer-tags, last-line,
+    text, or module:function. auto: by the environment's instruction."""
+
+
+class AlwaysFlip(LanguageModelAgent):
+    """Changes its answer, whatever it was, to one drawn evenly from the others.
+
+    Known: Δ^{c→i} = Accuracy@t1 and unchanged answers 0, both exactly. On arithmetic there are
+    nine other digits, so Δ^{i→c} = (1 - Accuracy@t1) / 9 in expectation; so it is on ToyCode, as
+    long as first answers add or subtract (a product gives way to any of ten sums, and may so be
+    right twice). For mathematics the other
+    answer is a number of one digit, which may be right by accident; elsewhere it is a random
+    word, and nothing is fixed.
+
+    Args:
+        policy: the model of the first attempt, with its tokenizer.
+        max_new_tokens: token cap of one reply.
+        temperature: 0 takes the most likely token, 1 samples from the model.
+        seed: of sampling, and of the other answers.
+        answers: as in `AlwaysFlipConfig`.
+    """
+
+    Config: ClassVar[type[AlwaysFlipConfig]] = AlwaysFlipConfig
+
+    def __init__(
+        self,
+        policy: Policy,
+        *,
+        max_new_tokens: int = 512,
+        temperature: float = 0.0,
+        seed: int = 0,
+        answers: str = AUTO,
+    ) -> None:
+        super().__init__(policy, max_new_tokens=max_new_tokens, temperature=temperature, seed=seed)
+        self.answers = answers
+        self._rng = np.random.default_rng(seed)
+
+    def act(self, conversations: Sequence[Conversation]) -> list[Reply]:
+        """Sample first attempts; change the answers of later ones.
+
+        Raises:
+            AgentError: ``answers`` is ``"auto"``, and the instruction is none that is known.
+        """
+        return by_attempt(conversations, super().act, self._changed)
+
+    def _changed(self, conversations: Sequence[Conversation]) -> list[Reply]:
+        replies = []
+        for conversation in conversations:
+            form = form_for(self.answers, conversation)
+            answer = form.read(last_reply(conversation) or "")
+            replies.append(Reply(form.another(answer, self._rng), tokens=0, truncated=False))
+        return replies

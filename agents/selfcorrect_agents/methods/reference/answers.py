@@ -1,0 +1,147 @@
+"""How the answer in a reply is read, and how another one is written: `FORMS`, without a verifier.
+
+`Majority` votes on answers and `AlwaysFlip` changes them. Neither may know the reference or the
+score, so they read replies with these functions, which get a reply's text and nothing else.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from selfcorrect_agents.lm.conversations import task_of
+from selfcorrect_env import Conversation
+from selfcorrect_env.errors import UnknownNameError
+from selfcorrect_env.evaluation.agent_factory import AgentError
+from selfcorrect_env.plugins import at_place
+from selfcorrect_env.verifiers.exact import normalised
+from selfcorrect_env.verifiers.math.extraction import final_answer
+from selfcorrect_env.verifiers.math.normal_form import normal_form
+from selfcorrect_env.verifiers.math.verifier import quickly_equal
+from selfcorrect_env.verifiers.reasoning_gym import answer_of
+
+AUTO = "auto"
+_DIGITS = "0123456789"
+_OPERATION = re.compile("[-+*][0-9]")
+_STATEMENT = re.compile("(?:[-+*][0-9])*[?][0-9]>[0-9](?:;[0-9]>[0-9])*=")
+"""A program to finish, as `selfcorrect_env.problems.generated.toycode` asks for it; repeating it
+is no answer."""
+
+
+@dataclass(frozen=True)
+class Form:
+    """One way to read answers."""
+
+    read: Callable[[str], str | None]
+    """A reply's answer, the same text for the same answer; None where the reply has none."""
+    another: Callable[[str | None, np.random.Generator], str]
+    """A reply whose answer is not this one."""
+
+
+def form_for(name: str, conversation: Conversation) -> Form:
+    """Return the form of answers that ``name`` says.
+
+    Args:
+        name: a name in `FORMS`, ``"module:function"`` (a function from a reply to its answer or
+            None), or ``"auto"``: by the environment's instruction in ``conversation``.
+        conversation: one that ends in a correction instruction.
+
+    Raises:
+        UnknownNameError: there is no such form.
+        AgentError: ``"auto"``, and the instruction is none that is known; or the function cannot
+            be imported.
+    """
+    if name == AUTO:
+        known = _FORM_OF_TASK.get(task_of(conversation) or "")
+        if known is None:
+            raise AgentError(
+                "How do replies give their answers? It can't be told from the instruction "
+                f"{conversation[-1]['content']!r:.80}. Give answers= (--answers) as one of "
+                f"{', '.join(FORMS)}, or as module:function."
+            )
+        return FORMS[known]
+    if name in FORMS:
+        return FORMS[name]
+    if ":" not in name:
+        raise UnknownNameError.of("form of answers (or give module:function)", name, FORMS)
+    try:
+        return Form(at_place(name), _word)
+    except ImportError as error:
+        raise AgentError(f"The form of answers {name!r} can't be imported: {error}") from error
+
+
+def _first_digit(reply: str) -> str | None:
+    found = re.search("[0-9]", reply)
+    return found.group() if found else None
+
+
+def _other_digit(answer: str | None, rng: np.random.Generator) -> str:
+    return str(rng.choice([digit for digit in _DIGITS if digit != answer]))
+
+
+def _operation(reply: str) -> str | None:
+    """The first operation outside of statements; a difference is written as the sum that it is."""
+    found = _OPERATION.search(_STATEMENT.sub("\n", reply))
+    if found is None:
+        return None
+    sign, digit = found.group()
+    return f"+{-int(digit) % 10}" if sign == "-" else f"{sign}{digit}"
+
+
+def _other_sum(answer: str | None, rng: np.random.Generator) -> str:
+    return str(rng.choice([f"+{digit}" for digit in _DIGITS if f"+{digit}" != answer]))
+
+
+def _math(reply: str) -> str | None:
+    found = final_answer(reply)
+    return normal_form(found.answer) if found and found.answer.strip() else None
+
+
+def _other_number(answer: str | None, rng: np.random.Generator) -> str:
+    digits = [d for d in _DIGITS if answer is None or quickly_equal(d, answer) is False]
+    number = rng.choice(digits) if digits else rng.integers(10**8, 10**9)
+    return f"Final Answer: The final answer is ${number}$. I hope it is correct."
+
+
+def _last_line(reply: str) -> str | None:
+    lines = [line for line in reply.splitlines() if line.strip()]
+    return normalised(lines[-1]) or None if lines else None
+
+
+def _text(reply: str) -> str | None:
+    return " ".join(reply.split()) or None
+
+
+def _word(answer: str | None, rng: np.random.Generator) -> str:
+    return f"x{rng.integers(16**12):012x}"
+
+
+def _tagged_word(answer: str | None, rng: np.random.Generator) -> str:
+    return f"<answer>{_word(answer, rng)}</answer>"
+
+
+FORMS: dict[str, Form] = {
+    "first-digit": Form(_first_digit, _other_digit),
+    "first-operation": Form(_operation, _other_sum),
+    "math": Form(_math, _other_number),
+    "answer-tags": Form(answer_of, _tagged_word),
+    "last-line": Form(_last_line, _word),
+    "text": Form(_text, _word),
+}
+"""Every form by name. Other answers are: another digit, another sum, another one-digit number, or
+a random word that is no answer to anything. ``"text"`` takes the whole reply, as for programs.
+
+``"first-operation"`` is ToyCode's: -9 and +1 do the same to every digit, so they are one answer,
+and another sum is right where the first was wrong in 1 of 9. A product is an answer of its own,
+though it may do what a sum does."""
+
+_FORM_OF_TASK = {
+    "arithmetic": "first-digit",
+    "toycode": "first-operation",
+    "math": "math",
+    "answer-tags": "answer-tags",
+    "code": "text",
+}

@@ -1,0 +1,65 @@
+"""`Gold`: an oracle that says the reference answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar
+
+from selfcorrect_agents.methods.reference.lookup import ShownProblems
+from selfcorrect_env import Conversation, Problem, Reply
+from selfcorrect_env.evaluation.agent_factory import AgentError
+from selfcorrect_env.evaluation.validation import FORMS
+
+Writer = Callable[[Problem], str]
+
+
+class Gold:
+    """Answers with the reference, at every attempt. It is an oracle: it is shown the references.
+
+    Known: both accuracies 100%, Δ = 0. A lower figure says that the verifier rejects a reference,
+    or cannot judge it.
+
+    Args:
+        env: the environment whose references it says; by default the one that it is attached
+            to, which `selfcorrect_env.evaluate` and ``play`` see to.
+        write: writes a right reply to a problem. By default the reference as it is, or in the
+            form that the environment's verifier reads
+            (`selfcorrect_env.evaluation.validation.FORMS`).
+    """
+
+    name = "gold"
+    decoding = "the reference"
+    oracle: ClassVar[bool] = True
+
+    def __init__(self, env: Any = None, *, write: Writer | None = None) -> None:
+        self.write = write
+        self._problems: ShownProblems | None = None
+        self._form = "%s"
+        if env is not None:
+            self.attach(env)
+
+    def attach(self, env: Any) -> None:
+        """Read the references of an environment.
+
+        Raises:
+            AgentError: ``env`` lacks ``problems`` or ``prompts``.
+        """
+        self._problems = ShownProblems.of(env)
+        verifier = getattr(getattr(env, "verifier", None), "name", "")
+        self._form = FORMS.get(verifier, ("%s",))[0]
+
+    def act(self, conversations: Sequence[Conversation]) -> list[Reply]:
+        """Answer each with its reference.
+
+        Raises:
+            AgentError: it is attached to no environment, or to one without this problem.
+        """
+        if self._problems is None:
+            raise AgentError("The oracle 'gold' knows no reference yet: call attach(env) first.")
+        problems = [self._problems.find(conversation) for conversation in conversations]
+        return [Reply(self._written(problem), tokens=0, truncated=False) for problem in problems]
+
+    def _written(self, problem: Problem) -> str:
+        if self.write is not None:
+            return self.write(problem)
+        return self._form.replace("%s", problem.reference)

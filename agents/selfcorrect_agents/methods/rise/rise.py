@@ -1,0 +1,97 @@
+"""RISE-style self-distillation (Qu et al., "Recursive Introspection", arXiv 2407.18219)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from selfcorrect_agents.imitation.fitting import SupervisedConfig, imitate
+from selfcorrect_agents.imitation.traces import (
+    Trace,
+    by_problem,
+    consecutive,
+    is_right,
+    paired_with,
+)
+from selfcorrect_agents.training.config import above_zero
+from selfcorrect_agents.training.trainer import TrainedAgent, Trainer
+from selfcorrect_env import Episode
+
+
+@dataclass(frozen=True, kw_only=True)
+class RISEConfig(SupervisedConfig):
+    """RISE's own choices."""
+
+    iterations: int = 6
+    """Rounds of playing and fitting, ≥ 1; each plays the policy that the round before left."""
+    rollouts: int = 26
+    """Steps of gathering in one round, ≥ 1."""
+    weight_temperature: float = 1.0
+    """τ of the weights exp((r − r̄)/τ), > 0; small ones leave only what beats the problem's mean."""
+    solved_only: bool = False
+    """Leave out the situations of problems to which no right reply is known; by default their own
+    second replies, wrong as they are, are imitated at weight 1."""
+
+    def __post_init__(self) -> None:
+        """Refuse what can't be meant."""
+        super().__post_init__()
+        above_zero(self, "weight_temperature")
+
+
+class RISE(TrainedAgent):
+    """A policy fitted, round by round, to the best second attempts in its own situations.
+
+    Between Pair-SFT and SCoRe: imitation as in the one, but in the situations that the policy
+    itself gets into, as in the other. More than that tells it from either; its README says what.
+    """
+
+    Learning: ClassVar[type[RISEConfig]] = RISEConfig
+
+    def train(self, trainer: Trainer, config: RISEConfig) -> None:
+        """Play and fit, round by round."""
+
+        def traces_of(episodes: Sequence[Episode], rng: np.random.Generator) -> list[Trace]:
+            return best_of_n(
+                episodes, rng, config.weight_temperature, solved_only=config.solved_only
+            )
+
+        imitate(trainer, config, traces_of)
+
+
+def best_of_n(
+    episodes: Iterable[Episode],
+    rng: np.random.Generator,
+    temperature: float,
+    *,
+    solved_only: bool = False,
+) -> list[Trace]:
+    """Give every situation (x, y₁, p) of the episodes its best known reply, weighted.
+
+    The reply is a random right one among all attempts at the problem, else the episode's own
+    second; its weight is ``exp((r − r̄)/τ)`` with r its score and r̄ the mean score of the
+    second attempts at the problem: reward-weighted regression, as RISE's. Where scores are 0 or
+    1 that is at least 1 with a right reply, and exactly 1, exp((0 − 0)/τ), without any: there the
+    policy imitates its own wrong second replies.
+
+    Args:
+        episodes: finished ones; those that could not be judged are passed over.
+        rng: what the right replies are drawn by.
+        temperature: τ > 0.
+        solved_only: leave out situations of problems to which no attempt is right.
+    """
+    traces = []
+    for group in by_problem(episodes).values():
+        right = [a for episode in group for a in episode.attempts if is_right(a)]
+        if solved_only and not right:
+            continue
+        mean = float(np.mean([episode.attempts[-1].verdict.score for episode in group]))
+        for episode in group:
+            (trace,) = consecutive(episode)
+            best = right[rng.integers(len(right))] if right else trace.second
+            weight = math.exp((best.verdict.score - mean) / temperature)
+            traces.append(paired_with(trace, trace.first, best, weight))
+    return traces

@@ -1,0 +1,120 @@
+"""One run of a stable-baselines3 algorithm: environments, random numbers, start and end."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+import torch
+from stable_baselines3.common.logger import Logger
+from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
+from stable_baselines3.common.vec_env import DummyVecEnv
+
+from selfcorrect_agents.lm.policy import Policy
+from selfcorrect_agents.methods.sb3.lm_policy import CausalLMPolicy
+from selfcorrect_agents.methods.sb3.recording import Recorder
+from selfcorrect_agents.methods.sb3.sb3 import SB3Config
+from selfcorrect_agents.training.progress import Figures, progress_bar, stop_on_interrupt
+from selfcorrect_agents.training.run_folder import RunFolder
+from selfcorrect_env import ProgressBonus, SelfCorrectEnv
+from selfcorrect_env.token_level import AttemptEpisodes, TokenLevel, longest_episode
+
+
+def learn(
+    algorithm: type[OnPolicyAlgorithm],
+    extra: dict[str, Any],
+    policy: Policy,
+    env: SelfCorrectEnv,
+    config: SB3Config,
+    run: RunFolder | None,
+    progress: bool,
+) -> list[Figures]:
+    """Train ``policy`` in place with ``algorithm``.
+
+    Args:
+        algorithm: ``stable_baselines3.PPO`` or another on-policy algorithm.
+        extra: its arguments beyond those that all have.
+        policy: the policy to train; its weights at the start are the KL's reference.
+        env: where episodes are played.
+        config: the configuration.
+        run: the folder to log to and to save the model to.
+        progress: whether to show a progress bar.
+
+    Raises:
+        KeyboardInterrupt: Ctrl-C, after the update that was under way.
+    """
+    if run is not None:
+        run.rewind(0)
+    reference = policy.frozen_copy()
+    with (
+        global_generators_kept(policy.device),
+        stop_on_interrupt() as stopping,
+        progress_bar(progress, config.episodes, 0) as bar,
+    ):
+        model = algorithm(
+            CausalLMPolicy,
+            token_envs(env, policy, config),
+            n_steps=config.tokens_per_env,
+            learning_rate=config.learning_rate,
+            gamma=1.0,
+            gae_lambda=config.gae_lambda,
+            ent_coef=config.beta,
+            vf_coef=config.value_coefficient,
+            max_grad_norm=config.max_grad_norm,
+            policy_kwargs={
+                "language_model": policy,
+                "reference": reference if config.beta > 0 else None,
+                "value_reaches_model": config.value_reaches_model,
+                "optimizer_class": torch.optim.AdamW,
+                "optimizer_kwargs": {"betas": (0.9, 0.99), "weight_decay": 0.0},
+            },
+            seed=config.seed,
+            device=policy.device,
+            **extra,
+        )
+        model.set_logger(Logger(folder=None, output_formats=[]))
+        recorder = Recorder(config, reference, run, bar, stopping)
+        # the recorder ends it; so many tokens are more than the episodes can have
+        tokens = (config.episodes + config.envs) * env.attempts * config.max_new_tokens
+        model.learn(tokens + 2 * config.rollout, callback=recorder, log_interval=None)  # type: ignore[arg-type]
+        model.get_env().close()  # type: ignore[union-attr]
+        if recorder.interrupted:
+            raise KeyboardInterrupt
+    if run is not None:
+        policy.save_pretrained(run.model)
+    return recorder.history
+
+
+def token_envs(env: SelfCorrectEnv, policy: Policy, config: SB3Config) -> DummyVecEnv:
+    """Return ``config.envs`` token-level environments that share ``env``'s problems."""
+    length = longest_episode(env, policy, config.max_new_tokens)
+
+    def make() -> gym.Env[Any, Any]:
+        one: gym.Env[Any, Any] = SelfCorrectEnv(
+            env.problems, verifier=env.verifier, prompts=env.prompts, attempts=env.attempts
+        )
+        if config.alpha > 0:
+            one = ProgressBonus(one, alpha=config.alpha)
+        one = TokenLevel(one, policy, max_new_tokens=config.max_new_tokens, context_length=length)
+        return AttemptEpisodes(one) if config.credit == "attempt" else one
+
+    return DummyVecEnv([make] * config.envs)
+
+
+@contextmanager
+def global_generators_kept(device: torch.device) -> Iterator[None]:
+    """Give the global random generators back as they were.
+
+    stable-baselines3 seeds them and draws from them; nothing outside a run shall notice.
+    """
+    kept = random.getstate(), np.random.get_state()
+    try:
+        with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+            yield
+    finally:
+        random.setstate(kept[0])
+        np.random.set_state(kept[1])

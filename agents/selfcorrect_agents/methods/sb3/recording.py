@@ -1,0 +1,186 @@
+"""The callback that counts, measures and logs a run of stable-baselines3, and ends it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, cast
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from stable_baselines3.common.callbacks import BaseCallback
+from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
+from stable_baselines3.common.utils import obs_as_tensor
+
+from selfcorrect_agents.lm.policy import Policy
+from selfcorrect_agents.methods.sb3.lm_policy import CausalLMPolicy
+from selfcorrect_agents.methods.sb3.sb3 import SB3Config
+from selfcorrect_agents.training.progress import Figures
+from selfcorrect_agents.training.run_folder import RunFolder
+from selfcorrect_env import Episode
+
+LOGGED = {
+    "episodes": "episodes that have ended so far",
+    "tokens": "tokens that were sampled so far, those of unfinished episodes included",
+    "t{t}/accuracy": "share of the rollout's judged episodes whose attempt t scored 1",
+    "t{t}/reward": "mean reward of attempt t, the bonus included",
+    "t{t}/kl": "mean KL(π_θ ‖ π_ref) of attempt t: per token over the vocabulary, in nats, times "
+    "the mean number of tokens",
+    "t{t}/tokens": "mean number of sampled tokens in attempt t",
+    "t{t}/truncated": "share of attempt t's replies that the token cap cut off",
+    "delta": "Accuracy@t2 − Accuracy@t1 of the rollout's episodes",
+    "unchanged": "share of judged episodes whose last answer equals the first",
+    "train/unjudged": "attempts that the verifier failed at: they are credited with the critic's "
+    "own estimate, so they teach (next to) nothing",
+    "train/entropy_loss": "stable-baselines3's name for the mean KL of a token, where beta > 0",
+    "train/explained_variance": "share of the returns' variance that the critic foresaw; left out "
+    "where the returns don't vary",
+    "train/…": "what else the algorithm records, under stable-baselines3's names",
+}
+"""What the keys of the log mean; ``{t}`` counts attempts from 1. Those of episodes are left out
+where none ended in a rollout."""
+
+
+class Recorder(BaseCallback):
+    """Counts episodes, logs a row of figures after each update, and says when to stop.
+
+    Args:
+        config: the run's configuration.
+        reference: π_ref, for the KL that is logged.
+        run: the folder to log to, or None.
+        bar: is told (episodes, figures).
+        stopping: whether the user asked to stop.
+    """
+
+    def __init__(
+        self,
+        config: SB3Config,
+        reference: Policy,
+        run: RunFolder | None,
+        bar: Callable[[int, Figures], None],
+        stopping: Callable[[], bool],
+    ) -> None:
+        super().__init__()
+        self.history: list[Figures] = []
+        """One dict of figures for each update (see `LOGGED`)."""
+        self.interrupted = False
+        """Whether the user's wish ended the run."""
+        self._config = config
+        self._reference = reference
+        self._run = run
+        self._bar = bar
+        self._stopping = stopping
+        self._finished = 0
+        self._over = False
+        self._pending: Figures | None = None
+        self._clear()
+
+    def _clear(self) -> None:
+        self._episodes: list[Episode] = []
+        self._rewards: dict[int, list[float]] = {}
+        self._turns: list[list[int]] = []
+        self._unjudged = 0
+
+    # -- called by stable-baselines3 ----------------------------------------------------
+    def _on_rollout_start(self) -> None:
+        self._log_pending()  # the update that followed the last rollout is over
+        self._clear()
+
+    def _on_step(self) -> bool:
+        if self._over:
+            return False
+        self._turns.append([self._seen(row, info) for row, info in enumerate(self.locals["infos"])])
+        # a rollout that is full is still learned from, and so is the first one in any case
+        full = len(self._turns) == self._config.tokens_per_env
+        return full or not self.history or self._finished < self._config.episodes
+
+    def _on_rollout_end(self) -> None:
+        enough = self._finished >= self._config.episodes
+        self.interrupted = self._stopping() and not enough
+        self._over = enough or self.interrupted
+        self._pending = {"episodes": float(self._finished), "tokens": float(self.num_timesteps)}
+        self._pending |= episode_figures(self._episodes)
+        for turn, rewards in sorted(self._rewards.items()):
+            self._pending[f"t{turn + 1}/reward"] = float(np.mean(rewards))
+        self._pending |= self._kl()
+        self._pending["train/unjudged"] = float(self._unjudged)
+
+    def _on_training_end(self) -> None:
+        self._log_pending()
+
+    # -- the parts ----------------------------------------------------------------------
+    def _seen(self, row: int, info: dict[str, Any]) -> int:
+        """Take note of a token's info; returns which attempt the token belongs to, from 0."""
+        verdict = info.get("verdict")
+        if verdict is None:
+            return info["attempt"]
+        turn = info["attempt"] - 1
+        rewards: NDArray[np.float32] = self.locals["rewards"]
+        if not verdict.judged:  # no score: what the critic expected, so there is no surprise
+            rewards[row] = float(self.locals["values"][row])
+            self._unjudged += 1
+        self._rewards.setdefault(turn, []).append(float(rewards[row]))
+        if "finished" in info:
+            self._episodes.append(info["finished"])
+            self._finished += 1
+        return turn
+
+    @torch.no_grad()
+    def _kl(self) -> Figures:
+        """Return the KL to the base of each attempt, over the tokens of the rollout."""
+        model = cast(OnPolicyAlgorithm, self.model)
+        policy = cast(CausalLMPolicy, model.policy)
+        seen = cast(dict[str, NDArray[Any]], model.rollout_buffer.observations)
+        size = getattr(model, "batch_size", self._config.rollout)
+        envs = max(1, size // self._config.tokens_per_env)  # as many rows as a gradient step has
+        columns = []
+        for first in range(0, self._config.envs, envs):
+            part = {key: values[:, first : first + envs] for key, values in seen.items()}
+            shape = part["mask"].shape
+            flat = {key: values.reshape(-1, shape[-1]) for key, values in part.items()}
+            kl = policy.kl_to(self._reference, obs_as_tensor(flat, model.device))
+            columns.append(kl.view(shape[:2]).cpu().numpy())
+        kl, turns = np.concatenate(columns, axis=1), np.array(self._turns)
+        figures = {}
+        for turn in np.unique(turns).tolist():
+            tokens = [e.attempts[turn].tokens or 0 for e in self._episodes]
+            if tokens:
+                per_token = float(kl[turns == turn].mean())
+                figures[f"t{turn + 1}/kl"] = per_token * float(np.mean(tokens))
+        return figures
+
+    def _log_pending(self) -> None:
+        """Log the last rollout's figures with those of the update that followed it."""
+        figures, self._pending = self._pending, None
+        if figures is None:
+            return
+        for key, value in self.logger.name_to_value.items():
+            undefined = key == "train/explained_variance" and not np.isfinite(value)
+            if key.startswith("train/") and not undefined:
+                figures[key] = float(value)
+        self.history.append(figures)
+        step = len(self.history)
+        self._bar(int(figures["episodes"]), figures)
+        if self._run is not None:
+            self._run.log(step, figures)
+            self._run.log_episodes(step, tuple(self._episodes))
+
+
+def episode_figures(episodes: Sequence[Episode]) -> Figures:
+    """Return the figures of finished episodes; none where there are none that were judged."""
+    judged = [episode for episode in episodes if episode.judged]
+    if not judged:
+        return {}
+    figures: Figures = {}
+    attempts = len(judged[0].attempts)
+    for turn in range(attempts):
+        taken = [episode.attempts[turn] for episode in judged]
+        every = [episode.attempts[turn] for episode in episodes]
+        name = f"t{turn + 1}"
+        figures[f"{name}/accuracy"] = float(np.mean([a.verdict.score >= 1.0 for a in taken]))
+        figures[f"{name}/tokens"] = float(np.mean([a.tokens or 0 for a in taken]))
+        figures[f"{name}/truncated"] = float(np.mean([bool(a.truncated) for a in every]))
+    same = [e.attempts[0].verdict.answer == e.attempts[-1].verdict.answer for e in judged]
+    figures["delta"] = figures[f"t{attempts}/accuracy"] - figures["t1/accuracy"]
+    figures["unchanged"] = float(np.mean(same))
+    return figures

@@ -1,0 +1,187 @@
+"""PPO and A2C of stable-baselines3 on a causal language model, token by token."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
+
+from typing_extensions import Self
+
+from selfcorrect_agents.lm.agent import LanguageModelAgent
+from selfcorrect_agents.training.config import check
+from selfcorrect_agents.training.progress import Figures
+from selfcorrect_agents.training.run_folder import RunFolder
+from selfcorrect_env import SelfCorrectEnv
+from selfcorrect_env.evaluation.agent_factory import AgentError
+
+CREDITS = ("attempt", "episode")
+
+
+@dataclass(frozen=True, kw_only=True)
+class SB3Config:
+    """What both algorithms are asked. Sampling is at temperature 1."""
+
+    episodes: int = 40_960
+    """Training episodes, ≥ 1. Training stops at the first token at which so many have ended, so
+    at most ``envs - 1`` more; but one rollout is learned from in any case."""
+    envs: int = 256
+    """Episodes under way at a time, ≥ 1."""
+    tokens_per_env: int = 10
+    """Tokens that each of them samples between two updates (stable-baselines3's ``n_steps``),
+    ≥ 1; with ``envs`` at least 2 tokens in all."""
+    learning_rate: float = 1e-3
+    """Of AdamW, for the language model and the critic, > 0. stable-baselines3: 7e-4 (A2C)."""
+    beta: float = 0.1
+    """β, the KL to the base policy of every token (over the vocabulary, in nats) against the
+    reward, ≥ 0; paper: 0.01 (β₁, table 5). 0 leaves it out."""
+    credit: Literal["attempt", "episode"] = "attempt"
+    """Which rewards a token is credited with: its own attempt's (the paper's γ = 0 between
+    attempts, appendix A.2), or all that follow in the episode (γ = 1)."""
+    alpha: float = 0.0
+    """α of SCoRe's bonus α·(r(y₂) − r(y₁)) on the second reward (equation 5), ≥ 0."""
+    gae_lambda: float = 1.0
+    """λ of generalised advantage estimation, in [0, 1]; 1 takes the sampled return."""
+    value_coefficient: float = 0.5
+    """Weight of the critic's squared error in the loss (``vf_coef``), ≥ 0."""
+    value_reaches_model: bool = False
+    """Whether the critic's gradient also changes the language model."""
+    max_grad_norm: float = 0.3
+    """The gradient's norm is clipped to this, > 0."""
+    max_new_tokens: int = 16
+    """Token cap of one reply, the same in every attempt, ≥ 1."""
+    seed: int = 0
+    """Of problems, samples and minibatches, ≥ 0."""
+
+    def __post_init__(self) -> None:
+        """Refuse what can't be meant; an invalid configuration does not exist."""
+        for name in ("episodes", "envs", "tokens_per_env", "max_new_tokens"):
+            check(getattr(self, name) >= 1, name, "at least 1", getattr(self, name))
+        for name in ("learning_rate", "max_grad_norm"):
+            check(getattr(self, name) > 0, name, "above 0", getattr(self, name))
+        for name in ("beta", "alpha", "value_coefficient", "seed"):
+            check(getattr(self, name) >= 0, name, "at least 0", getattr(self, name))
+        check(0 <= self.gae_lambda <= 1, "gae_lambda", "in [0, 1]", self.gae_lambda)
+        check(self.credit in CREDITS, "credit", f"one of {CREDITS}", self.credit)
+        check(self.rollout >= 2, "envs × tokens_per_env", "at least 2", self.rollout)
+
+    @property
+    def rollout(self) -> int:
+        """Tokens between two updates."""
+        return self.envs * self.tokens_per_env
+
+    def within(self, episodes: int) -> Self:
+        """Return the same configuration with another number of training episodes."""
+        return dataclasses.replace(self, episodes=episodes)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SB3PPOConfig(SB3Config):
+    """Proximal policy optimisation (Schulman et al., arXiv 1707.06347)."""
+
+    learning_rate: float = 3e-4
+    """Of AdamW, for the language model and the critic, > 0; stable-baselines3's own default."""
+    epochs: int = 4
+    """Passes over a rollout (``n_epochs``), ≥ 1. stable-baselines3: 10."""
+    batch_size: int = 0
+    """Tokens of one gradient step, ≥ 2, or 0 for the whole rollout, which costs little more
+    than one small batch: what begins alike is read once. stable-baselines3: 64."""
+    clip_range: float = 0.2
+    """ε of the clipped surrogate, > 0 (section 3)."""
+
+    def __post_init__(self) -> None:
+        """Refuse what can't be meant."""
+        super().__post_init__()
+        check(self.epochs >= 1, "epochs", "at least 1", self.epochs)
+        check(self.clip_range > 0, "clip_range", "above 0", self.clip_range)
+        fits = self.batch_size == 0 or 2 <= self.batch_size <= self.rollout
+        check(fits, "batch_size", f"0, or 2 to a rollout's {self.rollout} tokens", self.batch_size)
+        check(
+            self.batch_size == 0 or self.rollout % self.batch_size == 0,
+            "batch_size",
+            f"a divisor of a rollout's {self.rollout} tokens",
+            self.batch_size,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class SB3A2CConfig(SB3Config):
+    """Advantage actor-critic (Mnih et al., arXiv 1602.01783), synchronous: one step a rollout."""
+
+
+class SB3PPO(LanguageModelAgent):
+    """A policy trained with stable-baselines3's PPO."""
+
+    Learning: ClassVar[type[SB3PPOConfig]] = SB3PPOConfig
+
+    def learn(
+        self,
+        env: SelfCorrectEnv,
+        config: SB3PPOConfig | None = None,
+        *,
+        run: RunFolder | None = None,
+        progress: bool = False,
+    ) -> list[Figures]:
+        """Train the policy in place; returns one dict of figures for each update.
+
+        Args:
+            env: where episodes are played; problems come from its problem set.
+            config: the configuration; the default one where None.
+            run: a folder to log to and to save the model to. A run is not resumed: what
+                the folder had logged is dropped, and training starts again.
+            progress: whether to show a progress bar.
+
+        Raises:
+            AgentError: stable-baselines3 is not installed.
+            KeyboardInterrupt: Ctrl-C; ``self.policy`` is what had been learned by then.
+        """
+        config = config or SB3PPOConfig()
+        extra = {
+            "n_epochs": config.epochs,
+            "batch_size": config.batch_size or config.rollout,
+            "clip_range": config.clip_range,
+            "normalize_advantage": False,
+        }
+        return _learn("PPO", extra, self, env, config, run, progress)
+
+
+class SB3A2C(LanguageModelAgent):
+    """A policy trained with stable-baselines3's A2C."""
+
+    Learning: ClassVar[type[SB3A2CConfig]] = SB3A2CConfig
+
+    def learn(
+        self,
+        env: SelfCorrectEnv,
+        config: SB3A2CConfig | None = None,
+        *,
+        run: RunFolder | None = None,
+        progress: bool = False,
+    ) -> list[Figures]:
+        """Train the policy in place; arguments, result and errors are those of `SB3PPO.learn`."""
+        config = config or SB3A2CConfig()
+        extra = {"use_rms_prop": False, "normalize_advantage": False}
+        return _learn("A2C", extra, self, env, config, run, progress)
+
+
+def _learn(
+    algorithm: Literal["PPO", "A2C"],
+    extra: dict[str, Any],
+    agent: LanguageModelAgent,
+    env: SelfCorrectEnv,
+    config: SB3Config,
+    run: RunFolder | None,
+    progress: bool,
+) -> list[Figures]:
+    try:
+        import stable_baselines3
+    except ImportError as error:
+        raise AgentError(
+            f"{algorithm} is stable-baselines3's, which can't be imported ({error}). "
+            'Install it: pip install "selfcorrect-env[sb3]".'
+        ) from error
+    from selfcorrect_agents.methods.sb3.learning import learn
+
+    return learn(
+        getattr(stable_baselines3, algorithm), extra, agent.policy, env, config, run, progress
+    )

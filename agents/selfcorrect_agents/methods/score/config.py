@@ -1,0 +1,190 @@
+"""SCoRe's configuration: its coefficients, its published settings and its ablations."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+from typing_extensions import Self
+
+from selfcorrect_agents.imitation.fitting import Fitting
+from selfcorrect_agents.training.config import OnPolicyConfig, above_zero, among, at_least, check
+
+STAR_ITERATIONS = 3
+"""Iterations of STaR where it takes the place of stage II's reinforcement learning."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SCoReConfig(OnPolicyConfig):
+    """SCoRe's own coefficients; the defaults are tuned on `SelfCorrect-Arithmetic-v0`."""
+
+    problems_per_step: int = 8
+    """Problems in one step, ≥ 1: many small steps learn more from as many episodes."""
+    learning_rate: float = 5e-4
+    """Of AdamW in stage I, > 0. The paper: 5e-6 (MATH), 1e-5 (MBPP) for large models (table 5)."""
+    stage_one_steps: int = 587
+    """Steps of stage I in each round, ≥ 0; 0 leaves the stage out (table 4: w/o stage I)."""
+    stage_two_steps: int = 53
+    """Steps of stage II in each round, ≥ 0."""
+    rounds: int = 1
+    """How often the two stages alternate, ≥ 1; version 1 of the paper interleaves twice."""
+    stage_two_learning_rate: float = 1e-4
+    """Learning rate in stage II, > 0; the paper uses one for both stages."""
+    alpha: float = 10.0
+    """α of the progress bonus, ≥ 0; the paper: 10 (table 5). 0 turns shaping off (table 4)."""
+    shaping: Literal["progress", "scale"] = "progress"
+    """``progress``: the bonus of equation 5. ``scale``: (1 + α) r(y₂) without −α r(y₁), a
+    control: equal in expectation."""
+    beta_1: float = 0.15
+    """β₁, the KL coefficient of every turn, ≥ 0; the paper: 0.01 (table 5)."""
+    beta_2: float = 0.05
+    """β₂, stage I's further KL coefficient of the first turn, ≥ 0; the paper: 0.1 or 0.25."""
+    offline_share: float = 0.0
+    """Share of stage II's problems, in [0, 1), whose first attempts are the base model's (section
+    5.3: offline prompts); there only the second attempt is trained. The paper gives no figure."""
+    stage_two: Literal["rl", "star"] = "rl"
+    """``star``: three iterations of STaR instead of stage II's REINFORCE (table 4)."""
+    star_plus: bool = False
+    """Where stage II is STaR: D⁺_STaR, with traces that are right twice, instead of D_STaR."""
+    star_learning_rate: float = Fitting.learning_rate
+    """Where stage II is STaR: of its fits, > 0; all else about a fit is `Fitting`'s defaults."""
+
+    def __post_init__(self) -> None:
+        """Refuse what can't be meant."""
+        super().__post_init__()
+        at_least(self, 0, "stage_one_steps", "stage_two_steps", "alpha", "beta_1", "beta_2")
+        at_least(self, 1, "rounds")
+        above_zero(self, "stage_two_learning_rate", "star_learning_rate")
+        among(self, "shaping", ("progress", "scale"))
+        among(self, "stage_two", ("rl", "star"))
+        check(0 <= self.offline_share < 1, "offline_share", "in [0, 1)", self.offline_share)
+        if self.offline_share:
+            some = 0 < self.offline_problems < self.problems_per_step
+            expected = f"0, or leave each kind one of {self.problems_per_step} problems a step"
+            check(some, "offline_share", expected, self.offline_share)
+        steps = self.stage_one_steps + self.stage_two_steps
+        check(steps >= 1, "stage_one_steps + stage_two_steps", "at least 1", steps)
+        if self.stage_two == "star":
+            check(self.rounds == 1, "rounds", "1 where stage_two is 'star'", self.rounds)
+            none = self.offline_share == 0
+            check(none, "offline_share", "0 where stage_two is 'star'", self.offline_share)
+            at_least(self, STAR_ITERATIONS, "stage_two_steps", "(one for each iteration of STaR)")
+        else:
+            for name in ("star_plus", "star_learning_rate"):
+                value, default = getattr(self, name), getattr(SCoReConfig, name)
+                expected = f"{default!r}, its default, unless stage_two is 'star'"
+                check(value == default, name, expected, value)
+
+    # -- which step is what -------------------------------------------------------------
+    @property
+    def total_steps(self) -> int:
+        """Number of steps of a whole run."""
+        return self.rounds * (self.stage_one_steps + self.stage_two_steps)
+
+    def steps_within(self, steps: int) -> dict[str, Any]:
+        """Return stages that keep their proportion, and as many rounds, in at most ``steps``.
+
+        A stage that has steps keeps one in each round (three where it is STaR), however small its
+        proportion is.
+
+        Raises:
+            ValueError: ``steps`` are too few for that.
+        """
+        least_one = min(1, self.stage_one_steps)
+        least_two = min(STAR_ITERATIONS if self.stage_two == "star" else 1, self.stage_two_steps)
+        of_round = steps // self.rounds
+        if of_round < least_one + least_two:
+            raise ValueError(
+                f"A budget of {steps} steps is too small: rounds={self.rounds} with at least "
+                f"{least_one} steps of stage I and {least_two} of stage II in each take "
+                f"{self.rounds * (least_one + least_two)}. Raise the budget, lower rounds, or "
+                "leave a stage out (stage_one_steps=0 or stage_two_steps=0)."
+            )
+        share = self.stage_one_steps / (self.stage_one_steps + self.stage_two_steps)
+        first = min(max(round(share * of_round), least_one), of_round - least_two)
+        return {"stage_one_steps": first, "stage_two_steps": of_round - first}
+
+    def in_stage_one(self, step: int) -> bool:
+        """Whether ``step`` (from 0) belongs to stage I."""
+        return step % (self.stage_one_steps + self.stage_two_steps) < self.stage_one_steps
+
+    def star_fits(self, step: int) -> bool:
+        """Whether an iteration of STaR in stage II ends with ``step`` (from 0)."""
+        done = step + 1 - self.stage_one_steps
+        ends = {
+            round(self.stage_two_steps * (i + 1) / STAR_ITERATIONS) for i in range(STAR_ITERATIONS)
+        }
+        return done in ends
+
+    @property
+    def star_fitting(self) -> Fitting:
+        """How an iteration of STaR in stage II is fitted."""
+        return Fitting(learning_rate=self.star_learning_rate)
+
+    @property
+    def offline_problems(self) -> int:
+        """Problems of a step in stage II whose first attempts are the base model's."""
+        return round(self.offline_share * self.problems_per_step)
+
+    # -- published settings -------------------------------------------------------------
+    @classmethod
+    def paper_math(cls, **changes: Any) -> Self:
+        """The paper's setting on MATH (table 5): 3,000 steps of 512 episodes.
+
+        How the steps split between the stages and how many samples a problem gets is not
+        in the paper; here half and half, and 8.
+        """
+        setting: dict[str, Any] = {
+            "problems_per_step": 64,
+            "samples": 8,
+            "learning_rate": 5e-6,
+            "stage_two_learning_rate": 5e-6,
+            "stage_one_steps": 1500,
+            "stage_two_steps": 1500,
+            "alpha": 10.0,
+            "beta_1": 0.01,
+            "beta_2": 0.1,
+            "max_new_tokens": 1024,
+            "max_grad_norm": 1.0,
+        }
+        return cls(**(setting | changes))
+
+    @classmethod
+    def paper_mbpp(cls, **changes: Any) -> Self:
+        """The paper's setting on MBPP (table 5): 1,500 steps of 128 episodes; see `paper_math`."""
+        setting: dict[str, Any] = {
+            "problems_per_step": 16,
+            "samples": 8,
+            "learning_rate": 1e-5,
+            "stage_two_learning_rate": 1e-5,
+            "stage_one_steps": 750,
+            "stage_two_steps": 750,
+            "alpha": 10.0,
+            "beta_1": 0.01,
+            "beta_2": 0.25,
+            "max_new_tokens": 512,
+            "max_grad_norm": 1.0,
+        }
+        return cls(**(setting | changes))
+
+    # -- ablations of table 4, at the same number of steps ---------------------------------
+    def without_stage_one(self) -> Self:
+        """All steps are stage II's, at stage I's learning rate."""
+        steps = self.stage_one_steps + self.stage_two_steps
+        rate = self.learning_rate
+        return replace(self, stage_one_steps=0, stage_two_steps=steps, stage_two_learning_rate=rate)
+
+    def without_shaping(self) -> Self:
+        """Equation 4 without the bonus of equation 5."""
+        return replace(self, alpha=0.0)
+
+    def with_star(self) -> Self:
+        """STaR instead of REINFORCE in stage II, which then has a third of all steps.
+
+        That changes the stages' split, too: the default's 20 of 240 steps would leave an
+        iteration of STaR 7 steps to gather what it imitates, where the method `star` has 80.
+        """
+        steps = self.stage_one_steps + self.stage_two_steps
+        return replace(
+            self, stage_two="star", stage_one_steps=steps - steps // 3, stage_two_steps=steps // 3
+        )

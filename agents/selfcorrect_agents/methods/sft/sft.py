@@ -1,0 +1,32 @@
+"""Pair-SFT (Welleck et al. 2023, as the paper runs it in section 4): imitation of made-up pairs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from selfcorrect_agents.imitation.fitting import SupervisedConfig, imitate
+from selfcorrect_agents.imitation.traces import d_sft
+from selfcorrect_agents.training.trainer import TrainedAgent, Trainer
+
+
+@dataclass(frozen=True, kw_only=True)
+class PairSFTConfig(SupervisedConfig):
+    """Pair-SFT's own choice: which pairs."""
+
+    plus: bool = False
+    """D⁺_SFT instead of D_SFT: pairs of two right replies are added."""
+
+
+class PairSFT(TrainedAgent):
+    """A policy fitted to pairs of a wrong reply and a random right one (D_SFT, section 4).
+
+    All episodes are the base model's, so at test time its own first attempts are ones that it
+    was never fitted on: the distribution shift that the paper blames.
+    """
+
+    Learning: ClassVar[type[PairSFTConfig]] = PairSFTConfig
+
+    def train(self, trainer: Trainer, config: PairSFTConfig) -> None:
+        """One iteration: the base plays, then it is fitted to the pairs."""
+        imitate(trainer, config, lambda episodes, rng: d_sft(episodes, rng, plus=config.plus))

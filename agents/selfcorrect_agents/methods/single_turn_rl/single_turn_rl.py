@@ -1,0 +1,70 @@
+"""Single-turn RL: equation 2 on the first attempt alone ("w/o multi-turn training", table 4)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+
+from selfcorrect_agents.training.config import OnPolicyConfig, at_least
+from selfcorrect_agents.training.trainer import Stage, TrainedAgent, Trainer
+
+
+@dataclass(frozen=True, kw_only=True)
+class SingleTurnRLConfig(OnPolicyConfig):
+    """Single-turn RL's own coefficients; the defaults are tuned on `SelfCorrect-Arithmetic-v0`."""
+
+    problems_per_step: int = 16
+    """Problems in one step, ≥ 1."""
+    learning_rate: float = 3e-4
+    """Of AdamW, > 0. The paper: 5e-6 (MATH), 1e-5 (MBPP) for large models (table 5)."""
+    steps: int = 320
+    """Steps, ≥ 1."""
+    beta_1: float = 0.1
+    """β₁, the KL coefficient of the first turn, ≥ 0; the paper: 0.01 (table 5)."""
+
+    def __post_init__(self) -> None:
+        """Refuse what can't be meant."""
+        super().__post_init__()
+        at_least(self, 1, "steps")
+        at_least(self, 0, "beta_1")
+
+    @property
+    def total_steps(self) -> int:
+        """Number of steps of a whole run."""
+        return self.steps
+
+    def steps_within(self, steps: int) -> dict[str, Any]:
+        """Return the field that makes a run ``steps`` long."""
+        return {"steps": steps}
+
+
+class SingleTurnRL(TrainedAgent):
+    """A policy that is rewarded for its first attempt alone.
+
+    Whole episodes are played all the same, so that its budget and its log compare with the
+    other methods': later attempts are sampled, logged and not trained on.
+    """
+
+    Learning: ClassVar[type[SingleTurnRLConfig]] = SingleTurnRLConfig
+
+    attempts: ClassVar[int | None] = None
+
+    def train(self, trainer: Trainer, config: SingleTurnRLConfig) -> None:
+        """Equation 2 on the first attempt."""
+        later = trainer.attempts - 1
+        stage = Stage(
+            rewards=first_attempt_only,
+            betas=[config.beta_1] + [0.0] * later,
+            reach=[[0], *[[]] * later],
+            learning_rate=config.learning_rate,
+        )
+        for step in trainer.steps(config.steps):
+            trainer.learn_from(step, stage)
+
+
+def first_attempt_only(scores: Tensor) -> Tensor:
+    """r(y₁) for the first turn, nothing for later ones: (B, K) scores -> (B, K) rewards."""
+    return torch.cat([scores[:, :1], torch.zeros_like(scores[:, 1:])], dim=1)

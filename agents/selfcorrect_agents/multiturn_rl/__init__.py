@@ -1,5 +1,0 @@
-"""Plain multi-turn RL on both attempts."""
-
-from selfcorrect_agents.multiturn_rl.multiturn_rl import MultiTurnRL, MultiTurnRLConfig
-
-__all__ = ["MultiTurnRL", "MultiTurnRLConfig"]

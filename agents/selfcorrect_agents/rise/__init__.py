@@ -1,5 +1,0 @@
-"""RISE-style on-policy distillation of one's own best second attempts."""
-
-from selfcorrect_agents.rise.rise import RISE, RISEConfig
-
-__all__ = ["RISE", "RISEConfig"]

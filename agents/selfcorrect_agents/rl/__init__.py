@@ -1,0 +1,1 @@
+"""Reinforcement learning on whole episodes: rollouts, objectives, the loss, the credit check."""

@@ -1,0 +1,124 @@
+"""Does the reward reach the turn that it should reach, and no other? Asked before the first step.
+
+A run whose loss holds the reward as a constant, or whose bonus leaks into the first attempt,
+raises no error: it learns nothing, or the wrong thing. So the loss itself is differentiated
+here, with made-up scores, on the episodes of the first step. The KL is left out: a method can
+only give one coefficient for each turn.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import TypeAlias
+
+import torch
+from torch import Tensor
+
+from selfcorrect_agents.lm.policy import Policy
+from selfcorrect_agents.rl.reinforce import (
+    Batch,
+    Objective,
+    Scores,
+    batch_loss,
+    score,
+    turn_advantages,
+)
+from selfcorrect_agents.rl.rollout import Rollout
+from selfcorrect_env import SelfCorrectError
+
+Rewards: TypeAlias = Callable[[Tensor], Tensor]
+"""(B, K) scores ``r(y_t, y*)`` -> (B, K) what each turn is rewarded with."""
+
+Reach: TypeAlias = Sequence[Sequence[int]]
+"""``reach[s]``: the turns (from 0) whose tokens the score of turn s is to teach."""
+
+
+class CreditError(SelfCorrectError, RuntimeError):
+    """A score reaches a turn that it should not reach, or none that it should."""
+
+
+def own_turn(turns: int) -> Reach:
+    """Each score teaches its own turn alone."""
+    return [[turn] for turn in range(turns)]
+
+
+def discounted(reach: Reach, gamma: float) -> Reach:
+    """What ``reach`` becomes where later turns' rewards also credit the turns before."""
+    if gamma == 0:
+        return reach
+    return [sorted({t for last in turns for t in range(last + 1)}) for turns in reach]
+
+
+def check_credit(
+    policy: Policy,
+    rollout: Rollout,
+    rewards: Rewards,
+    reach: Reach,
+    objective: Objective,
+) -> None:
+    """Differentiate the loss and compare where each turn's score arrives with ``reach``.
+
+    The scores of one turn are exchanged for others, and the loss's gradient is compared before
+    and after: at every sampled token's log-probability, and at the model's parameters. Nothing
+    is changed, and no random stream of the run is touched.
+
+    Args:
+        policy: the policy to be trained.
+        rollout: episodes that it sampled; two problems of them are enough.
+        rewards: the method's rewards as a function of the scores.
+        reach: where each turn's score should arrive (`discounted` where γ > 0).
+        objective: how a batch becomes a loss.
+
+    Raises:
+        CreditError: it arrives elsewhere, or not at all; the message says where.
+    """
+    rollout = rollout.of_problems(range(min(2, len(rollout.scores) // rollout.samples)))
+    rollout = replace(rollout, judged=torch.ones_like(rollout.judged))
+    logps = score(policy, policy, rollout, slice(None)).logps
+    generator = torch.Generator().manual_seed(0)
+    made_up = torch.rand(rollout.scores.shape, generator=generator).to(rollout.scores.device)
+    with_columns = set(rollout.turn.tolist())
+    before = _gradient(logps, rollout, rewards(made_up), objective)
+    for turn, expected in enumerate(reach):
+        changed = made_up.clone()
+        changed[:, turn] = torch.rand(len(changed), generator=generator).to(changed.device)
+        moved = _gradient(logps, rollout, rewards(changed), objective) - before
+        found = {int(t) for t in rollout.turn[(moved.abs() > 1e-9).any(dim=0)]}
+        wanted = set(expected) & with_columns
+        if found != wanted:
+            raise CreditError(
+                f"The score of attempt {turn + 1} should teach {_name(wanted)} and teaches "
+                f"{_name(found)}. The rewards or the loss are wired wrongly; no step was taken."
+            )
+        if wanted and not _arrives(policy, logps, moved):
+            raise CreditError(
+                f"The score of attempt {turn + 1} reaches no parameter of the model: are its "
+                "weights frozen, or its log-probabilities detached? No step was taken."
+            )
+
+
+def _arrives(policy: Policy, logps: Tensor, gradient: Tensor) -> bool:
+    """Whether a gradient at the log-probabilities moves any parameter."""
+    weights = [weight for weight in policy.model.parameters() if weight.requires_grad]
+    if not weights or not logps.requires_grad:
+        return False
+    parts = torch.autograd.grad(logps, weights, gradient, retain_graph=True, allow_unused=True)
+    return any(part is not None and bool(part.abs().sum() > 0) for part in parts)
+
+
+def _gradient(logps: Tensor, rollout: Rollout, rewards: Tensor, objective: Objective) -> Tensor:
+    """(B, C): the loss's gradient at each sampled token's log-probability, without the KL."""
+    leaf, nothing = logps.detach().requires_grad_(), torch.zeros_like(logps)
+    scores = Scores(logps=leaf, ref_logps=logps.detach(), kl=nothing, entropy=nothing)
+    batch = Batch(rollout=rollout, rewards=rewards, betas=[0.0] * rollout.turns)
+    plain = replace(objective, kl="k1_reward")  # a KL of coefficient 0, outside the loss
+    advantages = turn_advantages(batch, plain)
+    loss = batch_loss(scores, batch, advantages, plain, slice(None))
+    (gradient,) = torch.autograd.grad(loss, leaf)
+    return torch.where(rollout.mask, gradient, 0.0)
+
+
+def _name(turns: set[int]) -> str:
+    listed = " and ".join(f"attempt {turn + 1}" for turn in sorted(turns))
+    return listed or "no attempt"

@@ -1,0 +1,204 @@
+"""`Rollout`: a batch of whole episodes in token ids, and `collect`, which plays them.
+
+Axes: B episodes, K turns, T token columns of the whole episode, C the columns of them that
+hold sampled tokens. Every turn's sampled tokens stand in the same columns in every row, so a
+turn is a range of columns, and `Rollout.turn` says which.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from selfcorrect_agents.lm.conversations import added
+from selfcorrect_agents.lm.policy import Context, Policy, Turn
+from selfcorrect_env import Episode, SelfCorrectVectorEnv, Verdict
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rollout:
+    """Finished episodes in token ids, with what their behaviour policy thought of them."""
+
+    ids: Tensor
+    """(B, T) int64: prompt, first reply, instruction, second reply … padded anywhere."""
+    attention_mask: Tensor
+    """(B, T) bool: True on real tokens."""
+    columns: Tensor
+    """(C,) int64: the columns of `ids` that hold tokens that the policy sampled. A turn that
+    another policy wrote has none: it is read, and not trained on."""
+    turn: Tensor
+    """(C,) int64 in [0, K): the turn that each of these columns belongs to."""
+    mask: Tensor
+    """(B, C) bool: True where a token was sampled, False on padding. Only these are trained on."""
+    logps: Tensor
+    """(B, C) float32: behaviour log-probabilities at `temperature`; 0 outside `mask`."""
+    scores: Tensor
+    """(B, K) float32: ``r(y_t, y*)`` of each turn; 0 where `judged` is False."""
+    judged: Tensor
+    """(B,) bool: False where the verifier failed in any turn; such an episode trains nothing."""
+    samples: int
+    """Episodes of one problem; rows ``i·samples …`` belong together."""
+    temperature: float
+    """Temperature that the replies were sampled at."""
+    episodes: tuple[Episode, ...]
+    """The same episodes as text, with their verdicts."""
+
+    @property
+    def turns(self) -> int:
+        """K, the number of attempts in an episode."""
+        return self.scores.shape[1]
+
+    @property
+    def tokens(self) -> int:
+        """Number of sampled tokens."""
+        return int(self.mask.sum())
+
+    def turn_sum(self, values: Tensor, rows: slice = slice(None)) -> Tensor:
+        """Sum a value per sampled token, (B, C), over each turn: (B, K).
+
+        ``values`` may be those of some ``rows`` alone; padding is left out.
+        """
+        values = torch.where(self.mask[rows], values, 0.0)
+        sums = values.new_zeros(len(values), self.turns)
+        return sums.index_add(1, self.turn, values)
+
+    def later_in_turn(self, values: Tensor, rows: slice = slice(None)) -> Tensor:
+        """Sum a value per sampled token, (B, C), over the later tokens of its turn: (B, C).
+
+        ``values`` may be those of some ``rows`` alone; padding is left out.
+        """
+        running = torch.where(self.mask[rows], values, 0.0).cumsum(dim=1)
+        last = torch.searchsorted(self.turn, self.turn, right=True) - 1  # column of the own turn
+        return running[:, last] - running
+
+    def of_problems(self, groups: Sequence[int]) -> Rollout:
+        """Return the episodes of some problems alone: ``groups`` are places among the problems."""
+        rows = [group * self.samples + i for group in groups for i in range(self.samples)]
+        return replace(
+            self,
+            ids=self.ids[rows],
+            attention_mask=self.attention_mask[rows],
+            mask=self.mask[rows],
+            logps=self.logps[rows],
+            scores=self.scores[rows],
+            judged=self.judged[rows],
+            episodes=tuple(self.episodes[row] for row in rows),
+        )
+
+
+def collect(
+    policy: Policy,
+    env: SelfCorrectVectorEnv,
+    problems: Sequence[int],
+    *,
+    samples: int,
+    max_new_tokens: int,
+    temperature: float = 1.0,
+    generator: torch.Generator | None = None,
+    first: Policy | None = None,
+) -> Rollout:
+    """Play ``samples`` episodes of each problem with ``policy``, all at once.
+
+    Args:
+        policy: who answers.
+        env: a vector environment of ``len(problems) * samples`` sub-environments whose
+            ``autoreset_mode`` is ``AutoresetMode.DISABLED``.
+        problems: indices into ``env.problems``.
+        samples: episodes of each problem.
+        max_new_tokens: token cap of one reply, the same in every turn.
+        temperature: of sampling; above 0.
+        generator: the source of randomness, on the policy's device.
+        first: who makes the first attempt instead of ``policy``, which then reads it and goes
+            on (the paper's offline prompts, section 5.3). Its tokens are in no column.
+
+    Returns:
+        The rollout, with `Rollout.logps` as they were when the tokens were drawn.
+    """
+    conversations, _ = env.reset(options={"index": np.repeat(problems, samples)})
+    context = policy.start(conversations[::samples], samples)
+    turns, starts, verdicts = [], [], []
+    other = None if first is None else first.start(conversations[::samples], samples)
+    while True:
+        starts.append(context.ids.shape[1])
+        if other is not None and not turns:
+            turns.append(other.sample(max_new_tokens, temperature, generator))
+            context.take(turns[0])
+        else:
+            turns.append(context.sample(max_new_tokens, temperature, generator))
+        replies = [policy.reply(turns[-1], row) for row in range(len(conversations))]
+        before = conversations
+        conversations, _, done, _, infos = env.step(replies)
+        verdicts.append(infos["verdict"])
+        if done.all():
+            break
+        context.extend(added(before, conversations))
+    own = slice(0 if first is None else 1, None)
+    return _rollout(
+        context, turns, starts, verdicts, list(infos["finished"]), samples, temperature, own
+    )
+
+
+def _rollout(
+    context: Context,
+    turns: Sequence[Turn],
+    starts: Sequence[int],
+    verdicts: Sequence[Sequence[Verdict]],
+    episodes: Sequence[Episode],
+    samples: int,
+    temperature: float,
+    own: slice,
+) -> Rollout:
+    device = context.ids.device
+    widths = [turn.ids.shape[1] for turn in turns]
+    columns = [
+        torch.arange(start, start + width) for start, width in zip(starts, widths, strict=True)
+    ][own]
+    numbers = torch.arange(len(turns))[own]
+    scores = [[verdict.score for verdict in column] for column in verdicts]
+    judged = [[verdict.judged for verdict in column] for column in verdicts]
+    return Rollout(
+        ids=context.ids,
+        attention_mask=context.mask,
+        columns=torch.cat(columns).to(device),
+        turn=torch.repeat_interleave(numbers, torch.tensor(widths[own])).to(device),
+        mask=torch.cat([turn.mask for turn in turns[own]], dim=1),
+        logps=torch.cat([turn.logps for turn in turns[own]], dim=1),
+        scores=torch.tensor(scores, dtype=torch.float32, device=device).T,
+        judged=torch.tensor(judged, device=device).all(dim=0),
+        samples=samples,
+        temperature=temperature,
+        episodes=tuple(episodes),
+    )
+
+
+def rollout_figures(rollout: Rollout) -> dict[str, float]:
+    """Return what a rollout's episodes were like: ``t{t}/accuracy``, ``unchanged`` … .
+
+    Each key is explained in `selfcorrect_agents.rl.reinforce.LOGGED`.
+    """
+    judged = [episode for episode in rollout.episodes if episode.judged]
+    if not judged:
+        return {"train/unjudged": float(len(rollout.episodes)), "train/skipped": 1.0}
+    figures: dict[str, float] = {}
+    for turn in range(rollout.turns):
+        attempts = [episode.attempts[turn] for episode in judged]
+        figures |= {
+            f"t{turn + 1}/accuracy": mean(attempt.verdict.score >= 1.0 for attempt in attempts),
+            f"t{turn + 1}/tokens": mean(attempt.tokens or 0 for attempt in attempts),
+            f"t{turn + 1}/truncated": mean(bool(attempt.truncated) for attempt in attempts),
+        }
+    same = (e.attempts[0].verdict.answer == e.attempts[-1].verdict.answer for e in judged)
+    return figures | {
+        "delta": figures[f"t{rollout.turns}/accuracy"] - figures["t1/accuracy"],
+        "unchanged": mean(same),
+    }
+
+
+def mean(values: Iterable[float]) -> float:
+    """Arithmetic mean; nan of nothing."""
+    listed = list(values)
+    return sum(listed) / len(listed) if listed else float("nan")

@@ -1,5 +1,0 @@
-"""Pair-SFT: supervised fine-tuning on synthesised pairs."""
-
-from selfcorrect_agents.sft.sft import PairSFT, PairSFTConfig
-
-__all__ = ["PairSFT", "PairSFTConfig"]

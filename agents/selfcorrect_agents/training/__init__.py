@@ -1,0 +1,1 @@
+"""Training runs: the trainer, configurations, checkpoints, the run folder."""

@@ -1,0 +1,157 @@
+"""Checkpoints: everything that a run needs to go on as if it had never stopped.
+
+A checkpoint is a folder ``step-000120`` with the model as ``save_pretrained`` writes it, the
+optimiser's state and a manifest of every file's size and hash. It appears whole or not at
+all; a damaged one is refused by name. Random numbers need no saving: every step draws its
+own from the run's seed and the step's number (`step_seed`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from selfcorrect_agents.lm.policy import Policy
+from selfcorrect_env import Episode
+from selfcorrect_env.errors import CheckpointError
+from selfcorrect_env.evaluation.episode_files import read_episodes, write_episodes
+
+MANIFEST = "checkpoint.json"
+EPISODES = "episodes.jsonl"
+NAME = re.compile(r"step-(\d{6,})")
+
+
+def step_seed(seed: int, step: int, purpose: str) -> int:
+    """Return the 63-bit seed of one purpose in one step; different for each of the three."""
+    word = int.from_bytes(hashlib.sha256(purpose.encode()).digest()[:4], "big")
+    low, high = np.random.SeedSequence([seed, step, word]).generate_state(2)
+    return int(high) << 31 ^ int(low)
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """A checkpoint on disk that was found whole."""
+
+    folder: Path
+    step: int
+    """Number of steps that were taken before it was written."""
+
+    @property
+    def model(self) -> Path:
+        """The folder that ``from_pretrained`` reads."""
+        return self.folder / "model"
+
+    def restore(self, optimizer: torch.optim.Optimizer) -> None:
+        """Load the optimiser's state into ``optimizer``, which must be over `model`'s weights."""
+        state = torch.load(self.folder / "optimizer.pt", weights_only=True)
+        optimizer.load_state_dict(state)
+
+    def episodes(self) -> list[Episode]:
+        """Return the episodes that the run had kept; none where it keeps none."""
+        path = self.folder / EPISODES
+        return read_episodes(path) if path.is_file() else []
+
+
+def save_checkpoint(
+    folder: Path,
+    step: int,
+    policy: Policy,
+    optimizer: torch.optim.Optimizer,
+    keep: int = 2,
+    *,
+    episodes: Sequence[Episode] = (),
+) -> Path:
+    """Write ``folder/step-…`` atomically and delete all but the newest ``keep`` checkpoints.
+
+    ``episodes`` are those that the run goes on with (supervised methods gather them).
+    """
+    final = folder / f"step-{step:06d}"
+    written = folder / f".writing-step-{step:06d}-{os.getpid()}"
+    for abandoned in folder.glob(".writing-*"):  # by a process that was killed
+        shutil.rmtree(abandoned)
+    written.mkdir(parents=True)
+    policy.save_pretrained(written / "model")
+    torch.save(optimizer.state_dict(), written / "optimizer.pt")
+    if episodes:
+        write_episodes(written / EPISODES, episodes)
+    files = {
+        str(p.relative_to(written)): _facts(p) for p in sorted(written.rglob("*")) if p.is_file()
+    }
+    manifest = {"step": step, "torch": torch.__version__, "files": files}
+    (written / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n")
+    if final.exists():
+        shutil.rmtree(final)
+    written.rename(final)
+    for old in _folders(folder)[:-keep]:
+        shutil.rmtree(old)
+    return final
+
+
+def latest_checkpoint(folder: Path) -> Checkpoint | None:
+    """Return the newest checkpoint of a run, or None where there is none.
+
+    Raises:
+        CheckpointError: the newest one is damaged. The message says which file, and what to
+            do: nothing is skipped silently, since going on from an older step would be a
+            decision for a person.
+    """
+    folders = _folders(folder)
+    return open_checkpoint(folders[-1]) if folders else None
+
+
+def open_checkpoint(folder: Path) -> Checkpoint:
+    """Check every file of a checkpoint against its manifest.
+
+    Raises:
+        CheckpointError: a file is missing, truncated or changed.
+    """
+    try:
+        manifest: dict[str, Any] = json.loads((folder / MANIFEST).read_bytes())
+        step = int(manifest["step"])
+        files = [
+            (name, int(size), str(digest)) for name, (size, digest) in manifest["files"].items()
+        ]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise CheckpointError(
+            f"{folder}: its {MANIFEST} cannot be read ({error}). {_REMEDY}"
+        ) from error
+    for name, size, digest in files:
+        path = folder / name
+        if not path.is_file():
+            raise CheckpointError(f"{path} is missing. {_REMEDY}")
+        if path.stat().st_size != size:
+            raise CheckpointError(
+                f"{path} has {path.stat().st_size:,} bytes, expected {size:,}: it is truncated "
+                f"or was changed. {_REMEDY}"
+            )
+        if _facts(path)[1] != digest:
+            raise CheckpointError(
+                f"{path} was changed: its SHA-256 is not the recorded one. {_REMEDY}"
+            )
+    return Checkpoint(folder, step)
+
+
+_REMEDY = "Delete this checkpoint's folder to go on from the one before it, or start a new run."
+
+
+def _facts(path: Path) -> tuple[int, str]:
+    with path.open("rb") as file:
+        digest = hashlib.sha256()
+        while chunk := file.read(1 << 20):
+            digest.update(chunk)
+    return path.stat().st_size, digest.hexdigest()
+
+
+def _folders(folder: Path) -> list[Path]:
+    found = [p for p in folder.glob("step-*") if NAME.fullmatch(p.name)]
+    return sorted(found, key=lambda path: int(path.name.removeprefix("step-")))

@@ -1,0 +1,299 @@
+"""The ground that a method's ``learn`` stands on: steps, rollouts, resuming, stopping."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from gymnasium.vector import AutoresetMode
+
+from selfcorrect_agents.lm.agent import LanguageModelAgent
+from selfcorrect_agents.lm.policy import Policy
+from selfcorrect_agents.rl.credit import Reach, Rewards, check_credit, discounted
+from selfcorrect_agents.rl.reinforce import Batch, update
+from selfcorrect_agents.rl.rollout import Rollout, collect, rollout_figures
+from selfcorrect_agents.training.checkpoint import latest_checkpoint, save_checkpoint, step_seed
+from selfcorrect_agents.training.config import OnPolicyConfig, SamplingConfig
+from selfcorrect_agents.training.progress import Figures, progress_bar, stop_on_interrupt
+from selfcorrect_agents.training.run_folder import RunFolder
+from selfcorrect_env import Episode, SelfCorrectEnv, SelfCorrectError, SelfCorrectVectorEnv
+
+
+class LearningError(SelfCorrectError, ValueError):
+    """The environment is not one that the method can be trained on."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stage:
+    """What a part of a run maximises: ``E Σ_t [ R_t − β_t KL(π_θ(·|x_t) ‖ π_ref(·|x_t)) ]``."""
+
+    rewards: Rewards
+    """(B, K) scores -> (B, K) what each turn is rewarded with."""
+    betas: Sequence[float]
+    """(K,) β_t of each turn, ≥ 0."""
+    reach: Reach
+    """``reach[s]``: the turns whose tokens the score of turn s teaches (at γ = 0). It is checked
+    against the loss before the stage's first step."""
+    learning_rate: float
+    """Of the stage, > 0."""
+
+
+class Trainer:
+    """Steps of one run: it collects, updates, logs, saves, stops and goes on.
+
+    Args:
+        policy: the policy to train, in place. Its weights at the start are the reference
+            π_ref, whatever a resumed run then loads.
+        env: where episodes are played.
+        config: the size of a step and how it samples.
+        run: the folder to log to and to resume from; None keeps everything in memory.
+        progress: whether to show a progress bar.
+    """
+
+    def __init__(
+        self,
+        policy: Policy,
+        env: SelfCorrectEnv,
+        config: SamplingConfig,
+        run: RunFolder | None = None,
+        progress: bool = False,
+    ) -> None:
+        self.policy = policy
+        self.reference = policy.frozen_copy()
+        self.config = config
+        self.run = run
+        self.progress = progress
+        self.history: list[Figures] = []
+        """One dict of figures for each step taken (see `reinforce.LOGGED`)."""
+        self.pool: list[Episode] = []
+        """Episodes that a method keeps from step to step; a checkpoint holds them."""
+        self.optimizer = build_optimizer(policy.model, config.learning_rate)
+        self.attempts = env.attempts
+        """Attempts in an episode of the environment."""
+        self._env = env
+        self._vector_envs: dict[int, SelfCorrectVectorEnv] = {}
+        self._checked: list[Stage] = []
+        self._sampled = (0, 0)  # episodes and tokens of this step so far
+
+    def steps(self, total: int) -> Iterator[int]:
+        """Yield the numbers of the steps to take, from 0 to ``total - 1``.
+
+        Goes on where the run's newest checkpoint stands. Ctrl-C lets the step that is under
+        way finish, writes a checkpoint, and then raises KeyboardInterrupt; a second Ctrl-C
+        stops at once.
+        """
+        start = self._resume()
+        with stop_on_interrupt() as stopping, progress_bar(self.progress, total, start) as bar:
+            for step in range(start, total):
+                yield step
+                bar(step + 1, self.history[-1])
+                last, stop = step + 1 == total, stopping()
+                if stop or last or (step + 1) % self.config.checkpoint_every == 0:
+                    self._save(step + 1)
+                if stop and not last:
+                    raise KeyboardInterrupt
+        if self.run is not None:
+            self.policy.save_pretrained(self.run.model)
+
+    # -- episodes -----------------------------------------------------------------------
+    def collect(
+        self,
+        step: int,
+        problems: int | None = None,
+        *,
+        first: Policy | None = None,
+        purpose: str = "",
+        counted: bool = True,
+    ) -> Rollout:
+        """Sample the episodes of a step: fresh problems, ``samples`` episodes of each.
+
+        Args:
+            step: the step's number, from 0: the seed of problems and samples.
+            problems: how many; by default the configuration's.
+            first: who makes the first attempts; by default the policy that is trained.
+            purpose: tells several rollouts of one step apart, so that their seeds differ.
+            counted: False leaves them out of the run's sampled episodes and tokens.
+        """
+        config, size = self.config, len(self._env.problems)
+        wanted = config.problems_per_step if problems is None else problems
+        rng = np.random.default_rng(step_seed(config.seed, step, f"problems{purpose}"))
+        chosen = rng.choice(size, wanted, replace=wanted > size)
+        generator = torch.Generator(self.policy.device)
+        rollout = collect(
+            self.policy,
+            self._vector_env(wanted * config.samples),
+            chosen.tolist(),
+            samples=config.samples,
+            max_new_tokens=config.max_new_tokens,
+            temperature=config.temperature,
+            generator=generator.manual_seed(step_seed(config.seed, step, f"samples{purpose}")),
+            first=first,
+        )
+        if counted:
+            episodes, tokens = self._sampled
+            spent = sum(attempt.tokens or 0 for e in rollout.episodes for attempt in e.attempts)
+            self._sampled = episodes + len(rollout.episodes), tokens + spent
+        return rollout
+
+    # -- learning -----------------------------------------------------------------------
+    def learn_from(self, step: int, stage: Stage) -> Rollout:
+        """Take a whole on-policy step: collect, update, log. Returns its rollout."""
+        rollout = self.collect_informative(step, stage)
+        self.update(step, stage, [rollout])
+        return rollout
+
+    def collect_informative(self, step: int, stage: Stage, problems: int | None = None) -> Rollout:
+        """Sample a step's episodes; with ``oversample`` keep the problems that teach most.
+
+        Problems whose judged samples differ in reward come first, in the order in which they
+        were drawn; where there are too few, others fill up.
+        """
+        config = self._on_policy()
+        wanted = config.problems_per_step if problems is None else problems
+        rollout = self.collect(step, config.oversample * wanted)
+        if config.oversample == 1:
+            return rollout
+        rewards = stage.rewards(rollout.scores).view(-1, config.samples, rollout.turns)
+        judged = rollout.judged.view(-1, config.samples)
+        differs = [
+            bool((of[ok] != of[ok][:1]).any()) for of, ok in zip(rewards, judged, strict=True)
+        ]
+        order = sorted(range(len(differs)), key=lambda group: not differs[group])
+        return rollout.of_problems(sorted(order[:wanted]))
+
+    def update(self, step: int, stage: Stage, rollouts: Sequence[Rollout]) -> Figures:
+        """Take the optimiser's step on a step's rollouts and log the figures of the first.
+
+        Raises:
+            CreditError: the stage's rewards don't reach the turns that it says.
+        """
+        config = self._on_policy()
+        for group in self.optimizer.param_groups:
+            group["lr"] = stage.learning_rate
+        if not any(stage is checked for checked in self._checked):
+            reach = discounted(stage.reach, config.gamma)
+            for rollout in rollouts:
+                check_credit(self.policy, rollout, stage.rewards, reach, config.objective)
+            self._checked.append(stage)
+        figures = update(
+            self.policy,
+            self.reference,
+            self.optimizer,
+            [
+                Batch(rollout=rollout, rewards=stage.rewards(rollout.scores), betas=stage.betas)
+                for rollout in rollouts
+            ],
+            config.objective,
+            epochs=config.epochs,
+            max_grad_norm=config.max_grad_norm,
+            rows_per_forward=config.rows_per_forward,
+        )
+        for rollout in rollouts[1:]:
+            offline = rollout_figures(rollout)
+            figures |= {f"offline/{key}": value for key, value in offline.items()}
+        return self.log(step, figures, rollouts[0].episodes)
+
+    def log(self, step: int, figures: Figures, episodes: Sequence[Episode] = ()) -> Figures:
+        """Write down a step's figures, with what was sampled so far; returns them."""
+        before = self.history[-1] if self.history else {}
+        sampled, tokens = self._sampled
+        self._sampled = (0, 0)
+        figures = {
+            "episodes": before.get("episodes", 0) + sampled,
+            "tokens": before.get("tokens", 0) + tokens,
+            **figures,
+        }
+        self.history.append(figures)
+        if self.run is not None:
+            self.run.log(step + 1, figures)
+            self.run.log_episodes(step + 1, tuple(episodes))
+        return figures
+
+    def _on_policy(self) -> OnPolicyConfig:
+        if not isinstance(self.config, OnPolicyConfig):
+            raise TypeError(
+                f"Updates need an OnPolicyConfig, and this run has a {type(self.config).__name__}."
+            )
+        return self.config
+
+    def _vector_env(self, size: int) -> SelfCorrectVectorEnv:
+        if size not in self._vector_envs:
+            self._vector_envs[size] = SelfCorrectVectorEnv.like(
+                self._env, size, autoreset_mode=AutoresetMode.DISABLED
+            )
+        return self._vector_envs[size]
+
+    def _resume(self) -> int:
+        if self.run is None:
+            return 0
+        checkpoint = latest_checkpoint(self.run.checkpoints)
+        if checkpoint is None:
+            self.run.rewind(0)
+            return 0
+        trained = Policy.from_pretrained(checkpoint.model)
+        self.policy.model.load_state_dict(trained.model.state_dict())
+        checkpoint.restore(self.optimizer)
+        self.pool = checkpoint.episodes()
+        self.history = self.run.rewind(checkpoint.step)
+        return checkpoint.step
+
+    def _save(self, step: int) -> None:
+        if self.run is not None:
+            folder = self.run.checkpoints
+            save_checkpoint(folder, step, self.policy, self.optimizer, episodes=self.pool)
+
+
+class TrainedAgent(LanguageModelAgent):
+    """A policy that learns in an environment: the base of every method that trains.
+
+    A method names its configuration (`Learning`) and says in `train` what its steps are.
+    """
+
+    Learning: ClassVar[type[Any]]
+    """The frozen dataclass of its configuration; every field has a default and a docstring."""
+    attempts: ClassVar[int | None] = 2
+    """The number of attempts that the method is defined for; None takes any."""
+
+    def learn(
+        self,
+        env: SelfCorrectEnv,
+        config: Any = None,
+        *,
+        run: RunFolder | None = None,
+        progress: bool = False,
+    ) -> list[Figures]:
+        """Train the policy in place; returns one dict of figures for each step.
+
+        Args:
+            env: where episodes are played; problems come from its problem set.
+            config: a `Learning`; the default one where None.
+            run: a folder to log to, save to and resume from.
+            progress: whether to show a progress bar.
+
+        Raises:
+            LearningError: the environment has another number of attempts than the method's.
+            CreditError: a reward does not reach the turns that it should; no step was taken.
+            KeyboardInterrupt: Ctrl-C, after a checkpoint was written.
+        """
+        if self.attempts is not None and env.attempts != self.attempts:
+            raise LearningError(
+                f"{type(self).__name__} is defined for {self.attempts} attempts, and the "
+                f"environment has {env.attempts}. Make it with attempts={self.attempts}."
+            )
+        config = self.Learning() if config is None else config
+        trainer = Trainer(self.policy, env, config, run, progress)
+        self.train(trainer, config)
+        return trainer.history
+
+    def train(self, trainer: Trainer, config: Any) -> None:
+        """Take every step of a run: ``for step in trainer.steps(total)``."""
+        raise NotImplementedError
+
+
+def build_optimizer(model: torch.nn.Module, learning_rate: float) -> torch.optim.AdamW:
+    """Return AdamW over the trainable weights: betas (0.9, 0.99), no weight decay."""
+    weights = [weight for weight in model.parameters() if weight.requires_grad]
+    return torch.optim.AdamW(weights, lr=learning_rate, betas=(0.9, 0.99), weight_decay=0.0)

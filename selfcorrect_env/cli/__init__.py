@@ -1,0 +1,1 @@
+"""The console script ``selfcorrect``: `main` finds the command, one module runs each."""

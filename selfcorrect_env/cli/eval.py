@@ -1,0 +1,123 @@
+"""``selfcorrect eval AGENT``: plays every problem with an agent and prints the report."""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+from typing import Annotated, Any
+
+import tyro
+
+from selfcorrect_env.cli.main import UsageError
+from selfcorrect_env.cli.options import EnvOptions, make_env, parse
+from selfcorrect_env.evaluation.agent_factory import (
+    AgentError,
+    AgentFactory,
+    find_agent,
+    installed_agents,
+)
+from selfcorrect_env.evaluation.evaluator import evaluate
+from selfcorrect_env.types import Agent
+
+ABOUT = """\
+Measure how well an agent corrects itself: each problem is answered twice, and the accuracy at
+both attempts and what changed between them is reported with 95% intervals.
+
+AGENT is a name from 'selfcorrect list' or module:attribute (a class, an object with act(), or a
+function from a conversation to a reply). 'selfcorrect eval AGENT --help' adds the agent's options.
+
+Examples:
+  selfcorrect eval base --env SelfCorrect-Arithmetic-v0 --n 200
+  selfcorrect eval base --env SelfCorrect-GSM8K-v0 --path gsm8k_test.jsonl --n 50 --out runs/base
+  selfcorrect eval my_module:my_agent --env SelfCorrect-MATH-v0 --problems procedural"""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class EvalOptions(EnvOptions):
+    """What to measure, and where to put it."""
+
+    env: str
+    """The environment's id, such as SelfCorrect-MATH-v0."""
+    n: int | None = None
+    """Only the first so many problems; all of them by default."""
+    batch_size: int = 64
+    """How many problems the agent answers at a time."""
+    out: str | None = None
+    """A folder for the report and the episodes. The same command goes on from what it holds."""
+
+
+def main(argv: list[str]) -> int:
+    """Run the command; returns the exit status."""
+    if not argv or argv[0].startswith("-"):
+        if any(word in ("-h", "--help") for word in argv):
+            _parse(None, ["--help"])
+        raise UsageError(
+            "Which agent? selfcorrect eval AGENT --env ID. Installed agents: "
+            f"{', '.join(sorted(installed_agents())) or 'none'}; or module:attribute."
+        )
+    factory = find_agent(argv[0])
+    options, config = _parse(factory, argv[1:])
+    env = make_env(options.env, options)
+    try:
+        report = evaluate(
+            _build(factory, config),
+            env,
+            n=options.n,
+            batch_size=options.batch_size,
+            progress=True,
+            name=factory.name,
+            settings={} if config is None else _settings(config),
+            out=options.out,
+        )
+    except KeyboardInterrupt:
+        if options.out is not None:
+            print(
+                f"\nselfcorrect: what was finished is in {options.out}; "
+                "the same command goes on from there.",
+                file=sys.stderr,
+            )
+        raise
+    finally:
+        env.close()
+    from rich.console import Console
+
+    Console().print(report)
+    if options.out is not None:
+        print(f"Report and episodes: {options.out}")
+    return 0
+
+
+def _parse(factory: AgentFactory | None, argv: list[str]) -> tuple[EvalOptions, Any]:
+    """Read the command's options and the agent's, which are flags side by side."""
+    agent = "AGENT" if factory is None else factory.name
+    fields: list[tuple[str, Any]] = [("run", Annotated[EvalOptions, _flat()])]
+    if factory is not None and factory.config is not None:
+        ours = {field.name for field in dataclasses.fields(EvalOptions)}
+        shared = ours & {field.name for field in dataclasses.fields(factory.config)}
+        if shared:
+            raise AgentError(
+                f"Agent {agent!r}: its Config has fields that 'selfcorrect eval' uses itself "
+                f"({', '.join(sorted(shared))}); they need other names."
+            )
+        fields.append(("agent", Annotated[factory.config, _flat()]))
+    both = dataclasses.make_dataclass("Options", fields, frozen=True)
+    parsed = parse(both, argv, prog=f"selfcorrect eval {agent}", about=ABOUT)
+    return parsed.run, getattr(parsed, "agent", None)
+
+
+def _flat() -> Any:
+    return tyro.conf.arg(name="")
+
+
+def _build(factory: AgentFactory, config: Any) -> Agent:
+    try:
+        return factory.build(config)
+    except (ImportError, OSError, TypeError, ValueError) as error:
+        raise UsageError(f"Cannot build agent {factory.name!r}: {error}") from error
+
+
+def _settings(config: Any) -> dict[str, Any]:
+    return {
+        key: value if isinstance(value, str | int | float | bool | None) else str(value)
+        for key, value in dataclasses.asdict(config).items()
+    }

@@ -1,0 +1,81 @@
+"""``selfcorrect list``: the environments, agents, problem sets and verifiers that are installed."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from importlib.metadata import entry_points
+from typing import TypeAlias
+
+import gymnasium as gym
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from selfcorrect_env.cli.options import parse
+from selfcorrect_env.evaluation.agent_factory import installed_agents, summary
+from selfcorrect_env.problems.sources import SOURCES
+from selfcorrect_env.verifiers import VERIFIERS
+
+ABOUT = """\
+Show what is installed, with one line about each: environments, agents, problem sets, verifiers.
+
+Examples:
+  selfcorrect list
+  selfcorrect list --json"""
+
+Listing: TypeAlias = dict[str, dict[str, str]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ListOptions:
+    """How to show them."""
+
+    json: bool = False
+    """Print one JSON object: kind -> name -> summary."""
+
+
+def main(argv: list[str]) -> int:
+    """Run the command; returns the exit status."""
+    options = parse(ListOptions, argv, prog="selfcorrect list", about=ABOUT)
+    found = listing()
+    if options.json:
+        print(json.dumps(found, indent=2))
+        return 0
+    console = Console()
+    for kind, rows in found.items():
+        table = Table(title=kind, title_justify="left", show_header=False, box=None)
+        table.add_column(no_wrap=True)
+        table.add_column()
+        for name, line in rows.items():
+            table.add_row(Text(f"  {name}", style="bold"), Text(line))
+        console.print(table)
+    return 0
+
+
+def listing() -> Listing:
+    """Return kind -> name -> summary; nothing heavy is imported for it."""
+    return {
+        "environments": {
+            spec.id: _environment(spec.kwargs.get("problems"))
+            for spec in gym.registry.values()
+            if spec.id.startswith("SelfCorrect-")
+        },
+        "agents": {name: summary(name) for name in installed_agents()},
+        "problem sets": {
+            **{name: source.summary for name, source in SOURCES.items()},
+            **_plugged("selfcorrect_env.problems"),
+        },
+        "verifiers": {
+            **{name: entry.summary for name, entry in VERIFIERS.items()},
+            **_plugged("selfcorrect_env.verifiers"),
+        },
+    }
+
+
+def _environment(problems: object) -> str:
+    return SOURCES[problems].summary if isinstance(problems, str) and problems in SOURCES else ""
+
+
+def _plugged(group: str) -> dict[str, str]:
+    return {point.name: point.value for point in entry_points(group=group)}

@@ -1,0 +1,67 @@
+"""``selfcorrect rescore RUN``: the verdicts of stored episodes again, by another verifier."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+from rich.console import Console
+
+from selfcorrect_env.cli.main import UsageError
+from selfcorrect_env.cli.options import parse
+from selfcorrect_env.evaluation.episode_files import write_episodes
+from selfcorrect_env.evaluation.report import EPISODES_FILE, REPORT_FILE, Measured, Report
+from selfcorrect_env.evaluation.rescoring import rescore, stored_episodes
+
+ABOUT = """\
+Judge the episodes of a run again, by another verifier (or by the same one, to see whether its
+verdicts still hold), and list every reply whose verdict differs. The run itself is not changed.
+
+Exit status: 0 every verdict is as it was; 1 some differ; 2 a mistake in what was asked.
+
+Examples:
+  selfcorrect rescore runs/base --verifier exact
+  selfcorrect rescore runs/base/episodes.jsonl --verifier my_module:my_function --out runs/again"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RescoreOptions:
+    """Which run, by which verifier."""
+
+    run: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
+    """A folder with episodes.jsonl (of eval or train), or such a file."""
+    verifier: str
+    """A name of 'selfcorrect list', or module:attribute."""
+    out: str | None = None
+    """A new folder for the episodes with their new verdicts, and differences.json."""
+
+
+def main(argv: list[str]) -> int:
+    """Run the command; returns the exit status."""
+    options = parse(RescoreOptions, argv, prog="selfcorrect rescore", about=ABOUT)
+    out = None if options.out is None else Path(options.out)
+    if out is not None and out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise UsageError(f"--out: {options.out!r} exists already. Name a new folder.")
+    episodes = stored_episodes(options.run)
+    with Console(stderr=True).status(f"judging {len(episodes):,} episodes"):
+        rescored = rescore(episodes, options.verifier)
+    Console().print(rescored)
+    if out is not None:
+        out.mkdir(parents=True, exist_ok=True)
+        measured = _measured(Path(options.run))
+        if measured is None:
+            write_episodes(out / EPISODES_FILE, rescored.episodes)
+        else:
+            Report.of(rescored.episodes, replace(measured, verifier=rescored.verifier)).save(out)
+        rescored.to_json(out / "differences.json")
+        print(f"Episodes with their new verdicts, and every difference: {out}")
+    return 1 if rescored.differences else 0
+
+
+def _measured(run: Path) -> Measured | None:
+    """Return what the run measured, if it is an evaluation's folder."""
+    path = run / REPORT_FILE
+    return Measured(**json.loads(path.read_bytes())["measured"]) if path.is_file() else None

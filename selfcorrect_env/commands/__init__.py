@@ -1,1 +1,0 @@
-"""The commands of ``selfcorrect``: one module each, with ``main(argv) -> int``."""

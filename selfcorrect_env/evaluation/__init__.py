@@ -1,0 +1,1 @@
+"""Measuring agents: `evaluate`, metrics with intervals, reports, stored episodes, reward checks."""

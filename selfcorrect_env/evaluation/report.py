@@ -1,0 +1,209 @@
+"""`Report`: what an evaluation found, on what, and the episodes behind it."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from selfcorrect_env.errors import CheckpointError
+from selfcorrect_env.evaluation import tables
+from selfcorrect_env.evaluation.episode_files import (
+    read_episodes,
+    replacing,
+    write_episodes,
+    write_parquet,
+)
+from selfcorrect_env.evaluation.intervals import LEVEL, RESAMPLES
+from selfcorrect_env.evaluation.metrics import Metrics, Paired, measure, paired
+from selfcorrect_env.types import Episode
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+REPORT_FILE, EPISODES_FILE, PARQUET_FILE = "report.json", "episodes.jsonl", "episodes.parquet"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measured:
+    """What was measured on what: two reports with equal ones may be put side by side."""
+
+    agent: str
+    """The agent's name."""
+    problem_set: str
+    """The problem set's name."""
+    split: str
+    """The problem set's split."""
+    size: int
+    """Number of problems in the whole set; a report may cover its first ones only."""
+    fingerprint: str
+    """`ProblemSet.fingerprint` of the whole set."""
+    verifier: str
+    """The verifier's name."""
+    prompts: str
+    """The name of the prompts."""
+    attempts: int
+    """Attempts in an episode."""
+    decoding: str = ""
+    """How replies were drawn, in the agent's own words ("greedy", "T = 1" …)."""
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    """The agent's settings, JSON-able (model, token cap …)."""
+
+
+@dataclass(frozen=True, repr=False)
+class Report:
+    """The metrics of an evaluation, the episodes behind them, and what they were measured on.
+
+    ``print(report)`` shows the table.
+    """
+
+    measured: Measured
+    """Agent, problem set with its fingerprint, verifier, decoding."""
+    episodes: tuple[Episode, ...]
+    """Every episode, in the problem set's order."""
+    metrics: Metrics = field(compare=False)  # they follow from the episodes and the seed
+    """The figures, with intervals."""
+    seed: int = 0
+    """Seed of the bootstrap."""
+
+    @classmethod
+    def of(cls, episodes: Sequence[Episode], measured: Measured, *, seed: int = 0) -> Report:
+        """Compute the metrics of ``episodes`` and return the report."""
+        return cls(measured, tuple(episodes), measure(episodes, seed=seed), seed)
+
+    @property
+    def agent(self) -> str:
+        """The agent's name."""
+        return self.measured.agent
+
+    # -- files ------------------------------------------------------------------------------
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything but the episodes as JSON-able values; an undefined figure is None."""
+        return _jsonable(
+            {
+                "measured": asdict(self.measured),
+                "metrics": {**asdict(self.metrics), "judged": self.metrics.judged},
+                "intervals": {
+                    "level": LEVEL,
+                    "method": "percentile bootstrap over problems",
+                    "resamples": RESAMPLES,
+                    "seed": self.seed,
+                },
+            }
+        )
+
+    def to_json(self, path: str | Path) -> None:
+        """Write `to_dict` to a file: all of it or nothing."""
+        with replacing(path) as temporary:
+            temporary.write_text(json.dumps(self.to_dict(), indent=2) + "\n", encoding="utf-8")
+
+    def save(self, folder: str | Path) -> Path:
+        """Write ``report.json``, ``episodes.jsonl`` and, with pyarrow, ``episodes.parquet``.
+
+        ``datasets.load_dataset("json", data_files=...)`` and ``("parquet", ...)`` read them.
+        """
+        folder = Path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        write_episodes(folder / EPISODES_FILE, self.episodes)
+        if find_spec("pyarrow"):
+            write_parquet(folder / PARQUET_FILE, self.episodes)
+        self.to_json(folder / REPORT_FILE)
+        return folder
+
+    @classmethod
+    def load(cls, folder: str | Path) -> Report:
+        """Read what `save` wrote; the metrics are computed anew from the episodes.
+
+        Raises:
+            CheckpointError: a file is missing or broken, or the two do not belong together.
+        """
+        folder = Path(folder)
+        path = folder / REPORT_FILE
+        try:
+            saved = json.loads(path.read_bytes())
+            measured, expected = Measured(**saved["measured"]), saved["metrics"]["episodes"]
+            seed = saved["intervals"]["seed"]
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise CheckpointError(
+                f"{path}: not a readable report: {type(error).__name__}: {error}"
+            ) from error
+        episodes = read_episodes(folder / EPISODES_FILE)
+        if len(episodes) != expected:
+            raise CheckpointError(
+                f"{folder}: {REPORT_FILE} is of {expected} episodes, but {EPISODES_FILE} holds "
+                f"{len(episodes)}. The two are of different runs, or the file was cut."
+            )
+        return cls.of(episodes, measured, seed=seed)
+
+    # -- for people -------------------------------------------------------------------------
+    def __repr__(self) -> str:
+        m, on = self.metrics, self.measured
+        accuracies = ", ".join(
+            f"acc@t{t} {100 * a.value:.1f}" for t, a in enumerate(m.accuracy, start=1)
+        )
+        return (
+            f"Report({on.agent!r} on {on.problem_set}/{on.split}: {accuracies}, "
+            f"Δ {100 * m.delta.value:+.1f}, n={m.judged})"
+        )
+
+    def __str__(self) -> str:
+        return tables.as_text(self.__rich__())
+
+    def __rich__(self) -> RenderableType:
+        return tables.report_table(self.measured, self.metrics)
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Several agents on the same problems; ``print(comparison)`` shows the table."""
+
+    reports: tuple[Report, ...]
+    """The reports; the first is the one that the others are paired with."""
+    pairs: tuple[Paired, ...]
+    """``pairs[i]`` compares ``reports[i + 1]`` with ``reports[0]``."""
+
+    def __str__(self) -> str:
+        return tables.as_text(self.__rich__())
+
+    def __rich__(self) -> RenderableType:
+        rows = [(report.agent, report.metrics) for report in self.reports]
+        return tables.comparison_table(self.reports[0].measured, rows, self.pairs)
+
+
+def compare(reports: Sequence[Report], *, seed: int = 0) -> Comparison:
+    """Put reports side by side, each paired with the first one, problem by problem.
+
+    Args:
+        reports: two or more, measured on the same problems by the same verifier.
+        seed: of the bootstrap of the differences.
+
+    Raises:
+        ValueError: the reports are of different problems, prompts, verifiers or attempts.
+    """
+    if len(reports) < 2:
+        raise ValueError(f"A comparison needs at least two reports, got {len(reports)}.")
+    first, *others = reports
+    for other in others:
+        for name in ("fingerprint", "verifier", "prompts", "attempts"):
+            ours, theirs = getattr(first.measured, name), getattr(other.measured, name)
+            if ours != theirs:
+                raise ValueError(
+                    f"{first.agent!r} and {other.agent!r} cannot be compared: their {name} "
+                    f"differ ({ours} and {theirs})."
+                )
+    pairs = [paired(first.episodes, other.episodes, seed=seed) for other in others]
+    return Comparison(tuple(reports), tuple(pairs))
+
+
+def _jsonable(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(key): _jsonable(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_jsonable(inner) for inner in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value

@@ -1,0 +1,186 @@
+"""`rescore`: the verdicts of stored episodes again, by another verifier, and what differs."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from selfcorrect_env.errors import CheckpointError
+from selfcorrect_env.evaluation.episode_files import read_episodes, replacing
+from selfcorrect_env.evaluation.metrics import Metrics, measure
+from selfcorrect_env.evaluation.report import EPISODES_FILE
+from selfcorrect_env.evaluation.tables import as_text, percent
+from selfcorrect_env.types import Episode, ScoreFunction, Verdict, Verifier
+from selfcorrect_env.verifiers import get_verifier
+from selfcorrect_env.verifiers.base import judge
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+BATCH = 256
+"""Replies that are judged together."""
+
+SHOWN = 20
+"""Differences that the printed result shows; the file has them all."""
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One reply that the two verifiers judge differently: other score, or other reason."""
+
+    problem_id: str
+    attempt: int
+    """From 1."""
+    reference: str
+    reply: str
+    before: Verdict
+    after: Verdict
+
+
+@dataclass(frozen=True)
+class Rescored:
+    """What `rescore` found; ``print(rescored)`` shows it."""
+
+    verifier: str
+    """The new verifier's name."""
+    episodes: tuple[Episode, ...]
+    """The episodes with their new verdicts."""
+    replies: int
+    """Number of replies that were judged."""
+    differences: tuple[Difference, ...]
+    before: Metrics
+    after: Metrics
+
+    @property
+    def scores_changed(self) -> int:
+        """How many differences are of the score, not of the reason alone."""
+        return sum(d.before.score != d.after.score for d in self.differences)
+
+    def to_json(self, path: str | Path) -> None:
+        """Write every difference and both sets of figures as JSON: all of it or nothing."""
+        content = {
+            "verifier": self.verifier,
+            "replies": self.replies,
+            "scores_changed": self.scores_changed,
+            "accuracy_before": [figure.value for figure in self.before.accuracy],
+            "accuracy_after": [figure.value for figure in self.after.accuracy],
+            "differences": [asdict(difference) for difference in self.differences],
+        }
+        with replacing(path) as temporary:
+            temporary.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+
+    def __str__(self) -> str:
+        return as_text(self.__rich__())
+
+    def __rich__(self) -> RenderableType:
+        from rich.console import Group
+        from rich.table import Table
+        from rich.text import Text
+
+        figures = Table(
+            title=f"{len(self.episodes):,} episodes judged again by {self.verifier}",
+            title_justify="left",
+        )
+        figures.add_column("figure")
+        for column in ("before", "after"):
+            figures.add_column(column, justify="right")
+        pairs = zip(self.before.accuracy, self.after.accuracy, strict=True)
+        for turn, (before, after) in enumerate(pairs, start=1):
+            figures.add_row(f"accuracy@t{turn}", percent(before.value), percent(after.value))
+        deltas = (percent(m.delta.value, signed=True) for m in (self.before, self.after))
+        figures.add_row("Δ", *deltas)
+        figures.add_row("not judged", str(self.before.unjudged), str(self.after.unjudged))
+        changes = Counter((d.before.reason.value, d.after.reason.value) for d in self.differences)
+        lines = [
+            f"{self.replies:,} replies: {len(self.differences):,} judged differently, "
+            f"{self.scores_changed:,} of them with another score"
+        ]
+        lines += [f"  {old} → {new}: {n:,}" for (old, new), n in changes.most_common()]
+        lines += [_line(difference) for difference in self.differences[:SHOWN]]
+        more = len(self.differences) - SHOWN
+        lines += [f"… and {more:,} more"] if more > 0 else []
+        return Group(figures, *map(Text, lines))
+
+
+def rescore(
+    episodes: Sequence[Episode], verifier: str | Verifier | ScoreFunction, *, seed: int = 0
+) -> Rescored:
+    """Judge every reply of ``episodes`` again.
+
+    Args:
+        episodes: one or more.
+        verifier: a verifier's name, a `Verifier` or a function ``(problem, response) -> score``.
+        seed: of the bootstrap intervals.
+
+    Raises:
+        UnknownNameError: there is no verifier of that name.
+        ValueError: there are no episodes.
+    """
+    if not episodes:
+        raise ValueError("rescore() needs at least one episode.")
+    verifier = get_verifier(verifier)
+    cases = [(e.problem, attempt.reply) for e in episodes for attempt in e.attempts]
+    verdicts: list[Verdict] = []
+    for start in range(0, len(cases), BATCH):
+        batch = cases[start : start + BATCH]
+        verdicts += judge(verifier, [p for p, _ in batch], [reply for _, reply in batch])
+    new, rescored, differences = iter(verdicts), [], []
+    for episode in episodes:
+        attempts = tuple(replace(attempt, verdict=next(new)) for attempt in episode.attempts)
+        rescored.append(replace(episode, attempts=attempts))
+        for number, (old, now) in enumerate(zip(episode.attempts, attempts, strict=True), start=1):
+            before, after = old.verdict, now.verdict
+            if (before.score, before.reason) != (after.score, after.reason):
+                differences.append(
+                    Difference(
+                        episode.problem.id,
+                        number,
+                        episode.problem.reference,
+                        str(old.reply),
+                        before,
+                        after,
+                    )
+                )
+    return Rescored(
+        verifier=verifier.name,
+        episodes=tuple(rescored),
+        replies=len(cases),
+        differences=tuple(differences),
+        before=measure(episodes, seed=seed),
+        after=measure(rescored, seed=seed),
+    )
+
+
+def stored_episodes(run: str | Path) -> list[Episode]:
+    """Read the episodes of a run: its folder, or a ``.jsonl`` file of episodes.
+
+    Raises:
+        CheckpointError: there is no such file, it is broken, or it holds no episode.
+    """
+    path = Path(run)
+    file = path / EPISODES_FILE if path.is_dir() else path
+    if not file.exists():
+        raise CheckpointError(
+            f"There are no episodes at {str(file)!r}. Name a folder that 'selfcorrect eval --out' "
+            f"or 'selfcorrect train' wrote, or a {EPISODES_FILE}."
+        )
+    episodes = read_episodes(file)
+    if not episodes:
+        raise CheckpointError(f"{file} holds no episode.")
+    return episodes
+
+
+def _line(difference: Difference) -> str:
+    def told(verdict: Verdict) -> str:
+        return f"{verdict.score:g} {verdict.reason}"
+
+    answers = [difference.before.answer, difference.after.answer]
+    found = " / ".join(dict.fromkeys(repr(answer)[:60] for answer in answers))
+    return (
+        f"{difference.problem_id}, attempt {difference.attempt}: {told(difference.before)} → "
+        f"{told(difference.after)}; answer {found}, reference {difference.reference!r:.60}"
+    )

@@ -1,0 +1,1 @@
+"""Problem sets that are generated: they need no data and no download."""

@@ -1,0 +1,107 @@
+"""Code problems of our own: generated, so that a code environment works without data.
+
+Functions over lists, texts, dictionaries and numbers, in words with three asserts, as MBPP shows
+them; more asserts are hidden. What the tests expect is computed by the reference when the set is
+made. Problems belong to the test or the training split by a hash of their task.
+"""
+
+from __future__ import annotations
+
+import operator
+from random import Random
+from typing import Any
+
+from selfcorrect_env.errors import ProblemSetError
+from selfcorrect_env.problems.code_rows import code_problem
+from selfcorrect_env.problems.generated.code import arithmetic, sequences, texts
+from selfcorrect_env.problems.generated.code.draft import Draft, Template
+from selfcorrect_env.problems.problem_set import ProblemSet
+from selfcorrect_env.problems.splits import check_split, digest, is_test
+from selfcorrect_env.types import Problem
+
+TEMPLATES: tuple[Template, ...] = (
+    *sequences.TEMPLATES,
+    *texts.TEMPLATES,
+    *arithmetic.TEMPLATES,
+)
+"""The kinds of problem."""
+
+DEFAULT_SIZES = {"train": 1_000, "test": 250}
+"""How many problems `load` gives when no ``size`` is asked for."""
+
+SHOWN = 3
+"""Tests that the statement shows."""
+
+_TRIES = 100
+"""Draws in a row without a new problem after which a kind of problem counts as used up."""
+
+
+def load(split: str = "test", *, size: int | None = None, seed: int = 0) -> ProblemSet:
+    """Generate code problems, spread evenly over their kinds.
+
+    Args:
+        split: ``"train"`` or ``"test"``: disjoint whatever the other arguments are.
+        size: number of problems; by default `DEFAULT_SIZES`.
+        seed: which problems of the split are drawn, and in which order.
+
+    The metadata hold ``template``, ``topic``, ``level`` (1 to 5) and what every code problem's do
+    (`selfcorrect_env.problems.code_rows.code_problem`).
+
+    Raises:
+        UnknownNameError: no such split.
+        ProblemSetError: ``size`` is below 1, or there are not as many distinct problems.
+    """
+    check_split("code", split)
+    wanted = DEFAULT_SIZES[split] if size is None else operator.index(size)
+    if wanted < 1:
+        raise ProblemSetError(f"size must be at least 1, got {size}.")
+    rng = Random(f"{seed}/{split}")
+    kinds, seen = list(TEMPLATES), set[str]()
+    problems: list[Problem] = []
+    while len(problems) < wanted:
+        if not kinds:
+            raise ProblemSetError(
+                f"Only {len(problems):,} distinct problems of the {split!r} split were found, not "
+                f"size={wanted:,}. Ask for fewer."
+            )
+        rng.shuffle(kinds)
+        for template in kinds[: wanted - len(problems)]:
+            draft = _draw(rng, template, split, seen)
+            if draft is None:
+                kinds.remove(template)
+                continue
+            seen.add(draft.statement)
+            problems.append(_problem(draft, template))
+    return ProblemSet(problems, name="procedural-code", split=split)
+
+
+def _draw(rng: Random, template: Template, split: str, seen: set[str]) -> Draft | None:
+    for _ in range(_TRIES):
+        draft = template.make(rng)
+        if is_test(draft.statement) == (split == "test") and draft.statement not in seen:
+            return draft
+    return None
+
+
+def _problem(draft: Draft, template: Template) -> Problem:
+    name = template.name
+    program = draft.program.replace("NAME", name) + "\n"
+    tests = [_test(name, arguments, program) for arguments in draft.arguments]
+    shown = "\n".join(tests[:SHOWN])
+    statement = draft.statement.replace("NAME", name)
+    return code_problem(
+        id=f"{name}/{digest(draft.statement)}",
+        prompt=f"{statement} Your code should pass these tests:\n\n{shown}",
+        reference=program,
+        tests=tests,
+        names=[name],
+        facts={"template": name, "topic": template.topic, "level": template.level, "shown": SHOWN},
+    )
+
+
+def _test(name: str, arguments: tuple[Any, ...], program: str) -> str:
+    namespace: dict[str, Any] = {}
+    exec(program, namespace)  # our own text, from the templates of this package
+    result = namespace[name](*arguments)
+    comparison = "is" if result is None or isinstance(result, bool) else "=="
+    return f"assert {name}({', '.join(map(repr, arguments))}) {comparison} {result!r}"

@@ -1,0 +1,156 @@
+"""MATH-style problems of our own: generated, so that `SelfCorrect-MATH-v0` works without data.
+
+Seven subjects, levels 1 to 5, statements in LaTeX, references computed by sympy (imported only
+when the set is built). Problems belong to the test or the training split by a hash of their
+statement. Each kind of problem at each level is drawn from a random stream of its own, so a kind
+that is added leaves the problems of the others as they are. Scores on them are not MATH scores.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Iterable
+from random import Random
+from typing import TYPE_CHECKING
+
+from selfcorrect_env.errors import ProblemSetError
+from selfcorrect_env.problems.problem_set import ProblemSet
+from selfcorrect_env.problems.splits import check_split, digest, is_test
+from selfcorrect_env.problems.subjects import LEVELS, SUBJECTS, check_levels, check_subjects
+from selfcorrect_env.types import Problem
+
+if TYPE_CHECKING:
+    from selfcorrect_env.problems.generated.math.draft import Draft, Template
+
+DEFAULT_SIZES = {"train": 2_000, "test": 500}
+"""How many problems `load` gives when no ``size`` is asked for."""
+
+_TRIES = 200
+"""Draws in a row without a new problem after which a kind of problem counts as used up."""
+
+
+def load(
+    split: str = "test",
+    *,
+    size: int | None = None,
+    seed: int = 0,
+    subject: str | Iterable[str] | None = None,
+    level: int | Iterable[int] | None = None,
+) -> ProblemSet:
+    r"""Generate MATH-style problems, spread evenly over subjects, levels and kinds.
+
+    There are tens of thousands of them; the defaults are the size of MATH's test split and of
+    a training set that is built in a second.
+
+    Args:
+        split: ``"train"`` or ``"test"``: disjoint whatever the other arguments are.
+        size: number of problems; by default `DEFAULT_SIZES`.
+        seed: which problems of the split are drawn, and in which order.
+        subject: of these subjects only; by default all seven.
+        level: of these levels only, 1 to 5; by default all.
+
+    The metadata hold ``subject``, ``level``, ``template`` (the kind of problem) and
+    ``solution``, which ends in the reference as ``\boxed{…}``.
+
+    Raises:
+        UnknownNameError: no such split or subject.
+        ProblemSetError: an option is out of its range, or there are not as many distinct
+            problems as ``size``.
+    """
+    check_split("procedural", split)
+    subjects = check_subjects(subject) or SUBJECTS
+    levels = check_levels(level) or LEVELS
+    wanted = DEFAULT_SIZES[split] if size is None else operator.index(size)
+    if wanted < 1:
+        raise ProblemSetError(f"size must be at least 1, got {size}.")
+    problems = _generate(seed, split, wanted, subjects, levels)
+    return ProblemSet(problems, name="procedural-MATH", split=split)
+
+
+def templates() -> dict[str, tuple[Template, ...]]:
+    """Return the kinds of problem by subject. This imports sympy."""
+    from selfcorrect_env.problems.generated.math import (
+        algebra,
+        counting,
+        geometry,
+        intermediate_algebra,
+        number_theory,
+        prealgebra,
+        precalculus,
+    )
+
+    modules = (
+        prealgebra,
+        algebra,
+        number_theory,
+        counting,
+        geometry,
+        intermediate_algebra,
+        precalculus,
+    )
+    return {subject: module.TEMPLATES for subject, module in zip(SUBJECTS, modules, strict=True)}
+
+
+def _generate(
+    seed: int, split: str, wanted: int, subjects: tuple[str, ...], levels: tuple[int, ...]
+) -> list[Problem]:
+    """Draw from each (subject, level) in turn, and within it from each kind in turn."""
+    cells = {
+        (subject, level): [
+            (template, Random(f"{seed}/{split}/{template.name}/{level}"))
+            for template in kinds
+            if level in template.levels
+        ]
+        for subject, kinds in templates().items()
+        for level in levels
+        if subject in subjects
+    }
+    order = Random(f"{seed}/{split}")
+    problems: list[Problem] = []
+    statements: set[str] = set()
+    while len(problems) < wanted:
+        places = [place for place, kinds in cells.items() if kinds]
+        if not places:
+            raise ProblemSetError(
+                f"Only {len(problems):,} distinct problems of the {split!r} split were found, not "
+                f"size={wanted:,}. Ask for fewer, or for more subjects and levels."
+            )
+        order.shuffle(places)
+        for subject, level in places[: wanted - len(problems)]:
+            template, rng = cells[subject, level].pop(0)
+            draft = _draw(rng, template, level, split, statements)
+            if draft is None:
+                continue  # this kind is used up
+            cells[subject, level].append((template, rng))
+            statements.add(draft.statement)
+            problems.append(_problem(draft, subject, level, template.name))
+    return problems
+
+
+def _draw(
+    rng: Random, template: Template, level: int, split: str, statements: set[str]
+) -> Draft | None:
+    """Draw a new problem of the split; None after `_TRIES` that were not new."""
+    for _ in range(_TRIES):
+        draft = template.make(rng, level)
+        if is_test(draft.statement) == (split == "test") and draft.statement not in statements:
+            return draft
+    return None
+
+
+def _problem(draft: Draft, subject: str, level: int, template: str) -> Problem:
+    from selfcorrect_env.problems.generated.math.draft import latex
+
+    working, answer = draft.solve()
+    reference = latex(answer)
+    return Problem(
+        id=f"{subject}/{level}/{digest(draft.statement)}",
+        prompt=draft.statement,
+        reference=reference,
+        metadata={
+            "subject": subject,
+            "level": level,
+            "template": template,
+            "solution": f"{working} The answer is $\\boxed{{{reference}}}$.",
+        },
+    )

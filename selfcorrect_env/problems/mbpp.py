@@ -1,0 +1,161 @@
+"""MBPP: short Python functions from a sentence and three asserts (Austin et al., arXiv 2108.07732).
+
+A row: ``task_id`` (1 to 974), ``text``, ``code``, ``test_list`` (asserts, shown in the prompt),
+``test_setup_code``, ``challenge_test_list``. Licence of the data: CC BY 4.0. The splits go by
+``task_id``, as its authors say.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+
+from selfcorrect_env.errors import ProblemSetError
+from selfcorrect_env.problems.code_rows import (
+    code_problem,
+    names_used,
+    text_of,
+    texts_of,
+)
+from selfcorrect_env.problems.files import check_count, given_file
+from selfcorrect_env.problems.hub import HubUnavailableError, hub_rows
+from selfcorrect_env.problems.problem_set import ProblemSet
+from selfcorrect_env.problems.row_files import Row, read_rows
+from selfcorrect_env.problems.splits import check_split
+from selfcorrect_env.prompts import MBPP_FRAME, PROMPTS, Prompts, worked_example
+from selfcorrect_env.types import Problem
+
+REPO = "google-research-datasets/mbpp"
+"""Its id on the hub; the configuration is ``full``."""
+
+VARIABLE = "SELFCORRECT_MBPP_PATH"
+"""The environment variable that may name a file of it."""
+
+SPLITS = {
+    "prompt": range(1, 11),
+    "test": range(11, 511),
+    "validation": range(511, 601),
+    "train": range(601, 975),
+}
+"""The task ids of each split; ``"prompt"`` is set aside for worked examples."""
+
+SHOTS = (2, 3, 4)
+"""The tasks that the three-shot prompt works out (paper, appendix C)."""
+
+
+def load(
+    split: str = "test",
+    *,
+    path: str | os.PathLike[str] | None = None,
+    challenge: bool = False,
+    revision: str | None = None,
+) -> ProblemSet:
+    """Load MBPP.
+
+    Args:
+        split: ``"train"`` (374 problems), ``"validation"`` (90), ``"test"`` (500) or
+            ``"prompt"`` (10).
+        path: a file of all 974 rows or of one split, or a folder with a file for each split.
+            Without it, ``SELFCORRECT_MBPP_PATH`` is used, then the hub.
+        challenge: judge by the challenge tests too, which few tasks have and no prompt shows.
+        revision: a commit or tag of the hub's repository, ``"main"`` for its newest; by default
+            the commit that `selfcorrect_env.problems.hub.PINNED` names.
+
+    The statement shows the three asserts, as in the paper. A set of another size than the
+    published one gives a `ProblemSetWarning`.
+
+    Raises:
+        UnknownNameError: no such split.
+        ProblemSetError: it cannot be had (the message names the ways), or a row is broken.
+    """
+    check_split("mbpp", split, SPLITS)
+    where, located = located_rows(split, path, revision)
+    problems = (_problem(place, row, challenge) for place, row in located)
+    found = [problem for problem in problems if problem.metadata["task_id"] in SPLITS[split]]
+    if not found:
+        raise ProblemSetError(f"{where} holds no task of MBPP's split {split!r}.")
+    loaded = ProblemSet(found, name="MBPP", split=split)
+    check_count(loaded, len(SPLITS[split]), where)
+    return loaded
+
+
+def three_shot(
+    path: str | os.PathLike[str] | None = None, *, revision: str | None = None
+) -> Prompts:
+    """Return the paper's three-shot prompts, whose examples are MBPP's tasks 2, 3 and 4.
+
+    The examples are read from the data itself: no text of MBPP is part of this package.
+
+    Raises:
+        ProblemSetError: MBPP cannot be had, or what was given lacks one of the three tasks.
+    """
+    _, located = located_rows("prompt", path, revision)
+    rows = {row.get("task_id"): (place, row) for place, row in located}
+    missing = [str(shot) for shot in SHOTS if shot not in rows]
+    if missing:
+        raise ProblemSetError(
+            f"The three-shot prompt needs MBPP's tasks 2, 3 and 4; {', '.join(missing)} is missing."
+        )
+    examples = [
+        worked_example(statement(*rows[shot]), text_of(*rows[shot], "code")) for shot in SHOTS
+    ]
+    attempt = "\n\n".join([*examples, MBPP_FRAME])
+    return Prompts("mbpp-three-shot", attempt, PROMPTS["mbpp"].correction)
+
+
+def located_rows(
+    split: str, path: str | os.PathLike[str] | None, revision: str | None
+) -> tuple[str, Iterable[tuple[str, Row]]]:
+    """Return where MBPP was found, and its rows with the place of each.
+
+    Raises:
+        ProblemSetError: it cannot be had.
+    """
+    file = given_file(path, VARIABLE, split)
+    if file is not None:
+        return str(file), read_rows(file)
+    try:
+        rows = hub_rows((REPO,), split, "full", revision)
+    except HubUnavailableError as error:
+        raise ProblemSetError(
+            f"MBPP cannot be had: {error}. Three ways to get it: (1) with a network, pip install "
+            f"'selfcorrect-env[data]': {REPO} is then loaded from the Hugging Face hub; "
+            "(2) path=FILE, such as mbpp.jsonl; (3) the environment variable "
+            f"{VARIABLE}=FILE. Without any data: SelfCorrect-Code-v0, whose problems are made."
+        ) from error
+    return (
+        f"{REPO} on the Hugging Face hub",
+        ((f"row {number} of {REPO}", row) for number, row in enumerate(rows)),
+    )
+
+
+def statement(where: str, row: Row) -> str:
+    """Return what a row asks for, with its tests, as the paper shows it."""
+    text = text_of(where, row, "text").strip()
+    tests = "\n".join(texts_of(where, row, "test_list"))
+    return f"{text} Your code should pass these tests:\n\n{tests}"
+
+
+def _problem(where: str, row: Row, challenge: bool) -> Problem:
+    task = row.get("task_id")
+    if isinstance(task, bool) or not isinstance(task, int):
+        raise ProblemSetError(
+            f"{where}: expected an int in the column 'task_id', got {task!r:.60}."
+        )
+    tests = texts_of(where, row, "test_list")
+    if challenge:
+        tests = [*tests, *(row.get("challenge_test_list") or [])]
+    reference, setup = text_of(where, row, "code"), row.get("test_setup_code") or ""
+    try:
+        names, imports = names_used(reference, [*tests, setup])
+    except SyntaxError as error:
+        raise ProblemSetError(f"{where}: its code or a test is no Python: {error}.") from error
+    return code_problem(
+        id=str(task),
+        prompt=statement(where, row),
+        reference=reference,
+        tests=tests,
+        names=names,
+        setup=f"{imports}\n{setup}" if imports else setup,
+        facts={"task_id": task, "text": text_of(where, row, "text")},
+    )

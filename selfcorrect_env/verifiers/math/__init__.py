@@ -1,0 +1,1 @@
+"""The math verifier: extraction, normal forms, exact algebra, symbolic equality."""

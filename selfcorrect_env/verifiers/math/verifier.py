@@ -1,0 +1,225 @@
+"""The math verifier: is the final answer, as mathematics, the reference?"""
+
+from __future__ import annotations
+
+import functools
+import re
+import threading
+from collections.abc import Sequence
+from typing import Any
+
+from selfcorrect_env.types import Problem, Reason, Verdict
+from selfcorrect_env.verifiers.base import without_statement
+from selfcorrect_env.verifiers.math.extraction import LONGEST, final_answer
+from selfcorrect_env.verifiers.math.named_values import as_values
+from selfcorrect_env.verifiers.math.normal_form import normal_form, number, without_base
+from selfcorrect_env.verifiers.math.structure import equal_forms, top_level_parts
+from selfcorrect_env.verifiers.math.typed_math import latex
+from selfcorrect_env.verifiers.workers.pool import MEBIBYTE, Outcome, Status, WorkerPool
+
+_CACHED = 20_000
+_OR = re.compile(r"(?:\\text\s*\{\s*(?:or|and)\s*\}|(?<![A-Za-z])(?:or|and)(?![A-Za-z]))")
+
+_WORKED = re.compile(r"\\boxed|\\fbox|####|<answer>|final answer is", re.IGNORECASE)
+_EQUALS = re.compile(r"(?<![<>!=])=")
+_PERCENT = re.compile(r"%|(?<![A-Za-z])(?:percent|percentage|pct)(?![A-Za-z])")
+
+_normal_form = functools.lru_cache(maxsize=_CACHED)(normal_form)
+
+
+class MathVerifier:
+    r"""Judges the last answer of a response by mathematical equality with the reference.
+
+    The answer is found by `selfcorrect_env.verifiers.math.extraction`. Most verdicts are reached at
+    once: equal spelling (`selfcorrect_env.verifiers.math.normal_form`), exact algebra
+    (`selfcorrect_env.verifiers.math.algebra`), part by part
+    (`selfcorrect_env.verifiers.math.structure`). All else goes to math-verify in a worker process
+    with a deadline and a memory limit (`selfcorrect_env.verifiers.workers.pool`).
+
+    Verdicts: ``correct``; ``wrong``; ``no answer``; ``ambiguous``, where a reply offers several
+    answers to a question that has one; ``timeout``, where *this answer* exceeded the deadline
+    or the memory limit; ``error``, where the workers failed, which says nothing of the answer.
+
+    Args:
+        deadline: seconds that math-verify may take for one answer, > 0.
+        workers: worker processes at most; by default the number of CPUs, but no more than 4.
+        memory_mb: address space of one worker, in MiB.
+
+    >>> verifier = MathVerifier()
+    >>> half = Problem(id="1", prompt="What is 1 - 1/2?", reference=r"\frac{1}{2}")
+    >>> verifier.verify(half, r"It is $\boxed{0.5}$.").reason.value
+    'correct'
+    """
+
+    name = "math"
+
+    def __init__(
+        self, deadline: float = 1.0, workers: int | None = None, memory_mb: int = 2048
+    ) -> None:
+        if not deadline > 0:
+            raise ValueError(f"deadline must be above 0 seconds, got {deadline!r}.")
+        self.deadline = deadline
+        self._arguments = (deadline, workers, memory_mb)
+        self._pool = WorkerPool(
+            "selfcorrect_env.verifiers.math.symbolic:equal",
+            workers=workers,
+            memory=memory_mb * MEBIBYTE,
+        )
+        self._known: dict[tuple[str, str], str] = {}
+        self._lock = threading.Lock()
+        # a worker takes seconds to import sympy: one starts now, and nobody waits for it
+        warm_up = {"args": ("1", "1"), "kwargs": {"deadline": deadline}}
+        threading.Thread(target=self._pool.run, daemon=True, **warm_up).start()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return MathVerifier, self._arguments  # a copy has workers of its own
+
+    def __repr__(self) -> str:
+        return f"MathVerifier(deadline={self.deadline:g})"
+
+    def verify(self, problem: Problem, response: str) -> Verdict:
+        """Judge one response; safe to call from any thread."""
+        return self.verify_batch([problem], [response])[0]
+
+    def verify_batch(self, problems: Sequence[Problem], responses: Sequence[str]) -> list[Verdict]:
+        """Judge many: what needs math-verify is spread over the workers."""
+        quick = [
+            quick_verdict(problem.reference, without_statement(problem, response))
+            for problem, response in zip(problems, responses, strict=True)
+        ]
+        hard = [pair for pair in quick if not isinstance(pair, Verdict)]
+        compared = self._compare(list(dict.fromkeys(hard)))
+        return [it if isinstance(it, Verdict) else compared[it] for it in quick]
+
+    def close(self) -> None:
+        """End the worker processes; they start again if they are needed."""
+        self._pool.close()
+
+    def _compare(self, pairs: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Verdict]:
+        """Compare (reference, answer) pairs symbolically."""
+        with self._lock:
+            known = {pair: self._known[pair] for pair in pairs if pair in self._known}
+        new = [pair for pair in pairs if pair not in known]
+        verdicts = {pair: _symbolic_verdict(pair[1], value) for pair, value in known.items()}
+        for pair, outcome in zip(new, self._pool.run_all(new, deadline=self.deadline), strict=True):
+            verdicts[pair] = _verdict_of(pair[1], outcome)
+            if outcome.status is Status.DONE:
+                self._remember(pair, outcome.value)
+        return verdicts
+
+    def _remember(self, pair: tuple[str, str], value: str) -> None:
+        with self._lock:
+            while len(self._known) >= _CACHED:
+                del self._known[next(iter(self._known))]
+            self._known[pair] = value
+
+
+@functools.lru_cache(maxsize=_CACHED)
+def _answer_of(reference: str) -> str:
+    """Return the answer that a reference states: all of it, unless it is a worked solution."""
+    found = final_answer(reference) if _WORKED.search(reference) else None
+    return ", ".join([*reversed(found.rivals), found.answer]) if found else reference
+
+
+def quick_verdict(reference: str, response: str) -> Verdict | tuple[str, str]:
+    """Judge without sympy, where that is possible.
+
+    Returns:
+        The verdict; or, where it takes symbolic mathematics, reference and answer to compare.
+    """
+    if response.strip() and response.strip() == reference.strip():  # words with formulas among them
+        return Verdict(1.0, Reason.CORRECT, response.strip()[:LONGEST])
+    reference = _answer_of(reference)
+    found = final_answer(response)
+    if found is None or not found.answer.strip():
+        return Verdict(0.0, Reason.NO_ANSWER)
+    answer = found.answer
+    if len(answer) > LONGEST:
+        detail = f"the answer has {len(answer):,} characters; more than {LONGEST:,} are not read"
+        return Verdict(0.0, Reason.WRONG, answer[:100], detail)
+    if found.loose and "=" not in reference and "," not in answer:
+        answer = _EQUALS.split(answer)[-1].strip()  # the end of a calculation
+    said = answer
+    reference, answer = as_values(reference, answer)
+    several = _has_parts(reference)
+    if several and found.siblings and not _has_parts(answer):
+        answer = ", ".join([*reversed(found.siblings), answer])
+    elif not several and any(_normal_form(rival) != _normal_form(answer) for rival in found.rivals):
+        return Verdict(0.0, Reason.AMBIGUOUS, answer, "several different boxed answers")
+    if _same_decimal(reference, answer) or _same_percentage(reference, answer):
+        return Verdict(1.0, Reason.CORRECT, said)
+    listed = _with_commas(answer)
+    hedges = not several and len(top_level_parts(listed)) > 1
+    if hedges and _normal_form(answer) != _normal_form(reference):
+        return Verdict(0.0, Reason.AMBIGUOUS, answer, "several answers where there is one")
+    if several:
+        answer, reference = listed, _with_commas(reference)
+    equal = quickly_equal(reference, answer)
+    if equal is None:
+        return latex(reference), latex(answer)
+    return Verdict(float(equal), Reason.CORRECT if equal else Reason.WRONG, said)
+
+
+def _has_parts(answer: str) -> bool:
+    """Whether an answer is a list or a set of several."""
+    members = re.sub(r"^\\?\{(.*?)\\?\}$", r"\1", answer.strip(" $"))
+    return len(top_level_parts(members)) > 1 or bool(_OR.search(answer))
+
+
+def _with_commas(text: str) -> str:
+    """Write "1, 2 and 3" and "1 or 2" as lists."""
+    return re.sub(r",(\s|\\[ ,;:!])*,", ",", _OR.sub(",", text))
+
+
+def _same_percentage(reference: str, answer: str) -> bool:
+    """Whether one says with a percent sign what the other says without: 50% and 0.5."""
+    if bool(_PERCENT.search(reference)) == bool(_PERCENT.search(answer)):
+        return False
+    ours, theirs = number(_normal_form(reference)), number(_normal_form(answer))
+    if ours is None or theirs is None:
+        return False
+    hundredth, whole = (ours, theirs) if _PERCENT.search(reference) else (theirs, ours)
+    return hundredth == 100 * whole
+
+
+def _same_decimal(reference: str, answer: str) -> bool:
+    """Whether one is the other with a comma for the decimal point, as much of Europe writes it."""
+    ours, theirs = _normal_form(reference), _normal_form(answer)
+    commas = ours.count(",") + theirs.count(",")
+    return (
+        commas == 1 and ours.replace(",", ".") == theirs.replace(",", ".") and "." in ours + theirs
+    )
+
+
+def quickly_equal(reference: str, answer: str) -> bool | None:
+    """Compare two answers by spelling and exact algebra; None where that does not decide."""
+    ours, theirs = _normal_form(reference), _normal_form(answer)
+    if ours == theirs or (
+        ("_" in ours) != ("_" in theirs) and (without_base(ours) == without_base(theirs))
+    ):
+        return True
+    if re.fullmatch(r"\s*\$?\\(?:text|mbox|textbf|mathrm)\s*\{[A-Za-z .()]*\}\$?\s*", reference):
+        words, others = (form.casefold().replace(" ", "") for form in (ours, theirs))
+        return words == others.strip("()")
+    if re.fullmatch("[A-E]", ours) and theirs in (ours.lower(), f"({ours})"):  # a choice
+        return True
+    return equal_forms(ours, theirs)
+
+
+def _verdict_of(answer: str, outcome: Outcome) -> Verdict:
+    if outcome.status is Status.DONE:
+        return _symbolic_verdict(answer, outcome.value)
+    exceeded = outcome.status in (Status.TIMEOUT, Status.MEMORY)
+    reason = Reason.TIMEOUT if exceeded else Reason.ERROR
+    return Verdict(0.0, reason, answer, outcome.detail)
+
+
+def _symbolic_verdict(answer: str, value: str) -> Verdict:
+    if value == "equal":
+        return Verdict(1.0, Reason.CORRECT, answer)
+    detail = {
+        "different": "",
+        "no reference": "the reference is no mathematics that can be read; compared as text",
+        "no answer": "the answer is no mathematics that can be read",
+    }[value]
+    return Verdict(0.0, Reason.WRONG, answer, detail)

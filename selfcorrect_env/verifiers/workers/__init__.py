@@ -1,0 +1,1 @@
+"""Worker processes for verification that may hang, crash or exhaust the memory."""

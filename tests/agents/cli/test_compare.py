@@ -1,0 +1,192 @@
+"""``selfcorrect compare`` as a user types it: what it refuses, keeps, goes on with and retries."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import transformers
+
+from selfcorrect_agents.cli.compare import CompareOptions, configured
+from selfcorrect_env.cli.main import main
+
+MODEL = "tiny:steps=2,hidden_size=16,layers=1,heads=2,seed={seed}"
+
+MINE = '''
+import os, time
+from dataclasses import dataclass, replace
+from selfcorrect_agents.methods.multiturn_rl import MultiTurnRL, MultiTurnRLConfig
+
+def seven(conversation):
+    """Answers 7 to everything."""
+    return "7"
+
+@dataclass(frozen=True, kw_only=True)
+class Learning(MultiTurnRLConfig):
+    problems_per_step: int = 2
+    samples: int = 2
+    steps: int = 12
+    checkpoint_every: int = 100
+
+class Fragile(MultiTurnRL):
+    """Breaks, or takes its time, where the environment variables say so."""
+
+    Learning = Learning
+
+    def learn(self, env, config=None, *, run=None, progress=False):
+        if os.environ.get("BREAK"):
+            raise RuntimeError("the cable came out")
+        log = run.log
+        def slow_log(step, figures):
+            log(step, figures)
+            time.sleep(float(os.environ.get("DAWDLE", "0")))
+        run.log = slow_log
+        return super().learn(env, config, run=run, progress=progress)
+'''
+
+ENTRY = (
+    "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); "
+    "from selfcorrect_env.cli.main import main; sys.exit(main(sys.argv[1:]))"
+)
+"""The console script, with Ctrl-C as in a terminal wherever the tests are run."""
+
+
+@pytest.fixture(autouse=True)
+def small_world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setenv("SELFCORRECT_CACHE", str(tmp_path / "cache"))
+    monkeypatch.chdir(tmp_path)
+    bars = transformers.utils.logging.is_progress_bar_enabled()
+    yield
+    if bars:
+        transformers.utils.logging.enable_progress_bar()
+
+
+def start(*words: str, **variables: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-c", ENTRY, "compare", *words],
+        env={**os.environ, **variables},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        encoding="utf-8",
+    )
+
+
+def steps(path: Path) -> list[int]:
+    return [json.loads(line)["step"] for line in path.read_text().splitlines()]
+
+
+@pytest.mark.slow
+def test_what_fails_or_is_stopped_is_gone_on_with_and_the_rest_is_kept(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(MINE)
+    words = ["--methods", "mine:seven", "mine:Fragile", "--seeds", "0", "--problems", "4"]
+    words += ["--model", MODEL, "--out", "out"]
+    cells = tmp_path / "out" / "cells"
+    fragile, seven = cells / "mine-fragile-seed0", cells / "mine-seven-seed0"
+
+    # one cell breaks: the other is finished, and the message leads to the log
+    process = start(*words, BREAK="1")
+    out, err = process.communicate()
+    assert process.returncode == 1, err
+    assert "mine:Fragile, seed 0 failed (status 1): RuntimeError: the cable came out" in err
+    assert "the cable came out" in (fragile / "log.txt").read_text()
+    assert "mine:seven" in out
+    found = json.loads((tmp_path / "out/comparison.json").read_text("utf-8"))
+    assert [method["name"] for method in found["methods"]] == ["mine:seven"]
+    assert found["left_out"] == ["mine:Fragile"]
+    assert found["methods"][0]["summary"] == "Answers 7 to everything."
+    kept = {path: path.stat().st_mtime_ns for path in seven.rglob("*")}
+
+    # Ctrl-C in the middle of training: the step is finished and a checkpoint written
+    process = start(*words, DAWDLE="0.5")
+    metrics = fragile / "run" / "metrics.jsonl"
+    deadline = time.monotonic() + 120
+    while not (metrics.exists() and len(steps(metrics)) >= 2):
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate()
+    assert process.returncode == 130, err
+    assert "the same command goes on from out" in err
+    (checkpoint,) = (fragile / "run" / "checkpoints").iterdir()
+    reached = len(steps(metrics))
+    assert 2 <= reached < 12
+    assert str(reached) in checkpoint.name
+    before = json.loads((fragile / "seconds.json").read_text())["training"]
+    assert before > 0.5
+
+    # the same command finishes it; what was finished is as it was
+    process = start(*words)
+    out, err = process.communicate()
+    assert process.returncode == 0, err
+    assert steps(metrics) == list(range(1, 13))
+    assert json.loads((fragile / "seconds.json").read_text())["training"] > before
+    assert kept == {path: path.stat().st_mtime_ns for path in seven.rglob("*")}
+    found = json.loads((tmp_path / "out/comparison.json").read_text("utf-8"))
+    assert [method["trained"] for method in found["methods"]] == [False, True]
+    assert "mine:Fragile" in (tmp_path / "out/report.html").read_text("utf-8")
+    assert found["methods"][1]["spent"]["episodes"] == 48
+    assert found["methods"][1]["figures"]["greedy"]["kl_t2"]["value"] >= 0
+
+
+def run(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str]:
+    try:
+        status = main(["compare", *words])
+    except SystemExit as end:  # tyro ends the process itself
+        status = end.code if isinstance(end.code, int) else 1
+    out, err = capsys.readouterr()
+    return status, out, err
+
+
+def test_help_teaches(capsys: pytest.CaptureFixture[str]) -> None:
+    status, out, _ = run(capsys, "--help")
+    assert status == 0
+    for word in ("Examples:", "compare.toml", "--episodes", "--scaling", "report.html", "Ctrl-C"):
+        assert word in out
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ([], "What to compare?"),
+        (["--methods", "scor"], "Did you mean 'score'?"),
+        (["--methods", "base", "base"], "base is there twice"),
+        (["--methods", "base", "--seeds", "0", "0"], "seeds must be all different"),
+        (["--methods", "base", "--env", "SelfCorrect-Nothing-v0"], "SelfCorrect-Nothing"),
+        (["--methods", "score", "--env", "CartPole-v1"], "CartPole"),
+        (["--methods", "base", "--model", "tiny:depth=3"], "Unknown option of the tiny model"),
+        (["--methods", "base", "--reference", "score"], "reference: Unknown key 'score'"),
+        (["nothing.toml"], "nothing.toml: cannot be read"),
+        (["there.toml", "--methods", "base"], "cannot be given beside a file"),
+        (["there.toml", "--problems", "0"], "problems must be at least 1"),
+        (["there.toml", "--scaling"], "give there.toml a [scaling] table"),
+    ],
+)
+def test_a_mistake_is_one_line_and_leaves_no_folder(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, words: list[str], expected: str
+) -> None:
+    (tmp_path / "there.toml").write_text("[methods.base]")
+    status, out, err = run(capsys, *words)
+    assert status == 2
+    assert expected in err
+    assert len(err.strip().splitlines()) == 1
+    assert out == ""
+    assert not (tmp_path / "runs").exists()
+
+
+def test_options_are_laid_over_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "compare.toml"
+    path.write_text("title = 'mine'\nproblems = 7\n[methods.base]\n[methods.score]\n[scaling]\n")
+    config = configured(CompareOptions(config=str(path), seeds=(4,), scaling=False))
+    assert (config.title, config.problems, config.seeds) == ("mine", 7, (4,))
+    assert config.scaling is None
+    assert [method.label for method in config.methods] == ["base", "score"]
+    alone = configured(CompareOptions(methods=("base",), scaling=True, env="SelfCorrect-MATH-v0"))
+    assert alone.scaling is not None
+    assert alone.test.id == "SelfCorrect-MATH-v0"

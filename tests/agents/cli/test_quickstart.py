@@ -1,0 +1,70 @@
+"""``selfcorrect quickstart``: a comparison of three methods, told in its own words."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from selfcorrect_agents.cli import quickstart
+from selfcorrect_agents.comparison.plan.cells import plan
+from selfcorrect_agents.comparison.plan.config import CompareConfig
+from selfcorrect_env.cli.main import main
+
+SMALL = {"problems_per_step": 2, "samples": 2, "max_new_tokens": 4}
+
+
+@pytest.mark.slow
+def test_a_shrunk_quickstart(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("SELFCORRECT_CACHE", str(tmp_path / "cache"))
+    whole = quickstart.configured
+
+    def shrunk(options: quickstart.QuickstartOptions) -> CompareConfig:
+        config = whole(options)
+        base, *rls, score = config.methods
+        steps = {"stage_one_steps": 2, "stage_two_steps": 1}
+        return replace(
+            config,
+            methods=(
+                base,
+                *(replace(rl, learning={"steps": 3, **SMALL}) for rl in rls),
+                replace(score, learning={**steps, **SMALL}),
+            ),
+            model="tiny:seed={seed},steps=2,hidden_size=16,layers=1,heads=2",
+        )
+
+    monkeypatch.setattr(quickstart, "configured", shrunk)
+    words = ["quickstart", "--seeds", "0", "--problems", "8", "--out", str(tmp_path / "out")]
+    assert main(words) == 0
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "8 held-out problems of arithmetic/test" in shown
+    assert "Every trained policy played 12 training episodes." in shown
+    for name in quickstart.METHODS:
+        assert name in shown
+    for name in ("learning-curves.svg", "compare.toml", "cells/score-seed0/run/metrics.jsonl"):
+        assert (tmp_path / "out" / name).exists()
+
+
+def test_it_trains_on_one_split_and_measures_on_the_other() -> None:
+    cells = plan(quickstart.configured(quickstart.QuickstartOptions()))
+    assert len(cells) == 12
+    assert {cell.train.options["split"] for cell in cells} == {"train"}
+    assert {cell.test.options["split"] for cell in cells} == {"test"}
+
+
+def test_a_wider_model_learns_in_more_and_smaller_steps() -> None:
+    assert quickstart.scaled("multiturn_rl", 64) == {}
+    default = quickstart.scaled("multiturn_rl", 64 * 2)
+    assert default == {"learning_rate": 2.5e-4, "steps": 1280}
+
+
+def test_the_verdict_says_what_the_figures_say() -> None:
+    row = quickstart.Row
+    rows = [
+        row("SCoRe", 0, (40.0, 99.0)),
+        row("SCoRe", 1, (40.0, 60.0)),
+        row("multi-turn RL", 0, (38.0, 41.0)),
+    ]
+    assert "60.0 is above" in quickstart.verdict(rows)
+    assert "60.0 is NOT above" in quickstart.verdict([*rows, row("multi-turn RL", 1, (50.0, 60.0))])

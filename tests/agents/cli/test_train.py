@@ -1,0 +1,154 @@
+"""``selfcorrect train`` and what comes after it, as a user types it."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import transformers
+
+from selfcorrect_agents.cli.train import summary
+from selfcorrect_agents.lm.loading import load_policy
+from selfcorrect_env.cli.main import main
+
+SMALL = [
+    "--problems-per-step",
+    "2",
+    "--samples",
+    "2",
+    "--max-new-tokens",
+    "4",
+    "--checkpoint-every",
+    "1",
+]
+
+
+@pytest.fixture(autouse=True)
+def small_world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setenv("SELFCORRECT_CACHE", str(tmp_path / "cache"))
+    monkeypatch.chdir(tmp_path)
+    bars = transformers.utils.logging.is_progress_bar_enabled()
+    yield
+    if bars:
+        transformers.utils.logging.enable_progress_bar()
+
+
+def run(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str]:
+    try:
+        status = main(list(words))
+    except SystemExit as end:  # tyro ends the process itself
+        status = end.code if isinstance(end.code, int) else 1
+    out, err = capsys.readouterr()
+    return status, out, err
+
+
+def model(folder: Path) -> str:
+    path = folder / "base"
+    load_policy("tiny:steps=2,hidden_size=16,layers=1,heads=2").save_pretrained(path)
+    return str(path)
+
+
+def test_help_teaches(capsys: pytest.CaptureFixture[str]) -> None:
+    status, out, _ = run(capsys, "train", "--help")
+    assert status == 0
+    for word in ("score", "multiturn_rl", "--resume", "Examples:", "metrics.jsonl"):
+        assert word in out
+    for method, own in (("score", "--beta-2"), ("multiturn_rl", "--steps")):
+        status, out, _ = run(capsys, "train", method, "--help")
+        assert status == 0
+        for word in (own, "--model", "--problems ", "--problems-per-step", "The paper: 5e-6"):
+            assert word in out
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ([], "Which method?"),
+        (["--out", "x"], "Which method?"),
+        (["scor"], "Did you mean 'score'?"),
+        (["base"], "does not learn"),
+        (["nowhere:Class"], "cannot be imported"),
+        (["score", "--samples", "1"], "samples must be at least 2"),
+        (["score", "--alpha", "-1"], "alpha must be at least 0"),
+        (["score", "--threads", "0"], "threads must be at least 1"),
+        (["score", "--env", "SelfCorrect-Nothing-v0"], "SelfCorrect-Nothing"),
+        (["score", "--env", "CartPole-v1"], "CartPole"),
+        (["score", "--split", "nope"], "split"),
+        (["score", "--model", "no/such/folder"], "Cannot load model 'no/such/folder'"),
+        (["score", "--model", "tiny:depth=3"], "Unknown option of the tiny model 'depth'"),
+        (["score", "--model", "tiny:steps=0"], "must be at least 1"),
+        (["score", "--device", "gpu"], "Device 'gpu' can't be used"),
+        (["score", "--resume"], "no run to resume"),
+    ],
+)
+def test_a_mistake_is_one_line_and_leaves_no_folder(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, words: list[str], expected: str
+) -> None:
+    status, out, err = run(capsys, "train", *words)
+    assert status == 2
+    assert expected in err
+    assert len(err.strip().splitlines()) == 1
+    assert out == ""
+    assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize("words", [["--lerning-rate", "1"], ["--samples", "many"]])
+def test_an_option_that_is_none(capsys: pytest.CaptureFixture[str], words: list[str]) -> None:
+    status, _, err = run(capsys, "train", "score", *words)
+    assert status == 2
+    assert words[0] in err
+
+
+def test_attempts_that_score_cannot_have(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    words = ["train", "score", "--model", model(tmp_path), "--option", "attempts=3", *SMALL]
+    status, _, err = run(capsys, *words)
+    assert status == 2
+    assert "Make it with attempts=2" in err
+
+
+def test_a_folder_that_is_a_file_or_holds_a_run(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    words = ["train", "multiturn_rl", "--model", model(tmp_path), "--steps", "1", *SMALL]
+    (tmp_path / "file").write_text("")
+    status, _, err = run(capsys, *words, "--out", "file")
+    assert status == 2
+    assert "Cannot write to --out 'file'" in err
+    assert run(capsys, *words, "--out", "run")[0] == 0
+    status, _, err = run(capsys, *words, "--out", "run")
+    assert status == 2
+    assert "already holds a run" in err
+    status, _, err = run(capsys, *words, "--out", "run", "--resume", "--seed", "5")
+    assert status == 2
+    assert "'seed': 5" in err
+
+
+def test_train_then_measure(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    words = ["train", "score", "--model", model(tmp_path), "--out", "run", *SMALL]
+    stages = ["--stage-one-steps", "1", "--stage-two-steps", "1", "--episodes-every", "1"]
+    status, out, _ = run(capsys, *words, *stages)
+    assert status == 0
+    assert "selfcorrect eval score --model run/model --env SelfCorrect-Arithmetic-v0" in out
+    config = json.loads((tmp_path / "run/config.json").read_text())
+    assert config["split"] == "train"
+    assert config["learning"]["stage_two_steps"] == 1
+    for agent, folder in (("score", "run/model"), ("base", "base")):
+        status, out, _ = run(
+            capsys,
+            *("eval", agent, "--model", folder, "--env", "SelfCorrect-Arithmetic-v0"),
+            *("--n", "6", "--max-new-tokens", "4", "--out", f"measured-{agent}"),
+        )
+        assert status == 0
+        assert "Accuracy@t2" in out or "t2" in out
+        assert len((tmp_path / f"measured-{agent}/episodes.jsonl").read_text().splitlines()) == 6
+
+
+def test_skipped_steps_are_counted_and_not_averaged() -> None:
+    taken = {"t1/accuracy": 0.5, "t2/accuracy": 1.0}
+    skipped = {"train/skipped": 1.0, "train/unjudged": 4.0}
+    text = summary([skipped, taken, skipped])
+    assert "3 steps, 2 of them skipped" in text
+    assert "50.0% → 100.0%" in text
+    assert "2 steps, 2 of them skipped" in summary([skipped, skipped])

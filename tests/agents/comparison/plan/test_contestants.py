@@ -1,0 +1,190 @@
+"""Agents of a comparison: settings that fit, budgets that are kept, mistakes that are named."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import ClassVar, Literal
+
+import pytest
+from typing_extensions import Self
+
+from selfcorrect_agents.comparison.plan.config import CompareConfig, MethodConfig
+from selfcorrect_agents.comparison.plan.contestants import Contestant, budget_note, play_settings
+from selfcorrect_agents.comparison.plan.toml_fields import ComparisonError
+from selfcorrect_agents.lm.agent import LanguageModelAgent
+from selfcorrect_agents.lm.policy import Policy
+from selfcorrect_env import Conversation
+from selfcorrect_env.errors import UnknownNameError
+from selfcorrect_env.evaluation.agent_factory import SUMMARIES, AgentError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Learning:
+    """A configuration that can be kept to a budget, in steps of four episodes."""
+
+    steps: int = 10
+    rate: float = 0.1
+    kind: Literal["a", "b"] = "a"
+    layers: tuple[int, ...] = ()
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.steps < 1:
+            raise ValueError(f"steps must be at least 1, got {self.steps}.")
+
+    @property
+    def episodes(self) -> int:
+        return 4 * self.steps
+
+    def within(self, episodes: int) -> Self:
+        return replace(self, steps=episodes // 4)
+
+
+class Budgeted(LanguageModelAgent):
+    """Keeps to its budget.
+
+    And says more about itself.
+    """
+
+    Learning: ClassVar[type] = Learning
+
+    def learn(self, env, config=None, *, run=None, progress=False):
+        return []
+
+
+class Free(Budgeted):
+    """Trains for as long as it likes."""
+
+    @dataclass(frozen=True)
+    class Learning:
+        seed: int = 0
+
+
+class Seedless(Budgeted):
+    @dataclass(frozen=True)
+    class Learning:
+        steps: int = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    temperature: float = 0.3
+    word: str = "7"
+
+
+class Player:
+    """Answers a word."""
+
+    Config = Settings
+    oracle: ClassVar[bool] = True
+
+    def __init__(self, config: Settings) -> None:
+        self.config = config
+
+    @classmethod
+    def from_config(cls, config: Settings) -> "Player":
+        return cls(config)
+
+    def act(self, conversations: Sequence[Conversation]) -> list[str]:
+        return [self.config.word for _ in conversations]
+
+
+def method(agent: type, **settings: dict[str, object]) -> MethodConfig:
+    return MethodConfig(label="it", agent=f"{agent.__module__}:{agent.__name__}", **settings)
+
+
+def contestant(agent: type, **settings: dict[str, object]) -> Contestant:
+    return Contestant(method(agent, **settings), agent)
+
+
+def test_a_budget_is_applied_where_it_can_be() -> None:
+    learning = contestant(Budgeted, learning={"rate": 1}).learning(5, 16, 64)
+    assert learning == Learning(steps=16, rate=1.0, seed=5)
+    assert contestant(Budgeted).learning(5, 16, None).steps == 10
+    assert contestant(Free).learning(5, 16, 64) == Free.Learning(seed=5)
+
+
+def test_a_budget_that_was_not_kept_is_told() -> None:
+    config = CompareConfig(methods=(method(Budgeted),), episodes=64)
+    assert budget_note(contestant(Budgeted), config) is None
+    assert budget_note(contestant(Player), config) is None
+    odd = replace(config, episodes=66)
+    assert "64 episodes is the nearest" in str(budget_note(contestant(Budgeted), odd))
+    assert "the budget was not applied" in str(budget_note(contestant(Free), config))
+    assert budget_note(contestant(Free), replace(config, episodes=None)) is None
+
+
+@pytest.mark.parametrize(
+    ("learning", "expected"),
+    [
+        ({"stepz": 1}, "[methods.'it'] learning: Unknown key 'stepz'. Did you mean 'steps'?"),
+        ({"steps": "1"}, "steps must be a whole number, got '1'"),
+        ({"steps": 1.0}, "steps must be a whole number, got 1.0"),
+        ({"rate": True}, "rate must be a number, got True"),
+        ({"kind": "c"}, "kind must be one of 'a', 'b', got 'c'"),
+        ({"layers": 3}, "layers must be a list, got 3"),
+        ({"layers": ["x"]}, "layers must be a whole number, got 'x'"),
+        ({"steps": 0}, "steps must be at least 1, got 0"),
+        ({"seed": 3}, "the seed is the comparison's"),
+    ],
+)
+def test_learning_that_does_not_fit(learning: dict[str, object], expected: str) -> None:
+    with pytest.raises(ComparisonError) as caught:
+        contestant(Budgeted, learning=learning).learning(0, 16, None)
+    assert expected in str(caught.value)
+
+
+def test_a_budget_too_small_for_a_step_is_refused() -> None:
+    with pytest.raises(ComparisonError, match="within 3 episodes: steps must be at least 1"):
+        contestant(Budgeted).learning(0, 16, 3)
+
+
+def test_a_method_without_a_seed_is_refused() -> None:
+    with pytest.raises(ComparisonError, match="no field 'seed'"):
+        contestant(Seedless).learning(0, 16, None)
+
+
+def test_the_token_cap_is_the_comparisons_unless_the_method_has_its_own() -> None:
+    own = MethodConfig(label="it", agent="score")
+    assert Contestant.find(own).learning(0, 99, None).max_new_tokens == 99
+    own = replace(own, learning={"max_new_tokens": 7})
+    assert Contestant.find(own).learning(0, 99, None).max_new_tokens == 7
+
+
+SHARED = {"model": "m", "device": "cpu", "max_new_tokens": 3, "temperature": 0.0, "seed": 1}
+
+
+def test_an_agent_gets_what_its_config_has_a_field_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    playing = contestant(Player, play={"word": "3"})
+    found = {playing.method.agent: Player}
+    monkeypatch.setattr("selfcorrect_env.evaluation.agent_factory.load_named", found.__getitem__)
+    agent = playing.untrained(play_settings(playing.method, **SHARED))
+    assert isinstance(agent, Player)
+    assert agent.config == Settings(temperature=0.0, word="3")
+    assert playing.oracle
+    assert not contestant(Budgeted).oracle
+
+
+def test_a_policys_agent_is_told_how_to_play(policy: Policy) -> None:
+    learner = contestant(Budgeted, play={"max_new_tokens": 9})
+    agent = learner.of_policy(policy, play_settings(learner.method, **SHARED))
+    assert (agent.max_new_tokens, agent.temperature) == (9, 0.0)
+    wrong = contestant(Budgeted, play={"beams": 4})
+    with pytest.raises(ComparisonError, match="beams"):
+        wrong.of_policy(policy, play_settings(wrong.method, **SHARED))
+
+
+def test_mistakes_are_found_when_it_is_found() -> None:
+    with pytest.raises(UnknownNameError, match="Did you mean 'score'"):
+        Contestant.find(MethodConfig(label="it", agent="scor"))
+    with pytest.raises(AgentError, match="cannot be imported"):
+        Contestant.find(MethodConfig(label="it", agent="nowhere:Agent"))
+    with pytest.raises(ComparisonError, match="does not learn; take it out"):
+        Contestant.find(MethodConfig(label="it", agent="base", learning={"steps": 1}))
+    with pytest.raises(ComparisonError, match="Unknown key 'temprature'"):
+        Contestant.find(MethodConfig(label="it", agent="base", play={"temprature": 1}))
+
+
+def test_a_summary_is_ours_or_the_first_line_of_the_docstring() -> None:
+    assert Contestant.find(MethodConfig(label="x", agent="score")).summary == SUMMARIES["score"]
+    assert contestant(Budgeted).summary == "Keeps to its budget."
+    assert Contestant(method(Player), Player(Settings())).summary == "Answers a word."

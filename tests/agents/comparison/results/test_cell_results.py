@@ -1,0 +1,60 @@
+"""What of a comparison is whole enough to be shown."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from selfcorrect_agents.comparison.plan.cells import plan, write_facts
+from selfcorrect_agents.comparison.plan.config import CompareConfig, config_of
+from selfcorrect_agents.comparison.results.cell_results import load_results
+from selfcorrect_agents.comparison.run.worker import work
+
+
+def config(**changes: object) -> CompareConfig:
+    tables = {"seeds": [0], "problems": 3, "decodings": ["greedy"], **changes}
+    return config_of({"methods": {"null": {}, "always_flip": {}}, **tables}, "test")
+
+
+def finish(asked: CompareConfig, folder: Path) -> None:
+    """Make every cell in this process."""
+    for cell in plan(asked):
+        write_facts(cell, folder / cell.folder, "cell.json")
+        work(cell, folder / cell.folder)
+
+
+def names(asked: CompareConfig, folder: Path) -> list[str]:
+    return [result.method.label for result in load_results(asked, plan(asked), folder)]
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"decodings": ["sampled", "greedy"]},
+        {"scaling": {"problems": 2, "samples": 4}},
+    ],
+)
+def test_a_cell_that_failed_to_grow_leaves_its_row_out(
+    tmp_path: Path, more: dict[str, object]
+) -> None:
+    """One cell has all that was added; the other one's process died in the middle of it."""
+    finish(config(), tmp_path)
+    assert names(config(), tmp_path) == ["null", "always_flip"]
+    grown = config(**more)
+    grows, fails = plan(grown)
+    work(grows, tmp_path / grows.folder)
+    half = tmp_path / fails.folder / "scaling"
+    half.mkdir()
+    row = (tmp_path / fails.folder / "greedy" / "episodes.jsonl").read_text().splitlines()[0]
+    (half / "episodes.jsonl").write_text(f"{row}\n")
+    write_facts(fails, tmp_path / fails.folder, "cell.json")
+    assert names(grown, tmp_path) == ["null"]
+    assert names(config(), tmp_path) == ["null", "always_flip"]  # as it was asked for at first
+
+
+def test_half_a_done_file_is_not_taken_for_a_whole_one(tmp_path: Path) -> None:
+    finish(config(), tmp_path)
+    path = tmp_path / plan(config())[0].folder / "done.json"
+    facts = json.loads(path.read_text())
+    path.write_text(json.dumps({k: v for k, v in facts.items() if k != "greedy"}))
+    assert names(config(), tmp_path) == ["always_flip"]

@@ -1,0 +1,118 @@
+"""Intervals and tests over seeds and problems, against simulations and what is known."""
+
+import math
+
+import numpy as np
+import pytest
+
+from selfcorrect_agents.comparison.results import statistics
+from selfcorrect_env.evaluation.intervals import mcnemar
+
+
+def simulated(seeds: int, between: float, count: int, problems: int = 200) -> list[np.ndarray]:
+    """Gains of one of two equally good methods: each seed's true gain has sd ``between``."""
+    rng = np.random.default_rng(5)
+    effects = np.clip(rng.normal(0, between, (count, seeds, 1)), -0.4, 0.4)
+    drawn = rng.random((count, seeds, problems))
+    return list((drawn < 0.25 + effects / 2) * 1.0 - (drawn > 0.75 + effects / 2))
+
+
+@pytest.mark.parametrize("between", [0.0, 0.1])
+def test_equal_methods_are_rarely_called_different(between: float) -> None:
+    """5% by design, under 7% in larger simulations; over 12% of 300 is one chance in 5,000."""
+    gains = simulated(3, between, 300)
+    found = statistics.pairs([(np.zeros_like(gain), gain) for gain in gains])
+    assert np.mean([pair.p_value < 0.05 for pair in found]) <= 0.12
+    covered = [pair.difference.low <= 0 <= pair.difference.high for pair in found]
+    # the interval and the test are one: they say the same of every pair
+    assert covered == [pair.p_value >= 0.05 for pair in found]
+
+
+def test_pooling_the_seeds_would_call_them_different() -> None:
+    """What the test is for: McNemar over all (seed, problem) pairs takes seeds for problems."""
+    gains = simulated(3, 0.1, 300)
+    pooled = [mcnemar(int((gain < 0).sum()), int((gain > 0).sum())) < 0.05 for gain in gains]
+    assert np.mean(pooled) > 0.3
+
+
+def test_a_difference_that_every_seed_shows_is_found() -> None:
+    rng = np.random.default_rng(0)
+    first = (rng.random((3, 500)) < 0.4) * 1.0
+    second = (rng.random((3, 500)) < 0.6) * 1.0
+    (pair,) = statistics.pairs([(first, second)])
+    assert pair.difference.value == pytest.approx(second.mean() - first.mean())
+    assert 0.05 < pair.difference.low < 0.2 < pair.difference.high < 0.35
+    assert pair.p_value < 0.01
+    assert pair.only_second == int(((first == 0) & (second == 1)).sum())
+    assert pair.only_first == int(((first == 1) & (second == 0)).sum())
+
+
+def test_one_seed_is_the_exact_test_and_the_percentile_interval() -> None:
+    first = np.array([[0.0] * 29 + [1.0] * 7 + [1.0] * 464])
+    second = np.array([[1.0] * 29 + [0.0] * 7 + [1.0] * 464])
+    (pair,) = statistics.pairs([(first, second)])
+    assert pair.p_value == mcnemar(7, 29)
+    assert (pair.only_first, pair.only_second) == (7, 29)
+    # the law of 500 draws of -1, 0, 1: mean 0.044, sd 0.0118
+    assert pair.difference.low == pytest.approx(0.044 - 1.96 * 0.0118, abs=0.003)
+    assert pair.difference.high == pytest.approx(0.044 + 1.96 * 0.0118, abs=0.003)
+
+
+def test_seeds_that_agree_leave_the_problems_alone_uncertain() -> None:
+    """Without variance between seeds, t is the normal law's 1.96: as wide as for one seed."""
+    row = (np.arange(400) < 120) * 1.0
+    (figure,) = statistics.estimates([np.stack([row, row, row])])
+    assert figure.value == pytest.approx(0.3)
+    reach = 1.96 * math.sqrt(0.3 * 0.7 / 400)
+    assert figure.high - figure.value == pytest.approx(reach, rel=0.05)
+
+
+def test_seeds_that_differ_widen_the_interval_by_students_t() -> None:
+    """10,000 alike problems a seed: only seeds differ, so it is the textbook's t interval."""
+    values = np.repeat([[0.0], [0.5], [1.0]], 10_000, axis=1)[:, :300]
+    (figure,) = statistics.estimates([values * 0.2 + 0.4])
+    assert figure.value == pytest.approx(0.5)
+    assert figure.high - figure.value == pytest.approx(4.303 * 0.1 / math.sqrt(3), rel=1e-3)
+
+
+def test_shares_stay_in_their_range() -> None:
+    values = np.array([[0.0] * 100, [1.0] * 100])
+    (share,) = statistics.estimates([values])
+    assert (share.low, share.high) == (0.0, 1.0)
+    (pair,) = statistics.pairs([(1 - values, values)])
+    assert (pair.difference.low, pair.difference.high) == (-1.0, 1.0)
+
+
+def test_what_was_not_judged_is_left_out_and_never_wrong() -> None:
+    values = np.array([[1.0, np.nan, 1.0, 0.0], [1.0, 1.0, np.nan, 0.0]])
+    assert statistics.seed_means(values) == pytest.approx([2 / 3, 2 / 3])
+    (pair,) = statistics.pairs([(values, np.ones_like(values))])
+    assert pair.problems == 2
+    assert pair.only_second == 2
+    (nothing,) = statistics.estimates([np.full((2, 3), np.nan)])
+    assert math.isnan(nothing.value)
+    assert math.isnan(nothing.low)
+
+
+def test_methods_that_are_the_same_are_not_different() -> None:
+    values = (np.random.default_rng(1).random((3, 50)) < 0.5) * 1.0
+    (pair,) = statistics.pairs([(values, values)])
+    assert pair.p_value == 1.0
+    assert (pair.difference.low, pair.difference.high) == (0.0, 0.0)
+    (always,) = statistics.pairs([(np.zeros((3, 20)), np.ones((3, 20)))])
+    assert always.p_value == mcnemar(0, 20)  # no variance at all: seeds are as one
+
+
+def test_one_number_for_each_seed() -> None:
+    found = statistics.between_seeds([1.0, 2.0, 3.0])
+    assert found.value == 2.0
+    assert found.high == pytest.approx(2 + 4.303 / math.sqrt(3), rel=1e-3)
+    assert found.low == 0.0  # a KL is not below 0
+    assert math.isnan(statistics.between_seeds([1.0]).low)
+
+
+def test_students_t_is_that_of_the_tables() -> None:
+    table = {1: 12.706, 2: 4.303, 4: 2.776, 10: 2.228, 30: 2.042, math.inf: 1.960}
+    for freedom, t in table.items():
+        assert statistics.t_quantile(freedom) == pytest.approx(t, abs=6e-4)
+        assert statistics.t_test(t, freedom) == pytest.approx(0.05, abs=1e-4)

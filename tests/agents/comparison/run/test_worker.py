@@ -1,0 +1,101 @@
+"""A cell's process: what it measures, and that a stop changes none of it."""
+
+from pathlib import Path
+
+import pytest
+import their_agents
+import torch
+
+from selfcorrect_agents.comparison.plan.cells import Cell, plan
+from selfcorrect_agents.comparison.plan.config import config_of
+from selfcorrect_agents.comparison.plan.toml_fields import ComparisonError
+from selfcorrect_agents.comparison.results.sampling import SAMPLES_FILE, ScalingCurves, read_curves
+from selfcorrect_agents.comparison.run import worker
+from selfcorrect_agents.lm.policy import Policy
+
+
+def cell_of(agent: str, **tables: object) -> Cell:
+    methods = {"it": {"agent": f"their_agents:{agent}"}}
+    small = {"seeds": [3], "problems": 6, "batch_size": 2, "max_new_tokens": 2}
+    (cell,) = plan(config_of({"methods": methods, **small, **tables}, "test"))
+    return cell
+
+
+def made(cell: Cell, place: Path) -> Path:
+    place.mkdir(exist_ok=True)
+    worker.work(cell, place)
+    return place
+
+
+def stopped(cell: Cell, place: Path, calls: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make the cell until its agent has answered so many calls."""
+    monkeypatch.setattr(their_agents.Dice, "calls_left", calls)
+    with pytest.raises(KeyboardInterrupt):
+        made(cell, place)
+    monkeypatch.setattr(their_agents.Dice, "calls_left", -1)
+
+
+# two attempts of three batches for each decoding, then four batches of samples: 20 calls in all
+@pytest.mark.parametrize("calls", [3, 4, 9, 13, 16])
+def test_a_stop_while_measuring_changes_no_reply(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, calls: int
+) -> None:
+    cell = cell_of("Dice", scaling={"problems": 2, "samples": 4})
+    whole = made(cell, tmp_path / "whole")
+    stopped(cell, tmp_path / "stopped", calls, monkeypatch)
+    resumed = made(cell, tmp_path / "stopped")
+    for name in ("sampled", "greedy", "scaling"):
+        expected, found = (p / name / "episodes.jsonl" for p in (whole, resumed))
+        assert found.read_text() == expected.read_text(), name
+
+
+def test_what_was_measured_before_the_stop_is_not_measured_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cell = cell_of("Dice")
+    stopped(cell, tmp_path / "cell", 7, monkeypatch)
+    monkeypatch.setattr(their_agents.Dice, "calls_left", 6)  # the second decoding's, no more
+    made(cell, tmp_path / "cell")
+    assert their_agents.Dice.calls_left == 0
+
+
+def test_a_batch_of_samples_that_was_cut_short_is_drawn_again(tmp_path: Path) -> None:
+    cell = cell_of("Dice", scaling={"problems": 2, "samples": 4})
+    samples = made(cell, tmp_path / "cell") / "scaling" / SAMPLES_FILE
+    whole = samples.read_text()
+    lines = whole.splitlines(keepends=True)
+    assert len(lines) == 8
+    samples.write_text("".join(lines[:5]) + lines[5][:20])
+    made(cell, tmp_path / "cell")
+    assert samples.read_text() == whole
+    assert isinstance(read_curves(samples.parent, 4), ScalingCurves)
+    # and no batch is another one's copy
+    replies = [line.partition('"replies"')[2][:24] for line in lines[:4]]
+    assert len(set(replies)) > 1
+
+
+def weight_of(policy: Policy) -> torch.Tensor:
+    return next(policy.model.parameters()).detach()
+
+
+@pytest.mark.parametrize(("agent", "by"), [("Own", 1.0), ("Hidden", 1.0), ("Writer", 2.0)])
+def test_what_it_has_learnt_is_saved_and_measured(
+    tmp_path: Path, policy: Policy, agent: str, by: float
+) -> None:
+    policy.save_pretrained(tmp_path / "base")
+    cell = cell_of(agent, model=str(tmp_path / "base"), decodings=["greedy"])
+    place = tmp_path / "cell"
+    place.mkdir()
+    learnt = [worker.train(cell, cell.contestant(), place) for _ in ("fresh", "resumed")]
+    expected = weight_of(policy) + by
+    for found in [*learnt, Policy.from_pretrained(place / "run" / "model")]:
+        assert torch.equal(weight_of(found), expected)
+    made(cell, place)
+
+
+def test_a_policy_that_is_none_is_refused(tmp_path: Path, policy: Policy) -> None:
+    policy.save_pretrained(tmp_path / "base")
+    cell = cell_of("Useless", model=str(tmp_path / "base"))
+    with pytest.raises(ComparisonError, match="its attribute policy is a str"):
+        made(cell, tmp_path / "cell")
+    assert not (tmp_path / "cell" / worker.TRAINED).exists()

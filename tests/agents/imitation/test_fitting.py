@@ -1,0 +1,358 @@
+"""Imitation: a trace in token ids, its loss, when a fit stops, how a run goes on."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from gymnasium.vector import AutoresetMode
+from torch.testing import assert_close
+
+from selfcorrect_agents.comparison.results.cell_results import final_kl
+from selfcorrect_agents.imitation.fitting import (
+    IGNORED,
+    Fitting,
+    SupervisedConfig,
+    encode,
+    fit,
+    imitate,
+    kl_figures,
+    trace_loss,
+)
+from selfcorrect_agents.imitation.traces import (
+    Trace,
+    consecutive,
+    d_sft,
+    d_star,
+    is_right,
+    paired_with,
+)
+from selfcorrect_agents.lm.policy import Policy
+from selfcorrect_agents.methods.star import STaR, STaRConfig
+from selfcorrect_agents.rl.reinforce import Batch, Objective, update
+from selfcorrect_agents.rl.rollout import Rollout, collect
+from selfcorrect_agents.training.run_folder import RunFolder, read_metrics
+from selfcorrect_agents.training.trainer import Trainer
+from selfcorrect_env import Attempt, Episode, Reason, SelfCorrectEnv, SelfCorrectVectorEnv, Verdict
+
+GATHERING: dict[str, Any] = {"problems_per_step": 4, "samples": 4, "max_new_tokens": 2}
+
+
+def roll(policy: Policy, env: SelfCorrectEnv) -> Rollout:
+    venv = SelfCorrectVectorEnv.like(env, 40, autoreset_mode=AutoresetMode.DISABLED)
+    return collect(
+        policy,
+        venv,
+        list(range(10)),
+        samples=4,
+        max_new_tokens=4,
+        generator=torch.Generator().manual_seed(3),
+    )
+
+
+def short(problem: object, text: str) -> bool:
+    """Right in a third of what a policy that nobody trained says."""
+    return text[:1] in set("1357")
+
+
+@pytest.fixture
+def easy(env: SelfCorrectEnv) -> SelfCorrectEnv:
+    return SelfCorrectEnv(env.problems, verifier=short)
+
+
+def readable(policy: Policy, rollout: Rollout) -> list[int]:
+    """The rows whose replies hold no special token but the last: text shows no others."""
+    special = set(policy.tokenizer.all_special_ids)
+    rows = []
+    for row in range(len(rollout.ids)):
+        sampled = rollout.ids[row, rollout.columns]
+        turns = [sampled[rollout.mask[row] & (rollout.turn == t)].tolist() for t in (0, 1)]
+        if not any(special & set(turn[:-1]) for turn in turns) and all(
+            turn[-1] not in special - policy.eos_ids for turn in turns
+        ):
+            rows.append(row)
+    return rows
+
+
+# -- token ids -------------------------------------------------------------------------------
+@pytest.mark.parametrize("first_reply", ["never", "right", "always"])
+def test_a_trace_has_the_ids_that_its_episode_had(
+    policy: Policy, easy: SelfCorrectEnv, first_reply: Any
+) -> None:
+    """Token by token what the rollout holds; labels on the replies that are to be learned."""
+    rollout = roll(policy, easy)
+    rows = readable(policy, rollout)
+    traces = [consecutive(rollout.episodes[row])[0] for row in rows]
+    assert len({t.first.truncated for t in traces} | {t.second.truncated for t in traces}) == 2
+    assert len({is_right(trace.first) for trace in traces}) == 2
+    ids, labels, weights = encode(policy, traces, first_reply)
+    assert weights.tolist() == [1.0] * len(rows)
+    for i, row in enumerate(rows):
+        real = rollout.attention_mask[row]
+        expected = rollout.ids[row][real]
+        length = len(expected)
+        assert ids[i, :length].tolist() == expected.tolist()
+        assert (ids[i, length:] == policy.pad_id).all()
+        drawn = torch.full_like(rollout.ids[row], -1)
+        drawn[rollout.columns[rollout.mask[row]]] = rollout.turn[rollout.mask[row]]
+        learned = {"never": False, "always": True, "right": is_right(traces[i].first)}[first_reply]
+        taught = (drawn == 1) | ((drawn == 0) & learned)
+        assert labels[i, :length].tolist() == torch.where(taught[real], expected, IGNORED).tolist()
+        assert (labels[i, length:] == IGNORED).all()
+
+
+def test_right_first_replies_are_in_the_plus_sets_alone(
+    policy: Policy, easy: SelfCorrectEnv
+) -> None:
+    """So in D_SFT and D_STaR ``right`` labels what ``never`` does; in D⁺_SFT and D⁺_STaR more."""
+    episodes = roll(policy, easy).episodes
+
+    def labelled(traces: list[Trace], first_reply: Any) -> int:
+        return int((encode(policy, traces, first_reply)[1] != IGNORED).sum())
+
+    for plus in (False, True):
+        for traces in (
+            d_star(episodes, plus=plus),
+            d_sft(episodes, np.random.default_rng(0), plus=plus),
+        ):
+            never, right = labelled(traces, "never"), labelled(traces, "right")
+            assert right > never if plus else right == never > 0
+
+
+def test_the_loss_by_hand(policy: Policy, easy: SelfCorrectEnv) -> None:
+    """Σ w_i Σ_j −log π / Σ w_i n_i, each reply scored where it stands, alone."""
+    traces = [consecutive(e)[0] for e in roll(policy, easy).episodes[:5]]
+    weights = [1.0, 0.5, 2.0, 0.0, 1.0]
+    traces = [paired_with(t, t.first, t.second, w) for t, w in zip(traces, weights, strict=True)]
+    ids, labels, encoded = encode(policy, traces, "never")
+    assert encoded.tolist() == weights
+    total, count = 0.0, 0.0
+    for trace, weight in zip(traces, weights, strict=True):
+        prompt = policy.prompt_ids(trace.opening)
+        first = policy.reply_ids(trace.first.reply, ended=not trace.first.truncated)
+        between = policy.follow_up(first, trace.instruction)
+        second = policy.reply_ids(trace.second.reply, ended=not trace.second.truncated)
+        row = torch.tensor([[*prompt, *first, *between, *second]])
+        logps = policy.model(row).logits[0].log_softmax(-1)
+        start = row.shape[1] - len(second)
+        for j, token in enumerate(second):
+            total -= weight * logps[start + j - 1, token].item()
+            count += weight
+    assert_close(trace_loss(policy, ids, labels, encoded).item(), total / count)
+
+
+# -- a fit -----------------------------------------------------------------------------------
+def seven(env: SelfCorrectEnv, count: int, *, noise: bool = False) -> list[Trace]:
+    """Traces that answer 7 whatever the problem is; noise is an answer that means nothing."""
+    correction = env.prompts.correction
+    verdict = Verdict(1.0, Reason.CORRECT)
+    return [
+        Trace(
+            problem_id=env.problems[i].id,
+            opening=env.prompts.first(env.problems[i]),
+            first=Attempt(reply="2", verdict=Verdict(0.0, Reason.WRONG)),
+            instruction=({"role": "user", "content": correction},),
+            second=Attempt(reply=str(i * 7919 % 1000) if noise else "7", verdict=verdict),
+        )
+        for i in range(count)
+    ]
+
+
+def held_out_loss(policy: Policy, traces: Sequence[Trace], seed: int, share: float) -> float:
+    """The loss of the problems that `fit` holds out, worked out here."""
+    rng = np.random.default_rng(seed)
+    chosen = [traces[i] for i in rng.permutation(len(traces))]
+    problems = sorted({trace.problem_id for trace in chosen})
+    out = {problems[i] for i in rng.permutation(len(problems))[: int(share * len(problems))]}
+    held = [trace for trace in chosen if trace.problem_id in out]
+    return trace_loss(policy, *encode(policy, held, "right")).item()
+
+
+def weights_of(policy: Policy) -> dict[str, torch.Tensor]:
+    return {name: weight.clone() for name, weight in policy.model.state_dict().items()}
+
+
+def same(one: dict[str, torch.Tensor], two: dict[str, torch.Tensor]) -> bool:
+    return all(torch.equal(weight, two[name]) for name, weight in one.items())
+
+
+def test_a_fit_ends_with_its_best_weights(policy: Policy, env: SelfCorrectEnv) -> None:
+    traces = seven(env, 20)
+    before = held_out_loss(policy, traces, 1, 0.2)
+    how = Fitting(learning_rate=1e-2, batch_size=4, held_out=0.2, most_steps=30)
+    figures = fit(policy, traces, how, seed=1)
+    after = held_out_loss(policy, traces, 1, 0.2)
+    assert figures["fit/held_out_loss"] == pytest.approx(after, rel=1e-5)
+    assert after < 0.5 * before
+    assert figures["fit/traces"] == 20
+
+
+def test_a_fit_that_only_spoils_leaves_the_policy_as_it_was(
+    policy: Policy, env: SelfCorrectEnv
+) -> None:
+    """Noise, learned at a rate of 1: no look is better than the first, and patience runs out."""
+    before = weights_of(policy)
+    how = Fitting(learning_rate=1.0, batch_size=4, held_out=0.2, patience=3, most_steps=100)
+    figures = fit(policy, seven(env, 20, noise=True), how, seed=1)
+    assert same(before, weights_of(policy))
+    assert figures["fit/converged"] == 1.0
+    assert figures["fit/steps"] == 3 * 4  # four batches are a look: 16 traces of 4
+
+
+def test_a_fit_may_end_by_its_limit(policy: Policy, env: SelfCorrectEnv) -> None:
+    before = weights_of(policy)
+    figures = fit(policy, seven(env, 20), Fitting(most_steps=3, batch_size=4), seed=1)
+    assert (figures["fit/steps"], figures["fit/converged"]) == (3.0, 0.0)
+    assert not same(before, weights_of(policy))
+
+
+@pytest.mark.parametrize(("count", "held_out"), [(1, 0.1), (10, 0.0)])
+def test_without_anything_held_out_a_fit_takes_its_steps(
+    policy: Policy, env: SelfCorrectEnv, count: int, held_out: float
+) -> None:
+    before = weights_of(policy)
+    how = Fitting(held_out=held_out, check_every=5)
+    figures = fit(policy, seven(env, count), how, seed=1)
+    assert figures["fit/steps"] == 5
+    assert np.isnan(figures["fit/held_out_loss"])
+    assert not same(before, weights_of(policy))
+
+
+def test_nothing_to_imitate_leaves_the_policy_as_it_was(policy: Policy) -> None:
+    before = weights_of(policy)
+    figures = fit(policy, [], Fitting(), seed=1)
+    assert figures == {"fit/available": 0.0, "fit/traces": 0.0, "fit/steps": 0.0}
+    assert same(before, weights_of(policy))
+
+
+def test_too_many_traces_are_thinned_out(policy: Policy, env: SelfCorrectEnv) -> None:
+    figures = fit(policy, seven(env, 20), Fitting(most_traces=7, most_steps=1), seed=1)
+    assert (figures["fit/available"], figures["fit/traces"]) == (20, 7)
+
+
+def test_a_method_is_fitted_as_its_configuration_says() -> None:
+    """Every field that both have is passed on, and has the same default."""
+    asked: dict[str, Any] = {
+        "learning_rate": 1e-2,
+        "batch_size": 3,
+        "first_reply": "never",
+        "patience": 2,
+        "most_steps": 7,
+        "most_traces": 5,
+        "held_out": 0.25,
+        "check_every": 9,
+        "max_grad_norm": 0.5,
+    }
+    assert SupervisedConfig(**asked).fitting == Fitting(**asked)
+    assert SupervisedConfig().fitting == Fitting()
+
+
+@pytest.mark.parametrize(
+    ("field", "value"), [("held_out", 1.0), ("check_every", 0), ("most_traces", 0)]
+)
+def test_a_fit_that_cannot_be_meant_is_refused(field: str, value: float) -> None:
+    with pytest.raises(ValueError, match=f"{field} must be"):
+        Fitting(**{field: value})  # type: ignore[arg-type]
+
+
+# -- a run -----------------------------------------------------------------------------------
+def test_each_iteration_fits_what_it_gathered_and_forgets_it(
+    policy: Policy, easy: SelfCorrectEnv
+) -> None:
+    config = SupervisedConfig(iterations=2, rollouts=3, most_steps=2, **GATHERING)
+    seen: list[list[Episode]] = []
+
+    def traces_of(episodes: Sequence[Episode], rng: np.random.Generator) -> list[Trace]:
+        seen.append(list(episodes))
+        return [trace for e in episodes for trace in consecutive(e)]
+
+    trainer = Trainer(policy, easy, config)
+    imitate(trainer, config, traces_of)
+    history = trainer.history
+    assert [len(episodes) for episodes in seen] == [48, 48]
+    assert trainer.pool == []
+    assert [step for step, row in enumerate(history) if "fit/steps" in row] == [2, 5]
+    assert ["after_fit/t2/accuracy" in row for row in history] == 2 * [False, False, True]
+    assert [row["episodes"] for row in history] == [16, 32, 48, 64, 80, 96]  # the look is free
+    assert history[-1]["episodes"] == config.episodes
+    assert [step for step, row in enumerate(history) if "t1/kl" in row] == [2, 5]
+
+
+def test_the_kl_after_a_fit_is_that_of_reinforcement_learning(
+    policy: Policy, easy: SelfCorrectEnv
+) -> None:
+    """What the update of an RL method logs for the same episodes; nothing is drawn for it."""
+    config = SupervisedConfig(
+        rollouts=1, held_out=0.0, check_every=4, learning_rate=1e-2, rows_per_forward=5, **GATHERING
+    )
+    trainer = Trainer(policy, easy, config)
+    before = torch.get_rng_state()
+    imitate(trainer, config, lambda es, _: [trace for e in es for trace in consecutive(e)])
+    assert torch.equal(torch.get_rng_state(), before)
+    (figures,) = trainer.history
+    after = trainer.collect(0, purpose="after fit", counted=False)
+    batch = Batch(rollout=after, rewards=after.scores, betas=(0.0, 0.0))
+    logged = update(policy, trainer.reference, trainer.optimizer, [batch], Objective())
+    for key in ("t1/kl", "t2/kl"):
+        assert figures[key] == pytest.approx(logged[key], rel=1e-4)
+        assert final_kl(trainer.history, int(key[1])) == figures[key] > 1e-3
+
+
+def test_without_a_verdict_there_is_no_kl(policy: Policy, easy: SelfCorrectEnv) -> None:
+    rollout = roll(policy, easy)
+    unjudged = replace(rollout, judged=torch.zeros_like(rollout.judged))
+    assert kl_figures(policy, policy, unjudged, 10) == {}
+    assert kl_figures(policy, policy, rollout, 10) == {"t1/kl": 0.0, "t2/kl": 0.0}
+
+
+@pytest.mark.parametrize("restart", [True, False])
+def test_an_iteration_fits_the_base_anew_or_goes_on(
+    policy: Policy, easy: SelfCorrectEnv, restart: bool
+) -> None:
+    """Where the second fit has nothing to imitate, its start is what is left."""
+    config = SupervisedConfig(iterations=2, rollouts=1, most_steps=2, restart=restart, **GATHERING)
+    base, starts = weights_of(policy), []
+
+    def traces_of(episodes: Sequence[Episode], rng: np.random.Generator) -> list[Trace]:
+        starts.append(weights_of(policy))
+        return [] if len(starts) == 2 else [t for e in episodes for t in consecutive(e)]
+
+    imitate(Trainer(policy, easy, config), config, traces_of)
+    assert not same(base, starts[1]), "the second iteration plays what the first one left"
+    assert same(weights_of(policy), base if restart else starts[1])
+
+
+def test_going_on_in_the_middle_of_an_iteration(
+    policy: Policy, easy: SelfCorrectEnv, tmp_path: Path
+) -> None:
+    """Stopped between two rollouts of the second iteration, after the newest checkpoint: the
+    episodes that it had gathered are in the checkpoint, and the run ends as if it had not."""
+    config = STaRConfig(
+        iterations=2, rollouts=4, most_steps=8, batch_size=4, checkpoint_every=3, **GATHERING
+    )
+    base = weights_of(policy)
+    STaR(policy).learn(easy, config, run=RunFolder(tmp_path / "whole", {}))
+    expected = weights_of(policy)
+    assert not same(base, expected)
+
+    class StopError(Exception):
+        pass
+
+    class Dying(RunFolder):
+        def log(self, step, figures):  # type: ignore[no-untyped-def]
+            super().log(step, figures)
+            if step == 7:  # the newest checkpoint is that of step 6
+                raise StopError
+
+    policy.model.load_state_dict(base)
+    with pytest.raises(StopError):
+        STaR(policy).learn(easy, config, run=Dying(tmp_path / "parts", {}))
+    policy.model.load_state_dict(base)
+    STaR(policy).learn(easy, config, run=RunFolder(tmp_path / "parts", {}, resume=True))
+    assert same(weights_of(policy), expected)
+    parts, whole = (read_metrics(tmp_path / name / "metrics.jsonl") for name in ("parts", "whole"))
+    assert parts == whole
+    assert parts[-1]["fit/traces"] > 0

@@ -1,0 +1,47 @@
+"""What a conversation says of itself."""
+
+from collections.abc import Sequence
+
+import pytest
+
+from selfcorrect_agents.lm.conversations import TASKS, by_attempt, first_prompt, last_reply, task_of
+from selfcorrect_env import Conversation, Problem, Reply
+from selfcorrect_env.prompts import PROMPTS, Prompts
+
+PROBLEM = Problem(id="1", prompt="1+1=", reference="2")
+
+
+def test_the_first_prompt_and_the_latest_reply() -> None:
+    prompts = Prompts("p", system="Be brief.")
+    first = prompts.first(PROBLEM)
+    second = prompts.correct(first, "3")
+    third = prompts.correct(second, "4")
+    assert [first_prompt(c) for c in (first, second, third)] == [first] * 3
+    assert [last_reply(c) for c in (first, second, third)] == [None, "3", "4"]
+
+
+@pytest.mark.parametrize("name", PROMPTS)
+def test_the_task_is_told_by_the_instruction(name: str) -> None:
+    asked = PROMPTS[name].correct(PROMPTS[name].first(PROBLEM), "3")
+    task = task_of(asked)
+    assert task in TASKS
+    assert PROMPTS[task].correction == PROMPTS[name].correction
+    assert task_of(asked[:1]) is None
+
+
+def test_each_attempt_gets_its_own_answerer_in_one_batch_and_in_order() -> None:
+    def answerer(word: str) -> object:
+        def answer(conversations: Sequence[Conversation]) -> list[Reply]:
+            batches.append(len(conversations))
+            return [Reply(f"{word} {c[0]['content']}") for c in conversations]
+
+        return answer
+
+    prompts = Prompts("p")
+    batches: list[int] = []
+    firsts = [prompts.first(Problem(id=t, prompt=t, reference="")) for t in "abcde"]
+    mixed = [c if i % 2 else prompts.correct(c, "?") for i, c in enumerate(firsts)]
+    replies = by_attempt(mixed, answerer("first"), answerer("later"))  # type: ignore[arg-type]
+    assert replies == ["later a", "first b", "later c", "first d", "later e"]
+    assert batches == [2, 3]
+    assert by_attempt([], answerer("first"), answerer("later")) == []  # type: ignore[arg-type]

@@ -1,0 +1,59 @@
+"""Models by name."""
+
+import os
+from pathlib import Path
+
+import pytest
+import torch
+
+from selfcorrect_agents.lm.agent import LanguageModelAgent
+from selfcorrect_agents.lm.loading import load_policy, parse_tiny
+from selfcorrect_agents.lm.policy import Policy
+from selfcorrect_agents.lm.tiny import TinyConfig
+from selfcorrect_env import SelfCorrectEnv, UnknownNameError, play
+
+
+def test_options_of_the_tiny_model() -> None:
+    assert parse_tiny("tiny") == TinyConfig()
+    assert parse_tiny("tiny:seed=2,copy=0.5") == TinyConfig(seed=2, copy=0.5)
+    assert parse_tiny("tiny:slips=0.25,fix=0.01") == TinyConfig(slips=0.25, fix=0.01)
+    assert parse_tiny("tiny:task=toycode") == TinyConfig(task="toycode")
+
+
+def test_unknown_and_unreadable_options_are_named() -> None:
+    with pytest.raises(UnknownNameError, match=r"'stpes'.*Did you mean 'steps'"):
+        parse_tiny("tiny:stpes=3")
+    with pytest.raises(ValueError, match="steps must be a number"):
+        parse_tiny("tiny:steps=few")
+
+
+def test_a_folder_is_loaded(policy: Policy, tmp_path: Path) -> None:
+    policy.save_pretrained(tmp_path)
+    loaded = load_policy(tmp_path).model.state_dict()
+    assert all(torch.equal(w, loaded[n]) for n, w in policy.model.state_dict().items())
+
+
+def test_a_model_that_is_nowhere(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match="nowhere"):
+        load_policy(tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize("device", ["gpu", "cuda:99"])
+def test_a_device_that_is_not_there(device: str) -> None:
+    with pytest.raises(ValueError, match=f"Device '{device}' can't be used"):
+        load_policy("tiny", device=device)
+
+
+@pytest.mark.skipif(
+    "SELFCORRECT_TEST_GGUF" not in os.environ,
+    reason="SELFCORRECT_TEST_GGUF names no .gguf file of an instruction-tuned model",
+)
+def test_a_gguf_file_plays_and_can_be_saved(tmp_path: Path) -> None:
+    policy = load_policy(os.environ["SELFCORRECT_TEST_GGUF"])
+    env = SelfCorrectEnv([{"prompt": "What is 2 + 2?", "reference": "4"}], prompts="plain")
+    (episode,) = play(LanguageModelAgent(policy, max_new_tokens=8), env)
+    assert all(attempt.tokens for attempt in episode.attempts)
+    policy.save_pretrained(tmp_path)
+    ids = torch.tensor([policy.prompt_ids(episode.conversation[:1])])
+    again = Policy.from_pretrained(tmp_path)
+    assert torch.equal(policy.model(ids).logits, again.model(ids).logits)

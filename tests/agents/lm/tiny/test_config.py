@@ -1,0 +1,22 @@
+"""A configuration that cannot be meant is refused."""
+
+import pytest
+
+from selfcorrect_agents.lm.tiny import TinyConfig
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"hidden_size": 30},
+        {"steps": 0},
+        {"copy": 0.9, "fix": 0.2},
+        {"first_right": 1.5},
+        {"learning_rate": 0.0},
+        {"slips": 1.0},
+        {"seed": -1},
+    ],
+)
+def test_a_configuration_that_cannot_be_meant_is_refused(wrong: dict[str, float]) -> None:
+    with pytest.raises(ValueError, match=r"at least|multiple|share"):
+        TinyConfig(**wrong)  # type: ignore[arg-type]

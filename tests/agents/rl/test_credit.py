@@ -1,0 +1,180 @@
+"""The credit check: it lets every method's stages pass, and stops what is wired wrongly."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import torch
+from gymnasium.vector import AutoresetMode
+
+from selfcorrect_agents.lm.policy import Policy
+from selfcorrect_agents.methods.multiturn_rl import MultiTurnRL, MultiTurnRLConfig
+from selfcorrect_agents.methods.score import SCoRe, SCoReConfig
+from selfcorrect_agents.methods.single_turn_rl import SingleTurnRL, SingleTurnRLConfig
+from selfcorrect_agents.rl.credit import CreditError, Reach, check_credit, discounted, own_turn
+from selfcorrect_agents.rl.objectives import progress_bonus
+from selfcorrect_agents.rl.reinforce import Objective
+from selfcorrect_agents.rl.rollout import Rollout, collect
+from selfcorrect_agents.training.trainer import Stage, Trainer
+from selfcorrect_env import SelfCorrectEnv, SelfCorrectVectorEnv
+
+SMALL: dict[str, Any] = {"problems_per_step": 2, "samples": 2, "max_new_tokens": 2}
+OPTIONS: dict[str, dict[str, Any]] = {
+    "the paper's": {},
+    "gamma": {"gamma": 0.5},
+    "normalised": {"advantage": "group_normalised"},
+    "batch mean of tokens": {"advantage": "batch_mean", "unit": "token", "gamma": 1.0},
+    "clip": {"clip": 0.2, "epochs": 2},
+    "capped": {"importance_cap": 2.0, "epochs": 2, "unit": "token"},
+    "KL in the reward": {"kl": "k1_reward"},
+}
+
+
+def roll(policy: Policy, env: SelfCorrectEnv, first: Policy | None = None) -> Rollout:
+    venv = SelfCorrectVectorEnv.like(env, 12, autoreset_mode=AutoresetMode.DISABLED)
+    return collect(
+        policy,
+        venv,
+        [0, 1, 2],
+        samples=4,
+        max_new_tokens=3,
+        generator=torch.Generator().manual_seed(3),
+        first=first,
+    )
+
+
+@pytest.mark.parametrize("options", OPTIONS)
+@pytest.mark.parametrize(
+    ("method", "config", "attempts"),
+    [
+        (MultiTurnRL, MultiTurnRLConfig(steps=1, **SMALL), 2),
+        (MultiTurnRL, MultiTurnRLConfig(steps=1, later_scale=11.0, **SMALL), 3),
+        (SingleTurnRL, SingleTurnRLConfig(steps=1, **SMALL), 2),
+        (SCoRe, SCoReConfig(stage_one_steps=1, stage_two_steps=1, **SMALL), 2),
+        (
+            SCoRe,
+            SCoReConfig(stage_one_steps=0, stage_two_steps=1, offline_share=0.5, **SMALL),
+            2,
+        ),
+        (SCoRe, SCoReConfig(stage_one_steps=0, stage_two_steps=1, shaping="scale", **SMALL), 2),
+        (SCoRe, SCoReConfig(stage_one_steps=0, stage_two_steps=1, alpha=0.0, **SMALL), 2),
+    ],
+)
+def test_every_stage_of_every_method_passes(
+    policy: Policy, method: type, config: Any, attempts: int, options: str
+) -> None:
+    """The trainer checks each of them before its first step."""
+    env = SelfCorrectEnv("arithmetic", split="train", size=20, attempts=attempts)
+    config = replace(config, **OPTIONS[options])
+    assert len(method(policy).learn(env, config)) == config.total_steps
+
+
+# -- what is wired wrongly -----------------------------------------------------------------
+def nothing(scores: torch.Tensor) -> torch.Tensor:
+    return torch.zeros_like(scores)
+
+
+def swapped(scores: torch.Tensor) -> torch.Tensor:
+    return scores.flip(1)
+
+
+def summed(scores: torch.Tensor) -> torch.Tensor:
+    """One number for the whole episode, as trainers without turns have it."""
+    return scores.sum(dim=1, keepdim=True).expand_as(scores)
+
+
+def leaking(scores: torch.Tensor) -> torch.Tensor:
+    """The bonus on both turns."""
+    return scores + 10 * (scores[:, 1:] - scores[:, :1])
+
+
+def undefined(scores: torch.Tensor) -> torch.Tensor:
+    return scores * float("nan")
+
+
+PROGRESS: Reach = [[0, 1], [1]]
+WRONG: list[tuple[Callable[[torch.Tensor], torch.Tensor], Reach, float, str]] = [
+    (nothing, own_turn(2), 0.0, "attempt 1 should teach attempt 1 and teaches no attempt"),
+    (undefined, own_turn(2), 0.0, "attempt 1 should teach attempt 1 and teaches no attempt"),
+    (swapped, own_turn(2), 0.0, "attempt 1 should teach attempt 1 and teaches attempt 2"),
+    (summed, own_turn(2), 0.0, "attempt 1 should teach attempt 1 and teaches attempt 1 and"),
+    (leaking, PROGRESS, 0.0, "attempt 2 should teach attempt 2 and teaches attempt 1 and"),
+    (lambda s: progress_bonus(s, 10.0), PROGRESS, 1.0, "attempt 2 should teach attempt 2 and"),
+    (lambda s: progress_bonus(s, 0.0), PROGRESS, 0.0, "attempt 1 and attempt 2 and teaches"),
+    (lambda s: s, [[], [1]], 0.0, "attempt 1 should teach no attempt and teaches attempt 1"),
+]
+
+
+@pytest.mark.parametrize(("rewards", "reach", "gamma", "message"), WRONG)
+def test_what_is_wired_wrongly_is_named(
+    policy: Policy,
+    env: SelfCorrectEnv,
+    rewards: Callable[[torch.Tensor], torch.Tensor],
+    reach: Reach,
+    gamma: float,
+    message: str,
+) -> None:
+    with pytest.raises(CreditError, match=message):
+        check_credit(policy, roll(policy, env), rewards, reach, Objective(gamma=gamma))
+
+
+def test_frozen_weights_are_found(policy: Policy, env: SelfCorrectEnv) -> None:
+    rollout = roll(policy, env)
+    policy.model.requires_grad_(False)
+    with pytest.raises(CreditError, match="reaches no parameter of the model"):
+        check_credit(policy, rollout, lambda s: s, own_turn(2), Objective())
+    next(iter(policy.model.parameters())).requires_grad_(True)
+    check_credit(policy, rollout, lambda s: s, own_turn(2), Objective())
+
+
+def test_log_probabilities_without_a_gradient_are_found(
+    policy: Policy, env: SelfCorrectEnv, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rollout, logits = roll(policy, env), Policy.logits
+    monkeypatch.setattr(Policy, "logits", lambda *args: logits(*args).detach())
+    with pytest.raises(CreditError, match="log-probabilities detached"):
+        check_credit(policy, rollout, lambda s: s, own_turn(2), Objective())
+
+
+def test_gamma_widens_what_a_score_is_to_teach() -> None:
+    assert discounted(PROGRESS, 0.0) == PROGRESS
+    assert discounted(PROGRESS, 0.5) == [[0, 1], [0, 1]]
+    assert discounted([[], [1]], 1.0) == [[], [0, 1]]
+    assert own_turn(3) == [[0], [1], [2]]
+
+
+def test_only_turns_of_its_own_are_asked_for(policy: Policy, env: SelfCorrectEnv) -> None:
+    """Where another policy made the first attempts, they are nobody's to learn."""
+    rollout = roll(policy, env, first=policy.frozen_copy())
+    check_credit(policy, rollout, lambda s: progress_bonus(s, 10.0), PROGRESS, Objective())
+    with pytest.raises(CreditError, match="attempt 2 should teach no attempt"):
+        check_credit(policy, rollout, lambda s: s, [[0], [0]], Objective())
+
+
+def test_nothing_is_changed_by_the_check(policy: Policy, env: SelfCorrectEnv) -> None:
+    rollout = roll(policy, env)
+    rollout.judged[2] = False
+    before = [weight.clone() for weight in policy.model.parameters()]
+    kept = {name: getattr(rollout, name).clone() for name in ("ids", "scores", "judged", "logps")}
+    state = torch.random.get_rng_state()
+    check_credit(policy, rollout, lambda s: s, own_turn(2), Objective())
+    assert torch.equal(state, torch.random.get_rng_state())
+    assert all(map(torch.equal, before, policy.model.parameters()))
+    assert all(weight.grad is None for weight in policy.model.parameters())
+    assert all(torch.equal(value, getattr(rollout, name)) for name, value in kept.items())
+
+
+def test_the_trainer_asks_before_the_first_step_of_each_stage(
+    policy: Policy, env: SelfCorrectEnv
+) -> None:
+    before = [weight.clone() for weight in policy.model.parameters()]
+    trainer = Trainer(policy, env, MultiTurnRLConfig(steps=2, **SMALL))
+    wired = Stage(rewards=lambda s: s, betas=(0.0, 0.0), reach=own_turn(2), learning_rate=1e-2)
+    with pytest.raises(CreditError, match="no step was taken"):
+        trainer.learn_from(0, replace(wired, rewards=leaking))
+    assert all(map(torch.equal, before, policy.model.parameters()))
+    assert trainer.history == []
+    trainer.learn_from(0, wired)
+    with pytest.raises(CreditError):
+        trainer.learn_from(1, replace(wired, reach=PROGRESS))

@@ -1,0 +1,95 @@
+"""The folder of a run, as its readers see it."""
+
+import json
+from pathlib import Path
+
+import pytest
+from datasets import load_dataset
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from selfcorrect_agents.training.run_folder import RunFolder, read_metrics
+from selfcorrect_env import CheckpointError, Episode, SelfCorrectEnv, play
+
+
+@pytest.fixture
+def episodes(env: SelfCorrectEnv) -> tuple[Episode, ...]:
+    return tuple(play(lambda conversation: "7 \u2028 é", env, indices=range(3)))
+
+
+def test_datasets_and_tensorboard_read_it(tmp_path: Path, episodes: tuple[Episode, ...]) -> None:
+    run = RunFolder(tmp_path / "run", {}, episodes_every=2)
+    rows: list[dict[str, float]] = [
+        {"t1/accuracy": 0.5},
+        {"train/unjudged": 4.0, "train/skipped": 1.0},
+        {"t1/accuracy": 0.75},
+    ]
+    for step, row in enumerate(rows, start=1):
+        run.log(step, row)
+        run.log_episodes(step, episodes)
+    run.close()
+    run.close()
+    assert read_metrics(tmp_path / "run/metrics.jsonl") == [
+        {"step": step, **row} for step, row in enumerate(rows, start=1)
+    ]
+
+    def load(name: str) -> list[dict[str, object]]:
+        file = str(tmp_path / "run" / name)
+        return list(
+            load_dataset("json", data_files=file, split="train", cache_dir=str(tmp_path / "hf"))
+        )
+
+    assert [row["t1/accuracy"] for row in load("metrics.jsonl")] == [0.5, None, 0.75]
+    assert [row["step"] for row in load("episodes.jsonl")] == [1, 1, 1, 2, 2, 2]
+    events = EventAccumulator(str(tmp_path / "run/tensorboard"))
+    events.Reload()
+    assert [(e.step, e.value) for e in events.Scalars("t1/accuracy")] == [(1, 0.5), (3, 0.75)]
+
+
+def test_going_back_forgets_what_came_after(tmp_path: Path, episodes: tuple[Episode, ...]) -> None:
+    run = RunFolder(tmp_path, {}, episodes_every=1)
+    for step in range(1, 5):
+        run.log(step, {"x": step})
+        run.log_episodes(step, episodes)
+    run.close()
+    for name in ("metrics.jsonl", "episodes.jsonl"):
+        with (tmp_path / name).open("a") as file:
+            file.write('{"step": 5, "half')  # by a process that was killed
+    run = RunFolder(tmp_path, {}, resume=True)
+    assert run.rewind(2) == [{"step": 1, "x": 1}, {"step": 2, "x": 2}]
+    run.log(3, {"x": 30})
+    run.close()
+    assert [row["x"] for row in read_metrics(tmp_path / "metrics.jsonl")] == [1, 2, 30]
+    lines = (tmp_path / "episodes.jsonl").read_text().splitlines()
+    assert [json.loads(line)["step"] for line in lines] == [1, 1, 1, 2, 2, 2]
+    events = EventAccumulator(str(tmp_path / "tensorboard"))
+    events.Reload()
+    assert [event.value for event in events.Scalars("x")] == [1, 2, 30]
+
+
+def test_no_episodes_where_none_are_wanted(tmp_path: Path, episodes: tuple[Episode, ...]) -> None:
+    run = RunFolder(tmp_path, {}, episodes_every=0)
+    run.log_episodes(1, episodes)
+    assert not (tmp_path / "episodes.jsonl").exists()
+
+
+def test_a_broken_line_in_the_middle_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "metrics.jsonl"
+    path.write_text('{"step": 1}\nnonsense\n{"step": 3}\n')
+    with pytest.raises(CheckpointError, match=r"metrics\.jsonl, line 2"):
+        read_metrics(path)
+
+
+@pytest.mark.parametrize("content", ["", "{", "[1]", "3"])
+def test_a_damaged_config_is_refused(tmp_path: Path, content: str) -> None:
+    RunFolder(tmp_path, {"seed": 1})
+    (tmp_path / "config.json").write_text(content)
+    with pytest.raises(CheckpointError, match=r"config\.json is damaged"):
+        RunFolder(tmp_path, {"seed": 1}, resume=True)
+
+
+@pytest.mark.parametrize("resume", [True, False])
+def test_parts_of_an_unknown_run_are_left_alone(tmp_path: Path, resume: bool) -> None:
+    (tmp_path / "checkpoints").mkdir()
+    with pytest.raises(CheckpointError, match=r"no config\.json"):
+        RunFolder(tmp_path, {}, resume=resume)
+    assert [path.name for path in tmp_path.iterdir()] == ["checkpoints"]

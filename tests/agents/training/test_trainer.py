@@ -1,0 +1,304 @@
+"""Learning, stopping, going on, and episodes that can't be judged."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from datasets import load_dataset
+
+from selfcorrect_agents.lm.policy import Policy
+from selfcorrect_agents.methods.multiturn_rl import MultiTurnRL, MultiTurnRLConfig
+from selfcorrect_agents.methods.score import SCoRe, SCoReConfig
+from selfcorrect_agents.methods.star import STaRConfig
+from selfcorrect_agents.rl.credit import own_turn
+from selfcorrect_agents.training.run_folder import RunFolder, read_metrics
+from selfcorrect_agents.training.trainer import Stage, Trainer
+from selfcorrect_env import CheckpointError, Problem, SelfCorrectEnv
+
+SMALL = {"problems_per_step": 4, "samples": 4, "max_new_tokens": 4, "checkpoint_every": 2}
+SHORT = {"problems_per_step": 16, "max_new_tokens": 3}
+
+
+def digit_seven(problem: object, response: str) -> bool:
+    return response.startswith("7")
+
+
+@pytest.mark.parametrize(
+    ("method", "config"),
+    [
+        (
+            SCoRe,
+            SCoReConfig(
+                stage_one_steps=30,
+                stage_two_steps=10,
+                learning_rate=1e-2,
+                stage_two_learning_rate=1e-2,
+                beta_1=0.0,
+                beta_2=0.01,
+                **SHORT,
+            ),
+        ),
+        (MultiTurnRL, MultiTurnRLConfig(steps=40, learning_rate=1e-2, beta_1=0.0, **SHORT)),
+    ],
+)
+def test_identity(policy: Policy, method: type, config: object) -> None:
+    """Each method learns to say 7 at the second attempt; by chance 1 of 20 tokens is a 7.
+
+    Seeded, so a false alarm needs a change of the random streams; a policy that did not learn
+    stays near 5% and passes 60% of 128 episodes with probability below 1e-60.
+    """
+    env = SelfCorrectEnv("arithmetic", split="train", size=200, verifier=digit_seven)
+    history = method(policy).learn(env, config)
+    assert history[0]["t2/accuracy"] < 0.3
+    assert history[-1]["t2/accuracy"] > 0.6
+
+
+def test_going_on_gives_the_result_of_never_stopping(
+    policy: Policy, env: SelfCorrectEnv, tmp_path: Path
+) -> None:
+    config = MultiTurnRLConfig(steps=6, **SMALL)
+    start = {name: weight.clone() for name, weight in policy.model.state_dict().items()}
+    whole = RunFolder(tmp_path / "whole", {"a": 1})
+    MultiTurnRL(policy).learn(env, config, run=whole)
+    expected = {name: weight.clone() for name, weight in policy.model.state_dict().items()}
+    assert any(not torch.equal(start[name], expected[name]) for name in start)
+
+    class StopError(Exception):
+        pass
+
+    class Dying(RunFolder):
+        def log(self, step, figures):  # type: ignore[no-untyped-def]
+            super().log(step, figures)
+            if step == 5:  # after a step that the newest checkpoint (4) does not know
+                raise StopError
+
+    policy.model.load_state_dict(start)
+    with pytest.raises(StopError):
+        MultiTurnRL(policy).learn(env, config, run=Dying(tmp_path / "parts", {"a": 1}))
+    policy.model.load_state_dict(start)
+    MultiTurnRL(policy).learn(env, config, run=RunFolder(tmp_path / "parts", {"a": 1}, resume=True))
+    for name, weight in policy.model.state_dict().items():
+        assert torch.equal(weight, expected[name]), name
+    assert read_metrics(tmp_path / "parts/metrics.jsonl") == read_metrics(
+        tmp_path / "whole/metrics.jsonl"
+    )
+
+
+def test_a_run_is_not_overwritten_or_mixed_up(tmp_path: Path) -> None:
+    RunFolder(tmp_path, {"seed": 1}).close()
+    with pytest.raises(CheckpointError, match="already holds a run"):
+        RunFolder(tmp_path, {"seed": 1})
+    with pytest.raises(CheckpointError, match="seed: 1 then, 2 now"):
+        RunFolder(tmp_path, {"seed": 2}, resume=True)
+
+
+@pytest.mark.parametrize("name", ["model/model.safetensors", "optimizer.pt", "checkpoint.json"])
+def test_a_truncated_checkpoint_is_named(
+    policy: Policy, env: SelfCorrectEnv, tmp_path: Path, name: str
+) -> None:
+    config = MultiTurnRLConfig(steps=2, **SMALL)
+    MultiTurnRL(policy).learn(env, config, run=RunFolder(tmp_path, {}))
+    path = tmp_path / "checkpoints/step-000002" / name
+    path.write_bytes(path.read_bytes()[:50])
+    with pytest.raises(CheckpointError, match=path.name):
+        MultiTurnRL(policy).learn(env, config, run=RunFolder(tmp_path, {}, resume=True))
+
+
+def test_unjudged_episodes_teach_nothing_and_are_counted(policy: Policy) -> None:
+    calls = iter(range(10**6))
+
+    def fails_at_times(problem: object, response: str) -> bool:
+        if next(calls) % 8 == 0:
+            raise RuntimeError("the verifier broke")
+        return True
+
+    env = SelfCorrectEnv("arithmetic", split="train", size=50, verifier=fails_at_times)
+    (figures,) = MultiTurnRL(policy).learn(env, MultiTurnRLConfig(steps=1, **SMALL))
+    assert 1 <= figures["train/unjudged"] <= 4
+    assert figures["t1/accuracy"] == 1.0
+
+
+def test_a_batch_that_nobody_could_judge_is_skipped(policy: Policy, tmp_path: Path) -> None:
+    def broken(problem: object, response: str) -> bool:
+        raise RuntimeError("the verifier broke")
+
+    before = {name: weight.clone() for name, weight in policy.model.state_dict().items()}
+    env = SelfCorrectEnv("arithmetic", split="train", size=50, verifier=broken)
+    run = RunFolder(tmp_path, {})
+    history = MultiTurnRL(policy).learn(
+        env, MultiTurnRLConfig(steps=2, **SMALL), run=run, progress=True
+    )
+    assert [row["train/skipped"] for row in history] == [1.0, 1.0]
+    assert all(torch.equal(before[n], w) for n, w in policy.model.state_dict().items())
+
+
+# -- what a step samples ------------------------------------------------------------------------
+def knows_some(problem: Problem, text: str) -> bool:
+    """Problems whose reference is below 5 are always right, the others by the first token."""
+    return problem.reference < "5" or text[:1] in set("02468")
+
+
+def stage_of(turns: int = 2) -> Stage:
+    return Stage(
+        rewards=lambda scores: scores,
+        betas=[0.0] * turns,
+        reach=own_turn(turns),
+        learning_rate=1e-3,
+    )
+
+
+def test_dynamic_sampling_keeps_the_problems_that_teach(
+    policy: Policy, env: SelfCorrectEnv
+) -> None:
+    """Of 12 problems that are played 4 are kept, all of which differ in reward; 12 are paid for."""
+    env = SelfCorrectEnv(env.problems, verifier=knows_some)
+    config = MultiTurnRLConfig(steps=1, oversample=3, **SMALL)
+    trainer = Trainer(policy, env, config)
+    stage = stage_of()
+    played = Trainer(policy, env, config).collect(0, 12)
+    rollout = trainer.collect_informative(0, stage)
+    groups = played.scores.view(12, 4, 2)
+    differs = [bool((group != group[0]).any()) for group in groups]
+    assert 4 <= sum(differs) < 12, "the seed shows nothing"
+    kept = [i for i in range(12) if differs[i]][:4]
+    assert [e.problem.id for e in rollout.episodes] == [
+        played.episodes[4 * i].problem.id for i in kept for _ in range(4)
+    ]
+    assert rollout.scores.view(4, 4, 2).std(dim=1).amax(dim=1).min() > 0
+    figures = trainer.update(0, stage, [rollout])
+    assert figures["episodes"] == 48 == config.episodes
+    assert figures["tokens"] == played.tokens
+
+
+def test_an_episode_that_cannot_be_judged_makes_no_difference_in_reward(
+    policy: Policy, env: SelfCorrectEnv, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All are right, one of problem 5 is unjudged: that problem teaches no more than the others."""
+    env = SelfCorrectEnv(env.problems, verifier=lambda problem, text: True)
+    trainer = Trainer(policy, env, MultiTurnRLConfig(steps=1, oversample=2, **SMALL))
+    played = trainer.collect(0, 8)
+    played.judged[21], played.scores[21] = False, 0.0
+    monkeypatch.setattr(trainer, "collect", lambda *_: played)
+    kept = trainer.collect_informative(0, stage_of())
+    assert len(played.episodes) == 32
+    assert played.episodes[20].problem.id not in {e.problem.id for e in kept.episodes}
+
+
+def test_where_too_few_problems_teach_others_fill_up(policy: Policy, env: SelfCorrectEnv) -> None:
+    env = SelfCorrectEnv(env.problems, verifier=lambda problem, text: True)
+    trainer = Trainer(policy, env, MultiTurnRLConfig(steps=1, oversample=2, **SMALL))
+    rollout = trainer.collect_informative(0, stage_of())
+    assert len(rollout.scores) == 16
+    assert len({episode.problem.id for episode in rollout.episodes}) == 4
+
+
+def test_rollouts_of_one_step_differ_by_purpose_and_repeat(
+    policy: Policy, env: SelfCorrectEnv
+) -> None:
+    trainer = Trainer(policy, env, MultiTurnRLConfig(**SMALL))
+
+    def ids(**how: Any) -> list[str]:
+        return [e.problem.id for e in trainer.collect(**how).episodes]  # type: ignore[arg-type]
+
+    assert ids(step=0) == ids(step=0)
+    assert ids(step=0) != ids(step=1)
+    assert ids(step=0) != ids(step=0, purpose="offline")
+    trainer.log(0, {})
+    assert trainer.history[0]["episodes"] == 6 * 16
+    trainer.collect(1, counted=False)
+    assert trainer.log(1, {})["episodes"] == 6 * 16
+
+
+def test_the_stage_sets_the_learning_rate(policy: Policy, env: SelfCorrectEnv) -> None:
+    trainer = Trainer(policy, env, MultiTurnRLConfig(learning_rate=1e-3, **SMALL))
+    rollout = trainer.learn_from(0, replace(stage_of(), learning_rate=1e-5))
+    assert [group["lr"] for group in trainer.optimizer.param_groups] == [1e-5]
+    assert trainer.history[0]["episodes"] == len(rollout.episodes)
+
+
+def test_updates_need_a_configuration_of_reinforcement_learning(
+    policy: Policy, env: SelfCorrectEnv
+) -> None:
+    trainer = Trainer(policy, env, STaRConfig(**SMALL))
+    with pytest.raises(TypeError, match="OnPolicyConfig, and this run has a STaRConfig"):
+        trainer.learn_from(0, stage_of())
+
+
+def test_several_epochs_on_the_same_episodes_move_further(
+    policy: Policy, env: SelfCorrectEnv
+) -> None:
+    env = SelfCorrectEnv(env.problems, verifier=knows_some)
+    start = {name: weight.clone() for name, weight in policy.model.state_dict().items()}
+
+    def distance(**how: Any) -> float:
+        policy.model.load_state_dict(start)
+        MultiTurnRL(policy).learn(env, MultiTurnRLConfig(steps=1, **SMALL, **how))
+        state = policy.model.state_dict()
+        return sum(float((state[name] - start[name]).norm()) for name in start)
+
+    assert distance(epochs=3, clip=0.2) > 1.5 * distance() > 0
+
+
+def test_ctrl_c_leaves_a_checkpoint_that_the_command_goes_on_from(tmp_path: Path) -> None:
+    environment = {**os.environ, "SELFCORRECT_CACHE": str(tmp_path / "cache")}
+
+    def command(out: str, *more: str) -> list[str]:
+        return [
+            sys.executable,
+            "-c",
+            "import selfcorrect_env.cli.main as c; raise SystemExit(c.main())",
+            "train",
+            "multiturn_rl",
+            "--model",
+            "tiny:steps=5,hidden_size=16",
+            "--steps",
+            "60",
+            "--problems-per-step",
+            "4",
+            "--samples",
+            "4",
+            "--max-new-tokens",
+            "4",
+            "--out",
+            str(tmp_path / out),
+            *more,
+        ]
+
+    subprocess.run(command("whole"), env=environment, check=True, capture_output=True, timeout=200)
+    process = subprocess.Popen(
+        command("parts"), env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    )
+    metrics = tmp_path / "parts/metrics.jsonl"
+    until = time.monotonic() + 120
+    while not (metrics.exists() and metrics.read_text().count("\n") >= 3):
+        assert process.poll() is None
+        assert time.monotonic() < until
+        time.sleep(0.02)
+    process.send_signal(signal.SIGINT)
+    output = process.communicate(timeout=120)[0].decode()
+    assert process.returncode == 130, output
+    assert list((tmp_path / "parts/checkpoints").glob("step-*")), output
+    subprocess.run(
+        command("parts", "--resume"), env=environment, check=True, capture_output=True, timeout=200
+    )
+    assert metrics.read_text() == (tmp_path / "whole/metrics.jsonl").read_text()
+    weights = "model/model.safetensors"
+    assert (tmp_path / "parts" / weights).read_bytes() == (
+        tmp_path / "whole" / weights
+    ).read_bytes()
+    episodes = load_dataset(
+        "json",
+        data_files=str(tmp_path / "parts/episodes.jsonl"),
+        split="train",
+        cache_dir=str(tmp_path / "hf"),
+    )
+    assert len(episodes) == 16 * 7  # steps 1, 10, 20 … 60
+    assert json.loads((tmp_path / "parts/config.json").read_text())["method"] == "multiturn_rl"

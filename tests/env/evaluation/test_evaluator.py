@@ -1,0 +1,361 @@
+"""play and evaluate: what the agent is shown, in which order, and what is kept."""
+
+import json
+from typing import Any
+
+import gymnasium as gym
+import pytest
+
+from selfcorrect_env.env import SelfCorrectEnv
+from selfcorrect_env.errors import CheckpointError, EpisodeError, ProblemSetError
+from selfcorrect_env.evaluation.agents import ask
+from selfcorrect_env.evaluation.episode_files import read_episodes
+from selfcorrect_env.evaluation.evaluator import as_agent, evaluate, play
+from selfcorrect_env.evaluation.report import Report
+from selfcorrect_env.evaluation.runners import BatchPlayer, SinglePlayer, player_for
+from selfcorrect_env.types import Reason, Reply, Transition
+from selfcorrect_env.vector_env import SelfCorrectVectorEnv
+from selfcorrect_env.wrappers import ProgressBonus, VectorProgressBonus
+
+SUMS = [
+    {"id": f"sum-{i}", "prompt": f"{i} + {i}", "reference": str(2 * i), "secret": f"hidden-{i}"}
+    for i in range(1, 8)
+]
+IDS = [row["id"] for row in SUMS]
+
+
+def second_thoughts(conversation):
+    """Wrong at first, right at last; knows no more than the conversation."""
+    number = int(conversation[0]["content"].split(" + ")[0])
+    return "no idea" if len(conversation) == 1 else str(2 * number)
+
+
+class Recorder:
+    """Answers like `second_thoughts` and keeps what it was shown."""
+
+    name = "recorder"
+    decoding = "greedy"
+
+    def __init__(self):
+        self.shown = []
+
+    def act(self, conversations):
+        self.shown.append(conversations)
+        return [second_thoughts(conversation) for conversation in conversations]
+
+
+class Foreign(gym.Env[Any, str]):
+    """An environment of another make that keeps to the protocol."""
+
+    def __init__(self, inner):
+        self.inner = inner
+        self.observation_space, self.action_space = inner.observation_space, inner.action_space
+
+    def reset(self, *, seed=None, options=None):
+        return self.inner.reset(seed=seed, options=options)
+
+    def step(self, action):
+        return self.inner.step(action)
+
+
+def sums_env():
+    return SelfCorrectEnv(SUMS)
+
+
+ENVIRONMENTS = {
+    "plain": sums_env,
+    "vector": lambda: SelfCorrectVectorEnv(3, SUMS),
+    "vector bonus": lambda: VectorProgressBonus(SelfCorrectVectorEnv(3, SUMS), alpha=10.0),
+    "made": lambda: gym.make("SelfCorrect-Arithmetic-v0", problems=SUMS),
+    "bonus": lambda: ProgressBonus(sums_env(), alpha=10.0),
+    "foreign": lambda: Foreign(sums_env()),
+    "observing": lambda: gym.wrappers.TransformObservation(sums_env(), lambda c: c, None),
+}
+
+
+@pytest.mark.parametrize("kind", ENVIRONMENTS)
+@pytest.mark.parametrize("batch_size", [1, 3, 64])
+def test_every_problem_once_in_order(kind, batch_size):
+    episodes = play(second_thoughts, ENVIRONMENTS[kind](), batch_size=batch_size)
+    assert [e.problem.id for e in episodes] == IDS
+    assert {e.transition for e in episodes} == {Transition.INCORRECT_TO_CORRECT}
+    for e in episodes:
+        assert [m["role"] for m in e.conversation] == ["user", "assistant", "user", "assistant"]
+        assert [a.reply for a in e.attempts] == ["no idea", e.problem.reference]
+
+
+def test_all_ways_of_stepping_give_the_same_episodes():
+    expected = play(second_thoughts, sums_env())
+    for make in ENVIRONMENTS.values():
+        assert play(second_thoughts, make()) == expected
+
+
+def test_batches_are_used_wherever_they_change_nothing():
+    kinds = {kind: type(player_for(make())) for kind, make in ENVIRONMENTS.items()}
+    single = {kind for kind, player in kinds.items() if player is SinglePlayer}
+    assert single == {"foreign", "observing"}
+    agent = Recorder()
+    play(agent, sums_env(), batch_size=5)
+    assert [len(batch) for batch in agent.shown] == [5, 5, 2, 2]
+
+
+def test_a_wrapper_that_changes_what_the_agent_sees_is_kept():
+    def with_hint(conversation):
+        return ({"role": "system", "content": "hint"}, *conversation)
+
+    agent = Recorder()
+    agent.act = lambda cs: agent.shown.append(cs) or ["y"] * len(cs)
+    play(agent, gym.wrappers.TransformObservation(sums_env(), with_hint, None), indices=[0])
+    assert [batch[0][0]["content"] for batch in agent.shown] == ["hint", "hint"]
+
+
+def test_the_agent_is_shown_conversations_and_nothing_else():
+    agent = Recorder()
+    evaluate(agent, sums_env())
+    for batch in agent.shown:
+        for conversation in batch:
+            assert isinstance(conversation, tuple)
+            assert all(message.keys() == {"role", "content"} for message in conversation)
+    assert "hidden" not in str(agent.shown)
+    assert "correct=" not in str(agent.shown)
+
+
+def test_the_correction_is_the_same_whether_the_attempt_was_right():
+    right, wrong = (
+        play(lambda c, reply=reply: reply, sums_env(), indices=[0])[0] for reply in ("2", "3")
+    )
+    assert right.attempts[0].verdict.correct
+    assert not wrong.attempts[0].verdict.correct
+    assert right.conversation[2] == wrong.conversation[2]
+
+
+def test_an_agent_that_spoils_its_conversations_hurts_only_itself():
+    def spoil(conversation):
+        reply = second_thoughts(conversation)
+        conversation[0]["content"] = "spoilt"
+        return reply
+
+    assert play(spoil, sums_env()) == play(second_thoughts, sums_env())
+
+
+class Returns:
+    name = "odd"
+
+    def __init__(self, replies):
+        self.replies = replies
+
+    def act(self, conversations):
+        return self.replies
+
+
+@pytest.mark.parametrize(
+    ("replies", "message"),
+    [
+        ("text", "'odd' returned a str; act.. returns one str for each of 7 conversations"),
+        (None, "'odd' returned a NoneType"),
+        (["y"], "'odd' returned 1 replies; act.. returns one str for each of 7"),
+        (["y"] * 6 + [b"y"], r"'odd' returned a bytes \(b'y'\) as reply 6"),
+        ([["y"]] * 7, r"'odd' returned a list \(\['y'\]\) as reply 0"),
+    ],
+)
+def test_an_agents_wrong_answer_is_named(replies, message):
+    with pytest.raises(TypeError, match=message):
+        play(Returns(replies), sums_env())
+
+
+def test_as_agent():
+    agent = Recorder()
+    assert as_agent(agent) is agent
+    assert ask(as_agent(len), []) == []
+    with pytest.raises(TypeError, match="class Recorder; make an object"):
+        as_agent(Recorder)
+    with pytest.raises(TypeError, match="got str"):
+        as_agent("base")
+
+
+def test_tokens_and_truncation_come_from_the_reply():
+    episode = play(lambda c: Reply("2", tokens=3, truncated=True), sums_env(), indices=[0])[0]
+    assert [(a.tokens, a.truncated) for a in episode.attempts] == [(3, True)] * 2
+
+
+def test_hostile_replies_leave_the_others_unharmed():
+    hostile = iter(["", "x" * 1_000_000, "\x00" * 9, "\ud800", "{" * 9_999, r"\boxed{9^{9^{9^9}}}"])
+
+    def act(conversation):
+        return second_thoughts(conversation) if len(conversation) > 1 else next(hostile, "no idea")
+
+    episodes = play(act, sums_env())
+    assert {e.transition for e in episodes} == {Transition.INCORRECT_TO_CORRECT}
+
+
+def test_chosen_indices():
+    assert [e.problem.id for e in play(second_thoughts, sums_env(), indices=[4, 0, 4])] == [
+        "sum-5",
+        "sum-1",
+        "sum-5",
+    ]
+    assert play(second_thoughts, sums_env(), indices=[]) == []
+    for outside in (-1, 7):
+        with pytest.raises(ProblemSetError, match=f"Index {outside} is outside.*0 to 6"):
+            play(second_thoughts, sums_env(), indices=[0, outside])
+
+
+def test_bad_calls_are_refused():
+    with pytest.raises(ValueError, match="batch_size must be at least 1"):
+        play(second_thoughts, sums_env(), batch_size=0)
+    with pytest.raises(ProblemSetError, match="n >= 1, got 0"):
+        evaluate(second_thoughts, sums_env(), n=0)
+    with pytest.raises(TypeError, match="got int"):
+        play(second_thoughts, 3)
+    with pytest.raises(TypeError, match="got SyncVectorEnv"):
+        play(second_thoughts, gym.vector.SyncVectorEnv([sums_env]))
+    with pytest.raises(EpisodeError, match="no 'problem_set'"):
+        play(second_thoughts, gym.make("CartPole-v1"))
+
+
+def test_evaluate_reports_what_was_measured():
+    agent, env = Recorder(), sums_env()
+    report = evaluate(agent, env, n=4, settings={"model": "none"})
+    measured = report.measured
+    assert (measured.agent, measured.decoding) == ("recorder", "greedy")
+    assert (measured.fingerprint, measured.size) == (env.problems.fingerprint, 7)
+    assert (measured.verifier, measured.prompts) == (env.verifier.name, env.prompts.name)
+    assert [e.problem.id for e in report.episodes] == IDS[:4]
+    assert report.metrics.delta_i_to_c.value == 1.0
+    assert len(evaluate(agent, env, n=99).episodes) == 7
+    assert evaluate(second_thoughts, env).agent == "second_thoughts"
+    assert evaluate(second_thoughts, env, name="mine").agent == "mine"
+
+
+def test_evaluate_takes_an_id():
+    report = evaluate(lambda c: "0", "SelfCorrect-Arithmetic-v0", n=20)
+    assert report.measured.problem_set == "arithmetic"
+    assert report.metrics.episodes == 20
+
+
+def test_a_failing_verifier_is_not_a_wrong_answer():
+    def breaks_on_sum_3(problem, response):
+        if problem.id == "sum-3":
+            raise RuntimeError("it broke")
+        return response == problem.reference
+
+    metrics = evaluate(second_thoughts, SelfCorrectEnv(SUMS, verifier=breaks_on_sum_3)).metrics
+    assert (metrics.episodes, metrics.unjudged) == (7, 1)
+    assert metrics.accuracy[1].value == 1.0
+    assert metrics.turns[0].reasons[Reason.ERROR.value] == 1
+
+
+# -- oracles ---------------------------------------------------------------------------------
+class Attached(Recorder):
+    """Keeps what it was attached to."""
+
+    def __init__(self):
+        super().__init__()
+        self.attached = []
+
+    def attach(self, env):
+        self.attached.append(env)
+
+
+class Seer(Attached):
+    oracle = True
+
+
+@pytest.mark.parametrize("kind", ENVIRONMENTS)
+def test_an_oracle_is_shown_the_environment_before_it_plays_and_is_named_so(kind):
+    agent, env = Seer(), ENVIRONMENTS[kind]()
+    report = evaluate(agent, env)
+    assert report.agent == "recorder (oracle)"
+    assert agent.attached == [env.unwrapped]
+    assert evaluate(agent, env, name="mine").agent == "mine (oracle)"
+    assert evaluate(agent, env, name="mine (oracle)").agent == "mine (oracle)"
+    play(agent, env, indices=[0])
+    assert len(agent.attached) == 4
+
+
+def test_no_other_agent_is_shown_anything():
+    agent = Attached()
+    assert evaluate(agent, sums_env()).agent == "recorder"
+    agent.oracle = "yes"  # only True says it
+    play(agent, sums_env())
+    assert agent.attached == []
+
+
+def test_an_oracle_that_knows_already_needs_no_environment():
+    agent = Recorder()
+    agent.oracle = True
+    assert evaluate(agent, sums_env()).agent == "recorder (oracle)"
+
+
+# -- runs that are interrupted -----------------------------------------------------------------
+class Crashing(Recorder):
+    """Gives up after some calls, as Ctrl-C or a lost server would make it."""
+
+    def __init__(self, calls, error):
+        super().__init__()
+        self.calls, self.error = calls, error
+
+    def act(self, conversations):
+        if len(self.shown) == self.calls:
+            raise self.error
+        return super().act(conversations)
+
+
+@pytest.mark.parametrize("error", [ConnectionError("lost"), KeyboardInterrupt()])
+def test_an_interrupted_evaluation_goes_on_where_it_stopped(tmp_path, error):
+    whole = evaluate(Recorder(), sums_env(), batch_size=2, out=tmp_path / "whole")
+    with pytest.raises(type(error)):
+        evaluate(Crashing(5, error), sums_env(), batch_size=2, out=tmp_path / "cut")
+    assert [e.problem.id for e in read_episodes(tmp_path / "cut" / "episodes.jsonl")] == IDS[:4]
+    agent = Recorder()
+    resumed = evaluate(agent, sums_env(), batch_size=2, out=tmp_path / "cut")
+    assert sum(map(len, agent.shown)) == 2 * 3
+    assert resumed == whole == Report.load(tmp_path / "cut")
+
+
+def test_a_finished_evaluation_is_not_played_again_and_can_be_extended(tmp_path):
+    evaluate(Recorder(), sums_env(), n=3, out=tmp_path)
+    again, more = Recorder(), Recorder()
+    assert len(evaluate(again, sums_env(), n=3, out=tmp_path).episodes) == 3
+    assert again.shown == []
+    assert [e.problem.id for e in evaluate(more, sums_env(), out=tmp_path).episodes] == IDS
+    assert len(more.shown[0]) == 4
+
+
+def test_a_folder_of_another_evaluation_is_refused(tmp_path):
+    evaluate(Recorder(), sums_env(), n=3, out=tmp_path)
+    with pytest.raises(CheckpointError, match="agent: 'recorder', now 'other'"):
+        evaluate(Recorder(), sums_env(), name="other", out=tmp_path)
+    with pytest.raises(CheckpointError, match="fingerprint"):
+        evaluate(Recorder(), SelfCorrectEnv(SUMS[:5]), out=tmp_path)
+    with pytest.raises(CheckpointError, match="settings"):
+        evaluate(Recorder(), sums_env(), settings={"temperature": 1.0}, out=tmp_path)
+    with pytest.raises(CheckpointError, match="already holds 3 episodes, more than the 2"):
+        evaluate(Recorder(), sums_env(), n=2, out=tmp_path)
+    (tmp_path / "run.json").write_text("{")
+    with pytest.raises(CheckpointError, match=r"run\.json: not valid JSON"):
+        evaluate(Recorder(), sums_env(), n=3, out=tmp_path)
+    (tmp_path / "run.json").unlink()
+    with pytest.raises(CheckpointError, match=r"no run\.json"):
+        evaluate(Recorder(), sums_env(), n=3, out=tmp_path)
+
+
+def test_progress_goes_to_stderr(capsys):
+    evaluate(second_thoughts, sums_env(), progress=True)
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "7/7" in err
+
+
+def test_reports_are_json(tmp_path):
+    evaluate(Recorder(), sums_env(), out=tmp_path)
+    assert json.loads((tmp_path / "report.json").read_text())["measured"]["agent"] == "recorder"
+
+
+def test_the_players_leave_the_callers_environment_alone():
+    env = sums_env()
+    before = env.reset(options={"index": 2})
+    play(second_thoughts, env)
+    observation, *_ = env.step("no idea")
+    assert observation[: len(before[0])] == before[0]
+    assert isinstance(player_for(env), BatchPlayer)

@@ -1,0 +1,251 @@
+"""The figures, against hand-computed numbers, the paper's tables and plain definitions."""
+
+import math
+import time
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from selfcorrect_env.evaluation.edit_distance import edit_distance, edit_distance_ratio
+from selfcorrect_env.evaluation.intervals import bootstrap_counts, estimate, mcnemar, ratio
+from selfcorrect_env.evaluation.metrics import (
+    accuracy,
+    delta,
+    delta_c_to_i,
+    delta_i_to_c,
+    measure,
+    paired,
+)
+from selfcorrect_env.types import Attempt, Episode, Problem, Reason, Verdict
+
+VERDICTS = {
+    "c": Verdict(1.0, Reason.CORRECT, "2"),
+    "i": Verdict(0.0, Reason.WRONG, "3"),
+    "-": Verdict(0.0, Reason.NO_ANSWER),
+    "e": Verdict(0.0, Reason.ERROR, detail="it broke"),
+}
+
+
+def episode(id, outcome, replies=None, tokens=None, truncated=None):
+    replies = replies or ["y"] * len(outcome)
+    return Episode(
+        problem=Problem(id=str(id), prompt="1 + 1", reference="2"),
+        attempts=tuple(
+            Attempt(reply=reply, verdict=VERDICTS[o], tokens=tokens, truncated=truncated)
+            for o, reply in zip(outcome, replies, strict=True)
+        ),
+        conversation=(),
+    )
+
+
+def episodes(**counts):
+    """Episodes by outcome: ``episodes(ic=3, cc=2)``."""
+    outcomes = [outcome for outcome, count in counts.items() for _ in range(count)]
+    return [episode(i, outcome) for i, outcome in enumerate(outcomes)]
+
+
+# SCoRe and the base model on MATH500 (paper, table 2), as whole counts of 500 problems
+SCORE = {"ic": 29, "ci": 7, "cc": 293, "ii": 171}
+BASE = {"ic": 23, "ci": 79, "cc": 184, "ii": 214}
+
+
+@pytest.mark.parametrize(
+    ("counts", "row"),
+    [(SCORE, (60.0, 64.4, 4.4, 5.8, 1.4)), (BASE, (52.6, 41.4, -11.2, 4.6, 15.8))],
+)
+def test_the_papers_rows(counts, row):
+    m = measure(episodes(**counts))
+    figures = (*m.accuracy, m.delta, m.delta_i_to_c, m.delta_c_to_i)
+    assert [100 * figure.value for figure in figures] == pytest.approx(row)
+
+
+def test_conditional_rates_of_the_paper():
+    m = measure(episodes(**SCORE))
+    assert m.fixed.value == pytest.approx(5.8 / 40.0)
+    assert m.broken.value == pytest.approx(1.4 / 60.0)
+
+
+outcomes = st.lists(st.lists(st.booleans(), min_size=2, max_size=2), min_size=1, max_size=30)
+
+
+@given(outcomes)
+def test_figures_agree_with_their_equations_and_the_identity(rows):
+    m = measure(
+        [episode(i, "".join("ic"[right] for right in row)) for i, row in enumerate(rows)],
+        resamples=50,
+    )
+    assert m.accuracy[0].value == pytest.approx(accuracy(rows, 1))
+    assert m.accuracy[1].value == pytest.approx(accuracy(rows, 2))
+    assert m.delta.value == pytest.approx(delta(rows))
+    assert m.delta_i_to_c.value == pytest.approx(delta_i_to_c(rows))
+    assert m.delta_c_to_i.value == pytest.approx(delta_c_to_i(rows))
+    assert m.delta.value == pytest.approx(m.delta_i_to_c.value - m.delta_c_to_i.value)
+    assert m.delta.value == pytest.approx(m.accuracy[1].value - m.accuracy[0].value)
+
+
+def test_more_than_two_attempts():
+    m = measure(episodes(icc=2, iic=1, cci=1))
+    assert [a.value for a in m.accuracy] == [0.25, 0.75, 0.75]
+    assert (m.delta_i_to_c.value, m.delta_c_to_i.value) == (0.75, 0.25)
+
+
+def test_unjudged_episodes_are_left_out_and_counted():
+    judged, m = measure(episodes(ic=3, cc=1)), measure(episodes(ic=3, cc=1, ce=5, ec=2, ee=1))
+    assert (m.episodes, m.unjudged, m.judged) == (12, 8, 4)
+    assert m.accuracy == judged.accuracy
+    assert m.delta == judged.delta
+    assert m.turns[0].reasons == {"wrong": 3, "correct": 6, "error": 3}
+
+
+def test_nothing_judged_is_undefined_not_zero():
+    m = measure(episodes(ee=3))
+    assert math.isnan(m.accuracy[0].value)
+    assert math.isnan(m.delta.low)
+
+
+def test_a_rate_without_cases_is_undefined():
+    assert math.isnan(measure(episodes(cc=3)).fixed.value)
+    assert math.isnan(measure(episodes(ii=3)).broken.value)
+
+
+def test_unchanged_answers_and_texts():
+    m = measure(
+        [
+            episode(0, "cc", ["2", "2"]),  # both the same
+            episode(1, "cc", ["2", "it is 2"]),  # the same answer in another text
+            episode(2, "--", ["?", "??"]),  # no answer, twice
+            episode(3, "ic", ["3", "2"]),
+        ]
+    )
+    assert m.unchanged_answers.value == 0.75
+    assert m.unchanged_texts == 0.25
+    assert m.edit_distance_ratio == pytest.approx((0 + 6 / 8 + 1 / 3 + 1 / 2) / 4)
+
+
+def test_facts_of_turns():
+    m = measure(
+        [
+            episode(0, "cc", ["ab", ""], tokens=4, truncated=True),
+            episode(1, "ii", ["abcd", ""], tokens=2, truncated=False),
+            episode(2, "ii", ["", ""]),
+        ]
+    )
+    assert [t.characters for t in m.turns] == [2.0, 0.0]
+    assert (m.turns[0].tokens, m.turns[0].truncated) == (3.0, 0.5)
+    assert measure(episodes(cc=1)).turns[0].tokens is None
+
+
+def test_no_episode_or_unequal_attempts_are_refused():
+    with pytest.raises(ValueError, match="at least one episode"):
+        measure([])
+    with pytest.raises(ValueError, match=r"\[2, 3\] attempts"):
+        measure(episodes(cc=1, ccc=1))
+
+
+# -- intervals -------------------------------------------------------------------------------
+def test_intervals_cover_as_promised():
+    """Of 400 samples of 200 problems at rate .3, the intervals hold .3 in about 95%.
+
+    The count is Binomial(400, ~.94); below 360 or above 395 has a probability under 1e-3.
+    """
+    rng = np.random.default_rng(0)
+    covered = 0
+    for seed, right in enumerate(rng.binomial(200, 0.3, size=400)):
+        m = measure(episodes(ic=int(right), ii=200 - int(right)), seed=seed, resamples=500)
+        covered += m.accuracy[1].low <= 0.3 <= m.accuracy[1].high
+    assert 360 <= covered <= 395
+
+
+def test_intervals_equal_those_of_resampling_problems_one_by_one():
+    correct = np.array([[0, 1]] * 40 + [[1, 0]] * 10 + [[1, 1]] * 70 + [[0, 0]] * 80)
+    rng = np.random.default_rng(1)
+    drawn = correct[rng.integers(200, size=(20_000, 200))].mean(axis=1)
+    low, high = np.percentile(drawn[:, 1] - drawn[:, 0], [2.5, 97.5])
+    ours = measure(episodes(ic=40, ci=10, cc=70, ii=80)).delta
+    assert (ours.low, ours.high) == pytest.approx((low, high), abs=0.0051)  # one problem's worth
+
+
+def test_intervals_are_seeded_and_fast():
+    many = episodes(ic=1_000, ci=500, cc=1_500, ii=1_000)
+    start = time.perf_counter()
+    first = measure(many, seed=3)
+    assert time.perf_counter() - start < 2
+    assert measure(many, seed=3) == first
+    assert measure(many, seed=4) != first
+
+
+def test_bootstrap_counts_keep_the_number_of_problems():
+    counts = bootstrap_counts(np.array([3, 0, 7]), seed=0, resamples=100)
+    assert (counts.sum(axis=1) == 10).all()
+    assert (counts[:, 1] == 0).all()
+
+
+def test_undefined_resamples_are_left_out():
+    figure = estimate(0.5, ratio([1, 1, 0], [2, 1, 0]))
+    assert 0.5 <= figure.low <= figure.high <= 1.0
+
+
+# -- pairs -----------------------------------------------------------------------------------
+def test_mcnemar_against_known_values():
+    assert mcnemar(0, 0) == 1.0
+    assert mcnemar(0, 5) == 2 / 32
+    assert mcnemar(29, 7) == pytest.approx(0.000313, abs=1e-6)  # paper's counts for SCoRe
+    assert mcnemar(5, 5) == 1.0
+    assert mcnemar(0, 4_000) == 0.0
+
+
+def test_paired_finds_a_difference_whatever_the_order():
+    first = episodes(ii=60, ic=40)
+    second = [episode(e.problem.id, "ic" if i >= 30 else "ii") for i, e in enumerate(first)]
+    result = paired(first, second[::-1])
+    assert (result.only_first, result.only_second, result.problems) == (0, 30, 100)
+    assert result.difference.value == pytest.approx(0.3)
+    assert 0.2 < result.difference.low < 0.3 < result.difference.high < 0.4
+    assert result.p_value == mcnemar(0, 30)
+
+
+def test_paired_leaves_out_what_either_could_not_judge():
+    result = paired(episodes(cc=2, ce=1), [episode(i, o) for i, o in enumerate(["cc", "ec", "ci"])])
+    assert (result.problems, result.left_out) == (1, 2)
+
+
+def test_paired_refuses_other_problems():
+    with pytest.raises(ValueError, match="same problems"):
+        paired(episodes(cc=3), episodes(cc=2))
+    with pytest.raises(ValueError, match="same problems"):
+        paired([episode("a", "cc")], [episode("b", "cc")])
+    with pytest.raises(ValueError, match="each played once"):
+        paired([episode("a", "cc")] * 2, [episode("a", "cc")] * 2)
+
+
+# -- edits -----------------------------------------------------------------------------------
+def plain_levenshtein(a, b):
+    row = list(range(len(b) + 1))
+    for i, x in enumerate(a, start=1):
+        last, row[0] = row[0], i
+        for j, y in enumerate(b, start=1):
+            last, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, last + (x != y))
+    return row[-1]
+
+
+@given(st.text("abc\ud800", max_size=12), st.text("abc\ud800", max_size=12))
+def test_edit_distance_is_levenshteins(a, b):
+    assert edit_distance(a, b) == plain_levenshtein(a, b)
+
+
+def test_edit_distance_ratio():
+    assert edit_distance_ratio("", "") == 0.0
+    assert edit_distance_ratio("same", "same") == 0.0
+    assert edit_distance_ratio("", "abc") == 1.0
+    assert edit_distance_ratio("ab", "cd") == 0.5
+    assert edit_distance_ratio("kitten", "sitting") == 3 / 13
+    assert edit_distance_ratio("x" * 50 + "a", "x" * 50 + "b", limit=50) == 0.0
+
+
+def test_replies_of_a_megabyte_do_not_hang():
+    letters = np.random.default_rng(0).choice(list("abcdefgh "), size=(2, 1_000_000))
+    start = time.perf_counter()
+    edit_distance_ratio("".join(letters[0]), "".join(letters[1]))
+    assert time.perf_counter() - start < 2

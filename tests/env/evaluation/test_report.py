@@ -1,0 +1,114 @@
+"""Reports: figures that people read, files that come back, comparisons on equal ground."""
+
+import dataclasses
+import json
+
+import pytest
+
+from selfcorrect_env.errors import CheckpointError
+from selfcorrect_env.evaluation.report import Measured, Report, compare
+from selfcorrect_env.types import Attempt, Episode, Problem, Reason, Verdict
+
+RIGHT, WRONG = Verdict(1.0, Reason.CORRECT, "2"), Verdict(0.0, Reason.WRONG, "3")
+ERROR = Verdict(0.0, Reason.ERROR, detail="it broke")
+VERDICTS = {"c": RIGHT, "i": WRONG, "e": ERROR}
+MEASURED = Measured(
+    agent="[bold]guesser",
+    problem_set="sums",
+    split="test",
+    size=100,
+    fingerprint="0123456789abcdef",
+    verifier="exact",
+    prompts="plain",
+    attempts=2,
+    decoding="greedy",
+    settings={"model": "none"},
+)
+
+
+def report(outcomes, **changes):
+    episodes = [
+        Episode(
+            problem=Problem(id=str(i), prompt="1 + 1", reference="2"),
+            attempts=tuple(Attempt(reply=f"reply {o}", verdict=VERDICTS[o]) for o in outcome),
+            conversation=(),
+        )
+        for i, outcome in enumerate(outcomes.split())
+    ]
+    return Report.of(episodes, dataclasses.replace(MEASURED, **changes), seed=5)
+
+
+MIXED = "ic ic ic cc cc ci ii ii ii ii"
+
+
+def test_the_table_shows_the_figures_and_what_they_were_measured_on():
+    text = str(report(MIXED + " ce"))
+    for part in (
+        *("[bold]guesser", "sums/test", "0123456789abcdef", "verifier exact, prompts plain"),
+        *("accuracy@t1", "30.0", "accuracy@t2", "50.0", "+20.0", "95% interval"),
+        *("decoding: greedy", "11 of 100 problems, 1 not judged", "verdict: error"),
+        *("edit-distance ratio", "mean length, tokens", "unknown"),
+    ):
+        assert part in text, part
+    assert max(map(len, text.splitlines())) <= 100
+
+
+def test_undefined_figures_print_as_a_dash_and_save_as_null():
+    undefined = report("ee ee")
+    assert "nan" not in str(undefined)
+    assert undefined.to_dict()["metrics"]["delta"]["value"] is None
+
+
+def test_repr_is_one_short_line():
+    assert repr(report(MIXED)) == (
+        "Report('[bold]guesser' on sums/test: acc@t1 30.0, acc@t2 50.0, Δ +20.0, n=10)"
+    )
+
+
+def test_a_saved_report_comes_back(tmp_path):
+    saved = report(MIXED)
+    folder = saved.save(tmp_path / "runs" / "one")
+    assert Report.load(folder) == saved
+    facts = json.loads((folder / "report.json").read_text())
+    assert facts["measured"]["fingerprint"] == MEASURED.fingerprint
+    assert facts["metrics"]["accuracy"][0]["value"] == 0.3
+    assert facts["metrics"]["judged"] == 10
+    assert facts == saved.to_dict()
+    assert (folder / "episodes.parquet").exists()
+    assert not list(folder.glob(".*"))
+
+
+def test_files_that_do_not_belong_together_are_refused(tmp_path):
+    folder = report(MIXED).save(tmp_path)
+    lines = (folder / "episodes.jsonl").read_text().splitlines(keepends=True)
+    (folder / "episodes.jsonl").write_text("".join(lines[:-1]))
+    with pytest.raises(CheckpointError, match=r"is of 10 episodes, but episodes\.jsonl holds 9"):
+        Report.load(folder)
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", "{}", '{"measured": {"agent": "a"}}'])
+def test_a_broken_report_is_refused(tmp_path, content):
+    folder = report(MIXED).save(tmp_path)
+    (folder / "report.json").write_text(content)
+    with pytest.raises(CheckpointError, match=r"report\.json: not a readable report"):
+        Report.load(folder)
+
+
+def test_compare_pairs_every_report_with_the_first():
+    first, second = report("ii ii ii ii ii ii cc"), report("ic ic ic ic ic ic cc", agent="fixer")
+    comparison = compare([first, second, first])
+    assert [pair.difference.value for pair in comparison.pairs] == [pytest.approx(6 / 7), 0.0]
+    assert comparison.pairs[0].p_value == 2 / 2**6
+    text = str(comparison)
+    for part in ("[bold]guesser", "fixer", "+85.7", "0.031", "sums/test"):
+        assert part in text, part
+
+
+def test_compare_refuses_unequal_ground():
+    with pytest.raises(ValueError, match="at least two"):
+        compare([report(MIXED)])
+    for change in ({"fingerprint": "other"}, {"verifier": "math"}, {"prompts": "math"}):
+        with pytest.raises(ValueError, match=f"their {next(iter(change))} differ"):
+            compare([report(MIXED), report(MIXED, **change)])
+    with pytest.raises(ValueError, match="same problems"):
+        compare([report(MIXED), report("ic")])

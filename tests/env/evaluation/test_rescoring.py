@@ -1,0 +1,71 @@
+"""`rescore`: stored replies judged again."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from selfcorrect_env import CheckpointError, SelfCorrectEnv, evaluate
+from selfcorrect_env.evaluation.rescoring import rescore, stored_episodes
+
+ROWS = [
+    {"id": str(n), "prompt": f"Half of {n}, as a fraction?", "reference": f"{n}/2"}
+    for n in (1, 3, 5)
+]
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Path:
+    """An evaluation by the strict verifier, of an agent that answers in decimals."""
+    env = SelfCorrectEnv(ROWS, verifier="exact")
+    evaluate(
+        lambda conversation: "0.5" if len(conversation) == 1 else "1/2",
+        env,
+        out=tmp_path / "run",
+    )
+    return tmp_path / "run"
+
+
+def test_the_same_verifier_says_the_same(run: Path) -> None:
+    rescored = rescore(stored_episodes(run), "exact")
+    assert rescored.differences == ()
+    assert rescored.episodes == tuple(stored_episodes(run))
+    assert rescored.replies == 6
+
+
+def test_another_verifier_is_compared_reply_by_reply(run: Path) -> None:
+    rescored = rescore(stored_episodes(run), "math")
+    (difference,) = (d for d in rescored.differences if d.before.score != d.after.score)
+    assert (difference.problem_id, difference.attempt) == ("1", 1)
+    assert (difference.before.score, difference.after.score) == (0.0, 1.0)
+    assert rescored.scores_changed == 1
+    assert rescored.before.accuracy[0].value == 0.0
+    assert rescored.after.accuracy[0].value == pytest.approx(1 / 3)
+    assert "1, attempt 1: 0 wrong → 1 correct" in " ".join(str(rescored).split())
+
+
+def test_differences_are_written(run: Path, tmp_path: Path) -> None:
+    rescored = rescore(stored_episodes(run), "math")
+    rescored.to_json(tmp_path / "d.json")
+    content = json.loads((tmp_path / "d.json").read_text())
+    assert content["scores_changed"] == 1
+    assert content["replies"] == 6
+
+
+def test_a_verifier_that_fails_is_no_wrong_answer(run: Path) -> None:
+    def broken(problem, reply):
+        raise RuntimeError("no server")
+
+    rescored = rescore(stored_episodes(run), broken)
+    assert rescored.after.unjudged == 3
+    assert all(not d.after.judged for d in rescored.differences)
+
+
+def test_no_episodes_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match="no episodes at"):
+        stored_episodes(tmp_path)
+    (tmp_path / "episodes.jsonl").write_text("")
+    with pytest.raises(CheckpointError, match="holds no episode"):
+        stored_episodes(tmp_path)
+    with pytest.raises(ValueError, match="at least one"):
+        rescore([], "exact")

@@ -1,0 +1,169 @@
+"""Exact algebra: what it calls the same is the same number, and what it tells apart is not."""
+
+import cmath
+import math
+import re
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from selfcorrect_env.verifiers.math.algebra import same, value
+from selfcorrect_env.verifiers.math.normal_form import normal_form
+from selfcorrect_env.verifiers.math.structure import equal_forms
+
+LETTERS = {"x": 0.731 + 0.21j, "y": -1.37 + 0.4j}
+LEAVES = st.one_of(
+    st.integers(0, 12).map(lambda n: (str(n), complex(n))),
+    st.sampled_from(["x", "y"]).map(lambda name: (name, LETTERS[name])),
+    st.just((r"\pi", complex(math.pi))),
+    st.just(("i", 1j)),
+    st.integers(1, 50).map(lambda n: (rf"\sqrt{{{n}}}", cmath.sqrt(n))),
+)
+
+
+def _sum(a, b):
+    return rf"\left({a[0]} + {b[0]}\right)", a[1] + b[1]
+
+
+def _difference(a, b):
+    return rf"({a[0]} - {b[0]})", a[1] - b[1]
+
+
+def _product(a, b):
+    return rf"{a[0]} \cdot {b[0]}", a[1] * b[1]
+
+
+def _quotient(a, b):
+    return (rf"\frac{{{a[0]}}}{{{b[0]}}}", a[1] / b[1]) if abs(b[1]) > 1e-6 else a
+
+
+def _square(a):
+    return rf"\left({a[0]}\right)^2", a[1] ** 2
+
+
+EXPRESSIONS = st.recursive(
+    LEAVES,
+    lambda inner: st.one_of(
+        st.builds(_sum, inner, inner),
+        st.builds(_difference, inner, inner),
+        st.builds(_product, inner, inner),
+        st.builds(_quotient, inner, inner),
+        st.builds(_square, inner),
+    ),
+    max_leaves=6,
+)
+
+
+def read(latex: str):
+    found = value(normal_form(latex))
+    assert found is not None, latex
+    return found
+
+
+@settings(max_examples=300)
+@given(EXPRESSIONS, EXPRESSIONS)
+def test_it_agrees_with_numbers(a, b) -> None:
+    """Two values are the same just where their numbers, at generic points, are."""
+    close = cmath.isclose(a[1], b[1], rel_tol=1e-9, abs_tol=1e-9)
+    left, right = value(normal_form(a[0])), value(normal_form(b[0]))
+    if left is None or right is None:  # too many terms, or something over 0
+        return
+    assert same(left, right) == close, (a, b)
+
+
+@settings(max_examples=200)
+@given(EXPRESSIONS)
+def test_other_spellings_are_the_same(a) -> None:
+    latex, _ = a
+    if value(normal_form(latex)) is None:
+        return
+    for other in (
+        latex.replace(r"\frac", r"\dfrac"),
+        latex.replace(r"\cdot", r"\times"),
+        rf"\left({latex}\right)",
+        f"{latex} + 0",
+        re.sub(r"\s+", "  ", latex),
+    ):
+        assert same(read(latex), read(other)), other
+
+
+@pytest.mark.parametrize(
+    ("a", "b"),
+    [
+        (r"\frac{1}{\sqrt{2}}", r"\frac{\sqrt{2}}{2}"),
+        (r"\sqrt{12}", r"2\sqrt{3}"),
+        (r"\frac{1}{1+\sqrt{2}}", r"\sqrt{2}-1"),
+        ("(x+1)^2", "x^2+2x+1"),
+        (r"\frac{x^2-1}{x-1}", "x+1"),
+        (r"3\pi r^2", r"\pi r^2 \cdot 3"),
+        (r"\sqrt{-4}", "2i"),
+        ("2^{-3}", "0.125"),
+        ("x^{1/2}", r"\sqrt{x}"),
+        ("a_1 + a_2", "a_{2}+a_{1}"),
+        (r"(1,\infty)", r"\left( 1, \infty \right)"),
+        (r"\{1,2\}", r"\{2, 1\}"),
+        (r"1\pm\sqrt{2}", r"1-\sqrt2, 1+\sqrt2"),
+        (r"\begin{pmatrix} 1/2 \\ 3 \end{pmatrix}", r"\begin{pmatrix} 0.5 \\ 3 \end{pmatrix}"),
+        (r"(0,1)\cup(2,3)", r"(2,3)\cup(0,1)"),
+        ("2x + 2y = 4", "x + y = 2"),
+        (r"11,\! 111", "11111"),
+        ("52_8", "52"),
+    ],
+)
+def test_equal(a: str, b: str) -> None:
+    assert equal_forms(normal_form(a), normal_form(b)) is True
+
+
+@pytest.mark.parametrize(
+    ("a", "b"),
+    [
+        (r"\sqrt{2}", "1.4142135"),
+        (r"\sqrt{2}", "1.4142135623830951"),
+        (r"\pi", r"\frac{22}{7}"),
+        ("x+1", "x-1"),
+        ("(1,2)", "(2,1)"),
+        ("(1,2)", "1"),
+        (r"\{1,2\}", r"\{1,3\}"),
+        ("1,2", "1,2,3"),
+        (r"\begin{pmatrix} 1 \\ 2 \end{pmatrix}", r"\begin{pmatrix} 2 \\ 1 \end{pmatrix}"),
+        ("52_8", "52_9"),
+        ("12", r"\text{even}"),
+        ("x - y = 3", "3"),
+        (r"(1,234)", "1234"),
+    ],
+)
+def test_different(a: str, b: str) -> None:
+    assert equal_forms(normal_form(a), normal_form(b)) is False
+
+
+@pytest.mark.parametrize(
+    "latex",
+    [
+        r"\sin x",
+        "2^x",
+        "1/2x",
+        "even",
+        r"\frac{1}{0}",
+        "9^{9^{9^9}}",
+        "(" * 150 + "1" + ")" * 150,
+        "x_",
+        "((x+y+1)^{12})^{12}",
+        "",
+        "\x00",
+        "7!",
+        r"\sqrt[3]{2}",
+    ],
+)
+def test_what_is_not_read_is_left_alone(latex: str) -> None:
+    """It is neither the same nor different: symbolic mathematics decides."""
+    found = value(normal_form(latex))
+    assert found is None or latex.startswith("((((")
+
+
+@given(st.text(alphabet=r"0123456789xyi+-*/^_(){}[]\.,= fracsqtpm", max_size=60))
+def test_it_is_total(text: str) -> None:
+    """Whatever is asked, it answers True, False or None."""
+    form = normal_form(text)
+    assert equal_forms(form, form) is True
+    assert equal_forms(form, "1") in (True, False, None)
