@@ -1,7 +1,7 @@
-# Needs Python >= 3.10 with venv and pip; everything else is installed into $(VENV).
+# Needs Python >= 3.10 with venv and pip; make installs everything else into $(VENV).
 #   make test PYTHON=python3.12 VENV=/tmp/venv
 #   make pytest ARGS="tests/env -k seed"
-#   make test CONSTRAINTS=                  (the newest releases, not the tested ones)
+#   make test CONSTRAINTS=                  (the newest releases instead of the tested ones)
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -9,7 +9,7 @@ ARGS ?=
 CONSTRAINTS ?= constraints.txt
 
 BIN := $(VENV)/bin
-# A stamp says that a step was done with the files it depends on, so it is not done again.
+# A stamp file records that a step is up to date with the files it depends on.
 USER_STAMP := $(VENV)/.installed
 DEV_STAMP := $(VENV)/.installed-dev
 INSTALL_FILES := pyproject.toml scripts/install_torch.py $(CONSTRAINTS)
@@ -26,10 +26,10 @@ help:  ## Show this list
 
 install: $(USER_STAMP)  ## Install the package with its agents into $(VENV)
 
-quickstart: install  ## Install, then watch small models learn to correct themselves
+quickstart: install  ## Install, then train small models to correct themselves
 	$(BIN)/selfcorrect quickstart $(ARGS)
 
-test: lint  ## Install with the developers' tools, then run every check and every test
+test: lint  ## Install with the development tools, then run every check and every test
 	@$(MAKE) --no-print-directory pytest
 
 lint: $(DEV_STAMP)  ## Run the linters and the type checker
@@ -38,21 +38,21 @@ lint: $(DEV_STAMP)  ## Run the linters and the type checker
 	$(BIN)/lint-imports
 	$(BIN)/pyright --pythonpath $(BIN)/python
 
-pytest: $(DEV_STAMP)  ## Run the tests and the doctests; ARGS="tests/env -x" narrows them
+pytest: $(DEV_STAMP)  ## Run the tests and the doctests; ARGS="tests/env -x" selects some of them
 	$(BIN)/python -m pytest $(ARGS)
 
-format: $(DEV_STAMP)  ## Put the code into the project's form
+format: $(DEV_STAMP)  ## Format the code and fix what the linter can fix
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-clean:  ## Delete the environment that make made and everything else that was generated
+clean:  ## Delete the virtual environment that make created and all generated files
 	@if [ -e $(USER_STAMP) ] || [ -e $(DEV_STAMP) ]; then rm -rf $(VENV); fi
 	rm -rf build dist .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 	find selfcorrect_env agents tests scripts benchmarks -name __pycache__ -prune -exec rm -rf {} +
 
 $(BIN)/pip:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || { \
-	  echo "Python >= 3.10 is needed, and '$(PYTHON)' is not one: make ... PYTHON=python3.12" >&2; \
+	  echo "'$(PYTHON)' is not Python >= 3.10. Set PYTHON, for example: make ... PYTHON=python3.12" >&2; \
 	  exit 1; }
 	$(PYTHON) -m venv $(VENV)
 

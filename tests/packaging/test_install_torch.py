@@ -76,7 +76,7 @@ def test_a_torch_that_is_there_is_kept(root: Path) -> None:
         text=True,
         check=True,
     )
-    assert done.stdout == f"torch: keeping torch {torch.__version__}, which is installed already\n"
+    assert done.stdout == f"torch: keeping torch {torch.__version__}, which is already installed\n"
 
 
 def test_the_range_is_that_of_the_agents_extra(script: ModuleType) -> None:

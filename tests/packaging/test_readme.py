@@ -1,4 +1,4 @@
-"""Every ```python block of README.md runs as it stands, in a process and a folder of its own.
+"""Every ```python block of README.md runs unchanged, in a process and a folder of its own.
 
 An OpenAI-compatible server listens while they run; OPENAI_BASE_URL and OPENAI_API_KEY lead there.
 """
@@ -23,7 +23,7 @@ SECONDS = 300
 
 @dataclass(frozen=True)
 class Block:
-    """A fenced ``python`` block: its first line's number and the headings that it stands under."""
+    """A fenced ``python`` block: its first line's number and the headings that it is under."""
 
     line: int
     headings: tuple[str, ...]
@@ -54,6 +54,11 @@ def python_blocks(text: str) -> list[Block]:
     if fence is not None:
         raise ValueError(f"the block that ends the text is not closed: {code[:1]}")
     return blocks
+
+
+def shown_output(block: Block) -> list[str]:
+    """Return the lines of output that a block shows as comments; "…" cuts a line short."""
+    return [line[2:] for line in block.code.splitlines() if line.startswith("# ")]
 
 
 BLOCKS = python_blocks(README.read_text(encoding="utf-8"))
@@ -99,6 +104,10 @@ def test_the_readme_shows_python() -> None:
     assert BLOCKS, "README.md has no ```python block"
 
 
+def test_the_readme_shows_an_episode_with_its_output() -> None:
+    assert "i->c" in shown_output(BLOCKS[0])
+
+
 def test_the_readme_shows_how_to_plug_in() -> None:
     assert len([block for block in BLOCKS if SHORT_UNDER in block.headings]) >= 5
 
@@ -117,6 +126,10 @@ def test_a_block_runs(block: Block, tmp_path: Path, chat_server: str) -> None:
         timeout=SECONDS,
     )
     assert done.returncode == 0, f"README.md line {block.line}:\n{done.stdout}{done.stderr}"
+    printed = iter(done.stdout.splitlines())
+    for shown in shown_output(block):
+        start, cut, _ = shown.partition("…")
+        assert any(line.startswith(start) if cut else line == start for line in printed), shown
 
 
 @pytest.mark.parametrize("block", BLOCKS, ids=lambda block: f"line{block.line}")
