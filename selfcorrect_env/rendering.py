@@ -14,7 +14,12 @@ from selfcorrect_env.types import Attempt, Conversation, Problem, Reason, Transi
 LONGEST = 4000
 """Characters of a message that are shown; longer ones are cut in the middle."""
 
-_COLOURS = {Reason.CORRECT: "green", Reason.ERROR: "yellow", Reason.TIMEOUT: "yellow"}
+_COLOURS = {
+    Reason.CORRECT: "green",
+    Reason.PARTIAL: "yellow",
+    Reason.ERROR: "yellow",
+    Reason.TIMEOUT: "yellow",
+}
 
 
 def to_text(

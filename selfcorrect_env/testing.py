@@ -80,7 +80,7 @@ def check_problem_set(
     verdicts = judge(verifier, problems, replies)
     for problem, reply, verdict in zip(problems, replies, verdicts, strict=True):
         _require(
-            verdict.correct and verdict.score == 1.0,
+            verdict.correct,
             f"{verifier.name} does not accept the right reply {reply!r:.100} to problem "
             f"{problem.id!r} (reference {problem.reference!r:.100}): {verdict}",
             "the reference is not in the form that the verifier reads; pass right_reply= if a "

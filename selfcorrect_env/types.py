@@ -66,20 +66,25 @@ def _problem(id: str, prompt: str, reference: str, metadata: dict[str, Any]) -> 
 
 
 class Reason(str, Enum):
-    """Why a verdict is what it is."""
+    """Why a response got its score. Each reason allows one score, except `PARTIAL`."""
 
     CORRECT = "correct"
-    """The answer equals the reference."""
+    """The response is right: score 1. It is the only reason that counts in an accuracy."""
+    PARTIAL = "partial credit"
+    """The verifier paid part of the score, strictly between 0 and 1. The response counts as
+    incorrect in every accuracy and transition; the score itself is the reward."""
     WRONG = "wrong"
-    """An answer was found and it is not the reference."""
+    """An answer was found and it is not the reference: score 0."""
     NO_ANSWER = "no answer"
-    """No answer could be found in the response."""
+    """No answer was found in the response: score 0, since there is nothing to give credit for."""
     AMBIGUOUS = "ambiguous"
-    """The response offers several different final answers; hedging earns nothing."""
+    """The response offers several different final answers: score 0, or hedging would pay."""
     TIMEOUT = "timeout"
-    """Judging *this response* took longer than its deadline (waiting in a queue never counts)."""
+    """Judging *this response* exceeded its time or memory limit (waiting in a queue never
+    counts): score 0, or replies that are expensive to judge would pay."""
     ERROR = "error"
-    """The verifier failed. This says nothing about the response: it was not judged."""
+    """The verifier failed, so the response was not judged. Its score is 0 as a placeholder: an
+    episode with such a verdict is left out of every mean and counted as unjudged."""
 
     def __str__(self) -> str:
         return self.value
@@ -87,31 +92,75 @@ class Reason(str, Enum):
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What a verifier says of one response."""
+    """A verifier's judgement of one response.
+
+    The score and the reason always agree: score 1 if and only if the reason is `Reason.CORRECT`,
+    a score strictly between 0 and 1 if and only if it is `Reason.PARTIAL`, and 0 otherwise.
+
+    >>> Verdict(0.5, Reason.PARTIAL).correct
+    False
+    >>> Verdict(0.5, Reason.CORRECT)
+    Traceback (most recent call last):
+    ValueError: A verdict with the reason 'correct' has score 1, got 0.5. ...
+
+    Raises:
+        TypeError: the score is not a number.
+        ValueError: the score is outside [0, 1] or does not agree with the reason.
+    """
 
     score: float
-    """``r(y, y*)`` in [0, 1], mostly 0 or 1. Always 0 where `reason` is `Reason.ERROR`."""
+    """``r(y, y*)`` in [0, 1], mostly 0 or 1."""
     reason: Reason
+    """Why the response got this score; the value of a `Reason` as a plain str is accepted."""
     answer: str | None = None
     """The answer that was extracted from the response, or None."""
     detail: str = ""
-    """One line for people: which error, which deadline."""
+    """One line for people: which error, which deadline. Never empty with `Reason.ERROR`."""
 
     def __post_init__(self) -> None:
-        if not 0.0 <= self.score <= 1.0:  # also refuses nan
-            raise ValueError(f"Verdict.score must lie in [0, 1], got {self.score!r}.")
-        if self.reason is Reason.ERROR and self.score != 0.0:
-            raise ValueError(f"A verdict of reason 'error' has score 0, got {self.score!r}.")
+        score, reason = _score(self.score), _reason(self.reason)
+        if reason is Reason.PARTIAL:
+            agree, expected = 0.0 < score < 1.0, "a score strictly between 0 and 1"
+        else:
+            expected = f"score {int(reason is Reason.CORRECT)}"
+            agree = score == float(reason is Reason.CORRECT)
+        if not agree:
+            raise ValueError(
+                f"A verdict with the reason '{reason}' has {expected}, got {score!r}. Score 1 goes "
+                "with Reason.CORRECT, a score between 0 and 1 with Reason.PARTIAL, and score 0 "
+                "with any other reason."
+            )
+        object.__setattr__(self, "score", score)
+        object.__setattr__(self, "reason", reason)
+        if reason is Reason.ERROR and not self.detail:
+            object.__setattr__(self, "detail", "the verifier reported an error without a cause")
 
     @property
     def judged(self) -> bool:
-        """False where the verifier failed: such a verdict must not count as a wrong answer."""
+        """False if the verifier failed: such a verdict must not count as a wrong answer."""
         return self.reason is not Reason.ERROR
 
     @property
     def correct(self) -> bool:
-        """Whether the response counts as right."""
+        """Whether the response counts as right: score 1, the one definition in this project."""
         return self.reason is Reason.CORRECT
+
+
+def _score(value: Any) -> float:
+    if not hasattr(value, "__float__"):  # a text such as "1" is no score
+        raise TypeError(f"Verdict.score must be a number, got {value!r:.60}.")
+    score = float(value)
+    if not 0.0 <= score <= 1.0:  # also refuses nan
+        raise ValueError(f"Verdict.score must be in [0, 1], got {value!r:.60}.")
+    return abs(score)  # -0.0 is 0.0
+
+
+def _reason(value: Any) -> Reason:
+    try:
+        return Reason(value)
+    except ValueError:
+        known = ", ".join(repr(reason.value) for reason in Reason)
+        raise ValueError(f"Unknown Verdict.reason {value!r:.60}. Known: {known}.") from None
 
 
 @runtime_checkable

@@ -126,7 +126,7 @@ def verifiers() -> Iterator[Symptom]:
         start = time.perf_counter()
         verdicts = get_verifier(name).verify_batch([problem, problem], [right, wrong])
         seconds = time.perf_counter() - start
-        works = [verdict.score for verdict in verdicts] == [1.0, 0.0] and verdicts[1].judged
+        works = verdicts[0].correct and verdicts[1].judged and not verdicts[1].correct
         detail = f"two verdicts in {seconds:.1f} s, its start included"
         if not works:
             detail = f"a right answer: {verdicts[0]}; a wrong one: {verdicts[1]}"

@@ -25,7 +25,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 from selfcorrect_env.errors import CheckpointError
 from selfcorrect_env.types import Attempt, Episode, Message, Problem, Reason, Verdict
@@ -72,7 +72,7 @@ def from_row(row: Mapping[str, Any]) -> Episode:
         if row.get("exact"):
             row = json.loads(row["exact"])
         columns = [row[name] for name in _PER_ATTEMPT]
-        attempts = tuple(_attempt(*values) for values in zip(*columns, strict=True))
+        attempts = tuple(_attempt(*values) for values in list(zip(*columns, strict=True)))
         if not attempts:
             raise ValueError("it holds no attempt")
         return Episode(
@@ -206,7 +206,9 @@ def _attempt(
     tokens: int | None,
     truncated: bool | None,
 ) -> Attempt:
-    verdict = Verdict(score, Reason(reason), answer, detail)
+    if reason == "wrong" and isinstance(score, float) and 0.0 < score < 1.0:
+        reason = "partial credit"  # the name that older files did not have
+    verdict = Verdict(score, cast(Reason, reason), answer, detail)  # it checks both
     return Attempt(reply=reply, verdict=verdict, tokens=tokens, truncated=truncated)
 
 

@@ -204,8 +204,7 @@ def references(subject: Subject) -> Outcomes:
     """The reference answer scores 1, in every form that a right reply takes."""
     cases = [(p, reply) for p in subject.problems for reply in subject.right_replies(p)]
     for (problem, reply), verdict in zip(cases, subject.verdicts(cases), strict=True):
-        right = verdict.correct and verdict.score == 1.0
-        yield None if right else _finding(problem, reply, verdict)
+        yield None if verdict.correct else _finding(problem, reply, verdict)
 
 
 def worthless(subject: Subject) -> Outcomes:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import cast
 
@@ -15,10 +14,11 @@ SHORTEST_STATEMENT = 4
 class FunctionVerifier:
     """A plain function ``(problem, response) -> float | bool | Verdict`` as a `Verifier`.
 
-    A score of 1 is *correct*, anything less is *wrong* (and keeps its partial score).
-    An exception, or a score outside [0, 1], gives a verdict of reason ``error``: that
-    response counts as not judged. The function runs in this process and without a
-    deadline, so it should return soon for any text.
+    A score of 1 (or True) is *correct*, 0 (or False) is *wrong*, and a score between them is
+    *partial credit*: it is the reward, but the response counts as incorrect. An exception, or a
+    score outside [0, 1], gives a verdict with the reason ``error``: that response counts as not
+    judged. The function runs in this process and without a deadline, so it should return soon for
+    any text.
     """
 
     def __init__(self, function: ScoreFunction, name: str | None = None) -> None:
@@ -30,10 +30,12 @@ class FunctionVerifier:
         result = self.function(problem, response)
         if isinstance(result, Verdict):
             return result
+        if isinstance(result, str | bytes):  # float("1") would accept it
+            raise ValueError(f"it returned {result!r:.60}; expected a number or a bool")
         score = float(result)
-        if not (math.isfinite(score) and 0.0 <= score <= 1.0):
-            return failed(f"{self.name} returned {result!r}; a score must lie in [0, 1]")
-        return Verdict(score, Reason.CORRECT if score == 1.0 else Reason.WRONG, response)
+        if not 0.0 <= score <= 1.0:  # also refuses nan
+            return failed(f"{self.name} returned {result!r:.60}; a score must be in [0, 1]")
+        return Verdict(score, reason_of(score), response)
 
     def verify_batch(self, problems: Sequence[Problem], responses: Sequence[str]) -> list[Verdict]:
         """Judge many; one failure leaves the others unharmed."""
@@ -67,6 +69,13 @@ def without_statement(problem: Problem, response: str) -> str:
     """
     statement = problem.prompt.strip()
     return response if len(statement) < SHORTEST_STATEMENT else response.replace(statement, "\n")
+
+
+def reason_of(score: float) -> Reason:
+    """Return the reason of a plain score in [0, 1]: correct, partial credit or wrong."""
+    if score == 1.0:
+        return Reason.CORRECT
+    return Reason.PARTIAL if score > 0.0 else Reason.WRONG
 
 
 def failed(detail: str) -> Verdict:

@@ -124,8 +124,8 @@ def paired_with(frame: Trace, first: Attempt, second: Attempt, weight: float = 1
 
 
 def is_right(attempt: Attempt) -> bool:
-    """Whether an attempt scored 1."""
-    return attempt.verdict.score >= 1.0
+    """Whether an attempt is right; partial credit is not."""
+    return attempt.verdict.correct
 
 
 def sample_of(traces: Sequence[Trace], most: int, rng: np.random.Generator) -> list[Trace]:

@@ -187,7 +187,7 @@ def rollout_figures(rollout: Rollout) -> dict[str, float]:
     for turn in range(rollout.turns):
         attempts = [episode.attempts[turn] for episode in judged]
         figures |= {
-            f"t{turn + 1}/accuracy": mean(attempt.verdict.score >= 1.0 for attempt in attempts),
+            f"t{turn + 1}/accuracy": mean(attempt.verdict.correct for attempt in attempts),
             f"t{turn + 1}/tokens": mean(attempt.tokens or 0 for attempt in attempts),
             f"t{turn + 1}/truncated": mean(bool(attempt.truncated) for attempt in attempts),
         }

@@ -20,6 +20,7 @@ from selfcorrect_agents.methods.rise.rise import best_of_n
 from selfcorrect_env import Attempt, Conversation, Episode, Problem, Reason, Verdict, play
 from selfcorrect_env.env import SelfCorrectEnv
 from selfcorrect_env.prompts import PROMPTS
+from selfcorrect_env.verifiers.base import reason_of
 
 PROMPT = PROMPTS["plain"]
 
@@ -27,8 +28,7 @@ PROMPT = PROMPTS["plain"]
 def attempt(reply: str, score: float | None) -> Attempt:
     if score is None:
         return Attempt(reply=reply, verdict=Verdict(0.0, Reason.ERROR))
-    reason = Reason.CORRECT if score == 1 else Reason.WRONG
-    return Attempt(reply=reply, verdict=Verdict(score, reason))
+    return Attempt(reply=reply, verdict=Verdict(score, reason_of(score)))
 
 
 def episode(name: str, replies: list[tuple[str, float | None]], given_first: bool = False):

@@ -18,15 +18,12 @@ from selfcorrect_env.evaluation.episode_files import (
 from selfcorrect_env.types import Attempt, Episode, Message, Problem, Reason, Verdict
 
 text = st.text(st.characters(codec=None), max_size=20)  # lone surrogates included
+ZERO = [reason for reason in Reason if reason not in (Reason.CORRECT, Reason.PARTIAL)]
+partial = st.floats(0, 1, exclude_min=True, exclude_max=True)
 verdicts = st.one_of(
-    st.builds(
-        Verdict,
-        st.floats(0, 1),
-        st.sampled_from([reason for reason in Reason if reason is not Reason.ERROR]),
-        st.none() | text,
-        text,
-    ),
-    st.builds(Verdict, st.just(0.0), st.just(Reason.ERROR), st.none(), text),
+    st.builds(Verdict, st.just(1.0), st.just(Reason.CORRECT), st.none() | text, text),
+    st.builds(Verdict, partial, st.just(Reason.PARTIAL), st.none() | text, text),
+    st.builds(Verdict, st.just(0.0), st.sampled_from(ZERO), st.none() | text, text),
 )
 attempts = st.builds(
     Attempt,
@@ -80,6 +77,32 @@ def test_a_row_is_readable():
     assert row["replies"] == ["y", "y"]
     assert row["reasons"] == ["wrong", "correct"]
     assert row["exact"] == ""
+
+
+def test_an_older_row_of_partial_credit_is_read_by_its_name_of_today():
+    row = to_row(episode()) | {"scores": [0.5, 1.0], "reasons": ["wrong", "correct"]}
+    first, second = (attempt.verdict for attempt in from_row(row).attempts)
+    assert (first.score, first.reason, first.correct) == (0.5, Reason.PARTIAL, False)
+    assert second.correct
+
+
+@pytest.mark.parametrize(
+    ("score", "reason", "message"),
+    [
+        (0.6, "correct", "'correct' has score 1, got 0.6"),
+        (1.0, "wrong", "'wrong' has score 0, got 1.0"),
+        (0.5, "timeout", "'timeout' has score 0, got 0.5"),
+        (1.5, "correct", r"in \[0, 1\], got 1.5"),
+        (0.0, "correkt", "Unknown Verdict.reason 'correkt'"),
+        (None, "wrong", "must be a number, got None"),
+        ("1", "correct", "must be a number, got '1'"),
+    ],
+)
+def test_a_row_whose_score_denies_its_reason_is_refused(tmp_path, score, reason, message):
+    row = to_row(episode()) | {"scores": [score, 1.0], "reasons": [reason, "correct"]}
+    (tmp_path / "e.jsonl").write_text(json.dumps(row))
+    with pytest.raises(CheckpointError, match=f"line 1: not an episode: .*{message}"):
+        read_episodes(tmp_path / "e.jsonl")
 
 
 AWKWARD = [episode("a"), episode("b", "\ud800\x00\u2028\r\n{"), episode("c", "x" * 1_000_000, 7)]

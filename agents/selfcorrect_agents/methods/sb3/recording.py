@@ -177,7 +177,7 @@ def episode_figures(episodes: Sequence[Episode]) -> Figures:
         taken = [episode.attempts[turn] for episode in judged]
         every = [episode.attempts[turn] for episode in episodes]
         name = f"t{turn + 1}"
-        figures[f"{name}/accuracy"] = float(np.mean([a.verdict.score >= 1.0 for a in taken]))
+        figures[f"{name}/accuracy"] = float(np.mean([a.verdict.correct for a in taken]))
         figures[f"{name}/tokens"] = float(np.mean([a.tokens or 0 for a in taken]))
         figures[f"{name}/truncated"] = float(np.mean([bool(a.truncated) for a in every]))
     same = [e.attempts[0].verdict.answer == e.attempts[-1].verdict.answer for e in judged]
