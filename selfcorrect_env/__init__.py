@@ -16,6 +16,7 @@ from selfcorrect_env.errors import (
     ProblemSetError,
     SelfCorrectError,
     UnknownNameError,
+    UnsupportedEnvError,
     VerifierError,
 )
 from selfcorrect_env.evaluation.evaluator import as_agent, evaluate, play
@@ -24,6 +25,7 @@ from selfcorrect_env.problems.problem_set import ProblemSet
 from selfcorrect_env.prompts import Prompts
 from selfcorrect_env.registration import register_envs
 from selfcorrect_env.token_level import AttemptEpisodes, TokenCodec, TokenLevel
+from selfcorrect_env.training_env import TrainingEnv, training_env
 from selfcorrect_env.types import (
     Agent,
     Attempt,
@@ -64,8 +66,10 @@ __all__ = [
     "SelfCorrectVectorEnv",
     "TokenCodec",
     "TokenLevel",
+    "TrainingEnv",
     "Transition",
     "UnknownNameError",
+    "UnsupportedEnvError",
     "VectorProgressBonus",
     "Verdict",
     "Verifier",
@@ -76,6 +80,7 @@ __all__ = [
     "evaluate",
     "play",
     "register_envs",
+    "training_env",
 ]
 
 register_envs()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import gymnasium as gym
+from gymnasium.vector import AutoresetMode, VectorEnv
 
 from selfcorrect_env.errors import EpisodeError, UnknownNameError
 from selfcorrect_env.problems.problem_set import ProblemSet
@@ -12,6 +13,8 @@ from selfcorrect_env.prompts import Prompts
 from selfcorrect_env.session import Problems, Session, Setup, require_reply
 from selfcorrect_env.spaces import ConversationSpace, ReplySpace
 from selfcorrect_env.types import Conversation, ScoreFunction, Verifier
+from selfcorrect_env.vector_copies import CopiesVectorEnv, is_modified
+from selfcorrect_env.vector_env import SelfCorrectVectorEnv
 from selfcorrect_env.verifiers.base import judge
 
 RESET_OPTIONS = ("index", "id")
@@ -197,6 +200,26 @@ class SelfCorrectEnv(gym.Env[Conversation, str]):
         from selfcorrect_env.rendering import to_text
 
         return to_text(self._session.problem, self._session.conversation, self._session.attempts)
+
+    def vectorised(
+        self, num_envs: int, *, autoreset_mode: AutoresetMode | str = AutoresetMode.DISABLED
+    ) -> VectorEnv[Any, Any, Any]:
+        """Return a new vector environment of ``num_envs`` rows that plays the same episodes.
+
+        It is a `SelfCorrectVectorEnv`, which verifies the replies of a step together. If a subclass
+        replaces ``reset``, ``step`` or another method of an episode, it is a `CopiesVectorEnv`,
+        which runs the subclass's methods row by row. A subclass may replace this method too.
+
+        Args:
+            num_envs: number of rows, >= 1.
+            autoreset_mode: what happens after the end of an episode; by default nothing.
+
+        Raises:
+            UnsupportedEnvError: an object of the subclass cannot be copied.
+        """
+        if is_modified(self, SelfCorrectEnv):
+            return CopiesVectorEnv(self, num_envs, autoreset_mode=autoreset_mode)
+        return SelfCorrectVectorEnv.like(self, num_envs, autoreset_mode=autoreset_mode)
 
     def __str__(self) -> str:
         name = self.spec.id if self.spec is not None else type(self).__name__

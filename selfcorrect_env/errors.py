@@ -4,6 +4,7 @@
     ├── ProblemSetError (also ValueError)       a problem set that cannot be loaded or read
     │   └── UnknownNameError (also KeyError)    a name that no registry holds
     ├── EpisodeError (also RuntimeError)        a call that the episode's state does not allow
+    ├── UnsupportedEnvError (also TypeError)    an environment or wrapper that cannot be used here
     ├── VerifierError (also RuntimeError)       a verifier that could not give a verdict
     ├── SandboxError (also RuntimeError)        programs cannot be isolated as asked (sandbox)
     ├── ContractError (also AssertionError)     a part that breaks its contract (testing.py)
@@ -49,6 +50,10 @@ class ProblemSetWarning(UserWarning):
 
 class EpisodeError(SelfCorrectError, RuntimeError):
     """A call that the episode's state does not allow, such as a step after its end."""
+
+
+class UnsupportedEnvError(SelfCorrectError, TypeError):
+    """An environment, or a wrapper around it, that training or evaluation cannot use as it is."""
 
 
 class VerifierError(SelfCorrectError, RuntimeError):

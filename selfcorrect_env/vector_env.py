@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from gymnasium.utils import seeding
@@ -11,17 +11,41 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
-from selfcorrect_env.env import SelfCorrectEnv
-from selfcorrect_env.errors import EpisodeError, UnknownNameError
+from selfcorrect_env.errors import EpisodeError, UnknownNameError, UnsupportedEnvError
 from selfcorrect_env.problems.problem_set import ProblemSet
 from selfcorrect_env.prompts import Prompts
 from selfcorrect_env.session import Problems, Session, Setup, require_reply
 from selfcorrect_env.spaces import ConversationSpace, ReplySpace, object_array
 from selfcorrect_env.types import Conversation, Problem, ScoreFunction, Verifier
+from selfcorrect_env.vector_copies import is_modified
 from selfcorrect_env.verifiers.base import judge
 
 Conversations = tuple[Conversation, ...]
 RESET_OPTIONS = ("index", "reset_mask")
+
+
+class HasSetup(Protocol):
+    """An environment with problems, a verifier, prompts and a number of attempts."""
+
+    @property
+    def problems(self) -> ProblemSet:
+        """The problem set."""
+        ...
+
+    @property
+    def verifier(self) -> Verifier:
+        """The verifier that scores the replies."""
+        ...
+
+    @property
+    def prompts(self) -> Prompts:
+        """The texts around a problem."""
+        ...
+
+    @property
+    def attempts(self) -> int:
+        """Attempts in an episode."""
+        ...
 
 
 class SelfCorrectVectorEnv(VectorEnv[Conversations, Sequence[str], NDArray[Any]]):
@@ -90,12 +114,16 @@ class SelfCorrectVectorEnv(VectorEnv[Conversations, Sequence[str], NDArray[Any]]
     @classmethod
     def like(
         cls,
-        env: SelfCorrectEnv | SelfCorrectVectorEnv,
+        env: HasSetup,
         num_envs: int,
         *,
         autoreset_mode: AutoresetMode | str = AutoresetMode.SAME_STEP,
     ) -> SelfCorrectVectorEnv:
-        """Return a vector environment that shares ``env``'s problems, verifier and prompts."""
+        """Return a vector environment that shares ``env``'s problems, verifier and prompts.
+
+        Nothing else of ``env`` is used. ``env.vectorised(num_envs)`` also runs the methods of a
+        subclass.
+        """
         return cls(
             num_envs,
             env.problems,
@@ -104,6 +132,23 @@ class SelfCorrectVectorEnv(VectorEnv[Conversations, Sequence[str], NDArray[Any]]
             attempts=env.attempts,
             autoreset_mode=autoreset_mode,
         )
+
+    def vectorised(
+        self, num_envs: int, *, autoreset_mode: AutoresetMode | str = AutoresetMode.DISABLED
+    ) -> VectorEnv[Any, Any, Any]:
+        """Return a new vector environment of ``num_envs`` rows that plays the same episodes.
+
+        Raises:
+            UnsupportedEnvError: the class replaces ``reset`` or ``step`` and has no
+                ``vectorised`` of its own.
+        """
+        if is_modified(self, SelfCorrectVectorEnv):
+            raise UnsupportedEnvError(
+                f"{type(self).__name__} replaces methods of SelfCorrectVectorEnv, and only the "
+                "class itself can tell how to make one with another number of rows. Give it a "
+                "method vectorised(num_envs, *, autoreset_mode) that returns one."
+            )
+        return SelfCorrectVectorEnv.like(self, num_envs, autoreset_mode=autoreset_mode)
 
     @property
     def problems(self) -> ProblemSet:

@@ -15,7 +15,8 @@ from selfcorrect_env.errors import CheckpointError, ProblemSetError
 from selfcorrect_env.evaluation.agents import agent_name, as_agent, attach, is_oracle
 from selfcorrect_env.evaluation.episode_files import EpisodeLog, replacing
 from selfcorrect_env.evaluation.report import EPISODES_FILE, Measured, Report
-from selfcorrect_env.evaluation.runners import AnyEnv, Player, player_for
+from selfcorrect_env.evaluation.runners import Runner, runner_for
+from selfcorrect_env.training_env import AnyEnv, TrainingEnv
 from selfcorrect_env.types import Agent, Episode, ReplyFunction
 
 __all__ = ["as_agent", "evaluate", "play"]
@@ -29,7 +30,7 @@ ORACLE_MARK = " (oracle)"
 
 def play(
     agent: Agent | ReplyFunction,
-    env: str | AnyEnv,
+    env: str | AnyEnv | TrainingEnv,
     *,
     indices: Sequence[int] | None = None,
     batch_size: int = 64,
@@ -43,7 +44,7 @@ def play(
             ``attach(env)`` is called with the unwrapped environment before the first episode.
         env: an environment's id, a ``gymnasium.Env`` (wrapped or not) or a
             `SelfCorrectVectorEnv`. How it is stepped:
-            `selfcorrect_env.evaluation.runners.player_for`.
+            `selfcorrect_env.evaluation.runners.runner_for`.
         indices: which problems; by default every problem once, in order.
         batch_size: how many problems are played at the same time, >= 1.
         progress: whether to show a progress bar on stderr.
@@ -53,21 +54,21 @@ def play(
         ProblemSetError: an index lies outside the problem set.
     """
     agent = as_agent(agent)
-    with _player(env) as player:
-        attach(agent, player.env.unwrapped)
-        indices = range(player.facts["size"]) if indices is None else indices
-        _check_indices(indices, player)
+    with _runner(env) as runner:
+        attach(agent, _innermost(runner.env))
+        indices = range(runner.metadata["size"]) if indices is None else indices
+        _check_indices(indices, runner)
         episodes: list[Episode] = []
         with _progress(len(indices), show=progress) as advance:
             for batch in _batches(indices, batch_size):
-                episodes += player.play(agent, batch)
+                episodes += runner.play(agent, batch)
                 advance(len(batch))
         return episodes
 
 
 def evaluate(
     agent: Agent | ReplyFunction,
-    env: str | AnyEnv,
+    env: str | AnyEnv | TrainingEnv,
     *,
     n: int | None = None,
     batch_size: int = 64,
@@ -102,15 +103,15 @@ def evaluate(
     agent = as_agent(agent)
     if n is not None and n < 1:
         raise ProblemSetError(f"evaluate(n=...) needs n >= 1, got {n}.")
-    with _player(env) as player:
-        attach(agent, player.env.unwrapped)
-        size = player.facts["size"]
+    with _runner(env) as runner:
+        attach(agent, _innermost(runner.env))
+        size = runner.metadata["size"]
         total = size if n is None else min(n, size)
         measured = Measured(
             agent=_label(agent, name),
             decoding=str(getattr(agent, "decoding", "")),
             settings=dict(settings or {}),
-            **player.facts,
+            **runner.metadata,
         )
         with ExitStack() as stack:
             log = None if out is None else stack.enter_context(_open_run(Path(out), measured))
@@ -118,7 +119,7 @@ def evaluate(
             advance = stack.enter_context(_progress(total, show=progress))
             advance(len(episodes))
             for batch in _batches(range(len(episodes), total), batch_size):
-                finished = player.play(agent, batch)
+                finished = runner.play(agent, batch)
                 if log is not None:
                     log.append(finished)
                 episodes += finished
@@ -136,24 +137,28 @@ def _label(agent: Agent, name: str | None) -> str:
 
 
 @contextmanager
-def _player(env: str | AnyEnv) -> Iterator[Player]:
+def _runner(env: str | AnyEnv | TrainingEnv) -> Iterator[Runner]:
     if not isinstance(env, str):
-        yield player_for(env)
+        yield runner_for(env)
         return
     made = gym.make(env)
     try:
-        yield player_for(made)
+        yield runner_for(made)
     finally:
         made.close()
 
 
-def _check_indices(indices: Sequence[int], player: Player) -> None:
-    size = player.facts["size"]
+def _innermost(env: Any) -> Any:
+    return getattr(env, "unwrapped", env)
+
+
+def _check_indices(indices: Sequence[int], runner: Runner) -> None:
+    size, name = runner.metadata["size"], runner.metadata["problem_set"]
     for index in indices:
         if not 0 <= index < size:
             raise ProblemSetError(
-                f"Index {index} is outside problem set {player.facts['problem_set']!r}, which has "
-                f"{size} problems (0 to {size - 1})."
+                f"Index {index} is outside problem set {name!r}, which has {size} problems "
+                f"(0 to {size - 1})."
             )
 
 

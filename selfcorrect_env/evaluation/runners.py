@@ -1,38 +1,30 @@
-"""Players: they lead an agent through the episodes of one environment, text level."""
+"""Runners: play an agent's episodes in one environment, as text."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Any, TypeAlias
+from typing import Any
 
 import gymnasium as gym
-from gymnasium.vector import AutoresetMode, VectorEnv, VectorRewardWrapper
-from gymnasium.wrappers import OrderEnforcing, PassiveEnvChecker, RecordEpisodeStatistics, vector
+from gymnasium.vector import VectorEnv
 
 from selfcorrect_env.env import SelfCorrectEnv
-from selfcorrect_env.errors import EpisodeError
+from selfcorrect_env.errors import EpisodeError, UnsupportedEnvError
 from selfcorrect_env.evaluation.agents import ask
+from selfcorrect_env.training_env import AnyEnv, TrainingEnv
 from selfcorrect_env.types import Agent, Episode
-from selfcorrect_env.vector_env import SelfCorrectVectorEnv
-from selfcorrect_env.wrappers import ProgressBonus, VectorProgressBonus
-
-AnyEnv: TypeAlias = "gym.Env[Any, Any] | VectorEnv[Any, Any, Any]"
-
-# wrappers that leave conversations and replies as they are, so that they may be stepped around
-_TRANSPARENT = (
-    *(OrderEnforcing, PassiveEnvChecker, RecordEpisodeStatistics, gym.RewardWrapper, ProgressBonus),
-    *(vector.RecordEpisodeStatistics, VectorRewardWrapper, VectorProgressBonus),
-)
+from selfcorrect_env.unwrapping import unwrap
+from selfcorrect_env.vector_copies import is_modified
 
 
-class Player(ABC):
+class Runner(ABC):
     """Plays chosen problems of one environment."""
 
     env: Any
-    """The environment whose episodes are played, with its wrappers where they matter."""
-    facts: dict[str, Any]
-    """``problem_set``, ``split``, ``size``, ``fingerprint``, ``verifier``, ``prompts``,
+    """The environment whose episodes are played, with its wrappers if they change an episode."""
+    metadata: dict[str, Any]
+    """``problem_set``, ``split``, ``size``, ``fingerprint``, ``verifier``, ``prompts`` and
     ``attempts``: the environment's part of `selfcorrect_env.evaluation.report.Measured`."""
 
     @abstractmethod
@@ -40,37 +32,46 @@ class Player(ABC):
         """Play these problems, in order, and return their finished episodes."""
 
 
-def player_for(env: AnyEnv) -> Player:
-    """Return the player for ``env``: a batched one wherever that plays the same episodes.
+def runner_for(env: AnyEnv | TrainingEnv) -> Runner:
+    """Return the runner for ``env``: a batched one if that plays the same episodes.
 
-    A `SelfCorrectEnv` is stepped in a batch, through a vector environment that shares its
-    problems, verifier and prompts; ``env`` itself is not touched. If it is wrapped in anything
-    that may change what an agent sees or says, it is stepped as it is, one by one. So is any
-    other environment that keeps to the same protocol: ``reset(options={"index": i})``, a
-    ``problem_set`` in the info of reset and ``finished`` (an `Episode`) in that of the last step.
+    A `SelfCorrectEnv` is stepped in a batch, through a vector environment that shares its problems,
+    verifier and prompts; ``env`` itself is not touched. Two kinds of environment are stepped as
+    they are, one episode after another: one whose wrappers may change what an agent reads or
+    writes, and a subclass that replaces ``reset`` or ``step`` (a subclass with its own
+    ``vectorised`` is stepped in a batch through that). So is any other environment with the same
+    protocol: ``reset(options={"index": i})``, a ``problem_set`` in the info of reset and
+    ``finished`` (an `Episode`) in that of the last step. Wrappers that change rewards alone do not
+    matter here: metrics are computed from verdicts.
 
     Raises:
-        TypeError: ``env`` is not an environment.
+        UnsupportedEnvError: ``env`` is not an environment, or is one that cannot be run.
     """
-    inner: Any = env
-    while isinstance(inner, _TRANSPARENT):
-        inner = inner.env
-    if isinstance(inner, SelfCorrectEnv | SelfCorrectVectorEnv):
-        return BatchPlayer(inner)
+    found = unwrap(env) if isinstance(env, gym.Env | VectorEnv) else None
+    inner = env if found is None else found.env
+    changing = () if found is None else found.changing_episodes
+    if not changing and isinstance(inner, TrainingEnv) and not _must_be_stepped(inner):
+        return BatchRunner(inner)
     if isinstance(env, gym.Env):
-        return SinglePlayer(env)
-    raise TypeError(
+        return SingleRunner(env)
+    if changing and isinstance(inner, TrainingEnv):
+        raise UnsupportedEnvError(
+            f"The wrapper {type(changing[0]).__name__} may change the episodes of a vector "
+            "environment, which evaluation steps itself. Wrap a single environment instead."
+        )
+    raise UnsupportedEnvError(
         "Expected an environment's id, a gymnasium.Env or a SelfCorrectVectorEnv; "
         f"got {type(env).__name__}."
     )
 
 
-class BatchPlayer(Player):
-    """Plays a whole batch of problems in step; replies of one turn are verified together."""
+class BatchRunner(Runner):
+    """Plays a whole batch of problems at a time; replies of one turn are verified together."""
 
-    def __init__(self, env: SelfCorrectEnv | SelfCorrectVectorEnv) -> None:
+    def __init__(self, env: TrainingEnv) -> None:
+        env.vectorised(1)  # a class that cannot be vectorised says so here
         self.env = env
-        self.facts = {
+        self.metadata = {
             "problem_set": env.problems.name,
             "split": env.problems.split,
             "size": len(env.problems),
@@ -81,17 +82,17 @@ class BatchPlayer(Player):
         }
 
     def play(self, agent: Agent, indices: Sequence[int]) -> list[Episode]:
-        """Play these problems at the same time."""
-        batch = SelfCorrectVectorEnv.like(
-            self.env, len(indices), autoreset_mode=AutoresetMode.DISABLED
-        )
-        conversations, infos = batch.reset(options={"index": list(indices)})
-        for _ in range(batch.attempts):
+        """Play these problems at the same time; a problem's index is the seed of its episode."""
+        if not indices:
+            return []
+        batch = self.env.vectorised(len(indices))
+        conversations, infos = batch.reset(seed=list(indices), options={"index": list(indices)})
+        for _ in range(self.env.attempts):
             conversations, _, _, _, infos = batch.step(ask(agent, conversations))
-        return list(infos["finished"])
+        return [_finished(self.env, infos, row, index) for row, index in enumerate(indices)]
 
 
-class SinglePlayer(Player):
+class SingleRunner(Runner):
     """Plays one problem after another in an environment that is stepped as it is."""
 
     def __init__(self, env: gym.Env[Any, Any]) -> None:
@@ -104,7 +105,7 @@ class SinglePlayer(Player):
                 "(a dict of name, split, size, fingerprint)."
             )
         inner: Any = env.unwrapped
-        self.facts = {
+        self.metadata = {
             "problem_set": found["name"],
             "split": found["split"],
             "size": found["size"],
@@ -115,7 +116,7 @@ class SinglePlayer(Player):
         }
 
     def play(self, agent: Agent, indices: Sequence[int]) -> list[Episode]:
-        """Play these problems one by one; the problem's index is the episode's seed."""
+        """Play these problems one by one; a problem's index is the seed of its episode."""
         return [self._play_one(agent, index) for index in indices]
 
     def _play_one(self, agent: Agent, index: int) -> Episode:
@@ -125,12 +126,22 @@ class SinglePlayer(Player):
             (reply,) = ask(agent, [conversation])
             conversation, _, terminated, truncated, info = self.env.step(reply)
             over = terminated or truncated
-        if not isinstance(info.get("finished"), Episode):
-            raise EpisodeError(
-                f"{self.env} ended the episode of problem {index} without an Episode in "
-                "info['finished']; was it cut short by a wrapper such as TimeLimit?"
-            )
-        return info["finished"]
+        return _finished(self.env, {"finished": [info.get("finished")]}, 0, index)
+
+
+def _must_be_stepped(env: TrainingEnv) -> bool:
+    own = type(env).vectorised is not SelfCorrectEnv.vectorised
+    return isinstance(env, SelfCorrectEnv) and not own and is_modified(env, SelfCorrectEnv)
+
+
+def _finished(env: object, infos: dict[str, Any], row: int, index: int) -> Episode:
+    episodes = infos.get("finished")
+    if episodes is None or not isinstance(episodes[row], Episode):
+        raise EpisodeError(
+            f"{env} ended the episode of problem {index} without an Episode in "
+            "info['finished']; was it cut short by a wrapper such as TimeLimit?"
+        )
+    return episodes[row]
 
 
 def _name_of(env: object, attribute: str) -> str:

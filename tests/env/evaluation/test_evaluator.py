@@ -5,14 +5,20 @@ from typing import Any
 
 import gymnasium as gym
 import pytest
+from gymnasium.vector import AutoresetMode
 
 from selfcorrect_env.env import SelfCorrectEnv
-from selfcorrect_env.errors import CheckpointError, EpisodeError, ProblemSetError
+from selfcorrect_env.errors import (
+    CheckpointError,
+    EpisodeError,
+    ProblemSetError,
+    UnsupportedEnvError,
+)
 from selfcorrect_env.evaluation.agents import ask
 from selfcorrect_env.evaluation.episode_files import read_episodes
 from selfcorrect_env.evaluation.evaluator import as_agent, evaluate, play
 from selfcorrect_env.evaluation.report import Report
-from selfcorrect_env.evaluation.runners import BatchPlayer, SinglePlayer, player_for
+from selfcorrect_env.evaluation.runners import BatchRunner, SingleRunner, runner_for
 from selfcorrect_env.types import Reason, Reply, Transition
 from selfcorrect_env.vector_env import SelfCorrectVectorEnv
 from selfcorrect_env.wrappers import ProgressBonus, VectorProgressBonus
@@ -91,8 +97,8 @@ def test_all_ways_of_stepping_give_the_same_episodes():
 
 
 def test_batches_are_used_wherever_they_change_nothing():
-    kinds = {kind: type(player_for(make())) for kind, make in ENVIRONMENTS.items()}
-    single = {kind for kind, player in kinds.items() if player is SinglePlayer}
+    kinds = {kind: type(runner_for(make())) for kind, make in ENVIRONMENTS.items()}
+    single = {kind for kind, runner in kinds.items() if runner is SingleRunner}
     assert single == {"foreign", "observing"}
     agent = Recorder()
     play(agent, sums_env(), batch_size=5)
@@ -107,6 +113,120 @@ def test_a_wrapper_that_changes_what_the_agent_sees_is_kept():
     agent.act = lambda cs: agent.shown.append(cs) or ["y"] * len(cs)
     play(agent, gym.wrappers.TransformObservation(sums_env(), with_hint, None), indices=[0])
     assert [batch[0][0]["content"] for batch in agent.shown] == ["hint", "hint"]
+
+
+class Hinted(SelfCorrectEnv):
+    """Shows a hint; its own step makes the second attempt wrong."""
+
+    def reset(self, *, seed=None, options=None):
+        conversation, info = super().reset(seed=seed, options=options)
+        return ({"role": "system", "content": "hint"}, *conversation), info
+
+    def step(self, action):
+        said = action if action == "no idea" else "never"
+        conversation, *rest = super().step(said)
+        return ({"role": "system", "content": "hint"}, *conversation), *rest
+
+
+class OwnVector(Hinted):
+    """Vectorises itself."""
+
+    def vectorised(self, num_envs, *, autoreset_mode=AutoresetMode.DISABLED):
+        return super().vectorised(num_envs, autoreset_mode=autoreset_mode)
+
+
+class RandomOwn(SelfCorrectEnv):
+    """A subclass that draws at random and is played in a batch."""
+
+    def reset(self, *, seed=None, options=None):
+        conversation, info = super().reset(seed=seed, options=options)
+        number = str(self.np_random.integers(10**9))
+        return ({"role": "system", "content": number}, *conversation), info
+
+    def vectorised(self, num_envs, *, autoreset_mode=AutoresetMode.DISABLED):
+        return super().vectorised(num_envs, autoreset_mode=autoreset_mode)
+
+
+HINTED = {
+    "bare": lambda: Hinted(SUMS),
+    "wrapped": lambda: gym.wrappers.RecordEpisodeStatistics(Hinted(SUMS)),
+    "bonus": lambda: ProgressBonus(Hinted(SUMS)),
+    "made": lambda: gym.make("HintedSums-v0"),
+    "id": lambda: "HintedSums-v0",
+    "limited": lambda: gym.make("HintedSums-v0", max_episode_steps=2),
+    "own vector": lambda: OwnVector(SUMS),
+}
+
+
+@pytest.fixture
+def hinted_id():
+    gym.register("HintedSums-v0", entry_point=Hinted, kwargs={"problems": SUMS})
+    yield
+    del gym.registry["HintedSums-v0"]
+
+
+@pytest.mark.usefixtures("hinted_id")
+@pytest.mark.parametrize("kind", HINTED)
+def test_a_subclass_is_measured_by_its_own_reset_and_step(kind):
+    shown = []
+
+    def act(conversation):
+        shown.append(conversation[0]["content"])
+        return "no idea" if len(conversation) == 2 else "2"
+
+    report = evaluate(act, HINTED[kind]())
+    assert set(shown) == {"hint"}
+    assert [e.problem.id for e in report.episodes] == IDS
+    assert report.metrics.accuracy[-1].value == 0.0
+    assert {a.reply for e in report.episodes for a in e.attempts} == {"no idea", "never"}
+
+
+def test_a_subclass_that_vectorises_itself_is_played_in_batches():
+    agent = Recorder()
+    agent.act = lambda cs: agent.shown.append(cs) or ["y"] * len(cs)
+    play(agent, OwnVector(SUMS))
+    assert [len(batch) for batch in agent.shown] == [7, 7]
+
+
+def test_environments_that_evaluation_cannot_run_are_named():
+    class Rows(SelfCorrectVectorEnv):
+        def reset(self, **arguments):
+            return super().reset(**arguments)
+
+    with pytest.raises(UnsupportedEnvError, match="Rows replaces methods"):
+        play(second_thoughts, Rows(2, SUMS))
+    wrapped = gym.wrappers.vector.TransformObservation(
+        SelfCorrectVectorEnv(2, SUMS, autoreset_mode="NextStep"), list
+    )
+    with pytest.raises(UnsupportedEnvError, match="TransformObservation may change"):
+        play(second_thoughts, wrapped)
+
+
+class Lottery(gym.Wrapper):
+    """Puts a number drawn at random in front of every conversation."""
+
+    def reset(self, *, seed=None, options=None):
+        conversation, info = self.env.reset(seed=seed, options=options)
+        number = str(self.unwrapped.np_random.integers(10**9))
+        return ({"role": "system", "content": number}, *conversation), info
+
+
+@pytest.mark.parametrize("kind", [lambda: Lottery(sums_env()), lambda: RandomOwn(SUMS)])
+def test_what_an_environment_draws_at_random_repeats_and_differs_between_problems(kind):
+    def numbers(indices=None):
+        shown = {}
+
+        def act(conversation):
+            if len(conversation) == 2:
+                shown[conversation[1]["content"]] = conversation[0]["content"]
+            return "y"
+
+        play(act, kind(), indices=indices)
+        return shown
+
+    assert numbers() == numbers()
+    assert len(set(numbers().values())) == 7
+    assert numbers([3]).items() <= numbers().items()
 
 
 def test_the_agent_is_shown_conversations_and_nothing_else():
@@ -352,10 +472,10 @@ def test_reports_are_json(tmp_path):
     assert json.loads((tmp_path / "report.json").read_text())["measured"]["agent"] == "recorder"
 
 
-def test_the_players_leave_the_callers_environment_alone():
+def test_the_runners_leave_the_callers_environment_alone():
     env = sums_env()
     before = env.reset(options={"index": 2})
     play(second_thoughts, env)
     observation, *_ = env.step("no idea")
     assert observation[: len(before[0])] == before[0]
-    assert isinstance(player_for(env), BatchPlayer)
+    assert isinstance(runner_for(env), BatchRunner)

@@ -16,7 +16,7 @@ from selfcorrect_agents.comparison.plan.environments import make_env, make_train
 from selfcorrect_agents.comparison.plan.toml_fields import ComparisonError
 from selfcorrect_agents.lm.loading import is_tiny, parse_tiny
 from selfcorrect_agents.lm.tiny import cache_key
-from selfcorrect_env.evaluation.runners import player_for
+from selfcorrect_env.evaluation.runners import runner_for
 
 READ = (".safetensors", ".bin", ".gguf", ".json", ".jinja", ".model", ".txt", ".py")
 """Endings of the files of a model's folder that loading it may read: weights, configuration,
@@ -56,7 +56,7 @@ def look_up(config: CompareConfig, models: Iterable[str], *, trained: bool) -> C
         train = training_env.problems.fingerprint
         training_env.close()
     env = make_env(config.test)
-    test = str(player_for(env).facts["fingerprint"])
+    test = str(runner_for(env).metadata["fingerprint"])
     env.close()
     return Contents(
         train=train, test=test, models={name: weights_of(name) for name in dict.fromkeys(models)}
