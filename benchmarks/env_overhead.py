@@ -1,10 +1,9 @@
-"""How much time does the environment's machinery take, beside bare gymnasium in the same run?
+"""How much time does the environment take, compared to bare gymnasium in the same run?
 
-The verifier is constant and the agent says one character, so only the machinery is measured:
-microseconds for each step of an episode of two steps, the reset's share included, under
-``gym.make`` with its default wrappers, and for each step and sub-environment of
-``gym.make_vec`` in its default mode. The bare environment does nothing but return a tuple of
-messages in the same two spaces.
+The verifier is constant and the reply is one character, so the script measures the overhead only:
+microseconds per step of an episode of two steps, including the reset, with ``gym.make`` and its
+default wrappers, and per step and sub-environment of ``gym.make_vec`` in its default mode. The bare
+environment only returns a tuple of messages; it has the same two spaces.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ ID = "SelfCorrect-Arithmetic-v0"
 
 
 class BareEnv(gym.Env[Conversation, str]):
-    """Two steps of nothing."""
+    """An environment of two steps that does no work."""
 
     def __init__(self) -> None:
         self.observation_space, self.action_space = ConversationSpace(), ReplySpace()
@@ -72,9 +71,11 @@ def microseconds(run: Callable[[], Any], calls: int, repeats: int, parts: int) -
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--calls", type=int, default=3000, help="episodes or vector steps timed")
-    parser.add_argument("--repeats", type=int, default=7, help="how often, for median and minimum")
+    parser.add_argument(
+        "--repeats", type=int, default=7, help="number of repetitions, for median and minimum"
+    )
     parser.add_argument("--num-envs", type=int, default=8, help="sub-environments of make_vec")
-    parser.add_argument("--out", type=Path, help="a JSON file for the figures")
+    parser.add_argument("--out", type=Path, help="a JSON file for the results")
     options = parser.parse_args()
     n = options.num_envs
     gym.register("Bare-v0", entry_point=BareEnv)
@@ -90,15 +91,15 @@ def main() -> None:
         f"make_vec n={n}, ours": (lambda: ours_vec.step(actions), n),
         f"make_vec n={n}, bare gymnasium (sync)": (lambda: bare_vec.step(actions), n),
     }
-    figures = {
+    timings = {
         name: microseconds(run, options.calls, options.repeats, parts)
         for name, (run, parts) in cases.items()
     }
     print(f"{'µs per step (per sub-environment)':40}{'median':>9}{'min':>9}")
-    for name, figure in figures.items():
-        print(f"{name:40}{figure['median']:9.2f}{figure['min']:9.2f}")
+    for name, timing in timings.items():
+        print(f"{name:40}{timing['median']:9.2f}{timing['min']:9.2f}")
     if options.out:
-        options.out.write_text(json.dumps(figures, indent=2) + "\n")
+        options.out.write_text(json.dumps(timings, indent=2) + "\n")
 
 
 if __name__ == "__main__":

@@ -1,22 +1,22 @@
-"""Do other graders' own tests pass? Ours and math-verify's verdicts on pairs that you collected.
+"""Run our verifier and math-verify on the tests of other graders, which you collect yourself.
 
     python benchmarks/grader_tests.py pairs.jsonl
     python benchmarks/grader_tests.py --tests Math-Verify/tests/test_*.py --source math-verify
 
-The first form reads a file with one JSON object a line:
+The first form reads a file with one JSON object per line:
 
     {"source": "whose tests", "gold": "1/2", "prediction": "0.5", "expected": true,
      "form": "answer"}
 
-``expected`` says whether the prediction is to be accepted. ``form`` is ``"text"`` (the default)
-where gold and prediction are texts in which an answer has to be found, or ``"answer"`` where both
-are answers: the prediction then goes into a box, and for math-verify the gold between dollars,
-which its README asks for. The second form reads pytest files from a checkout of yours: the tables
-of ``pytest.mark.parametrize`` whose columns are named gold, pred and expected (or result); rows
-that are no literals are left out and counted.
+``expected`` is whether the prediction should be accepted. ``form`` is ``"text"`` (the default) if
+gold and prediction are texts that contain an answer, or ``"answer"`` if both are answers. In that
+case the prediction is put into a box and, for math-verify, the gold between dollars, as its README
+requires. The second form reads pytest files from your checkout: the tables of
+``pytest.mark.parametrize`` whose columns are named gold, pred and expected (or result). It skips
+and counts rows that are not literals.
 
-Printed: for each source, on how many pairs each grader does what is expected; then each pair on
-which a grader does not. No test of anybody is part of this package.
+The script prints, for each source, on how many pairs each grader gives the expected verdict; then
+each pair on which a grader does not. This package contains no tests of other projects.
 """
 
 from __future__ import annotations
@@ -61,8 +61,8 @@ def main() -> None:
     )
     parser.add_argument("pairs", nargs="?", help="the file of pairs")
     parser.add_argument("--tests", nargs="+", default=[], help="pytest files of a grader")
-    parser.add_argument("--source", default="tests", help="the name of those tests' grader")
-    parser.add_argument("--only", help="the source to look at")
+    parser.add_argument("--source", default="tests", help="the name of the grader")
+    parser.add_argument("--only", help="judge the pairs of this source only")
     options = parser.parse_args()
     if not options.pairs and not options.tests:
         parser.error("give a file of pairs, or --tests with pytest files")
@@ -72,23 +72,25 @@ def main() -> None:
 
 
 def from_lines(path: str) -> list[Pair]:
-    """Read the pairs of a file; ValueError names a line that is none."""
+    """Read the pairs of a file; raise ValueError with the line number of an invalid one."""
     pairs = []
     for number, line in enumerate(Path(path).read_text(encoding="utf-8").splitlines(), start=1):
         try:
             pair = Pair(**json.loads(line))
         except (TypeError, ValueError) as error:
-            raise ValueError(f"{path}, line {number} is no pair ({error}); see --help.") from error
+            raise ValueError(
+                f"{path}, line {number} is not a pair ({error}); see --help."
+            ) from error
         if pair.form not in ("text", "answer"):
             raise ValueError(
-                f"{path}, line {number}: form is 'text' or 'answer', not {pair.form!r}."
+                f"{path}, line {number}: form must be 'text' or 'answer', not {pair.form!r}."
             )
         pairs.append(pair)
     return pairs
 
 
 def from_pytest(path: str, source: str) -> Iterator[Pair]:
-    """Read the tables of a pytest file, and print how many rows are no literals."""
+    """Read the tables of a pytest file, and print how many rows are not literals."""
     left_out = 0
     for node in ast.walk(ast.parse(Path(path).read_text(encoding="utf-8"))):
         if not (isinstance(node, ast.Call) and ast.unparse(node.func).endswith("parametrize")):
@@ -100,26 +102,28 @@ def from_pytest(path: str, source: str) -> Iterator[Pair]:
         except ValueError:
             continue
         names = [name.strip() for name in (named.split(",") if isinstance(named, str) else named)]
-        places = {
+        indices = {
             column: next((names.index(n) for n in spellings if n in names), None)
             for column, spellings in COLUMNS.items()
         }
-        for row in node.args[1].elts if None not in places.values() else ():
+        for row in node.args[1].elts if None not in indices.values() else ():
             try:
                 values = ast.literal_eval(row)
             except ValueError:
                 left_out += 1
                 continue
-            found = {column: values[place] for column, place in places.items() if place is not None}
+            found = {
+                column: values[index] for column, index in indices.items() if index is not None
+            }
             yield Pair(
                 source, str(found["gold"]), str(found["prediction"]), bool(found["expected"])
             )
     if left_out:
-        print(f"{path}: {left_out} rows are no literals and are left out")
+        print(f"{path}: skipped {left_out} rows that are not literals")
 
 
 def compare(pairs: list[Pair]) -> None:
-    """Judge all pairs and print what came out."""
+    """Judge all pairs and print the results."""
     verifier = MathVerifier(workers=1, deadline=5.0)
     verdicts = [(pair, by_us(verifier, pair), by_them(pair)) for pair in pairs]
     verifier.close()
@@ -130,9 +134,9 @@ def compare(pairs: list[Pair]) -> None:
         theirs = sum(pair.expected == them for pair, _, them in rows)
         print(f"{source or 'all':40} {len(rows):6} {ours:6} {theirs:12}")
     for title, wanted in (
-        ("only math-verify does what is expected", (False, True)),
-        ("only ours does what is expected", (True, False)),
-        ("neither does what is expected", (False, False)),
+        ("only math-verify gives the expected verdict", (False, True)),
+        ("only ours gives the expected verdict", (True, False)),
+        ("neither gives the expected verdict", (False, False)),
     ):
         print(f"\n{title}:")
         for pair, us, them in verdicts:
@@ -144,13 +148,13 @@ def compare(pairs: list[Pair]) -> None:
 
 
 def by_us(verifier: MathVerifier, pair: Pair) -> bool:
-    """Whether our verifier takes the prediction."""
+    """Return whether our verifier accepts the prediction."""
     reply = rf"\boxed{{{pair.prediction}}}" if pair.form == "answer" else pair.prediction
     return verifier.verify(Problem(id="", prompt="", reference=pair.gold), reply).correct
 
 
 def by_them(pair: Pair) -> bool:
-    """Whether math-verify takes the prediction, as its README calls it."""
+    """Return whether math-verify, called as in its README, accepts the prediction."""
     dollars = pair.form == "answer" or not any(
         mark in pair.gold for mark in ("$", r"\boxed", r"\[")
     )

@@ -1,7 +1,7 @@
-"""How often is one of two equally good methods called better? (docs/compare.md, intervals)
+"""How often is one of two equally good methods declared better? (docs/compare.md, intervals)
 
-For 2, 3 and 5 seeds, pairs of methods are simulated whose true difference varies from seed to
-seed around 0. Of the pairs, at most 5% should be called different at p < 0.05:
+For 2, 3 and 5 seeds, the script simulates pairs of methods whose true difference varies from seed
+to seed around 0. At most 5% of the pairs should be declared different at p < 0.05:
 
 - ours: `selfcorrect_agents.comparison.results.statistics`
 - resampled: the percentile bootstrap over seeds and problems
@@ -30,16 +30,16 @@ def gains(rng: np.random.Generator, seeds: int, spread: float, problems: int) ->
     return (drawn < 0.2 + true / 2) * 1.0 - (drawn > 0.8 + true / 2)
 
 
-def resampled_says(gain: Array, rng: np.random.Generator) -> bool:
-    """Whether the percentile interval over resampled seeds and problems leaves out 0."""
+def resampled_differs(gain: Array, rng: np.random.Generator) -> bool:
+    """Return whether the percentile interval over resampled seeds and problems excludes 0."""
     means = resample(gain, seed=0, resamples=1000)
     picks = rng.integers(0, len(gain), size=means.shape)
     low, high = np.percentile(np.take_along_axis(means, picks, axis=1).mean(axis=1), [2.5, 97.5])
     return not low <= 0 <= high
 
 
-def pooled_says(gain: Array) -> bool:
-    """Whether McNemar's test over all (seed, problem) pairs gives p < 0.05."""
+def pooled_differs(gain: Array) -> bool:
+    """Return whether McNemar's test over all (seed, problem) pairs gives p < 0.05."""
     return mcnemar(int((gain < 0).sum()), int((gain > 0).sum())) < 0.05
 
 
@@ -61,7 +61,10 @@ def main() -> None:
                 for start in range(0, len(drawn), BATCH)
                 for pair in pairs([(0 * gain, gain) for gain in drawn[start : start + BATCH]])
             ]
-            others = [[resampled_says(g, rng) for g in drawn], [pooled_says(g) for g in drawn]]
+            others = [
+                [resampled_differs(g, rng) for g in drawn],
+                [pooled_differs(g) for g in drawn],
+            ]
             cells = " | ".join(f"{100 * np.mean(share):.1f}" for share in [ours, *others])
             print(f"| {seeds} | {100 * spread:.0f} | {cells} |", flush=True)
 

@@ -1,13 +1,14 @@
-"""How fast and how right is the math verifier? The same pairs, ours and math-verify's, in one run.
+"""How fast and how accurate is the math verifier, compared to math-verify on the same pairs?
 
     python benchmarks/math_verifier.py                          # built-in problems
     python benchmarks/math_verifier.py --path math500.jsonl     # MATH-500's answers
     python benchmarks/math_verifier.py --pairs pairs.jsonl      # {"reference", "reply", "right"}
 
-For each reference a model-like reply is made, in the paper's form, boxed or plain: half of them
-right, in another spelling, half wrong (another problem's answer, or the right one with a number
-changed). No pair is seen twice, so no cache helps. Single process: ours with one worker, in which
-math-verify decides what the exact algebra does not. Every disagreement with the label is printed.
+For each reference the script makes replies like a model's, in the paper's format, boxed or plain:
+half of them right with another spelling, half wrong (another problem's answer, or the right one
+with a changed number). No pair occurs twice, so caches have no effect. Our verifier uses one
+worker, in which math-verify decides the pairs that the exact algebra leaves open. The script
+prints every verdict that disagrees with the label.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ FORMS = (
 
 @dataclass(frozen=True)
 class Pair:
-    """A reply to judge."""
+    """A reply to judge, and whether it is right."""
 
     reference: str
     reply: str
@@ -61,11 +62,11 @@ def main() -> None:
         source = (
             {"name": "hendrycks", "path": options.path} if options.path else {"name": "procedural"}
         )
-        pairs = made(load_problems(**source), options.n, random.Random(options.seed))
+        pairs = make_pairs(load_problems(**source), options.n, random.Random(options.seed))
     verifier = MathVerifier(workers=1, deadline=5.0)
     verifier.verify(
         Problem(id="", prompt="", reference=r"\sin x"), r"\boxed{\cos x}"
-    )  # has started
+    )  # starts the worker
     parse(r"$\boxed{1}$", CONFIG)
     ours = judged("selfcorrect-env", pairs, lambda pair: by_us(verifier, pair))
     theirs = judged("math-verify", pairs, by_them)
@@ -74,18 +75,18 @@ def main() -> None:
 
 
 def by_us(verifier: MathVerifier, pair: Pair) -> bool:
-    """Whether our verifier takes the reply."""
+    """Return whether our verifier accepts the reply."""
     return verifier.verify(Problem(id="", prompt="", reference=pair.reference), pair.reply).correct
 
 
 def by_them(pair: Pair) -> bool:
-    """Whether math-verify takes the reply, as its README calls it."""
+    """Return whether math-verify, called as in its README, accepts the reply."""
     gold = parse(f"${pair.reference}$", CONFIG)
     return verify(gold, parse(pair.reply, CONFIG))
 
 
 def judged(name: str, pairs: list[Pair], judge: Callable[[Pair], bool]) -> float:
-    """Judge all pairs, print how fast and how right, and return the seconds."""
+    """Judge all pairs, print speed and accuracy, and return the seconds."""
     start = time.perf_counter()
     verdicts = [judge(pair) for pair in pairs]
     seconds = time.perf_counter() - start
@@ -96,13 +97,13 @@ def judged(name: str, pairs: list[Pair], judge: Callable[[Pair], bool]) -> float
         f"{len(pairs) / seconds:7.0f} pairs/s, {1000 * seconds / len(pairs):6.2f} ms each"
     )
     for pair in wrong:
-        kind = "refused" if pair.right else "taken"
+        kind = "rejected" if pair.right else "accepted"
         print(f"    {kind}: reference {pair.reference!r}, reply {pair.reply[-90:]!r}")
     return seconds
 
 
-def made(problems: ProblemSet, n: int, rng: random.Random) -> list[Pair]:
-    """Make ``n`` pairs, half of them right; references are taken in turn."""
+def make_pairs(problems: ProblemSet, n: int, rng: random.Random) -> list[Pair]:
+    """Return ``n`` pairs, half of them right, cycling through the references."""
     pairs: list[Pair] = []
     seen: set[tuple[str, str]] = set()
     references = [problem.reference for problem in problems]
@@ -119,7 +120,7 @@ def made(problems: ProblemSet, n: int, rng: random.Random) -> list[Pair]:
 
 
 def respelled(reference: str, rng: random.Random) -> str:
-    """Return another spelling of the same answer, where a rule applies."""
+    """Return another spelling of the same answer, if the drawn rule applies."""
     rules: list[Callable[[str], str]] = [
         lambda text: text,
         lambda text: text.replace(r"\frac", r"\dfrac"),
@@ -143,12 +144,12 @@ def _doubled(found: re.Match[str]) -> str:
 
 
 def spoiled(reference: str, references: list[str], rng: random.Random) -> str:
-    """Return a wrong answer: a number of the right one changed, or another problem's answer."""
+    """Return a wrong answer: the right one with a changed number, or another problem's answer."""
     numbers = list(re.finditer(r"\d+", reference))
     if numbers and rng.random() < 0.7:
-        place = rng.choice(numbers)
-        changed = str(int(place.group()) + rng.choice((1, 2, 10)))
-        return reference[: place.start()] + changed + reference[place.end() :]
+        number = rng.choice(numbers)
+        changed = str(int(number.group()) + rng.choice((1, 2, 10)))
+        return reference[: number.start()] + changed + reference[number.end() :]
     others = [other for other in references if other != reference]
     return rng.choice(others)
 

@@ -1,17 +1,17 @@
-"""When does which method work? Prior of fixing by chance × reliability of the first working.
+"""When does which method work? A map over the prior of fixing and the reliability of the working.
 
-Every cell of the map is a kind of base model: the share of second replies that fix in its
-pre-training (`fix` of the tiny model), and the share of workings with a slip (`slips`). What it
-does fix, its prior, is measured: a habit that is taught seldom is hardly learned, and a reply that
-spoils is right by accident now and then.
-Every method gets the same episodes in every cell, with the settings that `tune.py` chose on
-another base. A run counts as arrived when Acc@t2 is at least 90% of the ceiling: the share of the
-base's first replies whose working ends in the right digit.
+Each cell of the map is a kind of base model: the share of second replies that fix in its
+pre-training (`fix` of the tiny model), and the share of workings with a slip (`slips`). Its prior,
+the share of wrong first answers that it fixes, is measured: a habit that is rarely taught is
+hardly learned, and a reply that spoils is occasionally right by accident. Every method gets the
+same number of episodes in every cell, with the settings that `tune.py` chose on another base. A
+run has solved the task if Acc@t2 is at least 90% of the ceiling: the share of the base's first
+replies whose working ends in the right digit.
 
     python benchmarks/phase_diagram.py --settings runs/tune/settings.json --out runs/phase
     python benchmarks/phase_diagram.py --fixes 0.1 --slips 0 --seeds 0        # one cell
 
-Resumable: a finished run is a line of runs.jsonl. Writes cells.csv, phase-diagram.svg.
+Resumable: each finished run is a line of runs.jsonl. Writes cells.csv and phase-diagram.svg.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ from rich.table import Table
 sys.path.insert(0, str(Path(__file__).parent))
 from trials import Trial, run_trials
 
-ARRIVED = 0.9
-"""Share of the ceiling that counts as arrived."""
+SOLVED = 0.9
+"""Share of the ceiling from which a run counts as solved."""
 
 METHODS = {
     "multi-turn RL": "multiturn_rl",
@@ -50,43 +50,41 @@ AGENTS = {"star+": "star", "sft+": "sft"}
 
 @dataclass(frozen=True, kw_only=True)
 class CellOptions:
-    """What every run in a cell of the map has."""
+    """Options of all runs in a cell of the map."""
 
     settings: str = "benchmarks/settings/arithmetic.json"
-    """What `tune.py` chose."""
+    """The settings that `tune.py` chose."""
     spoils: float = 0.04
-    """Share of second replies that spoil in the bases' pre-training, everywhere; about a ninth of
-    these is right by accident."""
+    """Share of second replies that spoil in the pre-training of all bases; about a ninth of these
+    is right by accident."""
     seeds: tuple[int, ...] = (0, 1)
     """Base models and runs of each cell."""
     episodes: int = 40_960
     """Training budget of a run."""
     problems: int = 1000
-    """Held-out problems that are measured."""
+    """Number of held-out problems to evaluate on."""
     jobs: int = 2
-    """Processes at a time."""
+    """Number of processes that run at the same time."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Options(CellOptions):
-    """The map's size."""
+    """The size of the map."""
 
     fixes: tuple[float, ...] = (0.0, 0.1, 0.2)
     """Shares of second replies that fix in the base's pre-training."""
     slips: tuple[float, ...] = (0.0, 0.15, 0.3)
-    """Shares of its workings that hold a slip."""
+    """Shares of the base's workings that contain a slip."""
     out: str = "runs/phase"
-    """The folder."""
+    """The output folder."""
 
 
 def main() -> None:
     options = tyro.cli(Options, description=__doc__)
     chosen = json.loads(Path(options.settings).read_text())["chosen"]
-    places = list(product(options.fixes, options.slips, options.seeds))
+    cells = list(product(options.fixes, options.slips, options.seeds))
     names = ("base", *METHODS)
-    runs = {
-        (name, *place): trial(options, chosen, name, *place) for place in places for name in names
-    }
+    runs = {(name, *cell): trial(options, chosen, name, *cell) for cell in cells for name in names}
     results = run_trials(runs.values(), Path(options.out) / "runs.jsonl", jobs=options.jobs)
     found = {key: results[t.key] for key, t in runs.items()}
     rows = [row(key, found[key], found[("base", *key[1:])], options) for key in runs]
@@ -112,7 +110,7 @@ def in_cell(
     cell: tuple[float, float],
     seed: int,
 ) -> Trial:
-    """Return a run of a method on a base of a cell: shares of fixes taught and of slips."""
+    """Return a run of a method on a base of a cell (share of fixes taught, share of slips)."""
     fix, slips = cell
     return Trial(
         method=AGENTS.get(label, label),
@@ -143,7 +141,7 @@ def row(
 ) -> dict[str, Any]:
     name, fix, slips, seed = key
     ceiling = base["ends_right"]
-    arrived = result["t2"] >= ARRIVED * ceiling
+    solved = result["t2"] >= SOLVED * ceiling
     return {
         "method": name,
         "fix": fix,
@@ -158,23 +156,23 @@ def row(
         "i_to_c": result["i_to_c"],
         "c_to_i": result["c_to_i"],
         "unchanged": result["unchanged"],
-        "arrived": arrived,
-        "episodes_to_arrive": first_arrival(result["curve"], ARRIVED * ceiling) if arrived else "",
-        "outcome": "arrived" if arrived else failure(result, base),
+        "solved": solved,
+        "episodes_to_solve": episodes_to_reach(result["curve"], SOLVED * ceiling) if solved else "",
+        "outcome": "solved" if solved else failure(result, base),
     }
 
 
-def first_arrival(curve: list[list[float]], goal: float, window: int = 5) -> float | str:
-    """Episodes at which a running mean of training Acc@t2 first reaches the goal."""
+def episodes_to_reach(curve: list[list[float]], goal: float, window: int = 5) -> float | str:
+    """Return the episodes at which a running mean of training Acc@t2 first reaches the goal."""
     values = np.array([point[2] for point in curve])
     for i in range(window - 1, len(values)):
         if values[i - window + 1 : i + 1].mean() >= goal:
             return curve[i][0]
-    return ""  # a method of imitation arrives with its last fit, after all episodes
+    return ""  # imitation methods reach it with their last fit, after all episodes
 
 
 def failure(result: dict[str, Any], base: dict[str, Any]) -> str:
-    """Name what a run that did not arrive does instead."""
+    """Return how a run that did not solve the task ended."""
     if result["i_to_c"] >= base["i_to_c"] + 0.05:
         return "part of the way"
     if result["unchanged"] >= min(0.95, base["unchanged"] + 0.1):
@@ -194,7 +192,7 @@ def write_csv(path: Path, rows: list[dict[str, Any]]) -> None:
 def print_table(options: Options, rows: list[dict[str, Any]]) -> None:
     names = ["base", *METHODS]
     table = Table(
-        title=f"Acc@t1/Acc@t2 (percent; mean over seeds {list(options.seeds)}), then runs arrived; "
+        title=f"Acc@t1/Acc@t2 (percent; mean over seeds {list(options.seeds)}), then solved runs; "
         f"{options.episodes:,} episodes, {options.problems:,} held-out problems, T = 1"
     )
     for column in ("taught", "prior", "slips", "ceiling", *names):
@@ -204,11 +202,11 @@ def print_table(options: Options, rows: list[dict[str, Any]]) -> None:
         for name in names:
             of = select(rows, name, fix, slips)
             text = f"{100 * mean(of, 't1'):.0f}/{100 * mean(of, 't2'):.0f}"
-            won = sum(r["arrived"] for r in of)
+            won = sum(r["solved"] for r in of)
             cells.append(text if name == "base" else f"{text} {won}/{len(of)}")
         base = select(rows, "base", fix, slips)
-        place = (f"{100 * fix:g}%", f"{100 * mean(base, 'prior'):.1f}%", f"{100 * slips:g}%")
-        table.add_row(*place, f"{100 * mean(base, 'ceiling'):.0f}", *cells)
+        labels = (f"{100 * fix:g}%", f"{100 * mean(base, 'prior'):.1f}%", f"{100 * slips:g}%")
+        table.add_row(*labels, f"{100 * mean(base, 'ceiling'):.0f}", *cells)
     Console(width=150).print(table)
 
 
@@ -221,7 +219,7 @@ def mean(rows: list[dict[str, Any]], key: str) -> float:
 
 
 def draw(path: Path, options: Options, rows: list[dict[str, Any]]) -> None:
-    """Draw a map for each method: how much of the ceiling Acc@t2 reaches, and what went wrong."""
+    """Draw a map for each method: Acc@t2 as a share of the ceiling, and how unsolved runs ended."""
     mpl.use("svg")
     mpl.rcParams["svg.hashsalt"] = "selfcorrect"
     from matplotlib import pyplot as plt
@@ -253,15 +251,15 @@ def draw(path: Path, options: Options, rows: list[dict[str, Any]]) -> None:
 
 
 def caption(rows: list[dict[str, Any]], base: list[dict[str, Any]]) -> str:
-    """What stands in a cell: the base's prior, runs arrived and when, or the failures."""
-    won = [r for r in rows if r["arrived"]]
-    when = [r["episodes_to_arrive"] for r in won if r["episodes_to_arrive"] != ""]
+    """Return the text of a cell: the base's prior, runs solved and when, or how they failed."""
+    won = [r for r in rows if r["solved"]]
+    when = [r["episodes_to_solve"] for r in won if r["episodes_to_solve"] != ""]
     lines = [f"prior {100 * mean(base, 'prior'):.1f}%"]
     lines.append(f"{100 * mean(rows, 't1'):.0f} → {100 * mean(rows, 't2'):.0f}")
     lines.append(f"{len(won)} of {len(rows)}")
     if when:
         lines.append(f"at {np.mean(when) / 1000:.0f}k")
-    lines += sorted({r["outcome"] for r in rows if not r["arrived"]})
+    lines += sorted({r["outcome"] for r in rows if not r["solved"]})
     return "\n".join(lines)
 
 

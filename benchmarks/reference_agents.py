@@ -1,9 +1,9 @@
-"""Does the measuring measure? Agents whose figures are known, expected beside measured.
+"""Is the measurement right? Expected and measured metrics of agents whose metrics are known.
 
-The expected figures come from the tiny model's own probabilities of the ten answers, not from
-episodes; those of the gate come from the same model played without it. Ends with status 1 where a
-figure lies more than 4.5 standard deviations away, or where a certain figure is missed at all.
-A right table does that in fewer than 1 of 3,000 runs (30 figures, 7e-6 each).
+The expected metrics come from the tiny model's own probabilities of the ten answers, not from
+episodes; those of the gate come from the same model's episodes without the gate. The script exits
+with status 1 if a metric deviates by more than 4.5 standard deviations, or if an exact metric is
+not matched. A correct evaluation does that in fewer than 1 of 3,000 runs (30 metrics, 7e-6 each).
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from selfcorrect_agents.methods.reference.null import Null
 from selfcorrect_agents.methods.reference.oracle_gated import OracleGated
 from selfcorrect_env import Agent, Report, SelfCorrectEnv, Transition, evaluate
 
-FARTHEST = 4.5
+LARGEST_DEVIATION = 4.5
 TOKENS = 16
 
 
@@ -58,7 +58,7 @@ def certain(value: float, n: int, same: float = 1.0) -> Chances:
 
 
 def gated(base: Report) -> Chances:
-    """What the gate must give, problem by problem: the base's own episodes, right ones kept."""
+    """Return the expected chances of the gate: the base's own episodes, right ones kept."""
     kept = np.array([e.attempts[0].verdict.correct for e in base.episodes], dtype=float)
     fixed = np.array([e.transition is Transition.INCORRECT_TO_CORRECT for e in base.episodes])
     first, last = ([e.attempts[t].verdict.answer for e in base.episodes] for t in (0, -1))
@@ -68,10 +68,10 @@ def gated(base: Report) -> Chances:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--model", default="tiny", help="a tiny model, or a folder of one")
-    parser.add_argument("--n", type=int, default=2000, help="problems")
-    parser.add_argument("--seed", type=int, default=0, help="of sampling")
-    parser.add_argument("--out", type=Path, help="a JSON file for the figures")
+    parser.add_argument("--model", default="tiny", help="a tiny model, or a folder with one")
+    parser.add_argument("--n", type=int, default=2000, help="number of problems")
+    parser.add_argument("--seed", type=int, default=0, help="seed of sampling")
+    parser.add_argument("--out", type=Path, help="a JSON file for the results")
     options = parser.parse_args()
     torch.set_num_threads(1)
     env, policy = SelfCorrectEnv("arithmetic"), load_policy(options.model)
@@ -91,7 +91,7 @@ def main() -> int:
     print(
         f"{env.problems.name}/{env.problems.split}, fingerprint {env.problems.fingerprint}, "
         f"{len(problems)} problems; model {options.model}, T = 1, seed {options.seed}; "
-        f"first token no digit: {1 - p.sum(1).mean():.1e}\n"
+        f"first token is not a digit: {1 - p.sum(1).mean():.1e}\n"
     )
     names = [line.figure for line in compare(expected["copy"], base.metrics)]
     print("| agent | " + " | ".join(names) + " |\n" + "| --- " * (len(names) + 1) + "|")
@@ -101,9 +101,9 @@ def main() -> int:
         lines[report.agent] = compare(expected[name], report.metrics)
         cells = (f"{100 * x.expected:.1f} / {100 * x.measured:.1f}" for x in lines[report.agent])
         print(f"| {report.agent} | " + " | ".join(cells) + " |", flush=True)
-    far = [(n, x) for n, row in lines.items() for x in row if abs(x.deviation) > FARTHEST]
+    far = [(n, x) for n, row in lines.items() for x in row if abs(x.deviation) > LARGEST_DEVIATION]
     away = [abs(x.deviation) for row in lines.values() for x in row]
-    print(f"\nexpected / measured, %. Farthest: {max(away):.1f} standard deviations.")
+    print(f"\nexpected / measured, %. Largest deviation: {max(away):.1f} standard deviations.")
     for name, line in far:
         print(f"MISSED: {name}, {line}")
     if options.out:

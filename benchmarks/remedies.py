@@ -1,16 +1,16 @@
-"""What helps where the map says that nothing arrives, or that the ceiling is low?
+"""What helps in the corners of the map where no run solves the task, or where the ceiling is low?
 
-Two corners of `phase_diagram.py`'s map. *Rare*: no second reply of the pre-training fixes, so a fix
-is an accident, and reinforcement learning ends in copies. *Slips*: the base fixes often, but three
-workings in ten hold a slip, so that the ceiling is low. Each remedy changes one thing of a method
-with the settings that `tune.py` chose, and has the same budget of episodes.
+Two corners of `phase_diagram.py`'s map. *Rare*: no second reply of the pre-training fixes, so a
+fix is an accident, and reinforcement learning ends in copies. *Slips*: the base fixes often, but
+three in ten workings contain a slip, so the ceiling is low. Each remedy changes one thing of a
+method with the settings that `tune.py` chose, and has the same budget of episodes.
 
     python benchmarks/remedies.py --out runs/remedies
     python benchmarks/remedies.py --corners slips --seeds 0
 
-Resumable: a finished run is a line of runs.jsonl. Prints Acc@t1/Acc@t2 (percent, T = 1) of every
-base, the share of first replies whose working ends right, and how many runs arrived, that is,
-reached 90% of the *base's* ceiling.
+Resumable: each finished run is a line of runs.jsonl. Prints Acc@t1/Acc@t2 (percent, T = 1) of
+every base, the share of first replies whose working ends right, and how many runs solved the task,
+that is, reached 90% of the *base's* ceiling.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from rich.console import Console
 from rich.table import Table
 
 sys.path.insert(0, str(Path(__file__).parent))
-from phase_diagram import ARRIVED, CellOptions, in_cell, without_stage_one
+from phase_diagram import SOLVED, CellOptions, in_cell, without_stage_one
 from trials import Trial, run_trials
 
 CORNERS = {"rare": (0.0, 0.0), "slips": (0.2, 0.3)}
@@ -62,12 +62,12 @@ REMEDIES: dict[str, dict[str, Remedy]] = {
 
 @dataclass(frozen=True, kw_only=True)
 class Options(CellOptions):
-    """How much is tried."""
+    """Which remedies are run."""
 
     corners: tuple[str, ...] = tuple(CORNERS)
-    """Which corners: rare, slips."""
+    """Corners to run: rare, slips."""
     out: str = "runs/remedies"
-    """The folder."""
+    """The output folder."""
 
 
 def main() -> None:
@@ -103,17 +103,17 @@ def table(corner: str, options: Options, found: dict[str, list[dict[str, Any]]])
     fix, slips = CORNERS[corner]
     table = Table(title=f"{corner}: {fix:.0%} of fixes taught, {slips:.0%} of workings slip")
     columns = [f"seed {seed}" for seed in options.seeds]
-    for column in ("", *columns, "working ends right", "same answer", "arrived"):
+    for column in ("", *columns, "working ends right", "same answer", "solved"):
         table.add_column(column, justify="left" if not column else "right")
     ceilings = [result["ends_right"] for result in found["base"]]
     for name, row in found.items():
-        arrived = sum(r["t2"] >= ARRIVED * c for r, c in zip(row, ceilings, strict=True))
+        solved = sum(r["t2"] >= SOLVED * c for r, c in zip(row, ceilings, strict=True))
         table.add_row(
             name,
             *(f"{100 * r['t1']:.1f}/{100 * r['t2']:.1f}" for r in row),
             f"{100 * np.mean([r['ends_right'] for r in row]):.1f}",
             f"{100 * np.mean([r['unchanged'] for r in row]):.0f}",
-            f"{arrived}/{len(row)}",
+            f"{solved}/{len(row)}",
         )
     return table
 

@@ -1,8 +1,8 @@
-"""Do stable-baselines3's PPO and A2C train better than the base model?
+"""Do stable-baselines3's PPO and A2C improve on the base model?
 
-For each seed a tiny base model is pre-trained (or taken from the cache), trained by each method
-on the training split of `SelfCorrect-Arithmetic-v0`, and measured on held-out problems of the
-test split, sampled (T = 1) and greedy. Prints every seed and the means; in percent.
+For each seed the script pre-trains a tiny base model (or loads it from the cache), trains it with
+each method on the training split of `SelfCorrect-Arithmetic-v0`, and evaluates it on problems of
+the test split, sampled (T = 1) and greedy. It prints every seed and the means, in percent.
 
     python benchmarks/sb3_learning.py --seeds 0 1 2
 """
@@ -30,7 +30,7 @@ DECODINGS = {"sampled": 1.0, "greedy": 0.0}
 COLUMNS = ("t1", "t2", "Δ", "Δ i→c", "Δ c→i", "unchanged")
 
 
-def figures(report: Report) -> list[float]:
+def percentages(report: Report) -> list[float]:
     """Return the columns of a report, in percent."""
     metrics = report.metrics
     values = (
@@ -44,7 +44,7 @@ def figures(report: Report) -> list[float]:
 
 
 def run(name: str, seed: int, episodes: int | None, problems: int) -> dict[str, list[float]]:
-    """Train one method with one seed and measure it in each decoding; prints as it goes."""
+    """Train one method with one seed, evaluate it with each decoding, and print each result."""
     policy = load_policy(f"tiny:seed={seed}")
     method, note = METHODS[name], ""
     if method is not None:
@@ -59,7 +59,7 @@ def run(name: str, seed: int, episodes: int | None, problems: int) -> dict[str, 
         agent = LanguageModelAgent(policy, max_new_tokens=16, temperature=temperature, seed=seed)
         env = SelfCorrectEnv("arithmetic", split="test")
         report = evaluate(agent, env, n=problems, batch_size=500)
-        found[decoding] = figures(report)
+        found[decoding] = percentages(report)
         print(row(name, f"{seed}", decoding, found[decoding]), note, flush=True)
     return found
 

@@ -1,4 +1,4 @@
-"""Pictures of a comparison's page for the documents, taken in a headless Chromium.
+"""Take screenshots of a comparison's page for the docs, in a headless Chromium.
 
     python benchmarks/screenshots.py runs/compare
 
@@ -17,7 +17,7 @@ from PIL import Image
 from playwright.sync_api import Browser, Page, sync_playwright
 
 LARGEST = 300_000
-"""Bytes of a picture at most."""
+"""Maximum size of a picture in bytes."""
 
 DESK = {"viewport": {"width": 1180, "height": 1240}}
 PHONE = {"viewport": {"width": 390, "height": 1240}, "device_scale_factor": 1.5}
@@ -25,12 +25,12 @@ PHONE = {"viewport": {"width": 390, "height": 1240}, "device_scale_factor": 1.5}
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("run", type=Path, help="the run's folder, with report.html in it")
+    parser.add_argument("run", type=Path, help="the run folder, which contains report.html")
     parser.add_argument("--out", type=Path, default=Path("docs/images"))
     options = parser.parse_args()
     page = options.run / "report.html"
     if not page.is_file():
-        raise SystemExit(f"{page} does not exist: name the folder that selfcorrect compare wrote.")
+        raise SystemExit(f"{page} does not exist: give the folder that selfcorrect compare wrote.")
     options.out.mkdir(parents=True, exist_ok=True)
     address = page.resolve().as_uri()
     with sync_playwright() as playwright:
@@ -55,7 +55,7 @@ def open_page(browser: Browser, address: str, **options: Any) -> Page:
 
 
 def save(opened: Page, path: Path, of: str | None = None) -> None:
-    """Save what the window shows, or one element, with at most 256 colours."""
+    """Save a screenshot of the window, or of one element, with at most 256 colours."""
     taken = opened.locator(of).screenshot() if of else opened.screenshot(full_page=False)
     picture = Image.open(io.BytesIO(taken)).convert("RGB")
     picture.quantize(256, dither=Image.Dither.NONE).save(path, optimize=True)

@@ -1,7 +1,7 @@
-"""Training runs of the embedded tasks as trials: each in a process of its own, each kept.
+"""Trials: training runs of the embedded tasks, each in its own process, with stored results.
 
-Shared by the scripts that need many of them. A trial is determined by its fields alone; its
-result is a line of a JSON Lines file, so a script that is stopped goes on where it was.
+Shared by the scripts that need many trials. A trial is determined by its fields; its result is a
+line of a JSON Lines file, so a script that was stopped resumes where it was.
 """
 
 from __future__ import annotations
@@ -37,22 +37,22 @@ class Trial:
     env: str
     """An environment's id."""
     split: str
-    """The split that is measured; the training split is ``train``."""
+    """The split to evaluate on; training uses ``train``."""
     episodes: int
     """Training budget."""
     learning: dict[str, Any] = field(default_factory=dict)
     """Fields of the method's configuration that differ from its defaults."""
     problems: int = 1000
-    """Problems that are measured, sampled at T = 1."""
+    """Number of problems to evaluate on, sampled at T = 1."""
 
     @property
     def key(self) -> str:
-        """What tells this trial from every other."""
+        """An identifier that is unique among trials."""
         return json.dumps(asdict(self), sort_keys=True)
 
 
 def run_trials(trials: Iterable[Trial], path: Path, *, jobs: int) -> dict[str, dict[str, Any]]:
-    """Run the trials that ``path`` lacks, ``jobs`` at a time; return all results by key."""
+    """Run the trials that are not in ``path``, ``jobs`` at a time; return all results by key."""
     results = read_results(path)
     missing = list({t.key: t for t in trials if t.key not in results}.values())
     if not missing:
@@ -87,7 +87,7 @@ def run_trials(trials: Iterable[Trial], path: Path, *, jobs: int) -> dict[str, d
 
 
 def read_results(path: Path) -> dict[str, dict[str, Any]]:
-    """Return the results that a file holds, by their trials' keys."""
+    """Return the results in a file, by the keys of their trials."""
     if not path.exists():
         return {}
     rows = [json.loads(line) for line in path.read_text("utf-8").splitlines() if line.strip()]
@@ -95,14 +95,14 @@ def read_results(path: Path) -> dict[str, dict[str, Any]]:
 
 
 def prepare_base(model: str) -> None:
-    """Pre-train a base model where the cache lacks it."""
+    """Pre-train a base model unless it is in the cache."""
     from selfcorrect_agents.lm.loading import load_policy
 
     load_policy(model)
 
 
 def run_trial(trial: Trial) -> dict[str, Any]:
-    """Train and measure in this process; returns JSON-able figures (shares in [0, 1])."""
+    """Train and evaluate in this process; return JSON-serialisable metrics (shares in [0, 1])."""
     import gymnasium as gym
     import torch
     import transformers

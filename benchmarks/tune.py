@@ -1,10 +1,10 @@
-"""The same search for every method: random settings on tuning seeds and the validation split.
+"""The same random search for every method, on tuning seeds and the validation split.
 
-Each method gets as many trials as every other, drawn from its own space below by one seeded
-generator. The first tuning seed tries all of them, the further ones the best few. The highest mean
-of Acc@t1 + Acc@t2 wins, the return that the paper's equation 1 maximises: at Acc@t2 alone a
-setting wins that spoils its first attempts. Test problems, and the seeds of the comparisons, are
-never touched.
+All methods get the same number of trials, drawn from their own spaces below by one seeded
+generator. All settings run on the first tuning seed, the best few on the others. The setting with
+the highest mean of Acc@t1 + Acc@t2 wins, the return that the paper's equation 1 maximises; ranked
+by Acc@t2 alone, a setting would win that spoils its first attempts. The search never uses test
+problems or the seeds of the comparisons.
 
     python benchmarks/tune.py --out runs/tune                      # all methods
     python benchmarks/tune.py --methods score star --trials 4
@@ -35,8 +35,8 @@ BETAS = [0.0, 0.02, 0.05, 0.1, 0.2, 0.5]
 PROBLEMS = [8, 16]
 FIRST = ["never", "right", "always"]
 START = {"problems_per_step": 8, "learning_rate": 5e-4, "beta_1": 0.15}
-"""Where the search of every method of reinforcement learning starts: small steps, and the KL
-coefficient that is SCoRe's default since its first days on this task. No method has it alone."""
+"""The first setting in the search of every RL method: small steps, and the KL coefficient that has
+always been SCoRe's default on this task."""
 
 SPACES: dict[str, tuple[str, dict[str, Any], dict[str, list[Any]]]] = {
     # label: (method, fields of the first trial, field -> values that the others draw from)
@@ -89,28 +89,28 @@ SPACES: dict[str, tuple[str, dict[str, Any], dict[str, list[Any]]]] = {
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """How much is searched, on what."""
+    """Size and environment of the search."""
 
     methods: tuple[str, ...] = tuple(SPACES)
-    """Which searches."""
+    """Methods to search settings for."""
     trials: int = 6
-    """Settings for each method."""
+    """Number of settings for each method."""
     finalists: int = 2
-    """How many of them the further tuning seeds try."""
+    """How many of them run on the other tuning seeds."""
     seeds: tuple[int, ...] = (100, 101)
     """Tuning seeds: base models that no comparison uses."""
     model: str = "tiny:seed={seed}"
     """The base model."""
     env: str = "SelfCorrect-Arithmetic-v0"
-    """The environment; its validation split is measured."""
+    """The environment; its validation split is used."""
     episodes: int = 40_960
     """Training budget of every trial."""
     problems: int = 1000
-    """Problems of the validation split that are measured."""
+    """Number of problems of the validation split to evaluate on."""
     jobs: int = 2
-    """Processes at a time."""
+    """Number of processes that run at the same time."""
     out: str = "runs/tune"
-    """The folder of trials.jsonl and settings.json."""
+    """The folder for trials.jsonl and settings.json."""
 
 
 def main() -> None:
@@ -134,7 +134,7 @@ def main() -> None:
 
 
 def draw(label: str, count: int) -> list[dict[str, Any]]:
-    """Return ``count`` settings that differ in effect: the default, then random ones."""
+    """Return ``count`` settings with different effects: the default, then random ones."""
     _, fixed, space = SPACES[label]
     rng = np.random.default_rng([7, *label.encode()])
     found: list[dict[str, Any]] = [dict(fixed)]
@@ -152,16 +152,16 @@ def draw(label: str, count: int) -> list[dict[str, Any]]:
 
 
 def effect(label: str, setting: dict[str, Any]) -> dict[str, Any]:
-    """Return the whole configuration, the same for settings that train the same."""
+    """Return the whole configuration; it is equal for settings that train in the same way."""
     method: Any = find_method(SPACES[label][0])
     config = dataclasses.asdict(method.Learning(**setting))
     if config.get("first_reply") == "right" and config.get("plus") is False:
-        config["first_reply"] = "never"  # D_STaR and D_SFT hold no right first reply
+        config["first_reply"] = "never"  # D_STaR and D_SFT contain no right first reply
     return config
 
 
 def score(result: dict[str, Any]) -> float:
-    """Return what a trial is judged by: the mean return of equation 1, in [0, 2]."""
+    """Return the criterion of the search: the mean return of equation 1, in [0, 2]."""
     return result["t1"] + result["t2"]
 
 
@@ -183,7 +183,7 @@ def report(
     best: dict[str, list[dict[str, Any]]],
     results: dict[str, dict[str, Any]],
 ) -> None:
-    """Print every setting with its figures and write the chosen ones."""
+    """Print every setting with its results and write the chosen ones."""
     table = Table(title=f"{options.env}, validation split, {options.episodes:,} episodes, T = 1")
     for column in ("method", "setting", *(f"t1/t2, seed {s}" for s in options.seeds), "chosen"):
         table.add_column(column)

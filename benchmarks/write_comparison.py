@@ -1,7 +1,7 @@
-"""Write the compare.toml of an embedded task: every method, ablation and control in its row.
+"""Write the compare.toml of an embedded task, with a row for every method, ablation and control.
 
-Each method has the settings that `tune.py` chose for it; SCoRe's ablations and the controls are
-derived from SCoRe's, so that nothing but the named part differs.
+Each method has the settings that `tune.py` chose for it. The settings of SCoRe's ablations and of
+the controls are derived from SCoRe's, so only the named part differs.
 
     python benchmarks/write_comparison.py --settings benchmarks/settings/arithmetic.json \\
         > benchmarks/arithmetic.toml
@@ -21,18 +21,18 @@ from selfcorrect_agents.methods.score import SCoReConfig
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """What is compared on what."""
+    """Settings, title and size of the comparison."""
 
     settings: str
-    """What `tune.py` chose."""
-    title: str = "Every method of the paper, in small"
-    """Stands over the tables."""
+    """The file of settings that `tune.py` wrote."""
+    title: str = "Every method of the paper at toy scale"
+    """Title of the comparison."""
     seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
-    """Base models and runs."""
+    """Seeds of base models and runs."""
     problems: int = 2000
-    """Held-out problems."""
+    """Number of held-out problems."""
     controls: bool = True
-    """Whether controls get rows, too."""
+    """Whether to add rows for the controls."""
 
 
 def main() -> None:
@@ -42,7 +42,7 @@ def main() -> None:
     rows = methods(chosen, tuning["episodes"], options.controls)
     env = tuning["env"]
     lines = [
-        "# Made by write_comparison.py; settings chosen by tune.py on the validation split.",
+        "# Written by write_comparison.py; settings chosen by tune.py on the validation split.",
         f"title = {json.dumps(options.title)}",
         f'model = "{tuning["model"]}"',
         f"seeds = {list(options.seeds)}",
@@ -84,7 +84,7 @@ def methods(
     if controls:
         shared = ("problems_per_step", "learning_rate", "beta_1")
         plain = {field: getattr(score, field) for field in shared}
-        if plain != chosen["multiturn_rl"]:  # else it is a row already
+        if plain != chosen["multiturn_rl"]:  # otherwise the row exists already
             rows["control: RL, SCoRe's KL"] = ("multiturn_rl", plain)
         rows |= {
             "control: RL, r2 alone": ("multiturn_rl", {**plain, "first_scale": 0.0}),

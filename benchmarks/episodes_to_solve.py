@@ -1,10 +1,10 @@
-"""After how many training episodes does each method correct itself? From a comparison's curves.
+"""After how many training episodes does each method of a comparison solve the task?
 
-    python benchmarks/arrival.py runs/arithmetic            # a folder of `selfcorrect compare`
+    python benchmarks/episodes_to_solve.py runs/arithmetic  # a folder of `selfcorrect compare`
 
 For every method and seed: the episodes at which the running mean of training Acc@t2 (over the last
-4% of its run) first reaches the goal. Figures of training, at T = 1; methods of imitation have one
-point for each fit.
+4% of its run) first reaches the goal. The accuracies are those of training, at T = 1; imitation
+methods have one point per fit.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from rich.table import Table
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """What counts as arrived."""
+    """When the task counts as solved."""
 
     run: Annotated[Path, tyro.conf.Positional]
-    """The comparison's folder."""
+    """The folder of a comparison."""
     goal: float = 0.9
-    """Acc@t2 in training, in (0, 1]."""
+    """Acc@t2 in training at which the task counts as solved, in (0, 1]."""
 
 
 def main() -> None:
@@ -37,18 +37,18 @@ def main() -> None:
     table.add_column("method")
     for seed in found["seeds"]:
         table.add_column(f"seed {seed}", justify="right")
-    table.add_column("arrived", justify="right")
+    table.add_column("solved", justify="right")
     for method in found["methods"]:
         curves = method["curves"]  # by seed
         if not curves:
             continue
-        when = [arrival(curves[str(seed)], options.goal) for seed in found["seeds"]]
+        when = [episodes_to_solve(curves[str(seed)], options.goal) for seed in found["seeds"]]
         cells = ["–" if w is None else f"{w:,.0f}" for w in when]
         table.add_row(method["name"], *cells, f"{sum(w is not None for w in when)}/{len(when)}")
     Console(width=110).print(table)
 
 
-def arrival(curve: list[dict[str, Any]], goal: float) -> float | None:
+def episodes_to_solve(curve: list[dict[str, Any]], goal: float) -> float | None:
     """Return the episodes at which the running mean of Acc@t2 first reaches the goal."""
     points = [row for row in curve if row.get("t2/accuracy") is not None]
     values = np.array([row["t2/accuracy"] for row in points])
