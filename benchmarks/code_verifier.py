@@ -18,8 +18,9 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from selfcorrect_env.problems import ProblemSet, humaneval
-from selfcorrect_env.verifiers.code import CodeVerifier
+from selfcorrect_env import ProblemSet
+from selfcorrect_env.problems import humaneval
+from selfcorrect_env.verifiers import CodeVerifier
 
 
 def main() -> None:

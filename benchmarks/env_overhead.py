@@ -18,8 +18,7 @@ from typing import Any
 
 import gymnasium as gym
 
-from selfcorrect_env import Conversation, Problem
-from selfcorrect_env.spaces import ConversationSpace, ReplySpace
+from selfcorrect_env import Conversation, ConversationSpace, Problem, ReplySpace
 
 ID = "SelfCorrect-Arithmetic-v0"
 

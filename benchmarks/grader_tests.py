@@ -31,7 +31,7 @@ from pathlib import Path
 from math_verify import ExprExtractionConfig, LatexExtractionConfig, parse, verify
 
 from selfcorrect_env import Problem
-from selfcorrect_env.verifiers.math.verifier import MathVerifier
+from selfcorrect_env.verifiers.math import MathVerifier
 
 CONFIG = (LatexExtractionConfig(boxed_match_priority=0), ExprExtractionConfig())
 

@@ -17,7 +17,7 @@ import argparse
 import numpy as np
 
 from selfcorrect_agents.comparison.results.statistics import pairs, resample
-from selfcorrect_env.evaluation.intervals import Array, mcnemar
+from selfcorrect_env.evaluation import Array, mcnemar
 
 SEEDS, SPREADS = (2, 3, 5), (0.0, 0.03, 0.1)
 BATCH = 100

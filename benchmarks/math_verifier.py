@@ -24,9 +24,8 @@ from pathlib import Path
 
 from math_verify import ExprExtractionConfig, LatexExtractionConfig, parse, verify
 
-from selfcorrect_env import Problem, ProblemSet
-from selfcorrect_env.problems.sources import load_problems
-from selfcorrect_env.verifiers.math.verifier import MathVerifier
+from selfcorrect_env import Problem, ProblemSet, load_problems
+from selfcorrect_env.verifiers.math import MathVerifier
 
 CONFIG = (LatexExtractionConfig(boxed_match_priority=0), ExprExtractionConfig())
 

@@ -12,19 +12,29 @@ from importlib.metadata import version as _version
 from selfcorrect_env.env import SelfCorrectEnv
 from selfcorrect_env.errors import (
     CheckpointError,
+    ContractError,
     EpisodeError,
     ProblemSetError,
+    ProblemSetWarning,
+    SandboxError,
     SelfCorrectError,
     UnknownNameError,
     UnsupportedEnvError,
     VerifierError,
 )
-from selfcorrect_env.evaluation.evaluator import as_agent, evaluate, play
-from selfcorrect_env.evaluation.report import Report, compare
-from selfcorrect_env.problems.problem_set import ProblemSet
-from selfcorrect_env.prompts import Prompts
+from selfcorrect_env.evaluation import AgentError, Report, as_agent, compare, evaluate, play
+from selfcorrect_env.plugins import at_place
+from selfcorrect_env.printing import printable
+from selfcorrect_env.problems import ProblemSet, load_problems
+from selfcorrect_env.prompts import PROMPTS, Prompts, get_prompts
 from selfcorrect_env.registration import register_envs
-from selfcorrect_env.token_level import AttemptEpisodes, TokenCodec, TokenLevel
+from selfcorrect_env.spaces import ConversationSpace, ReplySpace
+from selfcorrect_env.token_level import (
+    AttemptEpisodes,
+    TokenCodec,
+    TokenLevel,
+    longest_episode,
+)
 from selfcorrect_env.training_env import TrainingEnv, training_env
 from selfcorrect_env.types import (
     Agent,
@@ -40,27 +50,35 @@ from selfcorrect_env.types import (
     Verifier,
 )
 from selfcorrect_env.vector_env import SelfCorrectVectorEnv
+from selfcorrect_env.verifiers import get_verifier, judge
 from selfcorrect_env.wrappers import ProgressBonus, VectorProgressBonus
 
 __version__ = _version("selfcorrect-env")
 
 __all__ = [
+    "PROMPTS",
     "Agent",
+    "AgentError",
     "Attempt",
     "AttemptEpisodes",
     "CheckpointError",
+    "ContractError",
     "Conversation",
+    "ConversationSpace",
     "Episode",
     "EpisodeError",
     "Message",
     "Problem",
     "ProblemSet",
     "ProblemSetError",
+    "ProblemSetWarning",
     "ProgressBonus",
     "Prompts",
     "Reason",
     "Reply",
+    "ReplySpace",
     "Report",
+    "SandboxError",
     "SelfCorrectEnv",
     "SelfCorrectError",
     "SelfCorrectVectorEnv",
@@ -76,9 +94,16 @@ __all__ = [
     "VerifierError",
     "__version__",
     "as_agent",
+    "at_place",
     "compare",
     "evaluate",
+    "get_prompts",
+    "get_verifier",
+    "judge",
+    "load_problems",
+    "longest_episode",
     "play",
+    "printable",
     "register_envs",
     "training_env",
 ]

@@ -9,10 +9,8 @@ from rich.console import Console, RenderableType
 from rich.panel import Panel
 from rich.text import Text
 
+from selfcorrect_env.printing import printable
 from selfcorrect_env.types import Attempt, Conversation, Problem, Reason, Transition, Verdict
-
-LONGEST = 4000
-"""Characters of a message that are shown; longer ones are cut in the middle."""
 
 _COLOURS = {
     Reason.CORRECT: "green",
@@ -88,17 +86,3 @@ def describe(verdict: Verdict) -> str:
     if verdict.detail:
         parts.append(printable(verdict.detail, 120))
     return " · ".join(parts)
-
-
-def printable(text: str, longest: int = LONGEST) -> str:
-    """Return ``text`` so that any terminal can show it, cut to ``longest`` characters.
-
-    Control characters and lone surrogates become escapes such as ``\\x00``.
-    """
-    if len(text) > longest:
-        half = longest // 2
-        text = f"{text[:half]} … [{len(text) - longest:,} characters left out] … {text[-half:]}"
-    return "".join(
-        c if c == "\n" or c.isprintable() else c.encode("unicode_escape").decode("ascii")
-        for c in text
-    )

@@ -1,1 +1,99 @@
-"""Agents that learn on selfcorrect_env: the shared ground and a package for each method."""
+"""Agents that learn on selfcorrect_env: language models, training, and a folder for each method.
+
+The public names are imported on first use, so that ``import selfcorrect_agents`` loads no torch.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from selfcorrect_agents.lm.agent import LanguageModelAgent, PlayConfig
+    from selfcorrect_agents.lm.loading import load_policy
+    from selfcorrect_agents.lm.model_config import LoRAConfig, ModelConfig
+    from selfcorrect_agents.lm.policy import Policy
+    from selfcorrect_agents.lm.tiny import TinyConfig, tiny_base
+    from selfcorrect_agents.methods.base import Base
+    from selfcorrect_agents.methods.multiturn_rl import MultiTurnRL, MultiTurnRLConfig
+    from selfcorrect_agents.methods.prompting import Prompting, PromptingConfig
+    from selfcorrect_agents.methods.rise import RISE, RISEConfig
+    from selfcorrect_agents.methods.sb3 import SB3A2C, SB3PPO, SB3A2CConfig, SB3PPOConfig
+    from selfcorrect_agents.methods.score import SCoRe, SCoReConfig
+    from selfcorrect_agents.methods.sft import PairSFT, PairSFTConfig
+    from selfcorrect_agents.methods.single_turn_rl import SingleTurnRL, SingleTurnRLConfig
+    from selfcorrect_agents.methods.star import STaR, STaRConfig
+    from selfcorrect_agents.rl.rollout import Rollout, collect
+    from selfcorrect_agents.training.config import OnPolicyConfig, SamplingConfig
+    from selfcorrect_agents.training.run_folder import RunFolder
+    from selfcorrect_agents.training.trainer import Stage, TrainedAgent, Trainer
+
+__all__ = [
+    "RISE",
+    "SB3A2C",
+    "SB3PPO",
+    "Base",
+    "LanguageModelAgent",
+    "LoRAConfig",
+    "ModelConfig",
+    "MultiTurnRL",
+    "MultiTurnRLConfig",
+    "OnPolicyConfig",
+    "PairSFT",
+    "PairSFTConfig",
+    "PlayConfig",
+    "Policy",
+    "Prompting",
+    "PromptingConfig",
+    "RISEConfig",
+    "Rollout",
+    "RunFolder",
+    "SB3A2CConfig",
+    "SB3PPOConfig",
+    "SCoRe",
+    "SCoReConfig",
+    "STaR",
+    "STaRConfig",
+    "SamplingConfig",
+    "SingleTurnRL",
+    "SingleTurnRLConfig",
+    "Stage",
+    "TinyConfig",
+    "TrainedAgent",
+    "Trainer",
+    "collect",
+    "load_policy",
+    "tiny_base",
+]
+
+_NAMES_OF = {
+    "lm.agent": ("LanguageModelAgent", "PlayConfig"),
+    "lm.loading": ("load_policy",),
+    "lm.model_config": ("LoRAConfig", "ModelConfig"),
+    "lm.policy": ("Policy",),
+    "lm.tiny": ("TinyConfig", "tiny_base"),
+    "methods.base": ("Base",),
+    "methods.multiturn_rl": ("MultiTurnRL", "MultiTurnRLConfig"),
+    "methods.prompting": ("Prompting", "PromptingConfig"),
+    "methods.rise": ("RISE", "RISEConfig"),
+    "methods.sb3": ("SB3A2C", "SB3PPO", "SB3A2CConfig", "SB3PPOConfig"),
+    "methods.score": ("SCoRe", "SCoReConfig"),
+    "methods.sft": ("PairSFT", "PairSFTConfig"),
+    "methods.single_turn_rl": ("SingleTurnRL", "SingleTurnRLConfig"),
+    "methods.star": ("STaR", "STaRConfig"),
+    "rl.rollout": ("Rollout", "collect"),
+    "training.config": ("OnPolicyConfig", "SamplingConfig"),
+    "training.run_folder": ("RunFolder",),
+    "training.trainer": ("Stage", "TrainedAgent", "Trainer"),
+}
+_MODULE_OF = {name: module for module, names in _NAMES_OF.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULE_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_MODULE_OF[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,1 +1,29 @@
-"""The console script ``selfcorrect``: `main` finds the command, one module runs each."""
+"""The console script ``selfcorrect``: `main` finds the command, one module runs each.
+
+Exported for commands of other packages, and imported on first use: `EnvOptions`, `UsageError`,
+`make_env`, `parse`.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from selfcorrect_env.cli.main import UsageError
+    from selfcorrect_env.cli.options import EnvOptions, make_env, parse
+
+__all__ = ["EnvOptions", "UsageError", "make_env", "parse"]
+
+_MODULES = {
+    "EnvOptions": "selfcorrect_env.cli.options",
+    "UsageError": "selfcorrect_env.cli.main",
+    "make_env": "selfcorrect_env.cli.options",
+    "parse": "selfcorrect_env.cli.options",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        return getattr(import_module(_MODULES[name]), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

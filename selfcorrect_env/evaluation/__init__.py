@@ -1,1 +1,70 @@
 """Measuring agents: `evaluate`, metrics with intervals, reports, stored episodes, reward checks."""
+
+from selfcorrect_env.evaluation.agent_factory import (
+    AgentError,
+    AgentFactory,
+    find_agent,
+    installed_agents,
+    load_named,
+    summary,
+)
+from selfcorrect_env.evaluation.agents import as_agent
+from selfcorrect_env.evaluation.edit_distance import edit_distance_ratio
+from selfcorrect_env.evaluation.episode_files import (
+    EpisodeLog,
+    read_episodes,
+    replacing,
+    to_row,
+    write_episodes,
+)
+from selfcorrect_env.evaluation.evaluator import evaluate, play
+from selfcorrect_env.evaluation.intervals import (
+    LEVEL,
+    RESAMPLES,
+    Array,
+    Estimate,
+    estimate,
+    mcnemar,
+    ratio,
+)
+from selfcorrect_env.evaluation.metrics import Metrics
+from selfcorrect_env.evaluation.pass_at_k import answer_codes, maj_at_k, pass_at_k
+from selfcorrect_env.evaluation.report import EPISODES_FILE, REPORT_FILE, Report, compare
+from selfcorrect_env.evaluation.runners import AnyEnv, runner_for
+from selfcorrect_env.evaluation.validation import FORMS
+
+__all__ = [
+    "EPISODES_FILE",
+    "FORMS",
+    "LEVEL",
+    "REPORT_FILE",
+    "RESAMPLES",
+    "AgentError",
+    "AgentFactory",
+    "AnyEnv",
+    "Array",
+    "EpisodeLog",
+    "Estimate",
+    "Metrics",
+    "Report",
+    "answer_codes",
+    "as_agent",
+    "compare",
+    "edit_distance_ratio",
+    "estimate",
+    "evaluate",
+    "find_agent",
+    "installed_agents",
+    "load_named",
+    "maj_at_k",
+    "mcnemar",
+    "pass_at_k",
+    "play",
+    "ratio",
+    "read_episodes",
+    "replacing",
+    "runner_for",
+    "summary",
+    "to_row",
+    "write_episodes",
+]

@@ -7,33 +7,13 @@ from collections.abc import Callable
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
+from selfcorrect_env.docstrings import docstring_line
 from selfcorrect_env.errors import SelfCorrectError, UnknownNameError
 from selfcorrect_env.evaluation.agents import as_agent
 from selfcorrect_env.plugins import at_place
 from selfcorrect_env.types import Agent
 
 GROUP = "selfcorrect_env.agents"
-
-SUMMARIES = {
-    "always_flip": "Reference: the second answer is never the first.",
-    "base": "A language model as it is, without training.",
-    "copy": "Reference: the second reply is the first again; Δ = 0.",
-    "gold": "Reference, an oracle: the right answer at both attempts.",
-    "majority": "Reference: the second answer is a vote over k samples, no correction.",
-    "multiturn_rl": "Plain multi-turn RL: both attempts rewarded, no shaping (paper, eq. 1/2).",
-    "rise": "RISE-style rounds of imitating one's own best second attempts (arXiv 2407.18219).",
-    "sb3_a2c": "A2C of stable-baselines3, token by token, with a learned critic.",
-    "sb3_ppo": "PPO of stable-baselines3, token by token, with a learned critic.",
-    "null": "Reference: empty replies, which score 0.",
-    "oracle_gated": "Reference, an oracle: a right first answer is kept; no c→i.",
-    "prompting": "No training: the model criticises its answer, then rewrites it (Self-Refine).",
-    "resample": "Reference: the second reply is a fresh sample of the first prompt.",
-    "score": "SCoRe: two stages and a shaped second reward (paper, section 5).",
-    "sft": "Pair-SFT: imitation of made-up pairs of a wrong and a right reply (paper, section 4).",
-    "single_turn_rl": "RL on the first attempt alone (paper, table 4).",
-    "star": "Multi-turn STaR: imitation of one's own successful corrections (paper, section 4).",
-}
-"""What our own agents are, said without importing them: the one place for `summary`."""
 
 
 class AgentError(SelfCorrectError, ValueError):
@@ -60,12 +40,19 @@ def installed_agents() -> dict[str, EntryPoint]:
 def summary(name: str) -> str:
     """Return one line about an installed agent, without importing it.
 
-    Our own are described in `SUMMARIES`; another package's agent by where it is from.
+    It is the first line of the docstring of the agent's class, with the package that an agent of
+    another one is from; where that line can't be read, it is the agent's import path.
     """
-    if name in SUMMARIES:
-        return SUMMARIES[name]
     point = installed_agents()[name]
-    return f"{point.value}, from {point.dist.name}." if point.dist else point.value
+    line = docstring_line(point.value)
+    if line is not None and _is_own(point):
+        return line
+    origin = f" (from {point.dist.name})" if point.dist else ""
+    return f"{line or point.value}{origin}"
+
+
+def _is_own(point: EntryPoint) -> bool:
+    return point.dist is not None and point.dist.name == "selfcorrect-env"
 
 
 def find_agent(name: str) -> AgentFactory:
@@ -112,8 +99,9 @@ def load_named(name: str) -> Any:
         try:
             return points[name].load()
         except ImportError as error:
-            ours = name in SUMMARIES
-            hint = '; it needs pip install "selfcorrect-env[agents]"' if ours else ""
+            hint = (
+                '; it needs pip install "selfcorrect-env[agents]"' if _is_own(points[name]) else ""
+            )
             raise AgentError(f"Agent {name!r} cannot be imported: {error}{hint}") from error
     if ":" not in name:
         raise UnknownNameError.of("agent (or give module:attribute)", name, points)

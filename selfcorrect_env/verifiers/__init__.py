@@ -10,20 +10,39 @@ import functools
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.metadata import entry_points
+from typing import TYPE_CHECKING, Any
 
 from selfcorrect_env.errors import UnknownNameError, VerifierError
 from selfcorrect_env.plugins import at_place
 from selfcorrect_env.types import ScoreFunction, Verifier
 from selfcorrect_env.verifiers.base import FunctionVerifier, as_verifier, judge
 
+if TYPE_CHECKING:
+    from selfcorrect_env.verifiers import exact, reasoning_gym, toycode
+    from selfcorrect_env.verifiers.code import CodeVerifier
+    from selfcorrect_env.verifiers.exact import ExactVerifier
+    from selfcorrect_env.verifiers.first_digit import FirstDigitVerifier
+    from selfcorrect_env.verifiers.math import MathVerifier
+    from selfcorrect_env.verifiers.reasoning_gym import ReasoningGymVerifier
+    from selfcorrect_env.verifiers.toycode import ToyCodeVerifier
+
 __all__ = [
     "GROUP",
     "VERIFIERS",
+    "CodeVerifier",
+    "ExactVerifier",
+    "FirstDigitVerifier",
     "FunctionVerifier",
+    "MathVerifier",
     "Named",
+    "ReasoningGymVerifier",
+    "ToyCodeVerifier",
     "as_verifier",
+    "exact",
     "get_verifier",
     "judge",
+    "reasoning_gym",
+    "toycode",
 ]
 
 GROUP = "selfcorrect_env.verifiers"
@@ -96,3 +115,12 @@ def _named(name: str) -> Verifier:
     except (ImportError, AttributeError) as error:
         raise VerifierError(f"Verifier {name!r} cannot be imported: {error}") from error
     return as_verifier(value() if isinstance(value, type) else value)
+
+
+def __getattr__(name: str) -> Any:
+    """Import a verifier's class on first use, from where `VERIFIERS` says that it is."""
+    for named in VERIFIERS.values():
+        module, _, attribute = named.place.partition(":")
+        if attribute == name:
+            return getattr(import_module(module), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -138,7 +138,7 @@ def test_agents_of_another_package_are_compared(tmp_path: Path) -> None:
     script = Path(sys.executable).with_name("selfcorrect")
 
     listed = json.loads(run(script, "list", "--json", cwd=tmp_path, **paths))["agents"]
-    assert listed["their_rule"] == "their_agents:Rule, from their-agents."
+    assert listed["their_rule"] == "A digit at first, the next one after that. (from their-agents)"
 
     words = ("compare", "compare.toml", "--out", "out")
     shown = run(script, *words, cwd=tmp_path, **paths)

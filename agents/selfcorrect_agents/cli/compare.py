@@ -18,8 +18,7 @@ from selfcorrect_agents.comparison.plan.config import CompareConfig, config_of, 
 from selfcorrect_agents.comparison.report.files import write_report, write_tables
 from selfcorrect_agents.comparison.report.tables import for_terminal
 from selfcorrect_agents.comparison.results.summary import comparison_of
-from selfcorrect_env.cli.main import UsageError
-from selfcorrect_env.cli.options import parse
+from selfcorrect_env.cli import UsageError, parse
 
 ABOUT = """\
 Run methods side by side: from the same base model, on the same problems, with the same number of

@@ -22,8 +22,7 @@ from selfcorrect_agents.comparison.report.curves import curve_table, write_svg
 from selfcorrect_agents.comparison.results.cell_results import MethodResults, spent
 from selfcorrect_agents.training.method_lookup import Budgeted, find_method
 from selfcorrect_env import Report
-from selfcorrect_env.cli.main import UsageError
-from selfcorrect_env.cli.options import parse
+from selfcorrect_env.cli import UsageError, parse
 
 ABOUT = """\
 Watch a small language model learn to correct itself, with plain multi-turn RL beside it.

@@ -17,8 +17,7 @@ from selfcorrect_agents.training.method_lookup import find_method, trainable
 from selfcorrect_agents.training.progress import Figures, accuracy_keys
 from selfcorrect_agents.training.run_folder import RunFolder
 from selfcorrect_env import SelfCorrectEnv, SelfCorrectError
-from selfcorrect_env.cli.main import UsageError
-from selfcorrect_env.cli.options import EnvOptions, make_env, parse
+from selfcorrect_env.cli import EnvOptions, UsageError, make_env, parse
 
 ABOUT = """\
 Train a causal language model to correct itself, with one of the methods, on an environment's

@@ -15,7 +15,7 @@ from selfcorrect_agents.comparison.results.cell_results import MethodResults, lo
 from selfcorrect_agents.comparison.run.progress_bars import CellBars
 from selfcorrect_agents.comparison.run.schedule import Failure, missing_cells, run_cells
 from selfcorrect_agents.lm.loading import is_tiny, parse_tiny, tiny_base_with_progress
-from selfcorrect_env.errors import UnknownNameError
+from selfcorrect_env import UnknownNameError
 
 
 @dataclass(frozen=True)

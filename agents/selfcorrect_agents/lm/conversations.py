@@ -7,8 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from selfcorrect_env import Conversation, Reply
-from selfcorrect_env.prompts import PROMPTS
+from selfcorrect_env import PROMPTS, Conversation, Reply
 
 TASKS = ("arithmetic", "toycode", "math", "code", "answer-tags", "plain")
 """What `task_of` can tell: the known prompts that have a correction instruction of their own."""

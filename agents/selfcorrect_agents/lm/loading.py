@@ -9,7 +9,7 @@ import torch
 
 from selfcorrect_agents.lm.policy import Policy
 from selfcorrect_agents.lm.tiny import TinyConfig, tiny_base
-from selfcorrect_env.errors import UnknownNameError
+from selfcorrect_env import UnknownNameError
 
 
 def load_policy(model: str | Path, *, device: str = "cpu") -> Policy:

@@ -22,9 +22,8 @@ import numpy as np
 import torch
 
 from selfcorrect_agents.lm.policy import Policy
-from selfcorrect_env import Episode
-from selfcorrect_env.errors import CheckpointError
-from selfcorrect_env.evaluation.episode_files import read_episodes, write_episodes
+from selfcorrect_env import CheckpointError, Episode
+from selfcorrect_env.evaluation import read_episodes, write_episodes
 
 MANIFEST = "checkpoint.json"
 EPISODES = "episodes.jsonl"

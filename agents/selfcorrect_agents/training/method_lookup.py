@@ -10,13 +10,8 @@ from typing_extensions import Self, TypeIs
 from selfcorrect_agents.lm.agent import LanguageModelAgent
 from selfcorrect_agents.training.progress import Figures
 from selfcorrect_agents.training.run_folder import RunFolder
-from selfcorrect_env import SelfCorrectEnv
-from selfcorrect_env.evaluation.agent_factory import (
-    AgentError,
-    installed_agents,
-    load_named,
-    summary,
-)
+from selfcorrect_env import AgentError, SelfCorrectEnv
+from selfcorrect_env.evaluation import installed_agents, load_named, summary
 
 
 class Method(Protocol):

@@ -18,9 +18,8 @@ from typing import Any
 
 from torch.utils.tensorboard.writer import SummaryWriter
 
-from selfcorrect_env import Episode
-from selfcorrect_env.errors import CheckpointError
-from selfcorrect_env.evaluation.episode_files import to_row
+from selfcorrect_env import CheckpointError, Episode
+from selfcorrect_env.evaluation import to_row
 
 
 class RunFolder:

@@ -1,1 +1,8 @@
 """Problem sets that are generated: they need no data and no download."""
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from selfcorrect_env.problems.generated import arithmetic, toycode
+
+__all__ = ["arithmetic", "toycode"]

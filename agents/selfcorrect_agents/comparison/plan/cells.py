@@ -36,9 +36,8 @@ from selfcorrect_agents.comparison.plan.config import (
 )
 from selfcorrect_agents.comparison.plan.content_hashes import Contents
 from selfcorrect_agents.comparison.plan.contestants import Contestant
-from selfcorrect_env import __version__
-from selfcorrect_env.errors import CheckpointError
-from selfcorrect_env.evaluation.episode_files import replacing
+from selfcorrect_env import CheckpointError, __version__
+from selfcorrect_env.evaluation import replacing
 
 Facts: TypeAlias = dict[str, Any]
 

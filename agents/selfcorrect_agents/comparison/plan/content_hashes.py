@@ -16,7 +16,7 @@ from selfcorrect_agents.comparison.plan.environments import make_env, make_train
 from selfcorrect_agents.comparison.plan.toml_fields import ComparisonError
 from selfcorrect_agents.lm.loading import is_tiny, parse_tiny
 from selfcorrect_agents.lm.tiny import cache_key
-from selfcorrect_env.evaluation.runners import runner_for
+from selfcorrect_env.evaluation import runner_for
 
 READ = (".safetensors", ".bin", ".gguf", ".json", ".jinja", ".model", ".txt", ".py")
 """Endings of the files of a model's folder that loading it may read: weights, configuration,

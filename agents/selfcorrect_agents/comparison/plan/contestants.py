@@ -16,8 +16,8 @@ from selfcorrect_agents.comparison.plan.toml_fields import (
 )
 from selfcorrect_agents.lm.policy import Policy
 from selfcorrect_agents.training.method_lookup import Budgeted, Method, learns
-from selfcorrect_env.evaluation.agent_factory import SUMMARIES, find_agent, load_named
-from selfcorrect_env.types import Agent
+from selfcorrect_env import Agent
+from selfcorrect_env.evaluation import find_agent, load_named
 
 
 @dataclass(frozen=True)
@@ -60,9 +60,7 @@ class Contestant:
 
     @property
     def summary(self) -> str:
-        """One line about the agent: ours, or the first line of its own docstring."""
-        if self.method.agent in SUMMARIES:
-            return SUMMARIES[self.method.agent]
+        """One line about the agent: the first line of its docstring."""
         described = callable(self.found)  # an instance would have its class's
         text = inspect.getdoc(self.found if described else type(self.found)) or ""
         return text.strip().partition("\n")[0]

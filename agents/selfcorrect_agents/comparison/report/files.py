@@ -13,7 +13,7 @@ from selfcorrect_agents.comparison.plan.config import CompareConfig, to_toml
 from selfcorrect_agents.comparison.report.page import write_page
 from selfcorrect_agents.comparison.report.tables import to_csv, to_markdown
 from selfcorrect_agents.comparison.results.cell_results import MethodResults
-from selfcorrect_env.evaluation.episode_files import replacing, to_row
+from selfcorrect_env.evaluation import replacing, to_row
 
 SHOWN = 12
 """Episodes of each method × decoding × transition that the page lets one read, at most."""

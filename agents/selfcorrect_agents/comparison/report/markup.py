@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from html import escape
 from typing import TypeAlias
 
-from selfcorrect_env.rendering import printable
+from selfcorrect_env import printable
 
 
 class Markup(str):

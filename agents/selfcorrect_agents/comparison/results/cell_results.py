@@ -15,10 +15,8 @@ from selfcorrect_agents.comparison.plan.contestants import Contestant
 from selfcorrect_agents.comparison.results.clock import read_seconds
 from selfcorrect_agents.comparison.results.sampling import ScalingCurves, read_curves
 from selfcorrect_agents.training.run_folder import read_metrics
-from selfcorrect_env import Episode, Report
-from selfcorrect_env.errors import CheckpointError
-from selfcorrect_env.evaluation.edit_distance import edit_distance_ratio
-from selfcorrect_env.evaluation.intervals import Array
+from selfcorrect_env import CheckpointError, Episode, Report
+from selfcorrect_env.evaluation import Array, edit_distance_ratio
 
 FIGURES = (
     *("accuracy_t1", "accuracy_t2", "delta", "delta_i_to_c", "delta_c_to_i"),

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from selfcorrect_env.evaluation.episode_files import replacing
+from selfcorrect_env.evaluation import replacing
 
 WRITE_EVERY = 5.0
 """Seconds between two writes: what a killed process loses at most."""

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from selfcorrect_env.rendering import printable
+from selfcorrect_env import printable
 
 LONGEST_NAME, LONGEST_SUMMARY = 80, 400
 """Characters of a name and of a summary that are shown; longer ones are cut."""

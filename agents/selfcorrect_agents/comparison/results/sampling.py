@@ -11,12 +11,17 @@ import numpy.typing as npt
 
 from selfcorrect_agents.comparison.plan.config import ScalingConfig
 from selfcorrect_agents.training.checkpoint import step_seed
-from selfcorrect_env import play
-from selfcorrect_env.evaluation.episode_files import EpisodeLog, read_episodes, write_episodes
-from selfcorrect_env.evaluation.intervals import Array
-from selfcorrect_env.evaluation.pass_at_k import answer_codes, maj_at_k, pass_at_k
-from selfcorrect_env.evaluation.runners import AnyEnv
-from selfcorrect_env.types import Agent, Attempt, Episode
+from selfcorrect_env import Agent, Attempt, Episode, play
+from selfcorrect_env.evaluation import (
+    AnyEnv,
+    Array,
+    EpisodeLog,
+    answer_codes,
+    maj_at_k,
+    pass_at_k,
+    read_episodes,
+    write_episodes,
+)
 
 SAMPLES_FILE = "episodes.jsonl"
 

@@ -31,15 +31,7 @@ from dataclasses import dataclass
 import numpy as np
 from mpmath import betainc, findroot
 
-from selfcorrect_env.evaluation.intervals import (
-    LEVEL,
-    RESAMPLES,
-    Array,
-    Estimate,
-    estimate,
-    mcnemar,
-    ratio,
-)
+from selfcorrect_env.evaluation import LEVEL, RESAMPLES, Array, Estimate, estimate, mcnemar, ratio
 
 CHUNK = 500
 """Resamples that are in memory at the same time."""

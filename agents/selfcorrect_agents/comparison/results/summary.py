@@ -22,7 +22,7 @@ from selfcorrect_agents.comparison.results.cell_results import (
     spent,
     tokens_measured,
 )
-from selfcorrect_env.evaluation.intervals import LEVEL, Array, Estimate
+from selfcorrect_env.evaluation import LEVEL, Array, Estimate
 
 BINS = 20
 """Of the histogram of edit-distance ratios, which lie in [0, 1]."""

@@ -9,7 +9,7 @@ from pathlib import Path
 from selfcorrect_agents.comparison.plan.cells import Cell
 from selfcorrect_agents.comparison.results.sampling import count_samples
 from selfcorrect_agents.training.method_lookup import Budgeted
-from selfcorrect_env.evaluation.report import EPISODES_FILE
+from selfcorrect_env.evaluation import EPISODES_FILE
 
 TAIL = 1 << 16
 """Bytes at the end of a log that hold its last row."""

@@ -27,10 +27,8 @@ from selfcorrect_agents.comparison.results.sampling import sample_many
 from selfcorrect_agents.lm.loading import load_policy
 from selfcorrect_agents.lm.policy import Policy
 from selfcorrect_agents.training.run_folder import RunFolder
-from selfcorrect_env import Report, SelfCorrectError, evaluate
-from selfcorrect_env.evaluation.report import REPORT_FILE
-from selfcorrect_env.evaluation.runners import AnyEnv
-from selfcorrect_env.types import Agent
+from selfcorrect_env import Agent, Report, SelfCorrectError, evaluate
+from selfcorrect_env.evaluation import REPORT_FILE, AnyEnv
 
 METRICS, TRAINED = "run/metrics.jsonl", "trained.json"
 

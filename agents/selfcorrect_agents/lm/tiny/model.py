@@ -11,7 +11,7 @@ from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from selfcorrect_agents.lm.tiny.config import TinyConfig
 from selfcorrect_agents.lm.tiny.corpora import find_task
-from selfcorrect_env.prompts import PROMPTS
+from selfcorrect_env import PROMPTS
 
 CHAT_TEMPLATE = (
     "{% for message in messages %}{{ message['content'] }}"

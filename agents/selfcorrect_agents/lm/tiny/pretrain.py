@@ -13,7 +13,7 @@ from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
 from selfcorrect_agents.lm.tiny.config import TinyConfig
 from selfcorrect_agents.lm.tiny.corpora import corpus, find_task
 from selfcorrect_agents.lm.tiny.model import build_model, build_tokenizer
-from selfcorrect_env.prompts import PROMPTS
+from selfcorrect_env import PROMPTS
 
 IGNORED = -100
 """The label of a token that carries no loss (the convention of PyTorch and Hugging Face)."""

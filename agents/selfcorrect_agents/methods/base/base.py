@@ -6,4 +6,4 @@ from selfcorrect_agents.lm.agent import LanguageModelAgent
 
 
 class Base(LanguageModelAgent):
-    """The untrained policy: every method's starting point and yardstick (section 4)."""
+    """A language model without training: the starting point of every method."""

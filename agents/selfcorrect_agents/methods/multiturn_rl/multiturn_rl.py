@@ -49,7 +49,7 @@ class MultiTurnRLConfig(OnPolicyConfig):
 
 
 class MultiTurnRL(TrainedAgent):
-    """A policy that is rewarded for both attempts alike (section 3, equation 2).
+    """Plain multi-turn RL: every attempt is rewarded, without shaping (paper, equation 2).
 
     The paper finds that multi-turn RL collapses: it learns to answer better at once, and then
     to repeat its first answer (section 5, figure 6). There only the second attempt is rewarded

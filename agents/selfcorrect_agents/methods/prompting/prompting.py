@@ -10,8 +10,7 @@ from selfcorrect_agents.lm.agent import LanguageModelAgent, PlayConfig
 from selfcorrect_agents.lm.conversations import by_attempt, task_of
 from selfcorrect_agents.lm.policy import Policy
 from selfcorrect_agents.methods.prompting.texts import FEEDBACK, REWRITE, ZERO_SHOT
-from selfcorrect_env import Conversation, Message, Reply
-from selfcorrect_env.evaluation.agent_factory import AgentError
+from selfcorrect_env import AgentError, Conversation, Message, Reply
 
 Style: TypeAlias = Literal["self-refine", "zero-shot"]
 Task: TypeAlias = Literal["auto", "math", "code", "plain"]
@@ -39,7 +38,7 @@ class PromptingConfig(PlayConfig):
 
 
 class Prompting(LanguageModelAgent):
-    """A language model that is prompted to correct itself (the paper's tables 2 and 3).
+    """No training: the model criticises its answer, then rewrites it (paper, tables 2 and 3).
 
     First attempts are the base model's. At a later attempt the environment's instruction is
     not shown to the model; in its place

@@ -6,7 +6,7 @@ instructions are the paper's (appendix C), read from `selfcorrect_env.prompts`.
 
 from __future__ import annotations
 
-from selfcorrect_env.prompts import PROMPTS
+from selfcorrect_env import PROMPTS
 
 _FINAL_ANSWER = (
     'End with "Final Answer: The final answer is $answer$. I hope it is correct.", with your '

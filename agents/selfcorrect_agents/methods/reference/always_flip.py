@@ -25,7 +25,7 @@ class AlwaysFlipConfig(PlayConfig):
 
 
 class AlwaysFlip(LanguageModelAgent):
-    """Changes its answer, whatever it was, to one drawn evenly from the others.
+    """Reference: the second answer always differs from the first, and is drawn evenly.
 
     Known: Δ^{c→i} = Accuracy@t1 and unchanged answers 0, both exactly. On arithmetic there are
     nine other digits, so Δ^{i→c} = (1 - Accuracy@t1) / 9 in expectation; so it is on ToyCode, as

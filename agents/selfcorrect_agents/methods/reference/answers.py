@@ -13,15 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from selfcorrect_agents.lm.conversations import task_of
-from selfcorrect_env import Conversation
-from selfcorrect_env.errors import UnknownNameError
-from selfcorrect_env.evaluation.agent_factory import AgentError
-from selfcorrect_env.plugins import at_place
-from selfcorrect_env.verifiers.exact import normalised
-from selfcorrect_env.verifiers.math.extraction import final_answer
-from selfcorrect_env.verifiers.math.normal_form import normal_form
-from selfcorrect_env.verifiers.math.verifier import quickly_equal
-from selfcorrect_env.verifiers.reasoning_gym import answer_of
+from selfcorrect_env import AgentError, Conversation, UnknownNameError, at_place
+from selfcorrect_env.verifiers import exact, reasoning_gym
+from selfcorrect_env.verifiers.math import final_answer, normal_form, quickly_equal
 
 AUTO = "auto"
 _DIGITS = "0123456789"
@@ -108,7 +102,7 @@ def _other_number(answer: str | None, rng: np.random.Generator) -> str:
 
 def _last_line(reply: str) -> str | None:
     lines = [line for line in reply.splitlines() if line.strip()]
-    return normalised(lines[-1]) or None if lines else None
+    return exact.normalised(lines[-1]) or None if lines else None
 
 
 def _text(reply: str) -> str | None:
@@ -127,7 +121,7 @@ FORMS: dict[str, Form] = {
     "first-digit": Form(_first_digit, _other_digit),
     "first-operation": Form(_operation, _other_sum),
     "math": Form(_math, _other_number),
-    "answer-tags": Form(answer_of, _tagged_word),
+    "answer-tags": Form(reasoning_gym.answer_of, _tagged_word),
     "last-line": Form(_last_line, _word),
     "text": Form(_text, _word),
 }

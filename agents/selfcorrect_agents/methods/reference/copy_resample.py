@@ -12,7 +12,7 @@ from selfcorrect_env import Conversation, Reply
 
 
 class Copy(LanguageModelAgent):
-    """Says the latest reply again, letter by letter.
+    """Reference: the second reply repeats the first; Δ = 0.
 
     Known: Δ = Δ^{i→c} = Δ^{c→i} = 0 exactly, all answers unchanged. A copy costs no tokens.
     """
@@ -31,7 +31,7 @@ class ResampleConfig(PlayConfig):
 
 
 class Resample(LanguageModelAgent):
-    """Answers the first prompt afresh at every attempt, as if it had said nothing.
+    """Reference: every attempt is a fresh sample of the first prompt.
 
     Known, with p_i the probability of a right answer to problem i: Δ = 0 and Δ^{i→c} = Δ^{c→i}
     = mean of p_i (1 - p_i), in expectation; by Jensen at most P (1 - P) with P the mean of p_i.

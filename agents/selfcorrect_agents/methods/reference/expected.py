@@ -26,7 +26,7 @@ import torch
 
 from selfcorrect_agents.lm.policy import Policy
 from selfcorrect_env import Conversation
-from selfcorrect_env.evaluation.metrics import Metrics
+from selfcorrect_env.evaluation import Metrics
 
 Array: TypeAlias = npt.NDArray[np.float64]
 

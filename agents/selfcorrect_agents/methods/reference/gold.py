@@ -6,15 +6,16 @@ from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
 from selfcorrect_agents.methods.reference.lookup import ShownProblems
-from selfcorrect_env import Conversation, Problem, Reply
-from selfcorrect_env.evaluation.agent_factory import AgentError
-from selfcorrect_env.evaluation.validation import FORMS
+from selfcorrect_env import AgentError, Conversation, Problem, Reply
+from selfcorrect_env.evaluation import FORMS
 
 Writer = Callable[[Problem], str]
 
 
 class Gold:
-    """Answers with the reference, at every attempt. It is an oracle: it is shown the references.
+    """Reference, an oracle: every attempt gives the reference answer.
+
+    It is shown the references.
 
     Known: both accuracies 100%, Δ = 0. A lower figure says that the verifier rejects a reference,
     or cannot judge it.

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from selfcorrect_env import Conversation, Problem, ProblemSet, Prompts
-from selfcorrect_env.evaluation.agent_factory import AgentError
+from selfcorrect_env import AgentError, Conversation, Problem, ProblemSet, Prompts
 
 Key = tuple[tuple[str, str], ...]
 

@@ -39,7 +39,7 @@ class MajorityConfig(PlayConfig):
 
 
 class Majority(LanguageModelAgent):
-    """Answers with the most frequent answer among k samples of the first prompt.
+    """Reference: the second answer is a majority vote over k samples of the first prompt.
 
     The first attempt is one sample. At the second attempt k - 1 more are drawn, without a look at
     the first; the reply is the earliest one with the most frequent answer (self-consistency, Wang

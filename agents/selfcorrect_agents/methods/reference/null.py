@@ -8,7 +8,7 @@ from selfcorrect_env import Conversation, Reply
 
 
 class Null:
-    """Answers every conversation with the empty reply.
+    """Reference: empty replies, which score 0.
 
     Known: both accuracies 0, every verdict "no answer", all answers unchanged (none equals none).
     """

@@ -8,13 +8,11 @@ from typing import Any, ClassVar
 from selfcorrect_agents.lm.agent import LanguageModelAgent
 from selfcorrect_agents.lm.conversations import by_attempt, last_reply
 from selfcorrect_agents.methods.reference.lookup import ShownProblems
-from selfcorrect_env import Conversation, Reply, Verifier
-from selfcorrect_env.evaluation.agent_factory import AgentError
-from selfcorrect_env.verifiers.base import judge
+from selfcorrect_env import AgentError, Conversation, Reply, Verifier, judge
 
 
 class OracleGated(LanguageModelAgent):
-    """Keeps an answer that the verifier accepts, else takes the model's own correction.
+    """Reference, an oracle: a right first answer is kept, a wrong one is corrected by the model.
 
     It is an oracle: it is shown the verdict on the first answer, as no model may be. So its Δ is
     what the model's corrections could gain if it knew when to correct: an upper bound on what

@@ -43,7 +43,7 @@ class RISEConfig(SupervisedConfig):
 
 
 class RISE(TrainedAgent):
-    """A policy fitted, round by round, to the best second attempts in its own situations.
+    """RISE-style rounds of imitating the policy's own best second attempts (arXiv 2407.18219).
 
     Between Pair-SFT and SCoRe: imitation as in the one, but in the situations that the policy
     itself gets into, as in the other. More than that tells it from either; its README says what.

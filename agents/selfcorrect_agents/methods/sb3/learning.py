@@ -20,8 +20,13 @@ from selfcorrect_agents.methods.sb3.recording import Recorder
 from selfcorrect_agents.methods.sb3.sb3 import SB3Config
 from selfcorrect_agents.training.progress import Figures, progress_bar, stop_on_interrupt
 from selfcorrect_agents.training.run_folder import RunFolder
-from selfcorrect_env import ProgressBonus, SelfCorrectEnv
-from selfcorrect_env.token_level import AttemptEpisodes, TokenLevel, longest_episode
+from selfcorrect_env import (
+    AttemptEpisodes,
+    ProgressBonus,
+    SelfCorrectEnv,
+    TokenLevel,
+    longest_episode,
+)
 
 
 def learn(

@@ -12,8 +12,7 @@ from selfcorrect_agents.lm.agent import LanguageModelAgent
 from selfcorrect_agents.training.config import check
 from selfcorrect_agents.training.progress import Figures
 from selfcorrect_agents.training.run_folder import RunFolder
-from selfcorrect_env import SelfCorrectEnv
-from selfcorrect_env.evaluation.agent_factory import AgentError
+from selfcorrect_env import AgentError, SelfCorrectEnv
 
 CREDITS = ("attempt", "episode")
 
@@ -110,7 +109,7 @@ class SB3A2CConfig(SB3Config):
 
 
 class SB3PPO(LanguageModelAgent):
-    """A policy trained with stable-baselines3's PPO."""
+    """PPO of stable-baselines3, token by token, with a learned critic."""
 
     Learning: ClassVar[type[SB3PPOConfig]] = SB3PPOConfig
 
@@ -146,7 +145,7 @@ class SB3PPO(LanguageModelAgent):
 
 
 class SB3A2C(LanguageModelAgent):
-    """A policy trained with stable-baselines3's A2C."""
+    """A2C of stable-baselines3, token by token, with a learned critic."""
 
     Learning: ClassVar[type[SB3A2CConfig]] = SB3A2CConfig
 

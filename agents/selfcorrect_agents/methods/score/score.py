@@ -15,7 +15,7 @@ from selfcorrect_agents.training.trainer import Stage, TrainedAgent, Trainer
 
 
 class SCoRe(TrainedAgent):
-    """A policy that learns to correct itself in two stages (section 5)."""
+    """SCoRe: two stages of RL and a shaped second reward (paper, section 5)."""
 
     Learning: ClassVar[type[SCoReConfig]] = SCoReConfig
 

@@ -19,7 +19,7 @@ class PairSFTConfig(SupervisedConfig):
 
 
 class PairSFT(TrainedAgent):
-    """A policy fitted to pairs of a wrong reply and a random right one (D_SFT, section 4).
+    """Pair-SFT: imitation of pairs of a wrong and a right reply (paper, section 4).
 
     All episodes are the base model's, so at test time its own first attempts are ones that it
     was never fitted on: the distribution shift that the paper blames.

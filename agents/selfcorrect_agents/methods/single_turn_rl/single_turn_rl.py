@@ -42,7 +42,7 @@ class SingleTurnRLConfig(OnPolicyConfig):
 
 
 class SingleTurnRL(TrainedAgent):
-    """A policy that is rewarded for its first attempt alone.
+    """RL on the first attempt alone (paper, table 4).
 
     Whole episodes are played all the same, so that its budget and its log compare with the
     other methods': later attempts are sampled, logged and not trained on.

@@ -23,7 +23,7 @@ class STaRConfig(SupervisedConfig):
 
 
 class STaR(TrainedAgent):
-    """A policy fitted to its own episodes that went from wrong to right (D_STaR, section 4)."""
+    """Multi-turn STaR: imitation of the policy's own successful corrections (paper, section 4)."""
 
     Learning: ClassVar[type[STaRConfig]] = STaRConfig
 

@@ -14,7 +14,7 @@ from selfcorrect_agents.lm.agent import LanguageModelAgent
 from selfcorrect_agents.lm.policy import Policy
 from selfcorrect_env import Conversation
 from selfcorrect_env.errors import UnknownNameError
-from selfcorrect_env.evaluation.agent_factory import SUMMARIES, AgentError
+from selfcorrect_env.evaluation.agent_factory import AgentError, summary
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -185,6 +185,6 @@ def test_mistakes_are_found_when_it_is_found() -> None:
 
 
 def test_a_summary_is_ours_or_the_first_line_of_the_docstring() -> None:
-    assert Contestant.find(MethodConfig(label="x", agent="score")).summary == SUMMARIES["score"]
+    assert Contestant.find(MethodConfig(label="x", agent="score")).summary == summary("score")
     assert contestant(Budgeted).summary == "Keeps to its budget."
     assert Contestant(method(Player), Player(Settings())).summary == "Answers a word."

@@ -7,10 +7,10 @@ import pytest
 from selfcorrect_agents.lm.policy import Policy
 from selfcorrect_env import Report
 from selfcorrect_env.cli.main import main
-from selfcorrect_env.evaluation.agent_factory import SUMMARIES, find_agent
+from selfcorrect_env.evaluation.agent_factory import find_agent, installed_agents, summary
 from selfcorrect_env.testing import check_agent
 
-NAMES = [name for name, summary in SUMMARIES.items() if summary.startswith("Reference")]
+NAMES = [name for name in installed_agents() if summary(name).startswith("Reference")]
 
 
 def test_there_are_seven() -> None:

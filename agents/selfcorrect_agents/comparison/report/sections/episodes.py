@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from selfcorrect_agents.comparison.results.comparison import OUTCOMES, Comparison, name_of, number
-from selfcorrect_env.rendering import printable
+from selfcorrect_env import printable
 
 LONGEST = 6_000
 """Characters of a text that are kept; longer ones are cut in the middle, and say so."""

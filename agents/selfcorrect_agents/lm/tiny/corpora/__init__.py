@@ -13,7 +13,7 @@ from __future__ import annotations
 from selfcorrect_agents.lm.tiny.config import TinyConfig
 from selfcorrect_agents.lm.tiny.corpora import arithmetic, toycode
 from selfcorrect_agents.lm.tiny.corpora.task import Corpus, Task
-from selfcorrect_env.errors import UnknownNameError
+from selfcorrect_env import UnknownNameError
 
 __all__ = ["TASKS", "Corpus", "Task", "corpus", "find_task"]
 

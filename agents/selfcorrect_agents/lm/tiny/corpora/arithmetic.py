@@ -10,15 +10,18 @@ import numpy as np
 
 from selfcorrect_agents.lm.tiny.config import TinyConfig
 from selfcorrect_agents.lm.tiny.corpora.task import Corpus, Task, other_digit
-from selfcorrect_env.problems.generated.arithmetic import as_problem, chains, solve
-from selfcorrect_env.prompts import PROMPTS
+from selfcorrect_env import PROMPTS
+from selfcorrect_env.problems.generated import arithmetic
 
 
 def corpus(config: TinyConfig, count: int) -> Corpus:
     """Write ``count`` conversations. The first answer carries no loss in two-turn rows."""
     prompts = PROMPTS["arithmetic"]
     rng = np.random.default_rng([config.seed, 1])
-    problems = map(as_problem, chains(rng, count, split="train", operations=config.operations))
+    problems = map(
+        arithmetic.as_problem,
+        arithmetic.chains(rng, count, split="train", operations=config.operations),
+    )
     behaviour = rng.choice(3, size=count, p=[config.copy, config.fix, 1 - config.copy - config.fix])
     first_right = rng.random(count) < config.first_right
     slip_rng = np.random.default_rng([config.seed, 2])  # of its own: without slips nothing changes
@@ -49,7 +52,7 @@ def slipped(rng: np.random.Generator, prompt: str, results: str) -> str:
     step = int(rng.integers(len(results)))
     wrong = other_digit(rng, results[step])
     rest = prompt[2 * step + 3 :]
-    return results[:step] + wrong + (solve(wrong + rest) if rest != "=" else "")
+    return results[:step] + wrong + (arithmetic.solve(wrong + rest) if rest != "=" else "")
 
 
 TASK = Task(prompts="arithmetic", symbols="0123456789+-*=", corpus=corpus)

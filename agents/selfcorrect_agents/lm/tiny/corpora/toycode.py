@@ -20,35 +20,37 @@ import numpy as np
 
 from selfcorrect_agents.lm.tiny.config import TinyConfig
 from selfcorrect_agents.lm.tiny.corpora.task import DIGITS, Corpus, Task, other_digit
-from selfcorrect_env.problems.generated.toycode import CHOICES, as_problem, statements
-from selfcorrect_env.prompts import PROMPTS
-from selfcorrect_env.verifiers.toycode import read_statement, run
+from selfcorrect_env import PROMPTS
+from selfcorrect_env.problems.generated import toycode
+from selfcorrect_env.verifiers import toycode as language
 
 
 def corpus(config: TinyConfig, count: int) -> Corpus:
     """Write ``count`` conversations. A wrong first digit carries no loss."""
     prompts = PROMPTS["toycode"]
     rng = np.random.default_rng([config.seed, 1])
-    drawn = statements(rng, count, split="train", operations=config.operations)
+    drawn = toycode.statements(rng, count, split="train", operations=config.operations)
     behaviour = rng.choice(3, size=count, p=[config.copy, config.fix, 1 - config.copy - config.fix])
     first_right = rng.random(count) < config.first_right
     slip_rng = np.random.default_rng([config.seed, 2])  # of its own: without slips nothing changes
     slips = slip_rng.random((count, 2)) < config.slips
     texts, masked = [], np.full(count, -1)
     for i, prompt in enumerate(drawn):
-        right = as_problem(prompt).reference[-1]
+        right = toycode.as_problem(prompt).reference[-1]
 
         def reply(turn: int, digit: str, i: int = i, prompt: str = prompt) -> str:
             return f"+{digit}" + log(prompt, f"+{digit}", slip_rng if slips[i, turn] else None)
 
         question = prompts.attempt.replace("{prompt}", prompt)
-        first = right if first_right[i] else other_digit(rng, right, among=DIGITS[:CHOICES])
+        first = (
+            right if first_right[i] else other_digit(rng, right, among=DIGITS[: toycode.CHOICES])
+        )
         if first != right:
             masked[i] = len(question) + 1
         if i % 2 == 0:
             texts.append(f"{question}{reply(0, first)}<eos>")
             continue
-        spoilt = other_digit(rng, right, first, among=DIGITS[:CHOICES])
+        spoilt = other_digit(rng, right, first, among=DIGITS[: toycode.CHOICES])
         second = [first, right, spoilt][behaviour[i]]
         texts.append(f"{question}{reply(0, first)}<eos>{prompts.correction}{reply(1, second)}<eos>")
     return Corpus(texts, masked)
@@ -63,14 +65,14 @@ def log(prompt: str, operation: str, slip: np.random.Generator | None = None) ->
     >>> log("*7-4?3>8=", "+5")
     '*71-47+52'
     """
-    statement = read_statement(prompt)
+    statement = language.read_statement(prompt)
     program = statement.program + operation
     digit, steps = statement.tests[0][0], len(program) // 2
     slipped = None if slip is None else int(slip.integers(steps))
     lines = []
     for step in range(steps):
         here = program[2 * step : 2 * step + 2]
-        result = run(here, digit)
+        result = language.run(here, digit)
         if slip is not None and step == slipped:
             result = other_digit(slip, result)
         digit = int(result)

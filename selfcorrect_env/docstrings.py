@@ -1,0 +1,71 @@
+"""The first line of an object's docstring, read from its source without importing it."""
+
+from __future__ import annotations
+
+import ast
+from importlib.util import find_spec
+from pathlib import Path
+
+
+def docstring_line(import_path: str) -> str | None:
+    """Return the first line of the docstring of the class or function at ``"module:name"``.
+
+    Nothing is imported. A name that the module imports from a module of its own package
+    (``from package.module import Name``) is looked up there.
+
+    Returns:
+        The line, or None where it can't be read: there is no source, no such definition, or no
+        docstring.
+    """
+    module, _, name = import_path.partition(":")
+    for _ in range(len(module.split(".")) + 4):  # re-exports point down: a few steps are enough
+        file = _source_file(module)
+        if file is None:
+            return None
+        tree = ast.parse(file.read_text(encoding="utf-8"))
+        for node in tree.body:
+            if isinstance(node, ast.ClassDef | ast.FunctionDef) and node.name == name:
+                text = ast.get_docstring(node)
+                return text.partition("\n")[0] if text else None
+        found = _imported_from(tree, name, module, file)
+        if found is None:
+            return None
+        module, name = found
+    return None
+
+
+def _source_file(module: str) -> Path | None:
+    """Return the file of a module; only the top-level package is asked of the import system."""
+    top, *rest = module.split(".")
+    spec = find_spec(top)
+    if spec is None or spec.origin is None:
+        return None
+    if not rest:
+        file = Path(spec.origin)
+        return file if file.suffix == ".py" else None
+    for folder in spec.submodule_search_locations or ():
+        path = Path(folder, *rest)
+        for file in (path.with_suffix(".py"), path / "__init__.py"):
+            if file.is_file():
+                return file
+    return None
+
+
+def _imported_from(tree: ast.Module, name: str, module: str, file: Path) -> tuple[str, str] | None:
+    """Return the module that ``name`` is imported from, and its name there."""
+    for node in tree.body:
+        if not isinstance(node, ast.ImportFrom):
+            continue
+        for alias in node.names:
+            if (alias.asname or alias.name) == name:
+                return _absolute(node, module, file), alias.name
+    return None
+
+
+def _absolute(node: ast.ImportFrom, module: str, file: Path) -> str:
+    if not node.level:
+        return node.module or ""
+    drop = node.level - (file.name == "__init__.py")
+    parents = module.split(".")
+    package = parents[: len(parents) - drop]
+    return ".".join([*package, *([node.module] if node.module else [])])
