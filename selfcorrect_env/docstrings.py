@@ -14,7 +14,7 @@ def docstring_line(import_path: str) -> str | None:
     (``from package.module import Name``) is looked up there.
 
     Returns:
-        The line, or None where it can't be read: there is no source, no such definition, or no
+        The line, or None if it can't be read: there is no source, no such definition, or no
         docstring.
     """
     module, _, name = import_path.partition(":")
@@ -22,7 +22,10 @@ def docstring_line(import_path: str) -> str | None:
         file = _source_file(module)
         if file is None:
             return None
-        tree = ast.parse(file.read_text(encoding="utf-8"))
+        try:
+            tree = ast.parse(file.read_bytes())
+        except (OSError, ValueError, SyntaxError):  # importing it will say why
+            return None
         for node in tree.body:
             if isinstance(node, ast.ClassDef | ast.FunctionDef) and node.name == name:
                 text = ast.get_docstring(node)
@@ -37,7 +40,10 @@ def docstring_line(import_path: str) -> str | None:
 def _source_file(module: str) -> Path | None:
     """Return the file of a module; only the top-level package is asked of the import system."""
     top, *rest = module.split(".")
-    spec = find_spec(top)
+    try:
+        spec = find_spec(top)
+    except ValueError:  # no name, or a module that was made by hand
+        return None
     if spec is None or spec.origin is None:
         return None
     if not rest:
