@@ -1,14 +1,15 @@
-"""The figures of self-correction over finished episodes (paper, section 3): pure numpy.
+"""Metrics of self-correction over finished episodes (paper, section 3): pure numpy.
 
-Turns are counted from 1; "first" and "last" are turns 1 and T of an episode with T attempts
-(T = 2 in the paper). Shares and accuracies lie in [0, 1]. An episode with an attempt that the
-verifier failed to judge is left out of every figure that needs a verdict, and counted.
+This module is the one definition of each metric: evaluation, training logs and comparisons call
+it. It holds for any number of attempts K >= 1. Turns are named t1 … tK; "first" and "last" are t1
+and tK. Shares, accuracies and scores are in [0, 1]. An episode with an attempt that the verifier
+failed to judge is left out of every metric that needs a verdict, and counted.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -20,52 +21,138 @@ from selfcorrect_env.evaluation.intervals import (
     RESAMPLES,
     Array,
     Estimate,
-    bootstrap_counts,
-    estimate,
+    difference,
     mcnemar,
-    ratio,
+    mean,
+    share,
 )
-from selfcorrect_env.types import Attempt, Episode
+from selfcorrect_env.types import Attempt, Episode, Reason
 
 Booleans: TypeAlias = npt.NDArray[np.bool_]
 
 
-# -- the equations: correct[i, t] says whether attempt t + 1 at problem i is right ----------
-def accuracy(correct: npt.ArrayLike, turn: int) -> float:
-    """Accuracy@t: share of the problems that attempt ``turn`` (1, 2 …) answers right."""
-    return _share(_correct(correct)[:, turn - 1])
+# -- arrays over episodes ----------------------------------------------------------------------
+def correctness(episodes: Sequence[Episode]) -> Booleans:
+    """Return shape (N, K): whether attempt k of each episode is right (its score is 1).
 
-
-def delta(correct: npt.ArrayLike) -> float:
-    """Δ(t1, t2) = Accuracy@t2 - Accuracy@t1, of the last attempt and the first."""
-    correct = _correct(correct)
-    return _share(correct[:, -1]) - _share(correct[:, 0])
-
-
-def delta_i_to_c(correct: npt.ArrayLike) -> float:
-    """Δ^{i→c}: share of all problems that are wrong at first and right at last."""
-    correct = _correct(correct)
-    return _share(~correct[:, 0] & correct[:, -1])
-
-
-def delta_c_to_i(correct: npt.ArrayLike) -> float:
-    """Δ^{c→i}: share of all problems that are right at first and wrong at last.
-
-    Δ(t1, t2) = Δ^{i→c} - Δ^{c→i}.
+    Raises:
+        ValueError: the episodes have different numbers of attempts.
     """
-    correct = _correct(correct)
-    return _share(correct[:, 0] & ~correct[:, -1])
+    rows = [[attempt.verdict.correct for attempt in episode.attempts] for episode in episodes]
+    return np.array(rows, dtype=bool).reshape(len(episodes), _turns(episodes))
 
 
-# -- all figures of a set of episodes ----------------------------------------------------------
+def scores(episodes: Sequence[Episode]) -> Array:
+    """Return shape (N, K): the score of attempt k of each episode; 0 where it was not judged.
+
+    Raises:
+        ValueError: the episodes have different numbers of attempts.
+    """
+    rows = [[attempt.verdict.score for attempt in episode.attempts] for episode in episodes]
+    return np.array(rows, dtype=float).reshape(len(episodes), _turns(episodes))
+
+
+def judged(episodes: Sequence[Episode]) -> Booleans:
+    """Return shape (N,): whether every attempt of each episode was judged."""
+    return np.array([episode.judged for episode in episodes], dtype=bool)
+
+
+def same_answers(episodes: Sequence[Episode]) -> Booleans:
+    """Return shape (N,): whether the last extracted answer equals the first; none equals none."""
+    return np.array(
+        [_first(e).verdict.answer == _last(e).verdict.answer for e in episodes], dtype=bool
+    )
+
+
+# -- the equations: correct[i, k] says whether attempt k + 1 at problem i is right -----------------
+def gained(correct: Booleans, first: int = 0, last: int = -1) -> npt.NDArray[np.int64]:
+    """Return shape (N,): +1 if wrong at turn ``first`` and right at ``last``, -1 if the reverse.
+
+    Its mean is Δ = Accuracy@last - Accuracy@first = Δ^{i→c} - Δ^{c→i}.
+    """
+    return correct[:, last].astype(np.int64) - correct[:, first].astype(np.int64)
+
+
+def incorrect_to_correct(correct: Booleans) -> Booleans:
+    """Return shape (N,): wrong at first and right at last. Its mean is Δ^{i→c}."""
+    return ~correct[:, 0] & correct[:, -1]
+
+
+def correct_to_incorrect(correct: Booleans) -> Booleans:
+    """Return shape (N,): right at first and wrong at last. Its mean is Δ^{c→i}."""
+    return correct[:, 0] & ~correct[:, -1]
+
+
+def per_problem(episodes: Sequence[Episode]) -> dict[str, Array]:
+    """Return each metric at each problem; its mean over the problems is the metric.
+
+    Returns:
+        Arrays of shape (N,), nan where an attempt was not judged: ``t1/accuracy`` …
+        ``tK/accuracy``, ``t1/score`` … ``tK/score``, ``delta``, ``delta_i_to_c``,
+        ``delta_c_to_i``, ``unchanged_answers``; for K >= 3 also the changes between successive
+        turns, ``delta/t1-t2``, ``delta/t2-t3`` …. The last one, ``edit_distance_ratio``, needs no
+        verdict and is never nan.
+
+    Raises:
+        ValueError: there is no episode, or their numbers of attempts differ.
+    """
+    _require_episodes(episodes)
+    correct, score = correctness(episodes), scores(episodes)
+    turns = correct.shape[1]
+    values: dict[str, npt.NDArray[np.generic]] = {
+        **{f"t{k + 1}/accuracy": correct[:, k] for k in range(turns)},
+        **{f"t{k + 1}/score": score[:, k] for k in range(turns)},
+        "delta": gained(correct),
+        "delta_i_to_c": incorrect_to_correct(correct),
+        "delta_c_to_i": correct_to_incorrect(correct),
+        "unchanged_answers": same_answers(episodes),
+    }
+    if turns > 2:
+        for k in range(1, turns):
+            values[f"delta/t{k}-t{k + 1}"] = gained(correct, k - 1, k)
+    known = judged(episodes)
+    result = {name: np.where(known, of.astype(float), np.nan) for name, of in values.items()}
+    result["edit_distance_ratio"] = np.array([_edited(episode) for episode in episodes])
+    return result
+
+
+def turn_metrics(episodes: Sequence[Episode]) -> dict[str, float]:
+    """Return the metrics of a training log, without intervals.
+
+    Returns:
+        ``t{k}/accuracy`` and ``t{k}/score`` for each turn k, ``delta`` and ``unchanged`` (share of
+        last answers that equal the first), over the judged episodes: left out if there are none.
+        ``t{k}/tokens`` (mean) and ``t{k}/truncated`` (share), over all episodes whose agent
+        reported them: left out if none did.
+
+    Raises:
+        ValueError: the numbers of attempts differ.
+    """
+    result: dict[str, float] = {}
+    for k in range(_turns(episodes)):
+        facts = _turn(episodes, k)
+        for name, value in (("tokens", facts.tokens), ("truncated", facts.truncated)):
+            if value is not None:
+                result[f"t{k + 1}/{name}"] = value
+    whole = [episode for episode in episodes if episode.judged]
+    if not whole:
+        return result
+    names = {"unchanged_answers": "unchanged", "delta": "delta"}
+    for name, values in per_problem(whole).items():
+        if name.endswith(("/accuracy", "/score")) or name in names:
+            result[names.get(name, name)] = float(values.mean())
+    return result
+
+
+# -- all metrics of a set of episodes --------------------------------------------------------------
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TurnFacts:
+class TurnMetrics:
     """What one attempt of every episode was like."""
 
     characters: float
     """Mean length of a reply in characters."""
     tokens: float | None
-    """Mean length in tokens over the replies whose agent said it; None where none did."""
+    """Mean length in tokens over the replies whose agent reported it; None if none did."""
     truncated: float | None
     """Share of replies that a token cap cut off, likewise."""
     reasons: Mapping[str, int]
@@ -74,31 +161,38 @@ class TurnFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Metrics:
-    """The figures of a set of episodes."""
+    """The metrics of a set of episodes with K attempts each."""
 
     episodes: int
     """Number of episodes."""
     unjudged: int
     """Number of episodes with an attempt that the verifier failed to judge."""
+    first_error: str | None
+    """What the verifier reported at the first attempt that it failed to judge; None if there is
+    none."""
     accuracy: tuple[Estimate, ...]
     """Accuracy@t for each turn."""
+    score: tuple[Estimate, ...]
+    """Mean score for each turn. It exceeds the accuracy if the verifier gives partial credit."""
     delta: Estimate
-    """Accuracy at the last turn minus accuracy at the first."""
+    """Δ(t1, tK): accuracy at the last turn minus accuracy at the first."""
+    successive: tuple[Estimate, ...]
+    """Δ(t1, t2), Δ(t2, t3) …: K - 1 changes in accuracy between successive turns."""
     delta_i_to_c: Estimate
     """Share of all problems wrong at first and right at last."""
     delta_c_to_i: Estimate
     """Share of all problems right at first and wrong at last."""
     fixed: Estimate
-    """Share *of the wrong first attempts* that end right; nan where none is wrong."""
+    """Share *of the wrong first attempts* that end right; nan if none is wrong."""
     broken: Estimate
-    """Share *of the right first attempts* that end wrong; nan where none is right."""
+    """Share *of the right first attempts* that end wrong; nan if none is right."""
     unchanged_answers: Estimate
     """Share of episodes whose last extracted answer equals the first; none equals none."""
     unchanged_texts: float
     """Share of episodes whose last reply equals the first, character by character."""
     edit_distance_ratio: float
     """Mean `edit_distance_ratio` of the first and the last reply."""
-    turns: tuple[TurnFacts, ...]
+    turns: tuple[TurnMetrics, ...]
     """What each attempt was like."""
 
     @property
@@ -106,9 +200,14 @@ class Metrics:
         """Number of episodes behind the accuracies."""
         return self.episodes - self.unjudged
 
+    @property
+    def partial(self) -> bool:
+        """Whether a score is strictly between 0 and 1."""
+        return any(Reason.PARTIAL.value in turn.reasons for turn in self.turns)
+
 
 def measure(episodes: Sequence[Episode], *, seed: int = 0, resamples: int = RESAMPLES) -> Metrics:
-    """Compute every figure of ``episodes``.
+    """Compute every metric of ``episodes``.
 
     Args:
         episodes: with the same number of attempts each.
@@ -118,44 +217,38 @@ def measure(episodes: Sequence[Episode], *, seed: int = 0, resamples: int = RESA
     Raises:
         ValueError: there is no episode, or their numbers of attempts differ.
     """
-    turns = _number_of_turns(episodes)
-    judged = [episode for episode in episodes if episode.judged]
-    correct = correctness(judged, turns)
-    same = np.array([_same_answer(episode) for episode in judged], dtype=bool)
-    # all that the figures below need of an episode: right or not at each turn, same answer or not
-    kinds, cells = np.unique(np.column_stack([correct, same]), axis=0, return_counts=True)
-    counts = bootstrap_counts(cells, seed=seed, resamples=resamples)
-    first, last = kinds[:, 0], kinds[:, turns - 1]
+    _require_episodes(episodes)
+    whole = judged(episodes)
+    correct, score = correctness(episodes)[whole], scores(episodes)[whole]
+    turns = correct.shape[1]
+    first, last = correct[:, 0], correct[:, -1]
 
-    def figure(of: Callable[[npt.NDArray[np.int64]], Array]) -> Estimate:
-        return estimate(float(of(cells)), of(counts))
+    def change(before: int, after: int) -> Estimate:
+        return difference(gained(correct, before, after), seed=seed, resamples=resamples)
 
-    def share(which: Booleans, among: Booleans | None = None) -> Estimate:
-        among = np.ones(len(kinds), dtype=bool) if among is None else among
-        return figure(lambda n: ratio((n * (which & among)).sum(-1), (n * among).sum(-1)))
-
+    accuracy = tuple(share(correct[:, k]) for k in range(turns))
     return Metrics(
         episodes=len(episodes),
-        unjudged=len(episodes) - len(judged),
-        accuracy=tuple(share(kinds[:, t]) for t in range(turns)),
-        delta=figure(lambda n: ratio((n * (1 * last - first)).sum(-1), n.sum(-1))),
-        delta_i_to_c=share(~first & last),
-        delta_c_to_i=share(first & ~last),
-        fixed=share(last, among=~first),
-        broken=share(~last, among=first),
-        unchanged_answers=share(kinds[:, -1]),
-        unchanged_texts=_mean([_first(e).reply == _last(e).reply for e in episodes]),
-        edit_distance_ratio=_mean(
-            [edit_distance_ratio(_first(e).reply, _last(e).reply) for e in episodes]
+        unjudged=int((~whole).sum()),
+        first_error=_first_error(episodes),
+        accuracy=accuracy,
+        score=tuple(
+            accuracy[k]
+            if np.array_equal(score[:, k], correct[:, k])
+            else mean(score[:, k], seed=seed, resamples=resamples)
+            for k in range(turns)
         ),
-        turns=tuple(_facts(episodes, turn) for turn in range(turns)),
+        delta=change(0, -1),
+        successive=tuple(change(k - 1, k) for k in range(1, turns)),
+        delta_i_to_c=share(incorrect_to_correct(correct)),
+        delta_c_to_i=share(correct_to_incorrect(correct)),
+        fixed=share(last[~first]),
+        broken=share(~last[first]),
+        unchanged_answers=share(same_answers(episodes)[whole]),
+        unchanged_texts=_mean([_first(e).reply == _last(e).reply for e in episodes]),
+        edit_distance_ratio=_mean([_edited(episode) for episode in episodes]),
+        turns=tuple(_turn(episodes, k) for k in range(turns)),
     )
-
-
-def correctness(episodes: Sequence[Episode], turns: int) -> Booleans:
-    """Return shape (episodes, turns): whether each attempt was right."""
-    rows = [[attempt.verdict.correct for attempt in episode.attempts] for episode in episodes]
-    return np.array(rows, dtype=bool).reshape(len(episodes), turns)
 
 
 # -- two agents on the same problems -------------------------------------------------------------
@@ -199,19 +292,14 @@ def paired(
         )
     both = [(by_id[id], others[id]) for id in by_id if by_id[id].judged and others[id].judged]
     gains = np.array([_last(b).verdict.correct - _last(a).verdict.correct for a, b in both], int)
-    cells = np.array([(gains < 0).sum(), (gains == 0).sum(), (gains > 0).sum()])
-    counts = bootstrap_counts(cells, seed=seed, resamples=resamples)
-
-    def difference(n: npt.NDArray[np.int64]) -> Array:
-        return ratio(n[..., 2] - n[..., 0], n.sum(-1))
-
+    only_first, only_second = int((gains < 0).sum()), int((gains > 0).sum())
     return Paired(
         problems=len(both),
         left_out=len(by_id) - len(both),
-        difference=estimate(float(difference(cells)), difference(counts)),
-        only_first=int(cells[0]),
-        only_second=int(cells[2]),
-        p_value=mcnemar(int(cells[0]), int(cells[2])),
+        difference=difference(gains, seed=seed, resamples=resamples),
+        only_first=only_first,
+        only_second=only_second,
+        p_value=mcnemar(only_first, only_second),
     )
 
 
@@ -223,25 +311,36 @@ def _last(episode: Episode) -> Attempt:
     return episode.attempts[-1]
 
 
-def _same_answer(episode: Episode) -> bool:
-    return _first(episode).verdict.answer == _last(episode).verdict.answer
+def _edited(episode: Episode) -> float:
+    return edit_distance_ratio(_first(episode).reply, _last(episode).reply)
 
 
-def _number_of_turns(episodes: Sequence[Episode]) -> int:
+def _first_error(episodes: Sequence[Episode]) -> str | None:
+    verdicts = (attempt.verdict for episode in episodes for attempt in episode.attempts)
+    return next((verdict.detail for verdict in verdicts if not verdict.judged), None)
+
+
+def _turns(episodes: Sequence[Episode]) -> int:
+    """Return the number of attempts that all episodes have; 0 if there is no episode."""
     numbers = {len(episode.attempts) for episode in episodes}
-    if len(numbers) != 1:
+    if len(numbers) > 1:
         raise ValueError(
-            "Metrics need at least one episode, all with the same number of attempts; got "
-            f"{len(episodes)} episodes with {sorted(numbers) or 'no'} attempts."
+            "Metrics need episodes with the same number of attempts; got "
+            f"{len(episodes)} episodes with {sorted(numbers)} attempts."
         )
-    return numbers.pop()
+    return numbers.pop() if numbers else 0
 
 
-def _facts(episodes: Sequence[Episode], turn: int) -> TurnFacts:
-    attempts = [episode.attempts[turn] for episode in episodes]
+def _require_episodes(episodes: Sequence[Episode]) -> None:
+    if not _turns(episodes):
+        raise ValueError(f"Metrics need at least one episode, got {len(episodes)}.")
+
+
+def _turn(episodes: Sequence[Episode], k: int) -> TurnMetrics:
+    attempts = [episode.attempts[k] for episode in episodes]
     tokens = [attempt.tokens for attempt in attempts if attempt.tokens is not None]
     truncated = [attempt.truncated for attempt in attempts if attempt.truncated is not None]
-    return TurnFacts(
+    return TurnMetrics(
         characters=_mean([len(attempt.reply) for attempt in attempts]),
         tokens=_mean(tokens) if tokens else None,
         truncated=_mean(truncated) if truncated else None,
@@ -249,16 +348,5 @@ def _facts(episodes: Sequence[Episode], turn: int) -> TurnFacts:
     )
 
 
-def _correct(correct: npt.ArrayLike) -> Booleans:
-    array = np.asarray(correct, dtype=bool)
-    if array.ndim != 2 or array.shape[1] < 1:
-        raise ValueError(f"Expected an array of shape (problems, turns), got {array.shape}.")
-    return array
-
-
 def _mean(values: Sequence[float]) -> float:
     return float(np.mean(values))
-
-
-def _share(values: Booleans) -> float:
-    return float(values.mean()) if len(values) else float("nan")

@@ -18,7 +18,7 @@ from selfcorrect_env.evaluation.episode_files import (
     write_episodes,
     write_parquet,
 )
-from selfcorrect_env.evaluation.intervals import LEVEL, RESAMPLES
+from selfcorrect_env.evaluation.intervals import LEVEL, METHOD, RESAMPLES
 from selfcorrect_env.evaluation.metrics import Metrics, Paired, measure, paired
 from selfcorrect_env.types import Episode
 
@@ -89,7 +89,7 @@ class Report:
                 "metrics": {**asdict(self.metrics), "judged": self.metrics.judged},
                 "intervals": {
                     "level": LEVEL,
-                    "method": "percentile bootstrap over problems",
+                    "method": METHOD,
                     "resamples": RESAMPLES,
                     "seed": self.seed,
                 },

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, cast
 
 import numpy as np
@@ -18,17 +18,20 @@ from selfcorrect_agents.methods.sb3.sb3 import SB3Config
 from selfcorrect_agents.training.progress import Figures
 from selfcorrect_agents.training.run_folder import RunFolder
 from selfcorrect_env import Episode
+from selfcorrect_env.evaluation import turn_metrics
 
 LOGGED = {
     "episodes": "episodes that have ended so far",
     "tokens": "tokens that were sampled so far, those of unfinished episodes included",
     "t{t}/accuracy": "share of the rollout's judged episodes whose attempt t scored 1",
+    "t{t}/score": "mean score of attempt t over the judged episodes; above the accuracy if the "
+    "verifier gives partial credit",
     "t{t}/reward": "mean reward of attempt t, the bonus included",
     "t{t}/kl": "mean KL(π_θ ‖ π_ref) of attempt t: per token over the vocabulary, in nats, times "
     "the mean number of tokens",
     "t{t}/tokens": "mean number of sampled tokens in attempt t",
     "t{t}/truncated": "share of attempt t's replies that the token cap cut off",
-    "delta": "Accuracy@t2 − Accuracy@t1 of the rollout's episodes",
+    "delta": "Δ(t1, tK): accuracy of the last attempt minus accuracy of the first",
     "unchanged": "share of judged episodes whose last answer equals the first",
     "train/unjudged": "attempts that the verifier failed at: they are credited with the critic's "
     "own estimate, so they teach (next to) nothing",
@@ -99,7 +102,7 @@ class Recorder(BaseCallback):
         self.interrupted = self._stopping() and not enough
         self._over = enough or self.interrupted
         self._pending = {"episodes": float(self._finished), "tokens": float(self.num_timesteps)}
-        self._pending |= episode_figures(self._episodes)
+        self._pending |= turn_metrics(self._episodes)
         for turn, rewards in sorted(self._rewards.items()):
             self._pending[f"t{turn + 1}/reward"] = float(np.mean(rewards))
         self._pending |= self._kl()
@@ -164,23 +167,3 @@ class Recorder(BaseCallback):
         if self._run is not None:
             self._run.log(step, figures)
             self._run.log_episodes(step, tuple(self._episodes))
-
-
-def episode_figures(episodes: Sequence[Episode]) -> Figures:
-    """Return the figures of finished episodes; none where there are none that were judged."""
-    judged = [episode for episode in episodes if episode.judged]
-    if not judged:
-        return {}
-    figures: Figures = {}
-    attempts = len(judged[0].attempts)
-    for turn in range(attempts):
-        taken = [episode.attempts[turn] for episode in judged]
-        every = [episode.attempts[turn] for episode in episodes]
-        name = f"t{turn + 1}"
-        figures[f"{name}/accuracy"] = float(np.mean([a.verdict.correct for a in taken]))
-        figures[f"{name}/tokens"] = float(np.mean([a.tokens or 0 for a in taken]))
-        figures[f"{name}/truncated"] = float(np.mean([bool(a.truncated) for a in every]))
-    same = [e.attempts[0].verdict.answer == e.attempts[-1].verdict.answer for e in judged]
-    figures["delta"] = figures[f"t{attempts}/accuracy"] - figures["t1/accuracy"]
-    figures["unchanged"] = float(np.mean(same))
-    return figures
