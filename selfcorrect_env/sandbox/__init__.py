@@ -1,4 +1,4 @@
-"""A sandbox for programs that nobody trusts, judged by tests that they can't reach."""
+"""A sandbox that runs untrusted programs and judges them by tests out of their reach."""
 
 from selfcorrect_env.sandbox.layers import Layer, layers, missing_for_strong
 from selfcorrect_env.sandbox.pool import Isolation, Job, Outcome, Sandbox

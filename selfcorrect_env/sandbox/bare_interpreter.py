@@ -1,7 +1,7 @@
 """Entry of the sandbox's processes: ``python -I -S bare_interpreter.py zygote|probe JSON``.
 
-Lets the modules of this folder be imported by their usual names without the package around them,
-so that a warm process holds the standard library and nothing else.
+Makes the modules of this folder importable by their usual names without the rest of the package,
+so that a warm process imports the standard library only.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ import types
 
 
 def main() -> None:
-    """Run the module that the first argument names with the options that the second one holds."""
+    """Run the module named by the first argument with the options in the second one (JSON)."""
     folder = os.path.dirname(os.path.abspath(__file__))
-    for name, place in (
+    for name, path in (
         ("selfcorrect_env", os.path.dirname(folder)),
         ("selfcorrect_env.sandbox", folder),
     ):
         package = types.ModuleType(name)
-        package.__path__ = [place]
+        package.__path__ = [path]
         sys.modules[name] = package
     module = importlib.import_module(f"selfcorrect_env.sandbox.{sys.argv[1]}")
     module.main(json.loads(sys.argv[2]))

@@ -1,10 +1,11 @@
-"""The trusted side of the sandbox: runs the tests, with calls of the program sent to its process.
+"""The trusted side of the sandbox: runs the tests and sends their calls to the program's process.
 
-A test sees results that were rebuilt here from plain data (`wire`), so a program can answer, but
-not lie about being equal. A verdict is sent only after every test has run to its end.
+The results of a call are rebuilt here from plain data (`wire`), so a program can return any value,
+but cannot redefine equality. The checker sends a verdict only after the last test.
 
-Tests are the problem set's own, so one process runs those of many programs, each in a namespace of
-its own; whoever waits for it ends it if it takes too long.
+The tests come from the problem set and are trusted, so one process runs those of many programs,
+each in its own namespace. The process that waits for the verdict kills the checker if it takes too
+long.
 """
 
 from __future__ import annotations
@@ -15,32 +16,32 @@ import socket
 from typing import Any
 
 from selfcorrect_env.sandbox import wire
-from selfcorrect_env.sandbox.confinement import confine, stay_on
+from selfcorrect_env.sandbox.confinement import confine, pin_to_core
 
 
 class ProgramError(Exception):
-    """The program raised an exception of its own, or broke off."""
+    """The program raised an exception of its own, or returned a value that cannot cross."""
 
 
 class ProgramGone(BaseException):
-    """The program's process has ended or talks nonsense: no test may catch this."""
+    """The program's process ended or violated the protocol. Tests cannot catch this."""
 
 
 class Connection:
-    """The line to the program's process."""
+    """The connection to the program's process."""
 
     def __init__(self, peer: int) -> None:
         self.line = wire.Line(peer)
 
-    def ask(self, request: dict[str, Any]) -> Any:
-        """Return what the program answers; raise what it raised."""
+    def call(self, request: dict[str, Any]) -> Any:
+        """Send a request; return the program's result, or raise the exception that it raised."""
         try:
             self.line.send(request)
         except wire.WireError as error:
             raise ProgramError(str(error)) from None
         except OSError:
             raise ProgramGone("the program ended before it answered") from None
-        answer = self.hear()
+        answer = self.receive()
         if "value" in answer:
             try:
                 return wire.decode(answer["value"], self.remote)
@@ -52,7 +53,7 @@ class Connection:
             raise kind(text)
         raise ProgramError(text)
 
-    def hear(self) -> dict[str, Any]:
+    def receive(self) -> dict[str, Any]:
         """Return the next message; `ProgramGone` if there is none."""
         try:
             message = self.line.receive()
@@ -61,58 +62,58 @@ class Connection:
         if message is None:
             raise ProgramGone("the program ended before it answered")
         if not isinstance(message, dict):
-            raise ProgramGone("the program sent something else than an answer")
+            raise ProgramGone("the program sent a message that is not an answer")
         return message
 
     def remote(self, number: int, name: str) -> Remote:
-        """Return what stands here for an object that stays with the program."""
+        """Return a proxy for an object that stays in the program's process."""
         return Remote(self, {"handle": number}, name)
 
 
 def _handle_of(value: Any) -> int:
-    """Return the handle of an object that stays with the program, which goes back as it came."""
+    """Return the handle of a proxy, so that it can be passed back to the program."""
     if type(value) is Remote and "handle" in value._target:
         return value._target["handle"]
     raise wire.WireError(f"a {type(value).__name__} cannot be an argument of the program")
 
 
 class Remote:
-    """A function or an object of the program: called there, equal to itself alone here.
+    """A proxy for a function or an object of the program. Here it is equal only to itself.
 
-    ``_target`` says which: a ``name`` of the program, or the ``handle`` of an object.
+    ``_target`` identifies it: a ``name`` in the program, or the ``handle`` of an object.
     """
 
     def __init__(self, connection: Connection, target: dict[str, Any], name: str) -> None:
         self.__dict__.update(_connection=connection, _target=target, _name=name)
 
     def __call__(self, *arguments: Any, **keywords: Any) -> Any:
-        """Call it in the program's process."""
+        """Call the function in the program's process."""
         request = {
             **self._target,
             "call": True,
             "arguments": wire.encode(arguments, _handle_of),
             "keywords": wire.encode(keywords, _handle_of),
         }
-        return self._connection.ask(request)
+        return self._connection.call(request)
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__") or "handle" not in self._target:
             raise AttributeError(name)
-        return self._connection.ask({**self._target, "attribute": name, "call": False})
+        return self._connection.call({**self._target, "attribute": name, "call": False})
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name.startswith("__") or "handle" not in self._target:
             raise AttributeError(name)
         sent = wire.encode(value, _handle_of)
-        self._connection.ask({**self._target, "attribute": name, "call": False, "set": sent})
+        self._connection.call({**self._target, "attribute": name, "call": False, "set": sent})
 
     def __repr__(self) -> str:
         return f"<{self._name} of the program>"
 
 
 def main(options: dict[str, Any]) -> None:
-    """Take jobs over a socket until the other side closes; answer each with its verdict."""
-    stay_on(options["core"])
+    """Receive jobs over a socket until the other side closes; answer each with its verdict."""
+    pin_to_core(options["core"])
     control = socket.socket(fileno=options["control"])
     confine(
         strong=options["strong"],
@@ -132,29 +133,29 @@ def main(options: dict[str, Any]) -> None:
 
 
 def check(setup: str, tests: list[str], names: list[str], peer: int) -> dict[str, Any]:
-    """Run the tests and return the verdict: ``passed`` and ``total``, and what ``failed``.
+    """Run the tests and return the verdict: ``passed``, ``total``, and ``failed`` (a message).
 
     Args:
-        setup: Python that is run first.
-        tests: pieces of Python, run in one namespace, in order, until one raises.
-        names: which names stand for the program's functions and classes.
-        peer: the descriptor of the line to the program.
+        setup: Python code that runs first.
+        tests: pieces of Python code, run in order in one namespace until one raises.
+        names: the names of the program's functions and classes.
+        peer: the descriptor of the connection to the program.
     """
     connection = Connection(peer)
     verdict: dict[str, Any] = {"passed": 0, "total": len(tests), "failed": ""}
     try:
-        hello = connection.hear()
+        hello = connection.receive()
         if hello.get("ready") is not True:
             return {**verdict, "failed": f"the program does not run: {hello.get('failed')}"[:500]}
         program = {name: Remote(connection, {"name": name}, name) for name in names}
         namespace: dict[str, Any] = {"__name__": "tests", **program}
         exec(compile(setup, "<setup>", "exec"), namespace)
-        namespace.update(program)  # a setup may hold the stub of what the program defines
+        namespace.update(program)  # a setup may contain a stub of the program's function
         for number, test in enumerate(tests, start=1):
             verdict["failed"] = f"test {number}"
             exec(compile(test, f"<test {number}>", "exec"), namespace)
             verdict["passed"] = number
     except BaseException as error:
-        told = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-        return {**verdict, "failed": f"{verdict['failed']}: {told}".removeprefix(": ")[:500]}
+        message = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+        return {**verdict, "failed": f"{verdict['failed']}: {message}".removeprefix(": ")[:500]}
     return {**verdict, "failed": ""}

@@ -1,10 +1,11 @@
-"""What a process does to itself before it runs a program that nobody trusts.
+"""Confinement: how a process restricts itself before it runs an untrusted program.
 
-Two levels. *strong*: no network, no file outside a scratch folder written, none read but Python's
-own, no other process started or reached; it needs Linux with landlock and seccomp. *basic*: a
-process group of its own with limits of time and memory, which keeps accidents away, not malice.
+There are two levels. *strong*: no network, no writing outside a scratch folder, no reading except
+Python's own files, no starting or signalling of other processes; it requires Linux with landlock
+and seccomp. *basic*: a separate process group with limits of time and memory, which protects
+against accidents but not against malicious programs.
 
-This module is read by processes that hold nothing but the standard library.
+Processes import this module without the rest of the package, so it uses the standard library only.
 """
 
 from __future__ import annotations
@@ -19,9 +20,9 @@ from selfcorrect_env.sandbox import landlock
 
 MEBIBYTE = 2**20
 LARGEST_FILE = MEBIBYTE
-"""Bytes of a file that a program may write."""
+"""Maximum size in bytes of a file that a program writes."""
 SCRATCH_OPTIONS = "size=16m,nr_inodes=1024,mode=0700"
-"""Of the file system in memory that holds the scratch folder."""
+"""Mount options of the in-memory file system of the scratch folder."""
 
 _PR_SET_PDEATHSIG, _PR_SET_DUMPABLE, _PR_CAPBSET_DROP, _PR_SET_NO_NEW_PRIVS = 1, 4, 24, 38
 _CAPABILITY_VERSION = 0x20080522
@@ -31,16 +32,16 @@ _MS_NOSUID, _MS_NODEV, _MS_NOEXEC, _MS_REC, _MS_PRIVATE = 2, 4, 8, 16384, 1 << 1
 
 
 def confine(*, strong: bool, memory: int, scratch: str, writable: bool) -> None:
-    """Put this process, and all that it forks, under everything but the filter of system calls.
+    """Apply all restrictions except the system call filter to this process and its children.
 
     Args:
-        strong: files too; else limits alone.
+        strong: restrict files as well; otherwise apply limits only.
         memory: bytes of address space.
-        scratch: the folder to work in.
-        writable: whether files may be written there.
+        scratch: the working directory.
+        writable: whether the program may write files there.
 
     Raises:
-        OSError: the kernel refuses.
+        OSError: the kernel rejects a restriction.
     """
     os.environ.clear()
     os.chdir(scratch)
@@ -67,22 +68,23 @@ def confine(*, strong: bool, memory: int, scratch: str, writable: bool) -> None:
         os.close(rules)
 
 
-def stay_on(core: int | None) -> None:
-    """Keep this process, and all that it forks, on one processor core; None for any.
+def pin_to_core(core: int | None) -> None:
+    """Pin this process and its children to one processor core; None for no pinning.
 
-    A program and its checker take turns, so a core for both spares waking another one each time.
+    A program and its checker run alternately, so sharing a core avoids waking another one each
+    time.
     """
     if core is not None:
         os.sched_setaffinity(0, {core})
 
 
-def limit_processor(seconds: float) -> None:
-    """Let this process compute for so long, and a little more; the kernel ends it then."""
+def limit_processor_time(seconds: float) -> None:
+    """Limit the processor time of this process, rounded up; the kernel kills it at the limit."""
     resource.setrlimit(resource.RLIMIT_CPU, (int(seconds) + 1, int(seconds) + 1))
 
 
 def python_files() -> list[str]:
-    """Return what the standard library is read from, without what was installed beside it."""
+    """Return the paths of the standard library, without installed packages."""
     found = []
     for folder in python_folders():
         found += [
@@ -101,19 +103,19 @@ def python_files() -> list[str]:
 
 
 def python_folders() -> list[str]:
-    """Return the folders of the standard library, in which names may be listed."""
+    """Return the folders of the standard library, whose entries may be listed."""
     paths = (sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib"))
     return [path for path in dict.fromkeys(map(os.path.realpath, paths)) if os.path.isdir(path)]
 
 
 def enter_namespaces(scratch: str) -> None:
-    """Go on in process, network and mount namespaces of its own, with a scratch folder.
+    """Continue in new process, network and mount namespaces, with a new scratch folder.
 
-    Returns in a forked child, the first process of the new namespaces; this process only waits
-    for it and ends with it.
+    The function returns in a forked child, the first process of the new namespaces. The calling
+    process waits for the child and exits with it.
 
     Raises:
-        OSError: the kernel refuses (before anything was forked).
+        OSError: the kernel does not allow this; no process was forked.
     """
     spaces = _CLONE_NEWNS | _CLONE_NEWIPC | _CLONE_NEWPID | _CLONE_NEWNET
     user, group = os.getuid(), os.getgid()
@@ -129,8 +131,8 @@ def enter_namespaces(scratch: str) -> None:
                 file.write(line)
     _check(libc.mount(b"none", b"/", None, _MS_REC | _MS_PRIVATE, None), "mount")
     flags = _MS_NOSUID | _MS_NODEV | _MS_NOEXEC
-    place, options = scratch.encode(), SCRATCH_OPTIONS.encode()
-    _check(libc.mount(b"tmpfs", place, b"tmpfs", flags, options), "mount")
+    mount_point, options = scratch.encode(), SCRATCH_OPTIONS.encode()
+    _check(libc.mount(b"tmpfs", mount_point, b"tmpfs", flags, options), "mount")
     child = os.fork()
     if child:
         os.closerange(0, 256)
@@ -140,17 +142,17 @@ def enter_namespaces(scratch: str) -> None:
 
 
 def no_new_privileges() -> None:
-    """Rule out, for good, that this process gains rights; landlock and seccomp ask for it."""
+    """Permanently prevent this process from gaining privileges; landlock and seccomp require it."""
     _prctl(_PR_SET_NO_NEW_PRIVS, 1)
 
 
 def empty(folder: str) -> None:
-    """Delete everything in a folder, whatever a program made there."""
+    """Delete everything that a program created in a folder."""
     with os.scandir(folder) as entries:
         if not any(entries):
             return
     for base, folders, _ in os.walk(folder):
-        for name in folders:  # a folder that its owner may not list
+        for name in folders:  # a folder whose owner may not list it
             path = os.path.join(base, name)
             if not os.path.islink(path):
                 os.chmod(path, 0o700)
@@ -165,7 +167,8 @@ def empty(folder: str) -> None:
 def _drop_capabilities() -> None:
     libc = ctypes.CDLL(None, use_errno=True)
     for capability in range(64):
-        libc.prctl(_PR_CAPBSET_DROP, capability, 0, 0, 0)  # fails past the last, or without them
+        # fails beyond the last capability, or if the process has none
+        libc.prctl(_PR_CAPBSET_DROP, capability, 0, 0, 0)
     header = (ctypes.c_uint32 * 2)(_CAPABILITY_VERSION, 0)
     _check(libc.capset(header, (ctypes.c_uint32 * 6)()), "capset")
 

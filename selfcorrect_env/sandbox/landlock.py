@@ -11,26 +11,26 @@ _CREATE, _ADD_RULE, _RESTRICT = 444, 445, 446
 _VERSION, _PATH_BENEATH = 1, 1
 _READ_FILE, _READ_DIR = 1 << 2, 1 << 3
 _RIGHTS = {1: (1 << 13) - 1, 2: (1 << 14) - 1, 3: (1 << 15) - 1, 4: (1 << 15) - 1, 5: (1 << 16) - 1}
-_DEVICES = sum(1 << bit for bit in (6, 9, 10, 11))  # making sockets, pipes and device files
-_NETWORK = 0b11  # binding and connecting over TCP, from version 4 on
+_DEVICES = sum(1 << bit for bit in (6, 9, 10, 11))  # creating sockets, pipes and device files
+_NETWORK = 0b11  # TCP bind and connect, from version 4
 _FOR_FILES = (1 << 0) | (1 << 1) | (1 << 2) | (1 << 14) | (1 << 15)
 
 
 def version() -> int:
-    """Return the kernel's version of landlock; 0 where there is none."""
+    """Return the kernel's version of landlock; 0 if the kernel has none."""
     return max(0, ctypes.CDLL(None, use_errno=True).syscall(_CREATE, None, 0, _VERSION))
 
 
 def ruleset(readable: Iterable[str], listed: Iterable[str], writable: Iterable[str]) -> int:
-    """Return the descriptor of a rule set that forbids every file but these.
+    """Return the descriptor of a rule set that forbids access to all files except these.
 
     Args:
-        readable: files and folders that may be read; those that don't exist are passed over.
-        listed: folders whose names may be listed, without reading what they hold.
-        writable: folders in which files may be made, read, changed and deleted.
+        readable: files and folders that may be read; missing ones are skipped.
+        listed: folders whose entries may be listed, but not read.
+        writable: folders in which files may be created, read, changed and deleted.
 
     Raises:
-        OSError: the kernel refuses.
+        OSError: the kernel has no landlock, or rejects the rules.
     """
     number = min(version(), 5)
     if not number:
@@ -49,20 +49,20 @@ def ruleset(readable: Iterable[str], listed: Iterable[str], writable: Iterable[s
 
 
 def restrict(rules: int) -> None:
-    """Put this thread under a rule set, for good; ``PR_SET_NO_NEW_PRIVS`` must be set."""
+    """Apply a rule set permanently to this thread; ``PR_SET_NO_NEW_PRIVS`` must be set."""
     _call(_RESTRICT, rules, 0)
 
 
 def _allow(rules: int, path: str, rights: int) -> None:
     try:
-        place = os.open(path, os.O_PATH | os.O_CLOEXEC)
+        descriptor = os.open(path, os.O_PATH | os.O_CLOEXEC)
     except OSError:
         return
     try:
         allowed = rights if os.path.isdir(path) else rights & _FOR_FILES
-        _call(_ADD_RULE, rules, _PATH_BENEATH, struct.pack("=Qi", allowed, place), 0)
+        _call(_ADD_RULE, rules, _PATH_BENEATH, struct.pack("=Qi", allowed, descriptor), 0)
     finally:
-        os.close(place)
+        os.close(descriptor)
 
 
 def _call(number: int, *arguments: int | bytes) -> int:

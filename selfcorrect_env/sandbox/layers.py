@@ -1,4 +1,4 @@
-"""What this machine offers to isolate programs with: tried, not guessed from version numbers."""
+"""Isolation layers that work on this machine, found by trying them, not from version numbers."""
 
 from __future__ import annotations
 
@@ -13,30 +13,30 @@ from typing import Any
 
 PURPOSES = {
     "limits": "time, memory and file sizes have a limit",
-    "landlock": "no file is read but Python's own, none written outside a scratch folder",
-    "seccomp": "no network, no other processes, no system calls beyond computing",
-    "namespaces": "no other process is seen, the scratch folder is in memory and small",
+    "landlock": "reads only Python's own files, writes only in a scratch folder",
+    "seccomp": "no network, no other processes, only the system calls of computing",
+    "namespaces": "other processes are invisible, the scratch folder is small and in memory",
 }
-"""Layer -> what it is for."""
+"""Layer -> its purpose."""
 
 STRONG = ("limits", "landlock", "seccomp")
-"""What strong isolation can't do without; namespaces are used where they work."""
+"""Layers that strong isolation requires; namespaces are used if they work."""
 
 
 @dataclass(frozen=True)
 class Layer:
-    """One means of isolation on this machine."""
+    """An isolation layer, and whether it works on this machine."""
 
     name: str
     purpose: str
-    """What holds where it works."""
+    """What the layer guarantees if it works."""
     missing: str
-    """Why it does not work; "" where it does."""
+    """Why it does not work; "" if it works."""
 
 
 @functools.cache
 def layers() -> tuple[Layer, ...]:
-    """Try every layer in a process of its own; the answer is kept for this process."""
+    """Try every layer in a separate process; the result is cached."""
     with tempfile.TemporaryDirectory(prefix="selfcorrect-") as scratch:
         result = subprocess.run(
             bare_command("probe", {"scratch": scratch}),
@@ -50,21 +50,21 @@ def layers() -> tuple[Layer, ...]:
         found = json.loads(result.stdout)
     except ValueError:
         last = result.stderr.decode(errors="replace").strip().rpartition("\n")[2]
-        found = dict.fromkeys(PURPOSES, f"the trial broke off: {last}"[:300])
+        found = dict.fromkeys(PURPOSES, f"the trial failed: {last}"[:300])
     return tuple(Layer(name, purpose, found[name]) for name, purpose in PURPOSES.items())
 
 
 def works(name: str) -> bool:
-    """Whether the layer called ``name`` works here."""
+    """Return whether the layer ``name`` works on this machine."""
     return any(layer.name == name and not layer.missing for layer in layers())
 
 
 def missing_for_strong() -> list[str]:
-    """Return what strong isolation lacks here, one line for each layer."""
+    """Return the layers that strong isolation lacks on this machine, one line each."""
     return [f"{it.name}: {it.missing}" for it in layers() if it.missing and it.name in STRONG]
 
 
 def bare_command(module: str, options: dict[str, Any]) -> list[str]:
-    """Return the command that runs a module of this package with the standard library alone."""
+    """Return the command that runs a module of this package with only the standard library."""
     entry = Path(__file__).with_name("bare_interpreter.py")
     return [sys.executable, "-I", "-S", "-B", str(entry), module, json.dumps(options)]

@@ -1,4 +1,4 @@
-"""`Sandbox`: programs judged by tests, each in processes of its own that can be killed."""
+"""`Sandbox` runs programs and judges them by tests, in separate processes that can be killed."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ Isolation = Literal["strong", "basic"]
 
 MEBIBYTE = 2**20
 GRACE = 1.0
-"""Seconds that the checker has beyond the program's deadline."""
+"""Seconds that the checker has after the program's deadline."""
 
-RECYCLED = 1000
-"""Programs after which a checker is replaced, so that nothing adds up in it."""
+RECYCLE_AFTER = 1000
+"""Programs after which a checker is replaced, so that no state accumulates in it."""
 
 START = 60.0
 """Seconds that a warm process may take to start."""
@@ -36,55 +36,55 @@ START = 60.0
 
 @dataclass(frozen=True)
 class Job:
-    """A program and what it is judged by."""
+    """A program and the tests that judge it."""
 
     source: str
-    """The program: Python."""
+    """The program's Python source code."""
     tests: tuple[str, ...]
-    """Pieces of Python, each of which raises if the program is wrong; run in order."""
+    """Pieces of Python code, run in order; each raises if the program is wrong."""
     names: tuple[str, ...]
-    """The names of the program that the tests use."""
+    """The names in the program that the tests use."""
     setup: str = ""
-    """Python that runs before the tests, on the checker's side."""
+    """Python code that runs before the tests, in the checker."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of a job."""
+    """The result of a job."""
 
     passed: int
-    """How many tests ran to their end."""
+    """Number of tests that passed."""
     total: int
-    """How many there are."""
+    """Number of tests."""
     failed: str = ""
-    """What the first test that failed said; "" if none did."""
+    """The message of the first test that failed; "" if none did."""
     timeout: bool = False
-    """Whether the deadline ended it."""
+    """Whether the program was stopped at its deadline."""
     memory: bool = False
-    """Whether it asked for more memory than it may have."""
+    """Whether the program exceeded its memory limit."""
     broken: str = ""
-    """What went wrong with the sandbox itself; it then says nothing about the program."""
+    """A failure of the sandbox itself; then the outcome implies nothing about the program."""
 
     @property
     def right(self) -> bool:
-        """Whether every test ran to its end."""
+        """Whether every test passed."""
         return 0 < self.total == self.passed and not (self.failed or self.timeout or self.broken)
 
 
 class Sandbox:
     """Warm processes from which programs and their checks are forked.
 
-    A program never runs in the process that judges it: the tests run in another one, and values
-    cross as plain data. Safe to use from any number of threads and after a fork.
+    The tests never run in the program's process, and values cross between the two as plain data.
+    The sandbox can be used from several threads and after a fork.
 
     Args:
-        deadline: seconds of wall clock that a program has, from its own start; > 0.
-        workers: programs that run at a time, ≥ 1.
-        memory: bytes of address space of a program.
+        deadline: seconds of wall clock per program, from its own start; > 0.
+        workers: number of programs that run at the same time, ≥ 1.
+        memory: bytes of address space per program.
         isolation: ``"strong"`` or ``"basic"`` (see `selfcorrect_env.sandbox.confinement`).
 
     Raises:
-        SandboxError: this machine can't isolate as much as was asked.
+        SandboxError: this machine does not support the requested isolation.
     """
 
     def __init__(
@@ -104,10 +104,10 @@ class Sandbox:
         reasons = missing_for_strong() if isolation == "strong" else []
         if reasons:
             raise SandboxError(
-                f"This machine can't isolate programs as asked (isolation='strong'): "
-                f"{'; '.join(reasons)}. Use Linux 5.13 or newer with landlock and seccomp allowed "
-                "(in a container, a profile that permits them), or accept that programs can read "
-                "and change what you can, with isolation='basic'."
+                f"This machine does not support isolation='strong': {'; '.join(reasons)}. "
+                "Use Linux 5.13 or newer with landlock and seccomp allowed (in a container, a "
+                "profile that permits them), or use isolation='basic', with which programs can "
+                "read and change everything that you can."
             )
         self.deadline, self.workers = deadline, workers
         self._options = {"strong": isolation == "strong", "memory": memory}
@@ -120,15 +120,15 @@ class Sandbox:
         return self.run_all([job])[0]
 
     def run_all(self, jobs: Sequence[Job]) -> list[Outcome]:
-        """Judge many, ``workers`` at a time; outcomes in order."""
-        self._claim()
+        """Judge many programs, ``workers`` at a time; return the outcomes in order."""
+        self._reset_after_fork()
         if len(jobs) < 2 or self.workers == 1:
             return [self._run(job) for job in jobs]
         with ThreadPoolExecutor(min(self.workers, len(jobs))) as threads:
             return list(threads.map(self._run, jobs))
 
     def close(self) -> None:
-        """End the idle warm processes; they start again if they are needed."""
+        """Kill the idle warm processes; they start again when needed."""
         if self._owner != os.getpid():
             return
         for pair in [self._idle.get() for _ in range(self.workers)]:
@@ -136,8 +136,8 @@ class Sandbox:
                 pair.close()
             self._idle.put(None)
 
-    def _claim(self) -> None:
-        """After a fork the warm processes are the parent's: start anew."""
+    def _reset_after_fork(self) -> None:
+        """Start new warm processes after a fork: the inherited ones belong to the parent."""
         with self._lock:
             if self._owner != os.getpid():
                 self._owner = os.getpid()
@@ -147,7 +147,7 @@ class Sandbox:
 
     def _run(self, job: Job) -> Outcome:
         pair = self._idle.get()
-        outcome = Outcome(0, len(job.tests), broken="not tried")
+        outcome = Outcome(0, len(job.tests), broken="not run")
         try:
             for _ in range(2):
                 try:
@@ -157,7 +157,7 @@ class Sandbox:
                     outcome = Outcome(
                         0, len(job.tests), broken=f"{type(error).__name__}: {error}"[:300]
                     )
-                if pair is not None and (outcome.broken or pair.spent):
+                if pair is not None and (outcome.broken or pair.must_be_replaced):
                     pair.close()
                     pair = None
                 if not outcome.broken:
@@ -168,7 +168,7 @@ class Sandbox:
 
 
 class _Pair:
-    """Two warm processes: one that programs are forked from, and one that checks them."""
+    """Two warm processes: one from which programs are forked, and one that checks them."""
 
     def __init__(self, options: dict[str, Any], deadline: float) -> None:
         self.deadline = deadline
@@ -178,25 +178,25 @@ class _Pair:
         self.jobs = 0
 
     def run(self, job: Job) -> Outcome:
-        """Judge one program; OSError where a warm process has ended."""
+        """Judge one program; raise OSError if a warm process has ended."""
         self.jobs += 1
         ours, theirs = socket.socketpair()
         task, line = socket.socketpair()
         with task:
             with ours, theirs, line:
-                self.zygote.give(line, theirs)
-                self.checker.give(ours)
+                self.zygote.start_job(line, theirs)
+                self.checker.start_job(ours)
             wire.send(task.fileno(), job.source)
-            self.checker.tell(
+            self.checker.send(
                 {"setup": job.setup, "tests": list(job.tests), "names": list(job.names)}
             )
-            found = self.checker.hear(self.deadline + GRACE)
+            found = self.checker.receive(self.deadline + GRACE)
         self.zygote.control.sendall(b"e")
-        ended = self.zygote.hear(START)
+        ended = self.zygote.receive(START)
         if ended is None:
-            raise OSError("a process of the sandbox does not answer")
+            raise OSError("a process of the sandbox does not respond")
         total = len(job.tests)
-        if found is None:  # what the program returned keeps the tests busy
+        if found is None:  # a value that the program returned keeps the tests running
             self.checker.close()
             return Outcome(0, total, "no verdict in time", timeout=True)
         failed = found["failed"]
@@ -204,18 +204,18 @@ class _Pair:
         return Outcome(found["passed"], total, failed, late, "MemoryError" in failed)
 
     @property
-    def spent(self) -> bool:
-        """Whether the pair is to be replaced: the checker was ended, or has judged enough."""
-        return self.jobs >= RECYCLED or self.checker.process.returncode is not None
+    def must_be_replaced(self) -> bool:
+        """Whether to replace the pair: the checker was killed, or has judged enough programs."""
+        return self.jobs >= RECYCLE_AFTER or self.checker.process.returncode is not None
 
     def close(self) -> None:
-        """End both processes."""
+        """Kill both processes."""
         self.zygote.close()
         self.checker.close()
 
 
 def _next_core() -> int | None:
-    """Return the processor core of the next pair: those of this process in turn, from any."""
+    """Return the processor core of the next pair, cycling through those of this process."""
     if not hasattr(os, "sched_getaffinity"):
         return None
     cores = sorted(os.sched_getaffinity(0))
@@ -226,7 +226,7 @@ _pairs = itertools.count()
 
 
 class _Process:
-    """A warm process and the socket that it takes jobs over."""
+    """A warm process and the socket over which it receives jobs."""
 
     def __init__(self, module: str, options: dict[str, Any]) -> None:
         self.control, theirs = socket.socketpair()
@@ -244,26 +244,26 @@ class _Process:
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
-                start_new_session=True,  # Ctrl-C is for the owner
+                start_new_session=True,  # Ctrl-C must reach the owner only
                 env={},
                 cwd="/",
             )
         self._finalizer = weakref.finalize(
             self, _end, self.process, self.control, self.scratch, os.getpid()
         )
-        if self.hear(START) is None:
+        if self.receive(START) is None:
             raise OSError(f"the sandbox's {module} did not start in {START:g} s")
 
-    def give(self, *descriptors: socket.socket) -> None:
+    def start_job(self, *descriptors: socket.socket) -> None:
         """Start a job with these sockets."""
         socket.send_fds(self.control, [b"j"], [it.fileno() for it in descriptors])
 
-    def tell(self, message: Any) -> None:
+    def send(self, message: Any) -> None:
         """Send a message."""
         wire.send(self.control.fileno(), message)
 
-    def hear(self, seconds: float) -> Any:
-        """Return the process's next message, or None if none has begun after so many seconds.
+    def receive(self, seconds: float) -> Any:
+        """Return the process's next message, or None if none starts within ``seconds``.
 
         Raises:
             OSError: the process has ended.
@@ -276,7 +276,7 @@ class _Process:
         return message
 
     def close(self) -> None:
-        """End the process."""
+        """Kill the process."""
         self._finalizer()
 
 
@@ -284,7 +284,7 @@ def _end(
     process: subprocess.Popen[bytes], control: socket.socket, scratch: str, owner: int
 ) -> None:
     control.close()
-    if os.getpid() != owner:  # a fork of the owner: the process is not its to end
+    if os.getpid() != owner:  # in a fork of the owner: the process belongs to the parent
         return
     process.kill()
     process.wait()

@@ -1,4 +1,4 @@
-"""Tries each means of isolation on a child of this process, and prints what held."""
+"""Try each isolation layer in a child of this process, and print which ones work."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from selfcorrect_env.sandbox import confinement, landlock, seccomp
 
 
 def main(options: dict[str, Any]) -> None:
-    """Print one JSON object: layer -> "" where it works, else why it does not."""
+    """Print one JSON object: layer -> "" if it works, else why it does not."""
     trials: dict[str, Callable[[], None]] = {
         "limits": lambda: _limits(options["scratch"]),
         "landlock": _landlock,
@@ -24,7 +24,7 @@ def main(options: dict[str, Any]) -> None:
 
 
 def _in_child(trial: Callable[[], None]) -> str:
-    """Run a trial in a forked child; "" if it returned, else what it raised."""
+    """Run a trial in a forked child; return "" on success, else the error message."""
     ours, theirs = os.pipe()
     child = os.fork()
     if not child:
@@ -37,9 +37,9 @@ def _in_child(trial: Callable[[], None]) -> str:
         os._exit(0)
     os.close(theirs)
     with os.fdopen(ours, "rb") as file:
-        said = file.read().decode(errors="replace")
+        message = file.read().decode(errors="replace")
     os.waitpid(child, 0)
-    return "" if said == "+" else said or "the trial's process was killed"
+    return "" if message == "+" else message or "the process of the trial was killed"
 
 
 def _limits(scratch: str) -> None:
@@ -49,7 +49,7 @@ def _limits(scratch: str) -> None:
         bytearray(512 * confinement.MEBIBYTE)
     except MemoryError:
         return
-    raise OSError("a limit of the address space does not hold")
+    raise OSError("the limit of the address space has no effect")
 
 
 def _landlock() -> None:
@@ -61,7 +61,7 @@ def _landlock() -> None:
             os.open(path, flags)
         except PermissionError:
             continue
-        raise OSError(f"{path} could be opened in spite of it")
+        raise OSError(f"{path} could be opened although landlock forbids it")
 
 
 def _seccomp() -> None:
@@ -73,7 +73,7 @@ def _seccomp() -> None:
             forbidden()
         except PermissionError:
             continue
-        raise OSError(f"{forbidden.__name__} worked in spite of it")
+        raise OSError(f"{forbidden.__name__} worked although seccomp forbids it")
 
 
 def _namespaces(scratch: str) -> None:
@@ -81,4 +81,4 @@ def _namespaces(scratch: str) -> None:
     with open(os.path.join(scratch, "trial"), "w") as file:
         file.write("x")
     if os.getpid() != 1:
-        raise OSError("the process namespace is not a new one")
+        raise OSError("the process namespace is not new")

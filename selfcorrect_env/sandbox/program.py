@@ -1,7 +1,7 @@
-"""The untrusted side of the sandbox: runs a program, then answers calls of its functions.
+"""The untrusted side of the sandbox: runs a program, then serves calls of its functions.
 
-Nothing here decides anything. The program may change all of it: whatever it sends is a value that
-it could have returned.
+No verdict is decided here. The program can modify everything in this process: whatever it sends is
+treated as a value that it returned.
 """
 
 from __future__ import annotations
@@ -14,26 +14,26 @@ from typing import Any
 from selfcorrect_env.sandbox import wire
 
 MODULE = "solution"
-"""The ``__name__`` that the program runs under, so that its main guard doesn't fire."""
+"""The ``__name__`` of the program; its ``__main__`` block is not run."""
 
 
 def serve(source: str, peer: int) -> None:
-    """Run ``source``, say whether that worked, and answer calls on the descriptor ``peer``."""
+    """Run ``source``, report whether it succeeded, and serve calls on the descriptor ``peer``."""
     module = types.ModuleType(MODULE)
     sys.modules[MODULE] = module
     try:
         exec(compile(source, "<program>", "exec"), module.__dict__)
     except BaseException as error:
-        wire.send(peer, {"failed": _told(error)})
+        wire.send(peer, {"failed": _describe(error)})
         return
     wire.send(peer, {"ready": True})
     _Server(module, peer).run()
 
 
-def rehearse(times: int = 20) -> None:
-    """Serve a program of our own, so that the processes forked from this one find the code warm.
+def warm_up(times: int = 20) -> None:
+    """Serve a small program of our own, so that forked processes inherit specialised bytecode.
 
-    Python adapts code to its use as it runs; each forked process would begin anew.
+    Python specialises bytecode while it runs; otherwise each forked process would start cold.
     """
     arguments = wire.encode(([1, 0.5, "a", None, True], ("b", {"c": [2]}), {3}), len)
     request = {"name": "f", "call": True, "arguments": arguments, "keywords": wire.encode({}, len)}
@@ -49,7 +49,7 @@ def rehearse(times: int = 20) -> None:
 
 
 class _Server:
-    """Answers one request after the other."""
+    """Serves requests in order."""
 
     def __init__(self, module: types.ModuleType, peer: int) -> None:
         self.names = module.__dict__
@@ -61,7 +61,7 @@ class _Server:
             try:
                 self.line.send({"value": wire.encode(self.answer(request), self.keep)})
             except BaseException as error:
-                self.line.send({"raised": type(error).__name__, "text": _told(error)})
+                self.line.send({"raised": type(error).__name__, "text": _describe(error)})
 
     def answer(self, request: dict[str, Any]) -> Any:
         if "name" in request:
@@ -89,7 +89,7 @@ class _Server:
         return self.kept[number]
 
 
-def _told(error: BaseException) -> str:
+def _describe(error: BaseException) -> str:
     try:
         return f"{type(error).__name__}: {error}"[:500]
     except BaseException:

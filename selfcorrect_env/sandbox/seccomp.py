@@ -1,10 +1,10 @@
-"""The system calls that a program in the sandbox may make: computing, its own memory, its files.
+"""The system calls that a program in the sandbox may make: computing, memory and its own files.
 
-A filter in classic BPF, installed with ``prctl`` (seccomp(2)). What is not listed fails with
+A filter in classic BPF, installed with ``prctl`` (seccomp(2)). Calls that are not listed fail with
 EPERM: sockets, new processes, other processes, mounts, namespaces, permissions, kernel modules.
 
-The number of a call is looked up by halving: when a filter is installed, which happens for every
-program, the kernel tries it on every number, so a long way through it costs as much as a fork.
+The filter finds the number of a call by binary search. A filter is installed for every program, and
+the kernel then evaluates it for every number, so a linear search would cost as much as a fork.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _CLONE_THREAD = 0x00010000
 _NUMBER, _ARCHITECTURE, _FIRST_ARGUMENT = 0, 4, 16  # offsets in struct seccomp_data
 
 ARCHITECTURES = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
-"""Machine -> the kernel's AUDIT_ARCH number of it."""
+"""Machine -> its AUDIT_ARCH number in the kernel."""
 
 # fmt: off
 ALLOWED: dict[str, tuple[int, ...]] = {
@@ -53,18 +53,18 @@ ALLOWED: dict[str, tuple[int, ...]] = {
 """Machine -> the numbers of the calls that are allowed (the same calls on both)."""
 
 CLONE = {"x86_64": 56, "aarch64": 220}
-"""Allowed for threads alone."""
+"""Allowed only if it starts a thread."""
 
 REFUSED = {
     "x86_64": {435: errno.ENOSYS, 16: errno.ENOTTY},
     "aarch64": {435: errno.ENOSYS, 29: errno.ENOTTY},
 }
-"""clone3, whose flags a filter can't read (libc then takes clone), and ioctl ("no terminal")."""
+"""clone3, whose flags a filter can't read (libc falls back to clone), and ioctl ("no terminal")."""
 # fmt: on
 
 
 def build(machine: str | None = None) -> bytes:
-    """Return the filter's instructions; OSError where this machine's calls are not known."""
+    """Return the filter's instructions; raise OSError if this machine's calls are not known."""
     machine = machine or platform.machine()
     if machine not in ARCHITECTURES:
         raise OSError(errno.ENOSYS, f"no list of system calls for {machine}")
@@ -73,41 +73,41 @@ def build(machine: str | None = None) -> bytes:
         (_EQUAL, 1, 0, ARCHITECTURES[machine]),
         (_RETURN, 0, 0, _KILL),
         (_LOAD, 0, 0, _NUMBER),
-        (_AT_LEAST, 0, 1, 0x40000000),  # x86-64's second numbering of the same calls
+        (_AT_LEAST, 0, 1, 0x40000000),  # the x32 numbering of the same calls on x86-64
         (_RETURN, 0, 0, _KILL),
     ]
     code += _search(_spans(machine))
     return b"".join(struct.pack("HBBI", *instruction) for instruction in code)
 
 
-_THREAD_OR_NOT = -1
-"""Stands for: allowed if it starts a thread."""
+_THREAD_ONLY = -1
+"""Pseudo action: allowed if the call starts a thread."""
 _Instruction = tuple[int, int, int, int]
 
 
 def _spans(machine: str) -> list[tuple[int, int]]:
-    """Return (first number, what is returned) of each run of numbers that fare alike."""
-    fates = dict.fromkeys(ALLOWED[machine], _ALLOW)
-    fates |= {number: _ERRNO | code for number, code in REFUSED[machine].items()}
-    fates[CLONE[machine]] = _THREAD_OR_NOT
+    """Return (first number, action) of each run of call numbers with the same action."""
+    actions = dict.fromkeys(ALLOWED[machine], _ALLOW)
+    actions |= {number: _ERRNO | code for number, code in REFUSED[machine].items()}
+    actions[CLONE[machine]] = _THREAD_ONLY
     other = _ERRNO | errno.EPERM
     spans: list[tuple[int, int]] = []
-    for number in range(max(fates) + 2):
-        fate = fates.get(number, other)
-        if not spans or spans[-1][1] != fate:
-            spans.append((number, fate))
+    for number in range(max(actions) + 2):
+        action = actions.get(number, other)
+        if not spans or spans[-1][1] != action:
+            spans.append((number, action))
     return spans
 
 
 def _search(spans: list[tuple[int, int]]) -> list[_Instruction]:
-    """Return the instructions that find the span of the number that is loaded."""
+    """Return the instructions of a binary search for the span of the loaded number."""
     if len(spans) > 1:
         middle = len(spans) // 2
         below, above = _search(spans[:middle]), _search(spans[middle:])
         return [(_AT_LEAST, len(below), 0, spans[middle][0]), *below, *above]
-    fate = spans[0][1]
-    if fate != _THREAD_OR_NOT:
-        return [(_RETURN, 0, 0, fate)]
+    action = spans[0][1]
+    if action != _THREAD_ONLY:
+        return [(_RETURN, 0, 0, action)]
     return [
         (_LOAD, 0, 0, _FIRST_ARGUMENT),
         (_ANY_BIT, 0, 1, _CLONE_THREAD),
@@ -117,7 +117,7 @@ def _search(spans: list[tuple[int, int]]) -> list[_Instruction]:
 
 
 class Filter:
-    """The filter, ready to be installed: built once, before the processes it is for are forked.
+    """The filter, ready to be installed; built once, before the confined processes are forked.
 
     Raises:
         OSError: this machine's system calls are not known.
@@ -128,15 +128,15 @@ class Filter:
             _fields_ = (("length", ctypes.c_ushort), ("filter", ctypes.c_void_p))
 
         instructions = build()
-        self._held = ctypes.create_string_buffer(instructions, len(instructions))
-        self._program = Program(len(instructions) // 8, ctypes.addressof(self._held))
+        self._buffer = ctypes.create_string_buffer(instructions, len(instructions))
+        self._program = Program(len(instructions) // 8, ctypes.addressof(self._buffer))
         self._prctl = ctypes.CDLL(None, use_errno=True).prctl
 
     def install(self) -> None:
-        """Put this process under the filter, for good; ``PR_SET_NO_NEW_PRIVS`` must be set.
+        """Apply the filter permanently to this process; ``PR_SET_NO_NEW_PRIVS`` must be set.
 
         Raises:
-            OSError: the kernel refuses.
+            OSError: the kernel rejects the filter.
         """
         program = ctypes.byref(self._program)
         if self._prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, program, 0, 0):

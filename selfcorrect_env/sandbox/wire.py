@@ -1,10 +1,19 @@
-"""Plain values between two processes that don't trust each other: tagged JSON in frames.
+"""Exchange of plain values between two processes without trust: tagged JSON in frames.
 
-Only plain data cross, and are rebuilt from the builtin types on the other side: nothing that the
-sender's classes say about themselves (``__eq__``, ``__reduce__`` …) arrives. What is no plain
-data crosses as a *handle*, a number by which the sender finds its object again.
+Only plain data cross, and the receiver rebuilds them from builtin types, so methods of the
+sender's classes (``__eq__``, ``__reduce__`` …) have no effect on the other side. An object that is
+not plain data crosses as a *handle*: the sender keeps the object in a list, and the handle is its
+index there.
 
-This module is read by processes that hold nothing but the standard library.
+The format, in JSON:
+
+- ``null``, booleans, strings, finite floats and integers below 2**53 in magnitude are themselves.
+- Everything else is a list ``[tag, …]``, so a list has a tag as well: ``[1, (2.5,)]`` is
+  ``["l", [1, ["t", [2.5]]]]``. ``"d"`` has pairs of key and value, which may be any values;
+  ``"i"`` is a large integer in hexadecimal digits; ``"o"`` has a handle and a type name.
+- A frame is the length of the JSON text in four bytes, big-endian, then the text.
+
+Processes import this module without the rest of the package, so it uses the standard library only.
 """
 
 from __future__ import annotations
@@ -21,31 +30,31 @@ from itertools import islice
 from typing import Any
 
 LARGEST_FRAME = 16 * 2**20
-"""Bytes of a frame; a longer one is not read."""
+"""Maximum size of a frame in bytes; longer frames are rejected."""
 
 DEEPEST = 200
-"""Containers inside one another; deeper values don't cross."""
+"""Maximum nesting depth of containers."""
 
 LONGEST_ITERATOR = 100_000
-"""Items of an iterator; a longer one does not cross."""
+"""Maximum number of items of an iterator."""
 
 _SMALL = 2**53
 
 
 class WireError(Exception):
-    """A value that cannot cross, or a frame that is none."""
+    """A value that cannot be encoded, or an invalid frame."""
 
 
 def encode(value: Any, keep: Callable[[Any], int], depth: int = 0) -> Any:
-    """Return JSON-able data that stand for ``value``.
+    """Return JSON-serialisable data that represent ``value``.
 
-    Subclasses of builtin types cross as those types. ``keep`` stores an object that is no plain
-    data and returns its handle.
+    Instances of subclasses of builtin types cross as the builtin type. ``keep`` stores an object
+    that is not plain data and returns its handle.
 
     Raises:
-        WireError: the value is nested too deeply, or an iterator has no end in sight.
+        WireError: the value is nested too deeply, or an iterator is too long.
     """
-    kind = type(value)  # most values are of these kinds
+    kind = type(value)  # the fast path: most values have one of these types
     if kind is str or (kind is int and -_SMALL < value < _SMALL):
         return value
     if depth > DEEPEST:
@@ -56,7 +65,7 @@ def encode(value: Any, keep: Callable[[Any], int], depth: int = 0) -> Any:
     if value is None or value is True or value is False:
         return value
     if isinstance(value, str):
-        return str.__str__(value)
+        return str.__str__(value)  # not str(value), which a subclass can override
     if isinstance(value, int):
         number = int.__index__(value)
         return number if -_SMALL < number < _SMALL else ["i", hex(number)]
@@ -110,10 +119,12 @@ _DECODERS: dict[str, Callable[[Any], Any]] = {
 
 
 def decode(data: Any, handle: Callable[[int, str], Any]) -> Any:
-    """Return the value that `encode` made ``data`` of; ``handle(number, type name)`` for handles.
+    """Return the value that `encode` turned into ``data``; the inverse of `encode`.
+
+    ``handle(number, type name)`` returns the value of a handle.
 
     Raises:
-        WireError: the data are not what `encode` returns.
+        WireError: `encode` does not return such data.
     """
     try:
         return _decode(data, handle)
@@ -163,8 +174,8 @@ def send(descriptor: int, message: Any) -> None:
     """Write a frame: its length in four bytes, then JSON.
 
     Raises:
-        WireError: it is longer than `LARGEST_FRAME`.
-        OSError: nobody reads.
+        WireError: the frame is longer than `LARGEST_FRAME`.
+        OSError: the other side has closed.
     """
     content = json.dumps(message).encode()
     if len(content) > LARGEST_FRAME:
@@ -177,34 +188,35 @@ def send(descriptor: int, message: Any) -> None:
 
 
 def receive(descriptor: int) -> Any:
-    """Read a frame, or return None where the other side has closed.
+    """Read a frame, or return None if the other side has closed.
 
     Raises:
-        WireError: what arrives is no frame.
+        WireError: the frame is invalid.
     """
     return _frame(lambda size: _read(descriptor, size))
 
 
 class Line:
-    """A descriptor of which this process alone reads, and nothing but frames.
+    """A descriptor from which only this process reads, and only frames.
 
-    It reads as much as is there, so most frames take one system call.
+    It reads as many bytes as are available and buffers the rest, so most frames take one system
+    call.
     """
 
     def __init__(self, descriptor: int) -> None:
         self.descriptor = descriptor
-        self._held = b""
+        self._buffer = b""
 
     def send(self, message: Any) -> None:
-        """Write a frame, as `send`."""
+        """Write a frame; see `send`."""
         send(self.descriptor, message)
 
     def receive(self) -> Any:
-        """Read a frame, as `receive`."""
+        """Read a frame; see `receive`."""
         return _frame(self._take)
 
     def _take(self, size: int) -> bytes | None:
-        parts, missing = [self._held], size - len(self._held)
+        parts, missing = [self._buffer], size - len(self._buffer)
         while missing > 0:
             try:
                 part = os.read(self.descriptor, min(max(missing, 1 << 16), 1 << 20))
@@ -214,9 +226,9 @@ class Line:
                 return None
             parts.append(part)
             missing -= len(part)
-        held = b"".join(parts) if len(parts) > 1 else self._held
-        self._held = held[size:]
-        return held[:size]
+        data = b"".join(parts) if len(parts) > 1 else self._buffer
+        self._buffer = data[size:]
+        return data[:size]
 
 
 def _frame(read: Callable[[int], bytes | None]) -> Any:

@@ -1,8 +1,8 @@
 """A warm process from which each program's process is forked.
 
-Started by `sandbox.pool` through ``bare_interpreter.py``. It takes one job at a time over its
-socket: how many seconds it may take, and two descriptors, which it does not read. The program is
-read by the forked child alone, so the next child inherits no trace of it. Tests never come here.
+Started by `sandbox.pool` through ``bare_interpreter.py``. It receives one job at a time over its
+socket, as two descriptors from which it does not read. Only the forked child reads the program, so
+the next child inherits nothing of it. Tests are never sent to this process.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from selfcorrect_env.sandbox.confinement import (
     confine,
     empty,
     enter_namespaces,
-    limit_processor,
-    stay_on,
+    limit_processor_time,
+    pin_to_core,
 )
 
 PREIMPORTED = (
@@ -55,13 +55,13 @@ PREIMPORTED = (
 
 
 def main(options: dict[str, Any]) -> None:
-    """Serve jobs until the other side closes."""
-    stay_on(options["core"])
+    """Serve jobs until the other side closes the socket."""
+    pin_to_core(options["core"])
     if options["namespaces"]:
         enter_namespaces(options["scratch"])
     for name in PREIMPORTED:
         importlib.import_module(name)
-    program.rehearse()
+    program.warm_up()
     calls = seccomp.Filter() if options["strong"] else None
     null = os.open(os.devnull, os.O_RDWR)
     for number in (0, 1, 2):
@@ -92,13 +92,13 @@ def main(options: dict[str, Any]) -> None:
 
 
 def _run(seconds: float, descriptors: list[int], calls: seccomp.Filter | None) -> None:
-    """Run a program in this forked child, and end it."""
+    """Run a program in this forked child, and exit."""
     try:
         os.setsid()
         task, peer = _move(descriptors)
         source = wire.receive(task)
         os.close(task)
-        limit_processor(seconds)
+        limit_processor_time(seconds)
         if calls is not None:
             calls.install()
         program.serve(source, peer)
@@ -116,21 +116,21 @@ def _move(descriptors: list[int]) -> tuple[int, int]:
 
 
 def _wait(child: int, seconds: float, control: socket.socket) -> dict[str, Any]:
-    """Wait until the child ends, its time is over, or the other side asks for its end.
+    """Wait until the child ends, its time is up, or the other side requests its end.
 
-    The other side asks once for each job, at the latest when it has seen the child end; the
-    answer is how the child ended.
+    The other side sends this request once per job, at the latest after the child has ended. The
+    result describes how the child ended.
     """
-    start, timeout, asked = time.monotonic(), False, False
+    start, timeout, requested = time.monotonic(), False, False
     handle = os.pidfd_open(child) if hasattr(os, "pidfd_open") else None
-    while not (asked or timeout):
+    while not (requested or timeout):
         left = seconds - (time.monotonic() - start)
-        if handle is None:  # no such descriptors before Linux 5.3, nor on other systems
-            asked = bool(select.select([control], [], [], max(0.0, min(left, 0.002)))[0])
+        if handle is None:  # no pidfd before Linux 5.3 or on other systems
+            requested = bool(select.select([control], [], [], max(0.0, min(left, 0.002)))[0])
             ended = os.waitid(os.P_PID, child, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
         else:
             ready = select.select([control, handle], [], [], max(0.0, left))[0]
-            asked, ended = control in ready, handle in ready
+            requested, ended = control in ready, handle in ready
         if ended:
             break
         timeout = left <= 0
@@ -152,8 +152,8 @@ def _wait(child: int, seconds: float, control: socket.socket) -> dict[str, Any]:
 
 
 def _clean(options: dict[str, Any]) -> None:
-    """End what the child left running, and delete what it wrote."""
-    if options["namespaces"]:  # this is process 1 here: all others are the child's leavings
+    """Kill the processes that the child left running, and delete the files that it wrote."""
+    if options["namespaces"]:  # this is process 1: all others were started by the child
         with contextlib.suppress(ProcessLookupError):
             os.kill(-1, signal.SIGKILL)
     while True:

@@ -48,7 +48,7 @@ def processes_of_sandboxes() -> set[int]:
                 command = (entry / "cmdline").read_bytes()
             except OSError:
                 continue
-            if b"bare.py" in command:
+            if b"bare_interpreter.py" in command:
                 found.add(int(entry.name))
     return found
 

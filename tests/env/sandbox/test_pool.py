@@ -69,7 +69,7 @@ def test_warm_processes_that_others_kill_cost_no_job(sandbox: Sandbox) -> None:
     for _ in range(3):
         for pid in children_of(os.getpid()):
             with open(f"/proc/{pid}/cmdline", "rb") as file:
-                if b"bare.py" in file.read():
+                if b"bare_interpreter.py" in file.read():
                     os.kill(pid, signal.SIGKILL)
         assert [outcome.right for outcome in sandbox.run_all([ADD] * 4)] == [True] * 4
 
