@@ -129,11 +129,10 @@ def base_model(fix: float, spoils: float, slips: float, seed: int) -> str:
 
 
 def without_stage_one(learning: dict[str, Any]) -> dict[str, Any]:
-    from dataclasses import asdict
-
     from selfcorrect_agents.methods.score import SCoReConfig
+    from selfcorrect_agents.training.config import flat, from_flat
 
-    return asdict(SCoReConfig(**learning).without_stage_one())
+    return flat(from_flat(SCoReConfig, learning).without_stage_one())
 
 
 def row(

@@ -109,6 +109,7 @@ def run_trial(trial: Trial) -> dict[str, Any]:
 
     from selfcorrect_agents.lm.agent import LanguageModelAgent
     from selfcorrect_agents.lm.loading import load_policy
+    from selfcorrect_agents.training.config import from_flat
     from selfcorrect_agents.training.method_lookup import find_method
     from selfcorrect_env import evaluate
 
@@ -118,7 +119,7 @@ def run_trial(trial: Trial) -> dict[str, Any]:
     started, history = time.process_time(), []
     if trial.method != "base":
         method: Any = find_method(trial.method)
-        config = method.Learning(**trial.learning).within(trial.episodes)
+        config = from_flat(method.Learning, trial.learning).within(trial.episodes)
         env: Any = gym.make(trial.env, split="train").unwrapped
         history = method(policy).learn(env, config)
     seconds = time.process_time() - started

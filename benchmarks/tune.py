@@ -27,6 +27,7 @@ from rich.table import Table
 sys.path.insert(0, str(Path(__file__).parent))
 from trials import Trial, run_trials
 
+from selfcorrect_agents.training.config import flat, from_flat
 from selfcorrect_agents.training.method_lookup import find_method
 
 RATES = [3e-4, 5e-4, 1e-3]
@@ -154,7 +155,7 @@ def draw(label: str, count: int) -> list[dict[str, Any]]:
 def effect(label: str, setting: dict[str, Any]) -> dict[str, Any]:
     """Return the whole configuration; it is equal for settings that train in the same way."""
     method: Any = find_method(SPACES[label][0])
-    config = dataclasses.asdict(method.Learning(**setting))
+    config = flat(from_flat(method.Learning, setting))
     if config.get("first_reply") == "right" and config.get("plus") is False:
         config["first_reply"] = "never"  # D_STaR and D_SFT contain no right first reply
     return config

@@ -10,13 +10,14 @@ the controls are derived from SCoRe's, so only the named part differs.
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import tyro
 
 from selfcorrect_agents.methods.score import SCoReConfig
+from selfcorrect_agents.training.config import flat, from_flat
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,7 +65,7 @@ def methods(
     chosen: dict[str, dict[str, Any]], episodes: int, controls: bool
 ) -> dict[str, tuple[str, dict[str, Any]]]:
     """Return every row: label -> (agent, fields of its configuration)."""
-    score = SCoReConfig(**chosen["score"]).within(episodes)
+    score = from_flat(SCoReConfig, chosen["score"]).within(episodes)
     rows: dict[str, tuple[str, dict[str, Any]]] = {
         "base": ("base", {}),
         "STaR": ("star", chosen["star"]),
@@ -83,7 +84,7 @@ def methods(
     }
     if controls:
         shared = ("problems_per_step", "learning_rate", "beta_1")
-        plain = {field: getattr(score, field) for field in shared}
+        plain = {field: flat(score)[field] for field in shared}
         if plain != chosen["multiturn_rl"]:  # otherwise the row exists already
             rows["control: RL, SCoRe's KL"] = ("multiturn_rl", plain)
         rows |= {
@@ -99,8 +100,8 @@ def methods(
 
 def changed(config: SCoReConfig) -> dict[str, Any]:
     """Return the fields that differ from the defaults."""
-    default = asdict(SCoReConfig())
-    return {k: v for k, v in asdict(config).items() if v != default[k]}
+    default = flat(SCoReConfig())
+    return {k: v for k, v in flat(config).items() if v != default[k]}
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from selfcorrect_agents.imitation.config import Fitting, SupervisedConfig
     from selfcorrect_agents.lm.agent import LanguageModelAgent, PlayConfig
     from selfcorrect_agents.lm.loading import load_policy
     from selfcorrect_agents.lm.model_config import LoRAConfig, ModelConfig
@@ -23,8 +24,16 @@ if TYPE_CHECKING:
     from selfcorrect_agents.methods.sft import PairSFT, PairSFTConfig
     from selfcorrect_agents.methods.single_turn_rl import SingleTurnRL, SingleTurnRLConfig
     from selfcorrect_agents.methods.star import STaR, STaRConfig
+    from selfcorrect_agents.rl.reinforce import Objective
     from selfcorrect_agents.rl.rollout import Rollout, collect
-    from selfcorrect_agents.training.config import OnPolicyConfig, SamplingConfig
+    from selfcorrect_agents.training.config import (
+        Execution,
+        OnPolicyConfig,
+        Optimization,
+        Sampling,
+        flat,
+        from_flat,
+    )
     from selfcorrect_agents.training.run_folder import RunFolder
     from selfcorrect_agents.training.trainer import Stage, TrainedAgent, Trainer
 
@@ -33,12 +42,16 @@ __all__ = [
     "SB3A2C",
     "SB3PPO",
     "Base",
+    "Execution",
+    "Fitting",
     "LanguageModelAgent",
     "LoRAConfig",
     "ModelConfig",
     "MultiTurnRL",
     "MultiTurnRLConfig",
+    "Objective",
     "OnPolicyConfig",
+    "Optimization",
     "PairSFT",
     "PairSFTConfig",
     "PlayConfig",
@@ -54,19 +67,23 @@ __all__ = [
     "SCoReConfig",
     "STaR",
     "STaRConfig",
-    "SamplingConfig",
+    "Sampling",
     "SingleTurnRL",
     "SingleTurnRLConfig",
     "Stage",
+    "SupervisedConfig",
     "TinyConfig",
     "TrainedAgent",
     "Trainer",
     "collect",
+    "flat",
+    "from_flat",
     "load_policy",
     "tiny_base",
 ]
 
 _NAMES_OF = {
+    "imitation.config": ("Fitting", "SupervisedConfig"),
     "lm.agent": ("LanguageModelAgent", "PlayConfig"),
     "lm.loading": ("load_policy",),
     "lm.model_config": ("LoRAConfig", "ModelConfig"),
@@ -81,8 +98,12 @@ _NAMES_OF = {
     "methods.sft": ("PairSFT", "PairSFTConfig"),
     "methods.single_turn_rl": ("SingleTurnRL", "SingleTurnRLConfig"),
     "methods.star": ("STaR", "STaRConfig"),
+    "rl.reinforce": ("Objective",),
     "rl.rollout": ("Rollout", "collect"),
-    "training.config": ("OnPolicyConfig", "SamplingConfig"),
+    "training.config": (
+        *("Execution", "OnPolicyConfig", "Optimization", "Sampling"),
+        *("flat", "from_flat"),
+    ),
     "training.run_folder": ("RunFolder",),
     "training.trainer": ("Stage", "TrainedAgent", "Trainer"),
 }

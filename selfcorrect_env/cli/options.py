@@ -11,6 +11,7 @@ import tyro
 
 import selfcorrect_env  # noqa: F401 - registers the ids
 from selfcorrect_env.cli.main import UsageError
+from selfcorrect_env.cli.unchecked import checked, twin_instance, twin_of
 
 T = TypeVar("T")
 
@@ -56,13 +57,30 @@ def make_env(id: str, options: EnvOptions) -> gym.Env[Any, Any]:
         raise UsageError(f"Cannot make {id!r}: {error}") from error
 
 
-def parse(options: type[T], argv: list[str], *, prog: str, about: str) -> T:
-    """Return the ``options`` that ``argv`` gives; a mistake or --help ends the process."""
+def parse(
+    options: type[T], argv: list[str], *, prog: str, about: str, default: T | None = None
+) -> T:
+    """Return the ``options`` that ``argv`` gives; a mistake or --help ends the process.
+
+    Args:
+        options: a dataclass; dataclasses in it are groups of options.
+        argv: the command line.
+        prog: the command, as the help names it.
+        about: what the command does, for the help.
+        default: the values of options that are not given; by default the dataclass's own.
+    """
+    twin: Any = twin_of(options)
+    filled = tyro.cli(
+        twin,
+        args=argv,
+        prog=prog,
+        description=about,
+        default=None if default is None else twin_instance(twin, default),
+        config=(tyro.conf.DisallowNone,),
+    )
     try:
-        return tyro.cli(
-            options, args=argv, prog=prog, description=about, config=(tyro.conf.DisallowNone,)
-        )
-    except ValueError as error:  # a value that the dataclass itself refuses
+        return checked(options, filled)
+    except ValueError as error:  # a value that a dataclass refuses
         raise UsageError(str(error)) from error
 
 

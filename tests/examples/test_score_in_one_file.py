@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import torch
 
-from selfcorrect_agents import Policy, Rollout, SCoRe, SCoReConfig, Stage, Trainer
+from selfcorrect_agents import Policy, Rollout, SCoRe, SCoReConfig, Stage, Trainer, from_flat
 from selfcorrect_agents.lm.tiny import TinyConfig, build_model, build_tokenizer
 from selfcorrect_env import SelfCorrectEnv
 
@@ -59,7 +59,7 @@ def base(tmp_path: Path) -> Path:
 
 def test_it_takes_the_steps_of_the_library(example: ModuleType, base: Path) -> None:
     policy = Policy.from_pretrained(base)
-    config = SCoReConfig(**SIZES)  # pyright: ignore[reportArgumentType]
+    config = from_flat(SCoReConfig, SIZES)
     trainer = Recorder(policy, SelfCorrectEnv("arithmetic", split="train"), config)
     SCoRe(policy).train(trainer, config)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -20,6 +19,7 @@ from selfcorrect_agents.comparison.plan.cells import plan
 from selfcorrect_agents.comparison.plan.config import DECODINGS, CompareConfig, MethodConfig
 from selfcorrect_agents.comparison.report.curves import curve_table, write_svg
 from selfcorrect_agents.comparison.results.cell_results import MethodResults, spent
+from selfcorrect_agents.training.config import flat
 from selfcorrect_agents.training.method_lookup import Budgeted, find_method
 from selfcorrect_env import Report
 from selfcorrect_env.cli import UsageError, parse
@@ -141,7 +141,7 @@ def scaled(method: str, hidden_size: int) -> dict[str, Any]:
     if method == "base" or hidden_size == TUNED_WIDTH:
         return {}
     width = hidden_size / TUNED_WIDTH
-    defaults = dataclasses.asdict(find_method(method).Learning())  # type: ignore[attr-defined]
+    defaults = flat(find_method(method).Learning())  # type: ignore[attr-defined]
     return {
         name: value / width if name.endswith("learning_rate") else round(value * width)
         for name, value in defaults.items()

@@ -13,6 +13,7 @@ import tyro
 
 from selfcorrect_agents.lm.loading import load_policy
 from selfcorrect_agents.lm.policy import Policy
+from selfcorrect_agents.training.config import flat
 from selfcorrect_agents.training.method_lookup import find_method, trainable
 from selfcorrect_agents.training.progress import Figures, accuracy_keys
 from selfcorrect_agents.training.run_folder import RunFolder
@@ -104,10 +105,13 @@ def main(argv: list[str]) -> int:
 
 
 def _parse(name: str, method: Any, argv: list[str]) -> tuple[TrainOptions, Any]:
-    flat = tyro.conf.arg(name="")
+    unprefixed = tyro.conf.arg(name="")
     both = dataclasses.make_dataclass(
         "Options",
-        [("run", Annotated[TrainOptions, flat]), ("learning", Annotated[method.Learning, flat])],
+        [
+            ("run", Annotated[TrainOptions, unprefixed]),
+            ("learning", Annotated[method.Learning, tyro.conf.OmitArgPrefixes, unprefixed]),
+        ],
         frozen=True,
     )
     try:
@@ -152,7 +156,7 @@ def _facts(name: str, options: TrainOptions, learning: Any, env: SelfCorrectEnv)
     problems = env.problems
     return {
         "method": name,
-        "learning": dataclasses.asdict(learning),
+        "learning": flat(learning),
         "model": options.model,
         "env": options.env,
         "problem_set": problems.name,

@@ -8,133 +8,29 @@ keeps the best weights, so no method is judged by a fit that was cut short or ov
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
+from selfcorrect_agents.imitation.config import FirstReply, Fitting, SupervisedConfig
 from selfcorrect_agents.imitation.traces import Trace, is_right, sample_of
 from selfcorrect_agents.lm.policy import Policy
 from selfcorrect_agents.rl.objectives import mean_of_valid
 from selfcorrect_agents.rl.reinforce import score
 from selfcorrect_agents.rl.rollout import Rollout, rollout_figures
 from selfcorrect_agents.training.checkpoint import step_seed
-from selfcorrect_agents.training.config import SamplingConfig, above_zero, among, at_least, check
 from selfcorrect_agents.training.progress import Figures
 from selfcorrect_agents.training.trainer import Trainer, build_optimizer
 from selfcorrect_env import Episode
 
-FirstReply: TypeAlias = Literal["never", "right", "always"]
 TracesOf: TypeAlias = Callable[[Sequence[Episode], np.random.Generator], list[Trace]]
 """Gathered episodes, and a source of randomness -> traces to imitate."""
 
 IGNORED = -100
 """The label of a token without loss (PyTorch's and Hugging Face's convention)."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Fitting:
-    """How a policy is fitted to traces."""
-
-    learning_rate: float = 3e-4
-    """Of AdamW, > 0; a fresh optimiser for each fit."""
-    batch_size: int = 64
-    """Traces in one optimiser step, ≥ 1."""
-    first_reply: FirstReply = "right"
-    """Whether the first reply carries loss as well: where it is right, always, or never. Without
-    any, first attempts drift while second ones are imitated. In D_SFT and D_STaR every first reply
-    is wrong, so ``right`` is ``never`` there; it acts where right first replies are: in the +
-    sets and in RISE's."""
-    held_out: float = 0.1
-    """Share of the traces' problems that the fit is stopped by, in [0, 1). Without any (0, or a
-    single problem) a fit takes `check_every` steps."""
-    most_held_out: int = 500
-    """Traces that are held out at most, ≥ 1; more would only cost time."""
-    check_every: int = 50
-    """Optimiser steps between two looks at the held-out loss, ≥ 1 (an epoch where that is less)."""
-    patience: int = 4
-    """Looks without a lower held-out loss after which a fit has converged, ≥ 1."""
-    most_steps: int = 2000
-    """Optimiser steps of a fit at most, ≥ 1; ``fit/converged`` says whether it was the limit."""
-    most_traces: int = 10_000
-    """Traces of a fit at most, ≥ 1; beyond it a random part is taken, and ``fit/available`` says
-    of how many."""
-    max_grad_norm: float = 1.0
-    """The gradient's norm is clipped to this, > 0."""
-
-    def __post_init__(self) -> None:
-        """Refuse what can't be meant."""
-        above_zero(self, "learning_rate", "max_grad_norm")
-        at_least(self, 1, "batch_size", "check_every", "patience", "most_steps", "most_traces")
-        at_least(self, 1, "most_held_out")
-        among(self, "first_reply", ("never", "right", "always"))
-        check(0 <= self.held_out < 1, "held_out", "in [0, 1)", self.held_out)
-
-
-@dataclass(frozen=True, kw_only=True)
-class SupervisedConfig(SamplingConfig):
-    """What every method of imitation is asked."""
-
-    learning_rate: float = 3e-4
-    """Of AdamW in a fit, > 0."""
-    iterations: int = 1
-    """How often episodes are gathered and a policy is fitted to them, ≥ 1."""
-    rollouts: int = 160
-    """Steps of gathering in one iteration, ≥ 1, of ``problems_per_step × samples`` episodes."""
-    batch_size: int = 64
-    """Traces in one optimiser step, ≥ 1."""
-    first_reply: FirstReply = "right"
-    """Whether the first reply of a trace carries loss as well; ``right`` acts on the + sets and on
-    RISE's alone, since the others hold no right first reply."""
-    patience: int = 4
-    """Looks at the held-out loss without progress after which a fit has converged, ≥ 1."""
-    most_steps: int = 2000
-    """Optimiser steps of a fit at most, ≥ 1."""
-    most_traces: int = 10_000
-    """Traces of a fit at most, ≥ 1; where an iteration has more, a random part is imitated."""
-    held_out: float = 0.1
-    """Share of the traces' problems that a fit is stopped by, in [0, 1); 0 takes ``check_every``
-    steps."""
-    check_every: int = 50
-    """Optimiser steps between two looks at the held-out loss, ≥ 1."""
-    max_grad_norm: float = 1.0
-    """A fit's gradient is clipped to this norm, > 0."""
-    restart: bool = False
-    """Whether each iteration fits the base model anew (as ReST^EM does) or goes on."""
-
-    def __post_init__(self) -> None:
-        """Refuse what can't be meant."""
-        super().__post_init__()
-        at_least(self, 1, "iterations", "rollouts")
-        _ = self.fitting
-
-    @property
-    def total_steps(self) -> int:
-        """Number of gathering steps of a whole run."""
-        return self.iterations * self.rollouts
-
-    def steps_within(self, steps: int) -> dict[str, Any]:
-        """Return the field that makes a run at most ``steps`` long, with all its iterations."""
-        check(steps >= self.iterations, "iterations", f"at most {steps}", self.iterations)
-        return {"rollouts": steps // self.iterations}
-
-    @property
-    def fitting(self) -> Fitting:
-        """How a policy is fitted."""
-        return Fitting(
-            learning_rate=self.learning_rate,
-            batch_size=self.batch_size,
-            first_reply=self.first_reply,
-            patience=self.patience,
-            most_steps=self.most_steps,
-            most_traces=self.most_traces,
-            held_out=self.held_out,
-            check_every=self.check_every,
-            max_grad_norm=self.max_grad_norm,
-        )
 
 
 def imitate(trainer: Trainer, config: SupervisedConfig, traces_of: TracesOf) -> None:
@@ -162,7 +58,7 @@ def gather(
     trainer.pool += rollout.episodes
     figures = rollout_figures(rollout)
     if fit_with is not None:
-        seed = step_seed(trainer.config.seed, step, "fit")
+        seed = step_seed(trainer.config.sampling.seed, step, "fit")
         traces = traces_of(trainer.pool, np.random.default_rng(seed))
         if restart:
             trainer.policy.model.load_state_dict(trainer.reference.model.state_dict())
@@ -170,7 +66,7 @@ def gather(
         trainer.pool = []
         after = trainer.collect(step, purpose="after fit", counted=False)
         figures |= {f"after_fit/{key}": value for key, value in rollout_figures(after).items()}
-        rows = trainer.config.rows_per_forward
+        rows = trainer.config.execution.rows_per_forward
         figures |= kl_figures(trainer.policy, trainer.reference, after, rows)
     trainer.log(step, figures, rollout.episodes)
 

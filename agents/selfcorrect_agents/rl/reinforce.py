@@ -15,6 +15,7 @@ from typing import Literal, TypeAlias, get_args
 import torch
 from torch import Tensor
 
+from selfcorrect_agents.checks import above_zero, among, at_least, check
 from selfcorrect_agents.lm.policy import Policy
 from selfcorrect_agents.rl import objectives
 from selfcorrect_agents.rl.rollout import Rollout, rollout_figures
@@ -42,22 +43,34 @@ Unit: TypeAlias = Literal["sequence", "token"]
 equations' π(y_t|x_t)), or tokens (every token weighs the same, however long its turn)."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Objective:
     """How a batch becomes a loss: ``−E Σ_t [ A_t log π − β_t KL(π_θ(·|x_t) ‖ π_ref(·|x_t)) ]``."""
 
     gamma: float = 0.0
-    """Discount across turns; 0 credits each turn with its own reward (appendix A.2)."""
+    """Discount across turns, in [0, 1]; 0 credits each turn with its own reward (appendix A.2)."""
     kl: KLTerm = "full_loss"
-    """How the KL enters."""
+    """How the KL to the base policy enters the objective."""
     advantage: AdvantageKind = "leave_one_out"
-    """What a turn's return is compared with."""
+    """The baseline of a return: a problem's other samples, the batch, or GRPO's normalisation."""
     unit: Unit = "sequence"
-    """Turns or tokens."""
+    """Whose log-probabilities are units of the loss: whole turns (the equations'), or tokens."""
     clip: float | None = None
-    """PPO's ε; None takes plain REINFORCE."""
+    """PPO's ε, > 0; it acts only with epochs > 1 and is refused without. None: REINFORCE."""
     importance_cap: float | None = None
-    """Cap of the importance weights of samples that another policy drew; None takes none."""
+    """Cap ≥ 1 of the importance weights of samples that another policy drew; None for none."""
+
+    def __post_init__(self) -> None:
+        """Refuse invalid values."""
+        check(0 <= self.gamma <= 1, "gamma", "in [0, 1]", self.gamma)
+        check_kl_term(self.kl)
+        among(self, "advantage", get_args(AdvantageKind))
+        among(self, "unit", get_args(Unit))
+        if self.clip is not None:
+            above_zero(self, "clip")
+        if self.importance_cap is not None:
+            at_least(self, 1, "importance_cap")
+            check(self.clip is None, "importance_cap", "None if clip is set", self.importance_cap)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,7 +16,7 @@ from selfcorrect_agents.rl.credit import Reach, Rewards, check_credit, discounte
 from selfcorrect_agents.rl.reinforce import Batch, update
 from selfcorrect_agents.rl.rollout import Rollout, collect, rollout_figures
 from selfcorrect_agents.training.checkpoint import latest_checkpoint, save_checkpoint, step_seed
-from selfcorrect_agents.training.config import OnPolicyConfig, SamplingConfig
+from selfcorrect_agents.training.config import OnPolicyConfig, TrainingConfig
 from selfcorrect_agents.training.progress import Figures, progress_bar, stop_on_interrupt
 from selfcorrect_agents.training.run_folder import RunFolder
 from selfcorrect_env import Episode, SelfCorrectEnv, SelfCorrectError, SelfCorrectVectorEnv
@@ -57,7 +57,7 @@ class Trainer:
         self,
         policy: Policy,
         env: SelfCorrectEnv,
-        config: SamplingConfig,
+        config: TrainingConfig,
         run: RunFolder | None = None,
         progress: bool = False,
     ) -> None:
@@ -91,7 +91,7 @@ class Trainer:
                 yield step
                 bar(step + 1, self.history[-1])
                 last, stop = step + 1 == total, stopping()
-                if stop or last or (step + 1) % self.config.checkpoint_every == 0:
+                if stop or last or (step + 1) % self.config.execution.checkpoint_every == 0:
                     self._save(step + 1)
                 if stop and not last:
                     raise KeyboardInterrupt
@@ -117,7 +117,7 @@ class Trainer:
             purpose: tells several rollouts of one step apart, so that their seeds differ.
             counted: False leaves them out of the run's sampled episodes and tokens.
         """
-        config, size = self.config, len(self._env.problems)
+        config, size = self.config.sampling, len(self._env.problems)
         wanted = config.problems_per_step if problems is None else problems
         rng = np.random.default_rng(step_seed(config.seed, step, f"problems{purpose}"))
         chosen = rng.choice(size, wanted, replace=wanted > size)
@@ -152,12 +152,12 @@ class Trainer:
         were drawn; where there are too few, others fill up.
         """
         config = self._on_policy()
-        wanted = config.problems_per_step if problems is None else problems
+        wanted = config.sampling.problems_per_step if problems is None else problems
         rollout = self.collect(step, config.oversample * wanted)
         if config.oversample == 1:
             return rollout
-        rewards = stage.rewards(rollout.scores).view(-1, config.samples, rollout.turns)
-        judged = rollout.judged.view(-1, config.samples)
+        rewards = stage.rewards(rollout.scores).view(-1, config.sampling.samples, rollout.turns)
+        judged = rollout.judged.view(-1, config.sampling.samples)
         differs = [
             bool((of[ok] != of[ok][:1]).any()) for of, ok in zip(rewards, judged, strict=True)
         ]
@@ -174,7 +174,7 @@ class Trainer:
         for group in self.optimizer.param_groups:
             group["lr"] = stage.learning_rate
         if not any(stage is checked for checked in self._checked):
-            reach = discounted(stage.reach, config.gamma)
+            reach = discounted(stage.reach, config.objective.gamma)
             for rollout in rollouts:
                 check_credit(self.policy, rollout, stage.rewards, reach, config.objective)
             self._checked.append(stage)
@@ -187,9 +187,9 @@ class Trainer:
                 for rollout in rollouts
             ],
             config.objective,
-            epochs=config.epochs,
-            max_grad_norm=config.max_grad_norm,
-            rows_per_forward=config.rows_per_forward,
+            epochs=config.optimization.epochs,
+            max_grad_norm=config.optimization.max_grad_norm,
+            rows_per_forward=config.execution.rows_per_forward,
         )
         for rollout in rollouts[1:]:
             offline = rollout_figures(rollout)

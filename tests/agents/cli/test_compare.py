@@ -21,6 +21,7 @@ MINE = '''
 import os, time
 from dataclasses import dataclass, replace
 from selfcorrect_agents.methods.multiturn_rl import MultiTurnRL, MultiTurnRLConfig
+from selfcorrect_agents.training.config import Execution, Sampling
 
 def seven(conversation):
     """Answers 7 to everything."""
@@ -28,10 +29,9 @@ def seven(conversation):
 
 @dataclass(frozen=True, kw_only=True)
 class Learning(MultiTurnRLConfig):
-    problems_per_step: int = 2
-    samples: int = 2
+    sampling: Sampling = Sampling(problems_per_step=2, samples=2)
+    execution: Execution = Execution(checkpoint_every=100)
     steps: int = 12
-    checkpoint_every: int = 100
 
 class Fragile(MultiTurnRL):
     """Breaks, or takes its time, where the environment variables say so."""

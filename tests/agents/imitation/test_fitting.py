@@ -34,6 +34,7 @@ from selfcorrect_agents.lm.policy import Policy
 from selfcorrect_agents.methods.star import STaR, STaRConfig
 from selfcorrect_agents.rl.reinforce import Batch, Objective, update
 from selfcorrect_agents.rl.rollout import Rollout, collect
+from selfcorrect_agents.training.config import from_flat
 from selfcorrect_agents.training.run_folder import RunFolder, read_metrics
 from selfcorrect_agents.training.trainer import Trainer
 from selfcorrect_env import Attempt, Episode, Reason, SelfCorrectEnv, SelfCorrectVectorEnv, Verdict
@@ -246,7 +247,7 @@ def test_a_method_is_fitted_as_its_configuration_says() -> None:
         "check_every": 9,
         "max_grad_norm": 0.5,
     }
-    assert SupervisedConfig(**asked).fitting == Fitting(**asked)
+    assert from_flat(SupervisedConfig, asked).fitting == Fitting(**asked)
     assert SupervisedConfig().fitting == Fitting()
 
 
@@ -262,7 +263,9 @@ def test_a_fit_that_cannot_be_meant_is_refused(field: str, value: float) -> None
 def test_each_iteration_fits_what_it_gathered_and_forgets_it(
     policy: Policy, easy: SelfCorrectEnv
 ) -> None:
-    config = SupervisedConfig(iterations=2, rollouts=3, most_steps=2, **GATHERING)
+    config = from_flat(
+        SupervisedConfig, {"iterations": 2, "rollouts": 3, "most_steps": 2, **GATHERING}
+    )
     seen: list[list[Episode]] = []
 
     def traces_of(episodes: Sequence[Episode], rng: np.random.Generator) -> list[Trace]:
@@ -285,8 +288,16 @@ def test_the_kl_after_a_fit_is_that_of_reinforcement_learning(
     policy: Policy, easy: SelfCorrectEnv
 ) -> None:
     """What the update of an RL method logs for the same episodes; nothing is drawn for it."""
-    config = SupervisedConfig(
-        rollouts=1, held_out=0.0, check_every=4, learning_rate=1e-2, rows_per_forward=5, **GATHERING
+    config = from_flat(
+        SupervisedConfig,
+        {
+            "rollouts": 1,
+            "held_out": 0.0,
+            "check_every": 4,
+            "learning_rate": 1e-2,
+            "rows_per_forward": 5,
+            **GATHERING,
+        },
     )
     trainer = Trainer(policy, easy, config)
     before = torch.get_rng_state()
@@ -313,7 +324,10 @@ def test_an_iteration_fits_the_base_anew_or_goes_on(
     policy: Policy, easy: SelfCorrectEnv, restart: bool
 ) -> None:
     """Where the second fit has nothing to imitate, its start is what is left."""
-    config = SupervisedConfig(iterations=2, rollouts=1, most_steps=2, restart=restart, **GATHERING)
+    config = from_flat(
+        SupervisedConfig,
+        {"iterations": 2, "rollouts": 1, "most_steps": 2, "restart": restart, **GATHERING},
+    )
     base, starts = weights_of(policy), []
 
     def traces_of(episodes: Sequence[Episode], rng: np.random.Generator) -> list[Trace]:
@@ -330,8 +344,16 @@ def test_going_on_in_the_middle_of_an_iteration(
 ) -> None:
     """Stopped between two rollouts of the second iteration, after the newest checkpoint: the
     episodes that it had gathered are in the checkpoint, and the run ends as if it had not."""
-    config = STaRConfig(
-        iterations=2, rollouts=4, most_steps=8, batch_size=4, checkpoint_every=3, **GATHERING
+    config = from_flat(
+        STaRConfig,
+        {
+            "iterations": 2,
+            "rollouts": 4,
+            "most_steps": 8,
+            "batch_size": 4,
+            "checkpoint_every": 3,
+            **GATHERING,
+        },
     )
     base = weights_of(policy)
     STaR(policy).learn(easy, config, run=RunFolder(tmp_path / "whole", {}))

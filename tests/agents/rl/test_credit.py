@@ -16,6 +16,7 @@ from selfcorrect_agents.rl.credit import CreditError, Reach, check_credit, disco
 from selfcorrect_agents.rl.objectives import progress_bonus
 from selfcorrect_agents.rl.reinforce import Objective
 from selfcorrect_agents.rl.rollout import Rollout, collect
+from selfcorrect_agents.training.config import changed, from_flat
 from selfcorrect_agents.training.trainer import Stage, Trainer
 from selfcorrect_env import SelfCorrectEnv, SelfCorrectVectorEnv
 
@@ -48,17 +49,33 @@ def roll(policy: Policy, env: SelfCorrectEnv, first: Policy | None = None) -> Ro
 @pytest.mark.parametrize(
     ("method", "config", "attempts"),
     [
-        (MultiTurnRL, MultiTurnRLConfig(steps=1, **SMALL), 2),
-        (MultiTurnRL, MultiTurnRLConfig(steps=1, later_scale=11.0, **SMALL), 3),
-        (SingleTurnRL, SingleTurnRLConfig(steps=1, **SMALL), 2),
-        (SCoRe, SCoReConfig(stage_one_steps=1, stage_two_steps=1, **SMALL), 2),
+        (MultiTurnRL, from_flat(MultiTurnRLConfig, {"steps": 1, **SMALL}), 2),
+        (MultiTurnRL, from_flat(MultiTurnRLConfig, {"steps": 1, "later_scale": 11.0, **SMALL}), 3),
+        (SingleTurnRL, from_flat(SingleTurnRLConfig, {"steps": 1, **SMALL}), 2),
+        (SCoRe, from_flat(SCoReConfig, {"stage_one_steps": 1, "stage_two_steps": 1, **SMALL}), 2),
         (
             SCoRe,
-            SCoReConfig(stage_one_steps=0, stage_two_steps=1, offline_share=0.5, **SMALL),
+            from_flat(
+                SCoReConfig,
+                {"stage_one_steps": 0, "stage_two_steps": 1, "offline_share": 0.5, **SMALL},
+            ),
             2,
         ),
-        (SCoRe, SCoReConfig(stage_one_steps=0, stage_two_steps=1, shaping="scale", **SMALL), 2),
-        (SCoRe, SCoReConfig(stage_one_steps=0, stage_two_steps=1, alpha=0.0, **SMALL), 2),
+        (
+            SCoRe,
+            from_flat(
+                SCoReConfig,
+                {"stage_one_steps": 0, "stage_two_steps": 1, "shaping": "scale", **SMALL},
+            ),
+            2,
+        ),
+        (
+            SCoRe,
+            from_flat(
+                SCoReConfig, {"stage_one_steps": 0, "stage_two_steps": 1, "alpha": 0.0, **SMALL}
+            ),
+            2,
+        ),
     ],
 )
 def test_every_stage_of_every_method_passes(
@@ -66,7 +83,7 @@ def test_every_stage_of_every_method_passes(
 ) -> None:
     """The trainer checks each of them before its first step."""
     env = SelfCorrectEnv("arithmetic", split="train", size=20, attempts=attempts)
-    config = replace(config, **OPTIONS[options])
+    config = changed(config, **OPTIONS[options])
     assert len(method(policy).learn(env, config)) == config.total_steps
 
 
@@ -169,7 +186,7 @@ def test_the_trainer_asks_before_the_first_step_of_each_stage(
     policy: Policy, env: SelfCorrectEnv
 ) -> None:
     before = [weight.clone() for weight in policy.model.parameters()]
-    trainer = Trainer(policy, env, MultiTurnRLConfig(steps=2, **SMALL))
+    trainer = Trainer(policy, env, from_flat(MultiTurnRLConfig, {"steps": 2, **SMALL}))
     wired = Stage(rewards=lambda s: s, betas=(0.0, 0.0), reach=own_turn(2), learning_rate=1e-2)
     with pytest.raises(CreditError, match="no step was taken"):
         trainer.learn_from(0, replace(wired, rewards=leaking))

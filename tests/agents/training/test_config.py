@@ -1,42 +1,59 @@
 """Configurations: the budget of episodes, and what is refused."""
 
-from collections.abc import Callable
-from typing import Any
+import dataclasses
+import json
+from dataclasses import dataclass
+from typing import Any, TypeAlias
 
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from selfcorrect_agents.imitation.fitting import SupervisedConfig
+from selfcorrect_agents.imitation.config import SupervisedConfig
 from selfcorrect_agents.methods.multiturn_rl import MultiTurnRLConfig
 from selfcorrect_agents.methods.rise import RISEConfig
 from selfcorrect_agents.methods.score import SCoReConfig
 from selfcorrect_agents.methods.sft import PairSFTConfig
 from selfcorrect_agents.methods.single_turn_rl import SingleTurnRLConfig
 from selfcorrect_agents.methods.star import STaRConfig
-from selfcorrect_agents.training.config import OnPolicyConfig, SamplingConfig
+from selfcorrect_agents.rl.reinforce import Objective
+from selfcorrect_agents.training.config import (
+    Execution,
+    OnPolicyConfig,
+    Sampling,
+    changed,
+    flat,
+    from_flat,
+)
+from selfcorrect_env import UnknownNameError
 
 small = st.integers(1, 5)
 sizes: dict[str, Any] = {"problems_per_step": small, "samples": st.integers(2, 4)}
+
+Config: TypeAlias = OnPolicyConfig | SupervisedConfig
+
+
+def configs(kind: type[Config], **fields: st.SearchStrategy[int]) -> st.SearchStrategy[Any]:
+    return st.fixed_dictionaries({**sizes, **fields}).map(lambda values: from_flat(kind, values))
+
+
 supervised = [
-    st.builds(kind, iterations=small, rollouts=small, **sizes)
+    configs(kind, iterations=small, rollouts=small)
     for kind in (PairSFTConfig, STaRConfig, RISEConfig)
 ]
 plain = [
-    st.builds(kind, steps=small, oversample=small, **sizes)
-    for kind in (MultiTurnRLConfig, SingleTurnRLConfig)
+    configs(kind, steps=small, oversample=small) for kind in (MultiTurnRLConfig, SingleTurnRLConfig)
 ]
-score = st.builds(
+score = configs(
     SCoReConfig,
     stage_one_steps=st.integers(0, 9),
     stage_two_steps=st.integers(1, 9),
     rounds=small,
     oversample=small,
-    **sizes,
 )
 
 
-def stages_of(config: SamplingConfig) -> int:
+def stages_of(config: Config) -> int:
     """Stages in a round, each of which needs a step: SCoRe's, where they have any; else one."""
     if not isinstance(config, SCoReConfig):
         return 1
@@ -44,9 +61,7 @@ def stages_of(config: SamplingConfig) -> int:
 
 
 @given(st.one_of(*supervised, *plain, score), st.integers(0, 2000))
-def test_a_budget_is_never_overspent_and_hardly_underspent(
-    config: SamplingConfig, budget: int
-) -> None:
+def test_a_budget_is_never_overspent_and_hardly_underspent(config: Config, budget: int) -> None:
     per_step = config.episodes_per_step
     cycles = getattr(config, "iterations", getattr(config, "rounds", 1))
     if budget < per_step * cycles * stages_of(config):
@@ -95,14 +110,14 @@ def test_offline_problems_are_a_part_of_a_step_or_refused(size: int, share: floa
     offline = round(share * size)
     if share > 0 and offline in (0, size):
         with pytest.raises(ValueError, match="offline_share must be 0, or leave each kind one"):
-            SCoReConfig(problems_per_step=size, offline_share=share)
+            from_flat(SCoReConfig, {"problems_per_step": size, "offline_share": share})
         return
-    config = SCoReConfig(problems_per_step=size, offline_share=share)
+    config = from_flat(SCoReConfig, {"problems_per_step": size, "offline_share": share})
     assert config.offline_problems == offline
     assert (offline == 0) == (share == 0)
 
 
-REFUSED: list[tuple[Callable[..., SamplingConfig], dict[str, Any], str]] = [
+REFUSED: list[tuple[type[Config], dict[str, Any], str]] = [
     (OnPolicyConfig, {"gamma": -0.1}, r"gamma must be in \[0, 1\]"),
     (OnPolicyConfig, {"kl": "k1_loss"}, "expected gradient of k1 as a loss is zero"),
     (OnPolicyConfig, {"kl": "k4"}, "kl must be one of"),
@@ -111,13 +126,13 @@ REFUSED: list[tuple[Callable[..., SamplingConfig], dict[str, Any], str]] = [
     (OnPolicyConfig, {"epochs": 0}, "epochs must be at least 1"),
     (OnPolicyConfig, {"oversample": 0}, "oversample must be at least 1"),
     (OnPolicyConfig, {"epochs": 2}, "off-policy after the first"),
-    (OnPolicyConfig, {"clip": 0.2}, "epochs must be above 1 where clip is set"),
+    (OnPolicyConfig, {"clip": 0.2}, "epochs must be above 1 if clip is set"),
     (OnPolicyConfig, {"clip": 0.0, "epochs": 2}, "clip must be above 0"),
     (OnPolicyConfig, {"importance_cap": 0.5}, "importance_cap must be at least 1"),
     (
         OnPolicyConfig,
         {"importance_cap": 2.0, "clip": 0.2, "epochs": 2},
-        "importance_cap must be None where clip is set",
+        "importance_cap must be None if clip is set",
     ),
     (SupervisedConfig, {"iterations": 0}, "iterations must be at least 1"),
     (SupervisedConfig, {"rollouts": 0}, "rollouts must be at least 1"),
@@ -137,23 +152,79 @@ REFUSED: list[tuple[Callable[..., SamplingConfig], dict[str, Any], str]] = [
 
 @pytest.mark.parametrize(("kind", "fields", "message"), REFUSED)
 def test_what_cannot_be_meant_is_refused(
-    kind: Callable[..., SamplingConfig], fields: dict[str, Any], message: str
+    kind: type[Config], fields: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(ValueError, match=message):
-        kind(**fields)
+        from_flat(kind, fields)
 
 
 def test_the_objective_is_what_the_configuration_says() -> None:
-    config = MultiTurnRLConfig(
-        gamma=0.5, kl="k2_loss", advantage="batch_mean", unit="token", clip=0.1, epochs=3
+    config = from_flat(
+        MultiTurnRLConfig,
+        {
+            "gamma": 0.5,
+            "kl": "k2_loss",
+            "advantage": "batch_mean",
+            "unit": "token",
+            "clip": 0.1,
+            "epochs": 3,
+        },
     )
-    objective = config.objective
-    for name in ("gamma", "kl", "advantage", "unit", "clip", "importance_cap"):
-        assert getattr(objective, name) == getattr(config, name), name
+    assert config.objective == Objective(
+        gamma=0.5, kl="k2_loss", advantage="batch_mean", unit="token", clip=0.1
+    )
+    assert config.optimization.epochs == 3
 
 
 def test_the_defaults_are_the_papers_equations() -> None:
     """γ = 0, no clip, no weights, one step on each sample, turns as the equations' units."""
     config = SCoReConfig()
-    assert (config.gamma, config.clip, config.importance_cap, config.epochs) == (0, None, None, 1)
-    assert (config.unit, config.advantage) == ("sequence", "leave_one_out")
+    objective = config.objective
+    assert (objective.gamma, objective.clip, objective.importance_cap) == (0, None, None)
+    assert (objective.unit, objective.advantage) == ("sequence", "leave_one_out")
+    assert config.optimization.epochs == 1
+
+
+# -- the flat form -----------------------------------------------------------------------------
+@given(st.one_of(*supervised, *plain, score))
+def test_a_flat_configuration_becomes_the_same_again(config: Config) -> None:
+    values = flat(config)
+    assert not any(dataclasses.is_dataclass(value) for value in values.values())
+    assert from_flat(type(config), json.loads(json.dumps(values))) == config
+
+
+def test_a_flat_value_changes_one_field_of_one_part() -> None:
+    config = from_flat(SCoReConfig, {"samples": 4, "alpha": 2.0})
+    assert config == SCoReConfig(sampling=Sampling(problems_per_step=8, samples=4), alpha=2.0)
+    assert changed(config, samples=8, alpha=10.0) == SCoReConfig()
+
+
+def test_an_unknown_flat_name_is_refused_by_name() -> None:
+    with pytest.raises(UnknownNameError, match=r"'lerning_rate'.*Did you mean 'learning_rate'"):
+        from_flat(SCoReConfig, {"lerning_rate": 1.0})
+    with pytest.raises(UnknownNameError, match="'sampling'"):
+        from_flat(SCoReConfig, {"sampling": {"samples": 4}})
+
+
+@dataclass(frozen=True)
+class Ambiguous:
+    one: Sampling = Sampling()
+    two: Sampling = Sampling()
+
+
+@dataclass(frozen=True)
+class Shadowing:
+    part: Execution = Execution()
+    checkpoint_every: int = 1
+
+
+@pytest.mark.parametrize("kind", [Ambiguous, Shadowing])
+def test_an_ambiguous_flat_name_is_refused_by_name(kind: type[Any]) -> None:
+    with pytest.raises(
+        ValueError, match=r"two fields named '(problems_per_step|checkpoint_every)'"
+    ):
+        flat(kind())
+    with pytest.raises(
+        ValueError, match=r"two fields named '(problems_per_step|checkpoint_every)'"
+    ):
+        from_flat(kind, {"checkpoint_every": 2})

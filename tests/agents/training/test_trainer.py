@@ -19,6 +19,7 @@ from selfcorrect_agents.methods.multiturn_rl import MultiTurnRL, MultiTurnRLConf
 from selfcorrect_agents.methods.score import SCoRe, SCoReConfig
 from selfcorrect_agents.methods.star import STaRConfig
 from selfcorrect_agents.rl.credit import own_turn
+from selfcorrect_agents.training.config import from_flat
 from selfcorrect_agents.training.run_folder import RunFolder, read_metrics
 from selfcorrect_agents.training.trainer import Stage, Trainer
 from selfcorrect_env import CheckpointError, Problem, SelfCorrectEnv
@@ -36,17 +37,25 @@ def digit_seven(problem: object, response: str) -> bool:
     [
         (
             SCoRe,
-            SCoReConfig(
-                stage_one_steps=30,
-                stage_two_steps=10,
-                learning_rate=1e-2,
-                stage_two_learning_rate=1e-2,
-                beta_1=0.0,
-                beta_2=0.01,
-                **SHORT,
+            from_flat(
+                SCoReConfig,
+                {
+                    "stage_one_steps": 30,
+                    "stage_two_steps": 10,
+                    "learning_rate": 1e-2,
+                    "stage_two_learning_rate": 1e-2,
+                    "beta_1": 0.0,
+                    "beta_2": 0.01,
+                    **SHORT,
+                },
             ),
         ),
-        (MultiTurnRL, MultiTurnRLConfig(steps=40, learning_rate=1e-2, beta_1=0.0, **SHORT)),
+        (
+            MultiTurnRL,
+            from_flat(
+                MultiTurnRLConfig, {"steps": 40, "learning_rate": 1e-2, "beta_1": 0.0, **SHORT}
+            ),
+        ),
     ],
 )
 def test_identity(policy: Policy, method: type, config: object) -> None:
@@ -64,7 +73,7 @@ def test_identity(policy: Policy, method: type, config: object) -> None:
 def test_going_on_gives_the_result_of_never_stopping(
     policy: Policy, env: SelfCorrectEnv, tmp_path: Path
 ) -> None:
-    config = MultiTurnRLConfig(steps=6, **SMALL)
+    config = from_flat(MultiTurnRLConfig, {"steps": 6, **SMALL})
     start = {name: weight.clone() for name, weight in policy.model.state_dict().items()}
     whole = RunFolder(tmp_path / "whole", {"a": 1})
     MultiTurnRL(policy).learn(env, config, run=whole)
@@ -104,7 +113,7 @@ def test_a_run_is_not_overwritten_or_mixed_up(tmp_path: Path) -> None:
 def test_a_truncated_checkpoint_is_named(
     policy: Policy, env: SelfCorrectEnv, tmp_path: Path, name: str
 ) -> None:
-    config = MultiTurnRLConfig(steps=2, **SMALL)
+    config = from_flat(MultiTurnRLConfig, {"steps": 2, **SMALL})
     MultiTurnRL(policy).learn(env, config, run=RunFolder(tmp_path, {}))
     path = tmp_path / "checkpoints/step-000002" / name
     path.write_bytes(path.read_bytes()[:50])
@@ -121,7 +130,7 @@ def test_unjudged_episodes_teach_nothing_and_are_counted(policy: Policy) -> None
         return True
 
     env = SelfCorrectEnv("arithmetic", split="train", size=50, verifier=fails_at_times)
-    (figures,) = MultiTurnRL(policy).learn(env, MultiTurnRLConfig(steps=1, **SMALL))
+    (figures,) = MultiTurnRL(policy).learn(env, from_flat(MultiTurnRLConfig, {"steps": 1, **SMALL}))
     assert 1 <= figures["train/unjudged"] <= 4
     assert figures["t1/accuracy"] == 1.0
 
@@ -134,7 +143,7 @@ def test_a_batch_that_nobody_could_judge_is_skipped(policy: Policy, tmp_path: Pa
     env = SelfCorrectEnv("arithmetic", split="train", size=50, verifier=broken)
     run = RunFolder(tmp_path, {})
     history = MultiTurnRL(policy).learn(
-        env, MultiTurnRLConfig(steps=2, **SMALL), run=run, progress=True
+        env, from_flat(MultiTurnRLConfig, {"steps": 2, **SMALL}), run=run, progress=True
     )
     assert [row["train/skipped"] for row in history] == [1.0, 1.0]
     assert all(torch.equal(before[n], w) for n, w in policy.model.state_dict().items())
@@ -160,7 +169,7 @@ def test_dynamic_sampling_keeps_the_problems_that_teach(
 ) -> None:
     """Of 12 problems that are played 4 are kept, all of which differ in reward; 12 are paid for."""
     env = SelfCorrectEnv(env.problems, verifier=knows_some)
-    config = MultiTurnRLConfig(steps=1, oversample=3, **SMALL)
+    config = from_flat(MultiTurnRLConfig, {"steps": 1, "oversample": 3, **SMALL})
     trainer = Trainer(policy, env, config)
     stage = stage_of()
     played = Trainer(policy, env, config).collect(0, 12)
@@ -183,7 +192,9 @@ def test_an_episode_that_cannot_be_judged_makes_no_difference_in_reward(
 ) -> None:
     """All are right, one of problem 5 is unjudged: that problem teaches no more than the others."""
     env = SelfCorrectEnv(env.problems, verifier=lambda problem, text: True)
-    trainer = Trainer(policy, env, MultiTurnRLConfig(steps=1, oversample=2, **SMALL))
+    trainer = Trainer(
+        policy, env, from_flat(MultiTurnRLConfig, {"steps": 1, "oversample": 2, **SMALL})
+    )
     played = trainer.collect(0, 8)
     played.judged[21], played.scores[21] = False, 0.0
     monkeypatch.setattr(trainer, "collect", lambda *_: played)
@@ -194,7 +205,9 @@ def test_an_episode_that_cannot_be_judged_makes_no_difference_in_reward(
 
 def test_where_too_few_problems_teach_others_fill_up(policy: Policy, env: SelfCorrectEnv) -> None:
     env = SelfCorrectEnv(env.problems, verifier=lambda problem, text: True)
-    trainer = Trainer(policy, env, MultiTurnRLConfig(steps=1, oversample=2, **SMALL))
+    trainer = Trainer(
+        policy, env, from_flat(MultiTurnRLConfig, {"steps": 1, "oversample": 2, **SMALL})
+    )
     rollout = trainer.collect_informative(0, stage_of())
     assert len(rollout.scores) == 16
     assert len({episode.problem.id for episode in rollout.episodes}) == 4
@@ -203,7 +216,7 @@ def test_where_too_few_problems_teach_others_fill_up(policy: Policy, env: SelfCo
 def test_rollouts_of_one_step_differ_by_purpose_and_repeat(
     policy: Policy, env: SelfCorrectEnv
 ) -> None:
-    trainer = Trainer(policy, env, MultiTurnRLConfig(**SMALL))
+    trainer = Trainer(policy, env, from_flat(MultiTurnRLConfig, {**SMALL}))
 
     def ids(**how: Any) -> list[str]:
         return [e.problem.id for e in trainer.collect(**how).episodes]  # type: ignore[arg-type]
@@ -218,7 +231,7 @@ def test_rollouts_of_one_step_differ_by_purpose_and_repeat(
 
 
 def test_the_stage_sets_the_learning_rate(policy: Policy, env: SelfCorrectEnv) -> None:
-    trainer = Trainer(policy, env, MultiTurnRLConfig(learning_rate=1e-3, **SMALL))
+    trainer = Trainer(policy, env, from_flat(MultiTurnRLConfig, {"learning_rate": 1e-3, **SMALL}))
     rollout = trainer.learn_from(0, replace(stage_of(), learning_rate=1e-5))
     assert [group["lr"] for group in trainer.optimizer.param_groups] == [1e-5]
     assert trainer.history[0]["episodes"] == len(rollout.episodes)
@@ -227,7 +240,7 @@ def test_the_stage_sets_the_learning_rate(policy: Policy, env: SelfCorrectEnv) -
 def test_updates_need_a_configuration_of_reinforcement_learning(
     policy: Policy, env: SelfCorrectEnv
 ) -> None:
-    trainer = Trainer(policy, env, STaRConfig(**SMALL))
+    trainer = Trainer(policy, env, from_flat(STaRConfig, {**SMALL}))
     with pytest.raises(TypeError, match="OnPolicyConfig, and this run has a STaRConfig"):
         trainer.learn_from(0, stage_of())
 
@@ -240,7 +253,7 @@ def test_several_epochs_on_the_same_episodes_move_further(
 
     def distance(**how: Any) -> float:
         policy.model.load_state_dict(start)
-        MultiTurnRL(policy).learn(env, MultiTurnRLConfig(steps=1, **SMALL, **how))
+        MultiTurnRL(policy).learn(env, from_flat(MultiTurnRLConfig, {"steps": 1, **SMALL, **how}))
         state = policy.model.state_dict()
         return sum(float((state[name] - start[name]).norm()) for name in start)
 

@@ -36,6 +36,7 @@ from selfcorrect_agents.comparison.plan.config import (
 )
 from selfcorrect_agents.comparison.plan.content_hashes import Contents
 from selfcorrect_agents.comparison.plan.contestants import Contestant
+from selfcorrect_agents.training.config import flat
 from selfcorrect_env import CheckpointError, __version__
 from selfcorrect_env.evaluation import replacing
 
@@ -156,7 +157,7 @@ def facts_of(cell: Cell) -> Facts:
     facts: Facts = {
         "training": {
             "agent": cell.method.agent,
-            "learning": dataclasses.asdict(learning) if trained else None,
+            "learning": flat(learning) if trained else None,
             "play": dict(cell.method.play),
             "model": cell.model,
             "weights": cell.weights,

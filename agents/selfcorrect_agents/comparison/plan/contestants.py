@@ -11,10 +11,12 @@ from selfcorrect_agents.comparison.plan.config import CompareConfig, MethodConfi
 from selfcorrect_agents.comparison.plan.toml_fields import (
     ComparisonError,
     build,
+    build_flat,
     field_types,
     require_known,
 )
 from selfcorrect_agents.lm.policy import Policy
+from selfcorrect_agents.training.config import flat_fields
 from selfcorrect_agents.training.method_lookup import Budgeted, Method, learns
 from selfcorrect_env import Agent
 from selfcorrect_env.evaluation import find_agent, load_named
@@ -82,7 +84,7 @@ class Contestant:
             ComparisonError: ``learning`` holds a key, a type or a value that the method's
                 configuration does not take, or it cannot be kept to the budget.
         """
-        fields = field_types(self.found.Learning)
+        fields = flat_fields(self.found.Learning)
         where = f"{self.where} learning"
         given = dict(self.method.learning)
         if "seed" not in fields:
@@ -91,7 +93,7 @@ class Contestant:
             raise ComparisonError(f"{where}: the seed is the comparison's; take it out.")
         if "max_new_tokens" in fields:
             given.setdefault("max_new_tokens", max_new_tokens)
-        config = build(self.found.Learning, {"seed": seed, **given}, where)
+        config = build_flat(self.found.Learning, {"seed": seed, **given}, where)
         if episodes is None or not isinstance(config, Budgeted):
             return config
         try:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import types
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
+from selfcorrect_agents.training.config import flat_fields, from_flat
 from selfcorrect_env import SelfCorrectError, UnknownNameError
 
 T = TypeVar("T")
@@ -28,11 +29,24 @@ def build(cls: type[T], values: Mapping[str, Any], where: str) -> T:
         ComparisonError: a key that is no field, a value of another type than the field's, or
             one that the dataclass itself refuses.
     """
-    hints = field_types(cls)
+    return _build(lambda given: cls(**given), field_types(cls), values, where)
+
+
+def build_flat(cls: type[T], values: Mapping[str, Any], where: str) -> T:
+    """Return a configuration with ``values`` by flat name; arguments and errors as `build`'s."""
+    return _build(lambda given: from_flat(cls, given), flat_fields(cls), values, where)
+
+
+def _build(
+    make: Callable[[dict[str, Any]], T],
+    hints: Mapping[str, Any],
+    values: Mapping[str, Any],
+    where: str,
+) -> T:
     require_known(values, hints, where)
     fitted = {key: fit(value, hints[key], f"{where}: {key}") for key, value in values.items()}
     try:
-        return cls(**fitted)
+        return make(fitted)
     except ComparisonError:
         raise
     except (TypeError, ValueError) as error:

@@ -7,8 +7,9 @@ from typing import Any, ClassVar
 
 import torch
 
+from selfcorrect_agents.checks import above_zero, at_least
 from selfcorrect_agents.rl.credit import own_turn
-from selfcorrect_agents.training.config import OnPolicyConfig, above_zero, at_least
+from selfcorrect_agents.training.config import OnPolicyConfig, Optimization, Sampling
 from selfcorrect_agents.training.trainer import Stage, TrainedAgent, Trainer
 
 
@@ -16,10 +17,8 @@ from selfcorrect_agents.training.trainer import Stage, TrainedAgent, Trainer
 class MultiTurnRLConfig(OnPolicyConfig):
     """Plain multi-turn RL's coefficients; the defaults are tuned on `SelfCorrect-Arithmetic-v0`."""
 
-    problems_per_step: int = 8
-    """Problems in one step, ≥ 1."""
-    learning_rate: float = 5e-4
-    """Of AdamW, > 0. The paper: 5e-6 (MATH), 1e-5 (MBPP) for large models (table 5)."""
+    sampling: Sampling = Sampling(problems_per_step=8)
+    optimization: Optimization = Optimization(learning_rate=5e-4)
     steps: int = 640
     """Steps, ≥ 1."""
     beta_1: float = 0.15
@@ -32,7 +31,7 @@ class MultiTurnRLConfig(OnPolicyConfig):
     later attempts as SCoRe's bonus does in expectation: a control, not a method of the paper."""
 
     def __post_init__(self) -> None:
-        """Refuse what can't be meant."""
+        """Refuse invalid values."""
         super().__post_init__()
         at_least(self, 1, "steps")
         at_least(self, 0, "beta_1", "first_scale")
@@ -68,7 +67,7 @@ class MultiTurnRL(TrainedAgent):
             rewards=lambda scores: scores * scale.to(scores.device),
             betas=[config.beta_1] * trainer.attempts,
             reach=reach,
-            learning_rate=config.learning_rate,
+            learning_rate=config.optimization.learning_rate,
         )
         for step in trainer.steps(config.steps):
             trainer.learn_from(step, stage)

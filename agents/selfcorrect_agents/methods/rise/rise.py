@@ -9,7 +9,9 @@ from typing import ClassVar
 
 import numpy as np
 
-from selfcorrect_agents.imitation.fitting import SupervisedConfig, imitate
+from selfcorrect_agents.checks import above_zero
+from selfcorrect_agents.imitation.config import SupervisedConfig
+from selfcorrect_agents.imitation.fitting import imitate
 from selfcorrect_agents.imitation.traces import (
     Trace,
     by_problem,
@@ -17,7 +19,6 @@ from selfcorrect_agents.imitation.traces import (
     is_right,
     paired_with,
 )
-from selfcorrect_agents.training.config import above_zero
 from selfcorrect_agents.training.trainer import TrainedAgent, Trainer
 from selfcorrect_env import Episode
 
@@ -37,7 +38,7 @@ class RISEConfig(SupervisedConfig):
     second replies, wrong as they are, are imitated at weight 1."""
 
     def __post_init__(self) -> None:
-        """Refuse what can't be meant."""
+        """Refuse invalid values."""
         super().__post_init__()
         above_zero(self, "weight_temperature")
 

@@ -8,8 +8,8 @@ from typing import Any, ClassVar, Literal
 
 from typing_extensions import Self
 
+from selfcorrect_agents.checks import check
 from selfcorrect_agents.lm.agent import LanguageModelAgent
-from selfcorrect_agents.training.config import check
 from selfcorrect_agents.training.progress import Figures
 from selfcorrect_agents.training.run_folder import RunFolder
 from selfcorrect_env import AgentError, SelfCorrectEnv

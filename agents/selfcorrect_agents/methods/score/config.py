@@ -7,8 +7,9 @@ from typing import Any, Literal
 
 from typing_extensions import Self
 
-from selfcorrect_agents.imitation.fitting import Fitting
-from selfcorrect_agents.training.config import OnPolicyConfig, above_zero, among, at_least, check
+from selfcorrect_agents.checks import above_zero, among, at_least, check
+from selfcorrect_agents.imitation.config import Fitting
+from selfcorrect_agents.training.config import OnPolicyConfig, Optimization, Sampling, from_flat
 
 STAR_ITERATIONS = 3
 """Iterations of STaR where it takes the place of stage II's reinforcement learning."""
@@ -18,10 +19,8 @@ STAR_ITERATIONS = 3
 class SCoReConfig(OnPolicyConfig):
     """SCoRe's own coefficients; the defaults are tuned on `SelfCorrect-Arithmetic-v0`."""
 
-    problems_per_step: int = 8
-    """Problems in one step, ≥ 1: many small steps learn more from as many episodes."""
-    learning_rate: float = 5e-4
-    """Of AdamW in stage I, > 0. The paper: 5e-6 (MATH), 1e-5 (MBPP) for large models (table 5)."""
+    sampling: Sampling = Sampling(problems_per_step=8)
+    optimization: Optimization = Optimization(learning_rate=5e-4)
     stage_one_steps: int = 587
     """Steps of stage I in each round, ≥ 0; 0 leaves the stage out (table 4: w/o stage I)."""
     stage_two_steps: int = 53
@@ -50,7 +49,7 @@ class SCoReConfig(OnPolicyConfig):
     """Where stage II is STaR: of its fits, > 0; all else about a fit is `Fitting`'s defaults."""
 
     def __post_init__(self) -> None:
-        """Refuse what can't be meant."""
+        """Refuse invalid values."""
         super().__post_init__()
         at_least(self, 0, "stage_one_steps", "stage_two_steps", "alpha", "beta_1", "beta_2")
         at_least(self, 1, "rounds")
@@ -59,8 +58,9 @@ class SCoReConfig(OnPolicyConfig):
         among(self, "stage_two", ("rl", "star"))
         check(0 <= self.offline_share < 1, "offline_share", "in [0, 1)", self.offline_share)
         if self.offline_share:
-            some = 0 < self.offline_problems < self.problems_per_step
-            expected = f"0, or leave each kind one of {self.problems_per_step} problems a step"
+            problems = self.sampling.problems_per_step
+            some = 0 < self.offline_problems < problems
+            expected = f"0, or leave each kind one of {problems} problems a step"
             check(some, "offline_share", expected, self.offline_share)
         steps = self.stage_one_steps + self.stage_two_steps
         check(steps >= 1, "stage_one_steps + stage_two_steps", "at least 1", steps)
@@ -68,7 +68,7 @@ class SCoReConfig(OnPolicyConfig):
             check(self.rounds == 1, "rounds", "1 where stage_two is 'star'", self.rounds)
             none = self.offline_share == 0
             check(none, "offline_share", "0 where stage_two is 'star'", self.offline_share)
-            at_least(self, STAR_ITERATIONS, "stage_two_steps", "(one for each iteration of STaR)")
+            at_least(self, STAR_ITERATIONS, "stage_two_steps", why="one for each iteration of STaR")
         else:
             for name in ("star_plus", "star_learning_rate"):
                 value, default = getattr(self, name), getattr(SCoReConfig, name)
@@ -124,7 +124,7 @@ class SCoReConfig(OnPolicyConfig):
     @property
     def offline_problems(self) -> int:
         """Problems of a step in stage II whose first attempts are the base model's."""
-        return round(self.offline_share * self.problems_per_step)
+        return round(self.offline_share * self.sampling.problems_per_step)
 
     # -- published settings -------------------------------------------------------------
     @classmethod
@@ -147,7 +147,7 @@ class SCoReConfig(OnPolicyConfig):
             "max_new_tokens": 1024,
             "max_grad_norm": 1.0,
         }
-        return cls(**(setting | changes))
+        return from_flat(cls, setting | changes)
 
     @classmethod
     def paper_mbpp(cls, **changes: Any) -> Self:
@@ -165,13 +165,13 @@ class SCoReConfig(OnPolicyConfig):
             "max_new_tokens": 512,
             "max_grad_norm": 1.0,
         }
-        return cls(**(setting | changes))
+        return from_flat(cls, setting | changes)
 
     # -- ablations of table 4, at the same number of steps ---------------------------------
     def without_stage_one(self) -> Self:
         """All steps are stage II's, at stage I's learning rate."""
         steps = self.stage_one_steps + self.stage_two_steps
-        rate = self.learning_rate
+        rate = self.optimization.learning_rate
         return replace(self, stage_one_steps=0, stage_two_steps=steps, stage_two_learning_rate=rate)
 
     def without_shaping(self) -> Self:

@@ -42,7 +42,7 @@ def stage_one(config: SCoReConfig) -> Stage:
         rewards=second_attempt_only,
         betas=(config.beta_1 + config.beta_2, config.beta_1),
         reach=[[], [1]],
-        learning_rate=config.learning_rate,
+        learning_rate=config.optimization.learning_rate,
     )
 
 
@@ -69,7 +69,7 @@ def reinforce(trainer: Trainer, step: int, stage: Stage, *, offline: int) -> Non
     if not offline:
         trainer.learn_from(step, stage)
         return
-    own = trainer.config.problems_per_step - offline
+    own = trainer.config.sampling.problems_per_step - offline
     rollouts = [
         trainer.collect_informative(step, stage, own),
         trainer.collect(step, offline, first=trainer.reference, purpose="offline"),

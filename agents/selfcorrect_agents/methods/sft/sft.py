@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from selfcorrect_agents.imitation.fitting import SupervisedConfig, imitate
+from selfcorrect_agents.imitation.config import SupervisedConfig
+from selfcorrect_agents.imitation.fitting import imitate
 from selfcorrect_agents.imitation.traces import d_sft
 from selfcorrect_agents.training.trainer import TrainedAgent, Trainer
 

@@ -8,7 +8,8 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from selfcorrect_agents.training.config import OnPolicyConfig, at_least
+from selfcorrect_agents.checks import at_least
+from selfcorrect_agents.training.config import OnPolicyConfig, Optimization, Sampling
 from selfcorrect_agents.training.trainer import Stage, TrainedAgent, Trainer
 
 
@@ -16,17 +17,15 @@ from selfcorrect_agents.training.trainer import Stage, TrainedAgent, Trainer
 class SingleTurnRLConfig(OnPolicyConfig):
     """Single-turn RL's own coefficients; the defaults are tuned on `SelfCorrect-Arithmetic-v0`."""
 
-    problems_per_step: int = 16
-    """Problems in one step, ≥ 1."""
-    learning_rate: float = 3e-4
-    """Of AdamW, > 0. The paper: 5e-6 (MATH), 1e-5 (MBPP) for large models (table 5)."""
+    sampling: Sampling = Sampling(problems_per_step=16)
+    optimization: Optimization = Optimization(learning_rate=3e-4)
     steps: int = 320
     """Steps, ≥ 1."""
     beta_1: float = 0.1
     """β₁, the KL coefficient of the first turn, ≥ 0; the paper: 0.01 (table 5)."""
 
     def __post_init__(self) -> None:
-        """Refuse what can't be meant."""
+        """Refuse invalid values."""
         super().__post_init__()
         at_least(self, 1, "steps")
         at_least(self, 0, "beta_1")
@@ -59,7 +58,7 @@ class SingleTurnRL(TrainedAgent):
             rewards=first_attempt_only,
             betas=[config.beta_1] + [0.0] * later,
             reach=[[0], *[[]] * later],
-            learning_rate=config.learning_rate,
+            learning_rate=config.optimization.learning_rate,
         )
         for step in trainer.steps(config.steps):
             trainer.learn_from(step, stage)

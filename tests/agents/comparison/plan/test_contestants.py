@@ -145,9 +145,9 @@ def test_a_method_without_a_seed_is_refused() -> None:
 
 def test_the_token_cap_is_the_comparisons_unless_the_method_has_its_own() -> None:
     own = MethodConfig(label="it", agent="score")
-    assert Contestant.find(own).learning(0, 99, None).max_new_tokens == 99
+    assert Contestant.find(own).learning(0, 99, None).sampling.max_new_tokens == 99
     own = replace(own, learning={"max_new_tokens": 7})
-    assert Contestant.find(own).learning(0, 99, None).max_new_tokens == 7
+    assert Contestant.find(own).learning(0, 99, None).sampling.max_new_tokens == 7
 
 
 SHARED = {"model": "m", "device": "cpu", "max_new_tokens": 3, "temperature": 0.0, "seed": 1}

@@ -14,6 +14,7 @@ from selfcorrect_agents.lm.policy import Policy
 from selfcorrect_agents.methods.score import SCoRe, SCoReConfig
 from selfcorrect_agents.methods.score.score import second_attempt_only, stage_one, stage_two
 from selfcorrect_agents.rl.rollout import Rollout
+from selfcorrect_agents.training.config import from_flat
 from selfcorrect_agents.training.trainer import LearningError, Stage, Trainer
 from selfcorrect_env import SelfCorrectEnv
 
@@ -29,7 +30,11 @@ SCORES = torch.tensor([[1.0, 0.0], [0.0, 1.0], [1.0, 1.0], [0.0, 0.0]])
 
 
 def test_stage_one_is_equation_3() -> None:
-    stage = stage_one(SCoReConfig(beta_1=0.01, beta_2=0.1, learning_rate=1e-3, alpha=10.0))
+    stage = stage_one(
+        from_flat(
+            SCoReConfig, {"beta_1": 0.01, "beta_2": 0.1, "learning_rate": 1e-3, "alpha": 10.0}
+        )
+    )
     assert stage.betas == pytest.approx((0.11, 0.01))
     assert stage.rewards(SCORES).tolist() == [[0, 0], [0, 1], [0, 1], [0, 0]]
     assert stage.reach == [[], [1]]
@@ -82,13 +87,16 @@ def test_each_step_has_its_stage_in_every_round(
     policy: Policy, env: SelfCorrectEnv, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked = watched(monkeypatch)
-    config = SCoReConfig(
-        stage_one_steps=2,
-        stage_two_steps=1,
-        rounds=2,
-        learning_rate=1e-3,
-        stage_two_learning_rate=1e-5,
-        **SMALL,
+    config = from_flat(
+        SCoReConfig,
+        {
+            "stage_one_steps": 2,
+            "stage_two_steps": 1,
+            "rounds": 2,
+            "learning_rate": 1e-3,
+            "stage_two_learning_rate": 1e-5,
+            **SMALL,
+        },
     )
     SCoRe(policy).learn(SelfCorrectEnv(env.problems, verifier=starts_low), config)
     assert [call["step"] for call in asked] == list(range(6))
@@ -107,14 +115,17 @@ def test_offline_prompts_are_the_bases_and_train_the_second_attempt_alone(
     policy: Policy, env: SelfCorrectEnv, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked = watched(monkeypatch)
-    config = SCoReConfig(
-        stage_one_steps=1,
-        stage_two_steps=2,
-        offline_share=0.25,
-        learning_rate=0.1,  # so that the policy is no longer its base
-        problems_per_step=4,
-        samples=2,
-        max_new_tokens=3,
+    config = from_flat(
+        SCoReConfig,
+        {
+            "stage_one_steps": 1,
+            "stage_two_steps": 2,
+            "offline_share": 0.25,
+            "learning_rate": 0.1,
+            "problems_per_step": 4,
+            "samples": 2,
+            "max_new_tokens": 3,
+        },
     )
     env = SelfCorrectEnv(env.problems, verifier=starts_low)
     base = policy.frozen_copy()
@@ -147,8 +158,9 @@ def test_star_may_take_the_place_of_stage_two(
     """Stage I learns by gradient; stage II gathers, and fits at the end of each third."""
     asked = watched(monkeypatch)
     monkeypatch.setattr(SCoReConfig, "star_fitting", Fitting(most_steps=2))
-    config = SCoReConfig(
-        stage_one_steps=1, stage_two_steps=7, stage_two="star", **(SMALL | {"samples": 8})
+    config = from_flat(
+        SCoReConfig,
+        {"stage_one_steps": 1, "stage_two_steps": 7, "stage_two": "star", **SMALL | {"samples": 8}},
     )
     history = SCoRe(policy).learn(SelfCorrectEnv(env.problems, verifier=starts_low), config)
     assert [call["step"] for call in asked] == [0]
@@ -169,10 +181,17 @@ def test_star_in_stage_two_imitates_what_it_is_told(
         return {}
 
     monkeypatch.setattr("selfcorrect_agents.imitation.fitting.fit", fit)
-    config = SCoReConfig(
-        stage_one_steps=0, stage_two_steps=3, stage_two="star", star_plus=plus,
-        star_learning_rate=1e-2, **(SMALL | {"samples": 30}),
-    )  # fmt: skip
+    config = from_flat(
+        SCoReConfig,
+        {
+            "stage_one_steps": 0,
+            "stage_two_steps": 3,
+            "stage_two": "star",
+            "star_plus": plus,
+            "star_learning_rate": 1e-2,
+            **SMALL | {"samples": 30},
+        },
+    )
     odd = SelfCorrectEnv(env.problems, verifier=lambda problem, text: text[:1] in set("13579"))
     SCoRe(policy).learn(odd, config)
     firsts, how = zip(*asked, strict=True)
@@ -184,7 +203,7 @@ def test_star_in_stage_two_imitates_what_it_is_told(
 @pytest.mark.parametrize(("name", "value"), [("star_plus", True), ("star_learning_rate", 1e-3)])
 def test_settings_of_star_are_refused_where_there_is_none(name: str, value: float) -> None:
     with pytest.raises(ValueError, match=f"{name} must be .* unless stage_two is 'star'"):
-        SCoReConfig(**{name: value})  # type: ignore[arg-type]
+        from_flat(SCoReConfig, {name: value})  # type: ignore[arg-type]
     assert SCoReConfig(stage_two="star").star_fitting == Fitting()
 
 
@@ -226,7 +245,7 @@ def test_no_stage_vanishes_within_a_budget(
 def test_another_number_of_attempts_is_refused(policy: Policy, attempts: int) -> None:
     env = SelfCorrectEnv("arithmetic", split="train", size=20, attempts=attempts)
     with pytest.raises(LearningError, match=f"the environment has {attempts}"):
-        SCoRe(policy).learn(env, SCoReConfig(stage_one_steps=1, **SMALL))
+        SCoRe(policy).learn(env, from_flat(SCoReConfig, {"stage_one_steps": 1, **SMALL}))
 
 
 @pytest.mark.parametrize(
@@ -258,7 +277,7 @@ def test_another_number_of_attempts_is_refused(policy: Policy, attempts: int) ->
 )
 def test_a_configuration_that_cannot_be_meant_is_refused(field: str, value: float) -> None:
     with pytest.raises(ValueError, match=f"{field} must be"):
-        SCoReConfig(**{field: value})  # type: ignore[arg-type]
+        from_flat(SCoReConfig, {field: value})  # type: ignore[arg-type]
 
 
 def test_star_is_refused_where_it_has_no_place() -> None:
@@ -274,7 +293,9 @@ def test_star_is_refused_where_it_has_no_place() -> None:
 
 def test_ablations_keep_the_number_of_steps() -> None:
     """Table 4: the same budget for each."""
-    config = SCoReConfig(stage_one_steps=70, stage_two_steps=20, learning_rate=1e-3)
+    config = from_flat(
+        SCoReConfig, {"stage_one_steps": 70, "stage_two_steps": 20, "learning_rate": 1e-3}
+    )
     variants = [config.without_stage_one(), config.without_shaping(), config.with_star()]
     assert {variant.episodes for variant in variants} == {config.episodes}
     one, shaping, star = variants
@@ -293,8 +314,8 @@ def test_published_settings() -> None:
         (mbpp, 1500, 128, 1e-5, 0.25),
     ):
         assert config.stage_one_steps + config.stage_two_steps == steps
-        assert config.problems_per_step * config.samples == batch
+        assert config.episodes_per_step == batch
         assert config.learning_rate == config.stage_two_learning_rate == rate
         assert (config.alpha, config.beta_1, config.beta_2) == (10.0, 0.01, beta_2)
-        assert config.temperature == 1.0
+        assert config.sampling.temperature == 1.0
     assert SCoReConfig.paper_math(alpha=0.0).alpha == 0.0

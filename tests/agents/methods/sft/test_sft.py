@@ -4,6 +4,7 @@ import pytest
 
 from selfcorrect_agents.lm.policy import Policy
 from selfcorrect_agents.methods.sft import PairSFT, PairSFTConfig
+from selfcorrect_agents.training.config import from_flat
 from selfcorrect_agents.training.trainer import LearningError
 from selfcorrect_env import SelfCorrectEnv
 
@@ -18,13 +19,16 @@ def test_identity(policy: Policy, plus: bool) -> None:
     policy that did not learn passes 60% of 128 episodes with probability below 1e-60. That
     among 128 × 2 replies of the base less than 2 problems have a 7: below 1e-4."""
     env = SelfCorrectEnv("arithmetic", split="train", size=40, verifier=digit_seven)
-    config = PairSFTConfig(
-        rollouts=2,
-        problems_per_step=16,
-        max_new_tokens=2,
-        learning_rate=1e-2,
-        most_steps=40,
-        plus=plus,
+    config = from_flat(
+        PairSFTConfig,
+        {
+            "rollouts": 2,
+            "problems_per_step": 16,
+            "max_new_tokens": 2,
+            "learning_rate": 1e-2,
+            "most_steps": 40,
+            "plus": plus,
+        },
     )
     history = PairSFT(policy).learn(env, config)
     assert history[0]["t2/accuracy"] < 0.3
@@ -36,7 +40,9 @@ def test_identity(policy: Policy, plus: bool) -> None:
 def test_without_a_right_reply_there_is_nothing_to_imitate(policy: Policy) -> None:
     env = SelfCorrectEnv("arithmetic", split="train", size=40, verifier=lambda problem, text: False)
     before = {name: weight.clone() for name, weight in policy.model.state_dict().items()}
-    config = PairSFTConfig(rollouts=1, problems_per_step=4, samples=2, max_new_tokens=2)
+    config = from_flat(
+        PairSFTConfig, {"rollouts": 1, "problems_per_step": 4, "samples": 2, "max_new_tokens": 2}
+    )
     (figures,) = PairSFT(policy).learn(env, config)
     assert figures["fit/traces"] == 0.0
     assert all(before[name].equal(weight) for name, weight in policy.model.state_dict().items())

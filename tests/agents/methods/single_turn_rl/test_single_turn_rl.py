@@ -6,6 +6,7 @@ import torch
 from selfcorrect_agents.lm.policy import Policy
 from selfcorrect_agents.methods.single_turn_rl import SingleTurnRL, SingleTurnRLConfig
 from selfcorrect_agents.methods.single_turn_rl.single_turn_rl import first_attempt_only
+from selfcorrect_agents.training.config import from_flat
 from selfcorrect_env import SelfCorrectEnv
 
 SHORT = {"problems_per_step": 16, "max_new_tokens": 2}
@@ -19,7 +20,9 @@ def test_identity(policy: Policy) -> None:
     """The first attempt learns to say 7; by chance 1 of 20 tokens is a 7. Seeded; a policy that
     did not learn passes 60% of 128 episodes with probability below 1e-60."""
     env = SelfCorrectEnv("arithmetic", split="train", size=99, verifier=digit_seven)
-    config = SingleTurnRLConfig(steps=40, learning_rate=1e-2, beta_1=0.0, **SHORT)
+    config = from_flat(
+        SingleTurnRLConfig, {"steps": 40, "learning_rate": 1e-2, "beta_1": 0.0, **SHORT}
+    )
     history = SingleTurnRL(policy).learn(env, config)
     assert history[0]["t1/accuracy"] < 0.3
     assert history[-1]["t1/accuracy"] > 0.6
@@ -35,13 +38,16 @@ def test_a_second_attempt_alone_teaches_nothing(policy: Policy) -> None:
         prompts="arithmetic",
     )
     before = [weight.clone() for weight in policy.model.parameters()]
-    config = SingleTurnRLConfig(
-        steps=1,
-        beta_1=0.0,
-        problems_per_step=4,
-        samples=4,
-        max_new_tokens=2,
-        advantage="batch_mean",
+    config = from_flat(
+        SingleTurnRLConfig,
+        {
+            "steps": 1,
+            "beta_1": 0.0,
+            "problems_per_step": 4,
+            "samples": 4,
+            "max_new_tokens": 2,
+            "advantage": "batch_mean",
+        },
     )
     (figures,) = SingleTurnRL(policy).learn(env, config)
     assert (figures["t1/accuracy"], figures["t2/accuracy"]) == (0.0, 1.0)
@@ -57,6 +63,8 @@ def test_only_the_first_score_is_a_reward() -> None:
 @pytest.mark.parametrize("attempts", [1, 3])
 def test_any_number_of_attempts_is_played(policy: Policy, attempts: int) -> None:
     env = SelfCorrectEnv("arithmetic", split="train", size=9, attempts=attempts)
-    config = SingleTurnRLConfig(steps=1, problems_per_step=2, samples=2, max_new_tokens=2)
+    config = from_flat(
+        SingleTurnRLConfig, {"steps": 1, "problems_per_step": 2, "samples": 2, "max_new_tokens": 2}
+    )
     (figures,) = SingleTurnRL(policy).learn(env, config)
     assert f"t{attempts}/accuracy" in figures

@@ -4,6 +4,7 @@ import pytest
 
 from selfcorrect_agents.lm.policy import Policy
 from selfcorrect_agents.methods.star import STaR, STaRConfig
+from selfcorrect_agents.training.config import from_flat
 from selfcorrect_agents.training.trainer import LearningError
 from selfcorrect_env import SelfCorrectEnv
 
@@ -18,14 +19,17 @@ def test_identity(policy: Policy, plus: bool) -> None:
     """The second attempt learns to begin with an odd digit; by chance 5 of 20 tokens are one.
     Seeded; a policy that did not learn passes 60% of 128 episodes with probability below 1e-15."""
     env = SelfCorrectEnv("arithmetic", split="train", size=40, verifier=odd)
-    config = STaRConfig(
-        iterations=2,
-        rollouts=1,
-        problems_per_step=16,
-        max_new_tokens=2,
-        learning_rate=1e-2,
-        most_steps=30,
-        plus=plus,
+    config = from_flat(
+        STaRConfig,
+        {
+            "iterations": 2,
+            "rollouts": 1,
+            "problems_per_step": 16,
+            "max_new_tokens": 2,
+            "learning_rate": 1e-2,
+            "most_steps": 30,
+            "plus": plus,
+        },
     )
     history = STaR(policy).learn(env, config)
     assert len(history) == 2
@@ -38,9 +42,9 @@ def test_right_to_right_is_imitated_with_plus_alone(policy: Policy) -> None:
     env = SelfCorrectEnv("arithmetic", split="train", size=40, verifier=lambda p, text: True)
     small = {"iterations": 1, "rollouts": 1, "problems_per_step": 4, "samples": 2}
     short = {"max_new_tokens": 2, "most_steps": 1}
-    (figures,) = STaR(policy).learn(env, STaRConfig(**small, **short))
+    (figures,) = STaR(policy).learn(env, from_flat(STaRConfig, {**small, **short}))
     assert figures["fit/traces"] == 0.0
-    (figures,) = STaR(policy).learn(env, STaRConfig(plus=True, **small, **short))
+    (figures,) = STaR(policy).learn(env, from_flat(STaRConfig, {"plus": True, **small, **short}))
     assert figures["fit/traces"] == 8.0
 
 
