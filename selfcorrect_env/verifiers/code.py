@@ -12,7 +12,7 @@ from selfcorrect_env.types import Problem, Reason, Verdict
 from selfcorrect_env.verifiers.base import failed
 
 LONGEST = 200_000
-"""Characters of a program; a longer one is wrong unread."""
+"""Maximum length of a program in characters; longer ones are wrong and are not run."""
 
 FENCE = "```"
 _LANGUAGE = re.compile(r"[ \t]*(?:python[0-9.]*|py)?[ \t]*\r?\n", re.IGNORECASE)
@@ -21,26 +21,27 @@ _LANGUAGE = re.compile(r"[ \t]*(?:python[0-9.]*|py)?[ \t]*\r?\n", re.IGNORECASE)
 class CodeVerifier:
     """Runs the program of a reply against the tests of its problem, in a sandbox.
 
-    The program is the reply's last Python code block that defines what the tests call, else
-    its last code block; without one, what stands between ``[BEGIN]`` and ``[DONE]``, or all of
-    it. A reply that continues the problem's stub (HumanEval) is put after it.
+    The program is the reply's last Python code block that defines the function that the tests
+    call, or else its last code block. If there is no code block, it is the text between
+    ``[BEGIN]`` and ``[DONE]``, or the whole reply. If the reply continues the problem's stub
+    (HumanEval), the stub is prepended.
 
-    The problem's metadata hold ``tests``, ``names``, ``setup`` and ``stub``
-    (`selfcorrect_env.problems.code_rows.code_problem`). The tests run in a process of their own,
-    which sees the program's answers as plain data: see `selfcorrect_env.sandbox`.
+    The problem's metadata must have ``tests`` and ``names``, and may have ``setup`` and ``stub``
+    (`selfcorrect_env.problems.code_rows.code_problem`). The tests run in a separate process,
+    which receives the program's results as plain data: see `selfcorrect_env.sandbox`.
 
-    Verdicts: ``correct``, if every test ran to its end; ``wrong``, with what failed in the
-    detail; ``no answer``; ``timeout``, where the program exceeded its time or memory; ``error``,
-    where the sandbox failed, which says nothing of the program.
+    Verdicts: ``correct`` if every test passed; ``wrong``, with the failure as detail; ``no
+    answer``; ``timeout`` if the program exceeded its time or memory; ``error`` if the sandbox
+    failed, which implies nothing about the program.
 
     Args:
-        deadline: seconds of wall clock that a program has for all tests, > 0.
-        workers: programs that run at a time, ≥ 1.
-        memory_mb: address space of a program, in MiB.
-        isolation: ``"strong"``, or ``"basic"`` to accept that a program can do what you can.
+        deadline: seconds of wall clock per program, for all tests, > 0. workers: number of
+        programs that run at the same time, ≥ 1. memory_mb: address space per program, in MiB.
+        isolation: ``"strong"``, or ``"basic"``, with which a program can do everything that you
+        can.
 
     Raises:
-        SandboxError: this machine can't isolate as much as was asked.
+        SandboxError: this machine does not support the requested isolation.
     """
 
     name = "code"
@@ -58,61 +59,61 @@ class CodeVerifier:
         )
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return CodeVerifier, self._arguments  # a copy has processes of its own
+        return CodeVerifier, self._arguments  # a copy has its own processes
 
     def __repr__(self) -> str:
         deadline, workers, _, isolation = self._arguments
         return f"CodeVerifier(deadline={deadline:g}, workers={workers}, isolation={isolation!r})"
 
     def verify(self, problem: Problem, response: str) -> Verdict:
-        """Judge one response; safe to call from any thread."""
+        """Judge one response; thread-safe."""
         return self.verify_batch([problem], [response])[0]
 
     def verify_batch(self, problems: Sequence[Problem], responses: Sequence[str]) -> list[Verdict]:
-        """Judge many, ``workers`` at a time; the same program of the same problem runs once."""
+        """Judge many responses, ``workers`` at a time; equal programs of a problem run once."""
         verdicts: list[Verdict | None] = []
         jobs: dict[Job, list[int]] = {}
-        for place, (problem, response) in enumerate(zip(problems, responses, strict=True)):
+        for index, (problem, response) in enumerate(zip(problems, responses, strict=True)):
             job = job_of(problem, response)
             verdicts.append(job if isinstance(job, Verdict) else None)
             if isinstance(job, Job):
-                jobs.setdefault(job, []).append(place)
-        for (job, places), outcome in zip(
+                jobs.setdefault(job, []).append(index)
+        for (job, indices), outcome in zip(
             jobs.items(), self._sandbox.run_all(list(jobs)), strict=True
         ):
-            for place in places:
-                verdicts[place] = _verdict(job, outcome)
+            for index in indices:
+                verdicts[index] = _verdict(job, outcome)
         return [verdict for verdict in verdicts if verdict is not None]
 
     def close(self) -> None:
-        """End the sandbox's idle processes; they start again if they are needed."""
+        """Kill the sandbox's idle processes; they start again when needed."""
         self._sandbox.close()
 
 
 def job_of(problem: Problem, response: str) -> Job | Verdict:
-    """Return what is to be run; or the verdict, where that is clear already."""
-    facts = problem.metadata
-    tests, names = facts.get("tests"), facts.get("names")
+    """Return the job to run, or the verdict if none has to run."""
+    metadata = problem.metadata
+    tests, names = metadata.get("tests"), metadata.get("names")
     if not tests or not names:
         return failed(
-            f"problem {problem.id!r} is no code problem: its metadata need 'tests' and 'names'"
+            f"problem {problem.id!r} is not a code problem: its metadata lack 'tests' or 'names'"
         )
-    program = program_of(response, names[0], facts.get("stub") or "")
+    program = program_of(response, names[0], metadata.get("stub") or "")
     if program is None:
         return Verdict(0.0, Reason.NO_ANSWER)
     if len(program) > LONGEST:
         detail = f"a program of {len(program):,} characters; more than {LONGEST:,} are not run"
         return Verdict(0.0, Reason.WRONG, program[:100], detail)
-    return Job(program, tuple(tests), tuple(names), facts.get("setup") or "")
+    return Job(program, tuple(tests), tuple(names), metadata.get("setup") or "")
 
 
 def program_of(response: str, name: str, stub: str = "") -> str | None:
-    """Find the program in a reply, or None where there is no text that could be one.
+    """Return the program in a reply, or None if the reply has no text that could be one.
 
     Args:
         response: the reply.
-        name: what the program is to define.
-        stub: what the program continues if it does not define ``name``.
+        name: the function or class that the program should define.
+        stub: prepended if the program does not define ``name``.
 
     >>> program_of("Sure:\\n```python\\ndef f(x):\\n    return x\\n```\\nDone.", "f")
     'def f(x):\\n    return x\\n'
@@ -130,7 +131,7 @@ def program_of(response: str, name: str, stub: str = "") -> str | None:
 
 
 def _blocks(response: str) -> list[str]:
-    """Return the code blocks; one that is cut off at the end of the reply counts."""
+    """Return the code blocks, including one that is cut off at the end of the reply."""
     found = []
     for part in response.split(FENCE)[1::2]:
         language = _LANGUAGE.match(part)

@@ -1,4 +1,4 @@
-"""The exact verifier: the final answer is the reference, letter by letter."""
+"""The exact verifier: the final answer equals the reference as text."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from selfcorrect_env.types import Problem, Reason, Verdict
 
 
 class ExactVerifier:
-    r"""A reply is right if it, or the last line of it, is the reference.
+    r"""A reply is right if the reply, or its last line, equals the reference.
 
-    Upper and lower case count as the same, every run of white space as one space, and white
-    space and full stops at the ends are left out. The answer is looked for in the whole
-    reply, then in its last line that is not empty.
+    The comparison ignores case, treats every run of white space as one space, and strips white
+    space and full stops at both ends. It tries the whole reply first, then the last line that is
+    not empty.
     """
 
     name = "exact"
@@ -31,7 +31,7 @@ class ExactVerifier:
         return Verdict(float(correct), Reason.CORRECT if correct else Reason.WRONG, last)
 
     def verify_batch(self, problems: Sequence[Problem], responses: Sequence[str]) -> list[Verdict]:
-        """Judge many, one after the other."""
+        """Judge many responses in order."""
         return [self.verify(*pair) for pair in zip(problems, responses, strict=True)]
 
 

@@ -12,10 +12,10 @@ _DIGIT = re.compile("[0-9]")
 
 
 class FirstDigitVerifier:
-    """The first ASCII digit of a reply is its answer; what follows is working.
+    """The first ASCII digit of a reply is its answer; the rest is working and is ignored.
 
-    The problem's own statement, repeated in the reply, is passed over. A reply without a digit
-    gets `Reason.NO_ANSWER`. Only one digit can be first, so hedging earns nothing.
+    If the reply repeats the problem's statement, the repetition is skipped. A reply without a
+    digit gets `Reason.NO_ANSWER`. Only one digit can be first, so hedging does not pay.
     """
 
     name = "first-digit"
@@ -31,5 +31,5 @@ class FirstDigitVerifier:
         return Verdict(0.0, Reason.WRONG, digit)
 
     def verify_batch(self, problems: Sequence[Problem], responses: Sequence[str]) -> list[Verdict]:
-        """Judge many, one after the other."""
+        """Judge many responses in order."""
         return [self.verify(*pair) for pair in zip(problems, responses, strict=True)]

@@ -1,4 +1,4 @@
-"""The verifier of ``reasoning-gym``'s tasks: each task's own scorer, and full marks alone count."""
+"""The verifier of ``reasoning-gym``'s tasks: each task's own scorer; only full marks count."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ OPENING, CLOSING = "<answer>", "</answer>"
 
 
 class ReasoningGymVerifier:
-    """Gives a reply's answer to the task's scorer, in a worker process with a deadline.
+    """Scores a reply's answer with the task's scorer, in a worker process with a deadline.
 
-    The answer is what stands in the last ``<answer>…</answer>``; else a boxed or a stated one
-    (`verifiers.math.extraction`); else the whole reply. Many scorers pay part of the
-    marks for an answer that merely contains the right one, so anything below 1 is wrong here; the
-    detail says what it got.
+    The answer is the content of the last ``<answer>…</answer>``; otherwise a boxed or stated one
+    (`verifiers.math.extraction`); otherwise the whole reply. Many scorers give partial marks to
+    an answer that only contains the right one, so a score below 1 is wrong here; the detail has
+    the score.
 
     Args:
-        deadline: seconds that a scorer may take, > 0.
-        workers: worker processes.
+        deadline: seconds per answer for the scorer, > 0.
+        workers: number of worker processes.
     """
 
     name = "reasoning-gym"
@@ -38,36 +38,40 @@ class ReasoningGymVerifier:
         )
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return ReasoningGymVerifier, self._arguments  # a copy has workers of its own
+        return ReasoningGymVerifier, self._arguments  # a copy has its own workers
 
     def verify(self, problem: Problem, response: str) -> Verdict:
-        """Judge one response; safe to call from any thread."""
+        """Judge one response; thread-safe."""
         return self.verify_batch([problem], [response])[0]
 
     def verify_batch(self, problems: Sequence[Problem], responses: Sequence[str]) -> list[Verdict]:
-        """Judge many, spread over the workers."""
+        """Judge many responses, distributed over the workers."""
         verdicts: list[Verdict | None] = []
         calls: list[tuple[Any, ...]] = []
         for problem, response in zip(problems, responses, strict=True):
-            facts, answer = problem.metadata, answer_of(response)
-            if "entry" not in facts or "task" not in facts:
-                why = f"problem {problem.id!r} is none of reasoning-gym's: no 'task' and 'entry'"
+            metadata, answer = problem.metadata, answer_of(response)
+            if "entry" not in metadata or "task" not in metadata:
+                why = (
+                    f"problem {problem.id!r} is not from reasoning-gym: its metadata lack 'task' "
+                    "or 'entry'"
+                )
                 verdicts.append(failed(why))
             elif answer is None:
                 verdicts.append(Verdict(0.0, Reason.NO_ANSWER))
             else:
                 verdicts.append(None)
-                calls.append((facts["task"], facts.get("parameters", {}), facts["entry"], answer))
+                parameters = metadata.get("parameters", {})
+                calls.append((metadata["task"], parameters, metadata["entry"], answer))
         outcomes = iter(zip(calls, self._pool.run_all(calls, deadline=self.deadline), strict=True))
         return [_verdict(*next(outcomes)) if verdict is None else verdict for verdict in verdicts]
 
     def close(self) -> None:
-        """End the worker processes; they start again if they are needed."""
+        """Kill the worker processes; they start again when needed."""
         self._pool.close()
 
 
 def answer_of(response: str) -> str | None:
-    """Find the answer in a reply, or None where the reply is blank."""
+    """Return the answer in a reply, or None if the reply is blank."""
     _, found, rest = response.rpartition(OPENING)
     if found:
         return rest.partition(CLOSING)[0].strip() or None
@@ -82,7 +86,7 @@ def _verdict(call: tuple[Any, ...], outcome: Outcome) -> Verdict:
     answer = call[-1]
     if outcome.status is Status.DONE:
         right = outcome.value >= 1.0
-        detail = "" if right else f"the task's scorer gives {outcome.value:g}"
+        detail = "" if right else f"the task's scorer returned {outcome.value:g}"
         reason = Reason.CORRECT if right else Reason.WRONG
         return Verdict(float(right), reason, answer, detail)
     if outcome.status in (Status.TIMEOUT, Status.MEMORY):

@@ -1,4 +1,4 @@
-"""The scorers of ``reasoning-gym``; this module is imported in worker processes alone."""
+"""The scorers of ``reasoning-gym``; only worker processes import this module."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from reasoning_gym.factory import create_dataset
 
 
 def score(task: str, parameters: dict[str, Any], entry: dict[str, Any], answer: str) -> float:
-    """Return what the task's own scorer gives the answer, in [0, 1]."""
+    """Return the score of an answer by the task's own scorer, in [0, 1]."""
     return float(_task(task, json.dumps(parameters)).score_answer(answer, entry))
 
 

@@ -1,9 +1,9 @@
 """The toy language of `SelfCorrect-ToyCode-v0`, and the verifier that runs its programs.
 
-A program is a list of operations on one digit: ``*7-4`` multiplies by 7, then subtracts 4. Of
-every result the last digit is kept. A statement such as ``*7-4?3>8=`` shows a program whose last
-operation is missing, ``?``, and a test: from 3 it is to come to 8. Several tests are joined by
-``;``, as in ``*7?3>8;5>2=``.
+A program is a list of operations on one digit: ``*7-4`` multiplies by 7, then subtracts 4. Only
+the last digit of every result is kept. A statement such as ``*7-4?3>8=`` shows a program whose last
+operation is missing, ``?``, and a test: for the input 3 the output must be 8. ``;`` separates
+several tests, as in ``*7?3>8;5>2=``.
 """
 
 from __future__ import annotations
@@ -22,24 +22,24 @@ _STATEMENT = re.compile(r"((?:[-+*][0-9])*)\?([0-9]>[0-9](?:;[0-9]>[0-9])*)=")
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """What the statement of a problem says."""
+    """The parsed statement of a problem."""
 
     program: str
-    """The operations that are there, such as ``"*7-4"``; may be empty."""
+    """The given operations, such as ``"*7-4"``; may be empty."""
     tests: tuple[tuple[int, int], ...]
-    """(input, wanted output) of each test, digits; at least one."""
+    """(input, expected output) of each test, as digits; at least one test."""
 
     def passes(self, operation: str) -> bool:
-        """Whether the program, finished by ``operation``, passes every test."""
-        finished = self.program + operation
-        return all(int(run(finished, given)[-1]) == wanted for given, wanted in self.tests)
+        """Return whether the program, completed by ``operation``, passes every test."""
+        completed = self.program + operation
+        return all(int(run(completed, given)[-1]) == expected for given, expected in self.tests)
 
 
 def read_statement(text: str) -> Statement:
-    """Read a statement such as ``"*7-4?3>8="``.
+    """Parse a statement such as ``"*7-4?3>8="``.
 
     Raises:
-        ValueError: it is none.
+        ValueError: ``text`` is not a statement.
     """
     found = _STATEMENT.fullmatch(text)
     if found is None:
@@ -49,7 +49,7 @@ def read_statement(text: str) -> Statement:
 
 
 def run(program: str, digit: int) -> str:
-    """Run a program on a digit; returns the last digit of each result, in order.
+    """Run a program on a digit; return the last digit of each result, in order.
 
     >>> run("*7-4+1", 3)
     '178'
@@ -73,13 +73,13 @@ def run(program: str, digit: int) -> str:
 
 
 class ToyCodeVerifier:
-    """Runs the program with the reply's first operation on every test: all must pass.
+    """Completes the program with the reply's first operation and runs it: all tests must pass.
 
-    The first operator with a digit right after it is what the reply adds to the program; what
-    follows, such as a log of a run, is not read. So any operation that passes is right, not only
-    the reference, and hedging earns nothing. The statement, repeated in the reply, is passed
-    over. A reply without an operation gets `Reason.NO_ANSWER`; a problem whose statement is not
-    one of the toy language cannot be judged.
+    The reply's operation is its first operator that is directly followed by a digit; the rest,
+    such as the log of a run, is ignored. Any operation that passes is right, not only the
+    reference, and hedging does not pay. If the reply repeats the statement, the repetition is
+    skipped. A reply without an operation gets `Reason.NO_ANSWER`; a problem whose statement is
+    not in the toy language gets `Reason.ERROR`.
     """
 
     name = "toycode"
@@ -89,7 +89,7 @@ class ToyCodeVerifier:
         try:
             statement = read_statement(problem.prompt)
         except ValueError as error:
-            return failed(f"problem {problem.id!r} is not of the toy language: {error}")
+            return failed(f"problem {problem.id!r} is not in the toy language: {error}")
         found = _OPERATION.search(without_statement(problem, response))
         if found is None:
             return Verdict(0.0, Reason.NO_ANSWER)
@@ -99,5 +99,5 @@ class ToyCodeVerifier:
         return Verdict(0.0, Reason.WRONG, operation)
 
     def verify_batch(self, problems: Sequence[Problem], responses: Sequence[str]) -> list[Verdict]:
-        """Judge many, one after the other."""
+        """Judge many responses in order."""
         return [self.verify(*pair) for pair in zip(problems, responses, strict=True)]

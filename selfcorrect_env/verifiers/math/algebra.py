@@ -1,11 +1,11 @@
-r"""Exact algebra, small and fast: does LaTeX as it stands in answers say the same value?
+r"""Small, fast, exact algebra: do two LaTeX expressions have the same value?
 
 `value` reads sums, products, quotients, powers and square roots of rational numbers, ``\pi``, ``i``
 and letters, as a quotient of two polynomials in a canonical form. Every term is a rational number
 times the root of a squarefree integer times powers of letters. Terms of different kinds are
-linearly independent over the rationals (``\pi`` is transcendental, letters stand for anything), so
-`same` is a proof either way. Whatever else an answer holds is not read, and left to symbolic
-mathematics.
+linearly independent over the rationals (``\pi`` is transcendental, letters are indeterminates), so
+the result of `same` is a proof in both cases. Other expressions are not supported; symbolic
+mathematics compares them.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ Value: TypeAlias = "tuple[Polynomial, Polynomial]"
 """Numerator and denominator."""
 
 LONGEST = 300
-"""Characters that are read."""
+"""Maximum length of an expression in characters."""
 MOST_TERMS = 100
-"""Terms of a polynomial."""
+"""Maximum number of terms of a polynomial."""
 LARGEST_POWER = 12
-"""Exponent of a sum; numbers take exponents up to 64."""
+"""Maximum exponent of a sum; that of a single term is 64."""
 LARGEST_RADICAND = 10**10
 
 _TOKEN = re.compile(
@@ -54,8 +54,8 @@ _ONE: Monomial = (False, 1, ())
 _UNIT: Polynomial = {_ONE: Fraction(1)}
 
 
-class NotRead(Exception):  # noqa: N818  it is no error: another way of comparing takes over
-    """The text holds something that this module does not read."""
+class Unsupported(Exception):  # noqa: N818  not an error: the caller falls back to another comparison
+    """The text has an expression that this module does not support."""
 
 
 def value(text: str) -> Value | None:
@@ -69,35 +69,35 @@ def value(text: str) -> Value | None:
     if len(text) > LONGEST:
         return None
     try:
-        return _Reader(text).whole()
-    except (NotRead, ZeroDivisionError, RecursionError):
+        return _Parser(text).whole()
+    except (Unsupported, ZeroDivisionError, RecursionError):
         return None
 
 
 def same(a: Value, b: Value) -> bool:
-    """Whether two values are the same: cross multiplied, they have the same terms."""
+    """Return whether two values are equal: cross multiplied, they have the same terms."""
     return _times(a[0], b[1]) == _times(b[0], a[1])
 
 
 def approximate(given: Value) -> float | None:
-    """Return a value as a float, or None where it holds letters or ``i``, or is too large."""
+    """Return a value as a float, or None if it has letters or ``i``, or is too large."""
     try:
         above, below = (sum(map(_as_float, side.items())) for side in given)
         return above / below
-    except (NotRead, OverflowError, ZeroDivisionError):
+    except (Unsupported, OverflowError, ZeroDivisionError):
         return None
 
 
 def _as_float(term: tuple[Monomial, Fraction]) -> float:
     (imaginary, root, letters), coefficient = term
     if imaginary or any(name != r"\pi" for name, _ in letters):
-        raise NotRead
+        raise Unsupported
     power = sum((exponent for _, exponent in letters), Fraction(0))
     return float(coefficient) * math.sqrt(root) * math.pi ** float(power)
 
 
 def zeroed(equation: str) -> Value | None:
-    """Return the left side minus the right side of an equation, or None if it is not read."""
+    """Return the left side minus the right side of an equation, or None if unsupported."""
     left, equals, right = equation.partition("=")
     sides = value(left), value(right)
     if not equals or sides[0] is None or sides[1] is None:
@@ -107,32 +107,32 @@ def zeroed(equation: str) -> Value | None:
 
 
 def proportional(a: Value, b: Value) -> bool:
-    """Whether one value is the other times a rational number other than 0."""
+    """Return whether one value is the other times a rational number other than 0."""
     left, right = _times(a[0], b[1]), _times(b[0], a[1])
     if set(left) != set(right) or not left:
         return left == right
     return len({left[monomial] / right[monomial] for monomial in left}) == 1
 
 
-class _Reader:
-    """A recursive descent over the tokens of an expression."""
+class _Parser:
+    """A recursive descent parser over the tokens of an expression."""
 
     def __init__(self, text: str) -> None:
         self.tokens: list[str] = []
-        place = 0
+        end = 0
         for found in _TOKEN.finditer(text):
-            if found.start() != place:
-                raise NotRead(text)
-            place = found.end()
+            if found.start() != end:
+                raise Unsupported(text)
+            end = found.end()
             self.tokens.append(found.group())
-        if place != len(text) or not self.tokens or re.search(r"[A-Za-z]{3}", _bare(text)):
-            raise NotRead(text)
+        if end != len(text) or not self.tokens or re.search(r"[A-Za-z]{3}", _bare(text)):
+            raise Unsupported(text)
         self.at = 0
 
     def whole(self) -> Value:
         result = self.sum()
         if self.at != len(self.tokens):
-            raise NotRead
+            raise Unsupported
         return result
 
     @property
@@ -142,7 +142,7 @@ class _Reader:
     def take(self, wanted: str = "") -> str:
         token = self.next
         if not token or (wanted and token != wanted):
-            raise NotRead
+            raise Unsupported
         self.at += 1
         return token
 
@@ -168,15 +168,15 @@ class _Reader:
                 self.take()
                 below = self.power()
                 if not below[0]:
-                    raise NotRead
+                    raise Unsupported
                 result, divided = _multiply(result, (below[1], below[0])), True
             elif self.next and self.next not in "+-)}]^_":
                 if divided:  # is 1/2x half of x, or one over 2x?
-                    raise NotRead
+                    raise Unsupported
                 previous, start = self.tokens[self.at - 1], self.next
                 numeric = start[0].isdigit() or start[0] == "."
                 if numeric or (previous[0].isdigit() and start == r"\frac"):
-                    raise NotRead  # 2 3, x2; and 2\frac{1}{3}, which may be a mixed number
+                    raise Unsupported  # 2 3, x2; and 2\frac{1}{3}, which may be a mixed number
                 result = _multiply(result, self.power())
             else:
                 return result
@@ -197,17 +197,17 @@ class _Reader:
         if exponent.denominator == 2:
             base, exponent = _root(base), exponent * 2
         if exponent.denominator != 1:
-            raise NotRead
+            raise Unsupported
         return _raise(base, int(exponent))
 
     def single(self) -> Value:
-        """Read what an exponent without braces is: one digit or one letter."""
+        """Read an exponent without braces: one digit or one letter."""
         token = self.next
         if token[:1].isdigit() and len(token) > 1:
             self.tokens[self.at] = token[1:]
             return _constant(Fraction(int(token[0])))
         if self.next == "-":
-            raise NotRead
+            raise Unsupported
         return self.base()
 
     def base(self) -> Value:
@@ -220,17 +220,17 @@ class _Reader:
         if token == r"\frac":
             above, below = self.group(), self.group()
             if not below[0]:
-                raise NotRead
+                raise Unsupported
             return _multiply(above, (below[1], below[0]))
         if token == r"\sqrt":
             if self.next == "[":
-                raise NotRead
+                raise Unsupported
             return _root(self.group())
         if token == "i":
             return {(True, 1, ()): Fraction(1)}, _UNIT
         if token in _GREEK or (len(token) == 1 and token.isalpha()):
             return {(False, 1, ((self.subscripted(token), Fraction(1)),)): Fraction(1)}, _UNIT
-        raise NotRead
+        raise Unsupported
 
     def subscripted(self, name: str) -> str:
         if self.next != "_":
@@ -243,14 +243,14 @@ class _Reader:
         else:
             index = self.take()
         if not index.isalnum():
-            raise NotRead
+            raise Unsupported
         return f"{name}_{index}"
 
     def group(self) -> Value:
         opening = self.take()
         if opening not in _CLOSING:
-            raise NotRead
-        if opening == "{" and self.next == "}":  # nothing: it ends the name of a command
+            raise Unsupported
+        if opening == "{" and self.next == "}":  # empty: it only ends the name of a command
             self.take()
             return _constant(Fraction(1))
         inside = self.sum()
@@ -268,11 +268,11 @@ def _constant(number: Fraction) -> Value:
 
 
 def _rational(given: Value) -> Fraction:
-    """Return a value that is a rational number; else it is not read."""
+    """Return a rational value as a Fraction; raise Unsupported for other values."""
     numerator, denominator = given
     if set(numerator) <= {_ONE} and set(denominator) == {_ONE}:
         return numerator.get(_ONE, Fraction(0)) / denominator[_ONE]
-    raise NotRead
+    raise Unsupported
 
 
 def _add(a: Value, b: Value) -> Value:
@@ -294,7 +294,7 @@ def _plus(a: Polynomial, b: Polynomial) -> Polynomial:
 
 def _times(a: Polynomial, b: Polynomial) -> Polynomial:
     if len(a) * len(b) > MOST_TERMS**2:
-        raise NotRead
+        raise Unsupported
     total: Polynomial = {}
     for (i1, n1, letters1), c1 in a.items():
         for (i2, n2, letters2), c2 in b.items():
@@ -304,7 +304,7 @@ def _times(a: Polynomial, b: Polynomial) -> Polynomial:
             monomial = (i1 != i2, root, _joined(letters1, letters2))
             total[monomial] = total.get(monomial, Fraction(0)) + sign * common * c1 * c2
     if len(total) > MOST_TERMS:
-        raise NotRead
+        raise Unsupported
     return {monomial: coefficient for monomial, coefficient in total.items() if coefficient}
 
 
@@ -320,16 +320,16 @@ def _joined(
 def _raise(base: Value, exponent: int) -> Value:
     if exponent < 0:
         if not base[0]:
-            raise NotRead
+            raise Unsupported
         base, exponent = (base[1], base[0]), -exponent
     terms = max(len(base[0]), len(base[1]))
     if exponent > (LARGEST_POWER if terms > 1 else 64):
-        raise NotRead
+        raise Unsupported
     result: Value = (_UNIT, _UNIT)
     for _ in range(exponent):
         result = _multiply(result, base)
         if any(max(abs(c.numerator), c.denominator) > 10**80 for c in result[0].values()):
-            raise NotRead
+            raise Unsupported
     return result
 
 
@@ -337,14 +337,14 @@ def _root(given: Value) -> Value:
     """Return the square root of a rational number, or of one times letters to the power 1."""
     numerator, denominator = given
     if set(denominator) != {_ONE} or len(numerator) > 1:
-        raise NotRead
+        raise Unsupported
     if not numerator:
         return given
     ((imaginary, root, letters), coefficient), *_ = numerator.items()
     number = coefficient / denominator[_ONE]
     odd = all(exponent == 1 and name != r"\pi" for name, exponent in letters)
     if imaginary or root != 1 or not odd or (letters and number < 0):
-        raise NotRead
+        raise Unsupported
     outside, inside = _squarefree(abs(number.numerator) * number.denominator)
     halves = tuple((name, exponent / 2) for name, exponent in letters)
     return {(number < 0, inside, halves): Fraction(outside, number.denominator)}, _UNIT
@@ -356,7 +356,7 @@ def _squarefree(number: int) -> tuple[int, int]:
         whole = math.isqrt(number)
         if whole * whole == number:
             return whole, 1
-        raise NotRead
+        raise Unsupported
     outside, inside, factor = 1, 1, 2
     while factor * factor <= number:
         power = 0

@@ -1,4 +1,4 @@
-r"""Finding the last ``\boxed{…}`` of a solution."""
+r"""Extraction of the last ``\boxed{…}`` of a solution."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ _MARKS = (r"\boxed", r"\fbox")
 
 
 def last_boxed(solution: str) -> str | None:
-    r"""Return what stands in the last ``\boxed{…}`` (or ``\fbox{…}``), or None without one.
+    r"""Return the content of the last ``\boxed{…}`` (or ``\fbox{…}``), or None without one.
 
     Braces are matched; an escaped brace (``\{``) is a character. ``\boxed 5`` boxes the next
-    word, as some of MATH's solutions write it. A box that never closes is none.
+    word, as in some of MATH's solutions. A box that is not closed does not count.
 
     >>> last_boxed(r"Thus $\boxed{\frac{1}{2}}$.")
     '\\frac{1}{2}'
@@ -19,7 +19,7 @@ def last_boxed(solution: str) -> str | None:
 
 
 def last_box(solution: str) -> tuple[str, str] | None:
-    r"""Return what stands in the last box and the text after it, or None without one.
+    r"""Return the content of the last box and the text after it, or None without one.
 
     >>> last_box(r"$\boxed{5}$ apples")
     ('5', '$ apples')
@@ -36,9 +36,9 @@ def last_box(solution: str) -> tuple[str, str] | None:
 
 
 def _closing(text: str) -> int:
-    """Return where the brace closes that is at the start of ``text``, or 0 if it never does."""
+    """Return the index of the brace that closes the first one of ``text``, or 0 if none does."""
     depth, escaped = 0, False
-    for place, character in enumerate(text):
+    for index, character in enumerate(text):
         if escaped:
             escaped = False
         elif character == "\\":
@@ -48,5 +48,5 @@ def _closing(text: str) -> int:
         elif character == "}":
             depth -= 1
             if depth == 0:
-                return place
+                return index
     return 0

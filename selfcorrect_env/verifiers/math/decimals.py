@@ -1,6 +1,6 @@
-r"""Decimals with so many digits that they can only be an exact value, rounded or cut off.
+r"""Decimals with enough digits to identify the exact value that they round or truncate.
 
-``0.333`` is not a third; ``0.3333333333``, with ten digits, is what a calculator shows of one.
+``0.333`` is not a third; ``0.3333333333``, with ten digits, is a calculator's output for a third.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import re
 from fractions import Fraction
 
 ENOUGH = 10
-"""Significant digits from which on a decimal stands for the value that it rounds."""
+"""Minimum number of significant digits at which a decimal equals the value that it rounds."""
 
 _DECIMAL = re.compile(
     r"(?P<sign>[+-]?)(?P<whole>\d*)\.(?P<part>\d+)"
@@ -19,7 +19,7 @@ _DECIMAL = re.compile(
 
 
 def decimal(form: str) -> tuple[Fraction, Fraction] | None:
-    r"""Return the value of a decimal and that of its last place, else None.
+    r"""Return the value of a decimal and that of its last digit's unit, or None if it is not one.
 
     Powers of ten may follow: ``1.5\times10^{-3}``, ``1.5e-3``.
 
@@ -36,7 +36,7 @@ def decimal(form: str) -> tuple[Fraction, Fraction] | None:
 
 
 def rounds(form: str, exact: Fraction | float) -> bool:
-    """Whether ``form`` is a decimal of `ENOUGH` digits that is ``exact``, rounded or cut off."""
+    """Return whether ``form`` is ``exact``, rounded or truncated to at least `ENOUGH` digits."""
     found = decimal(form)
     if found is None or not exact:
         return False
@@ -44,6 +44,6 @@ def rounds(form: str, exact: Fraction | float) -> bool:
     if abs(value) < last * 10 ** (ENOUGH - 1):
         return False
     if isinstance(exact, Fraction):
-        # what can be written with so many digits has to be written exactly
+        # a value that these digits can represent exactly must be exact
         return abs(value - exact) <= last and (exact / last).denominator != 1
     return abs(float(value) - exact) <= max(float(last), 1e-14 * abs(exact))

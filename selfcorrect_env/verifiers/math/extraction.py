@@ -1,11 +1,18 @@
-r"""Finding the final answer in a response about mathematics.
+r"""Extraction of the final answer from a response about mathematics.
 
-Looked for in this order; the *last* occurrence counts, so what a model thinks aloud first
-does not: ``\boxed{…}``, unless "final answer is …" (the paper's format) or ``<answer>`` comes
-after it; that; GSM8K's ``#### …``; "the answer is …" and "answer: …"; a response that is short
-enough to be nothing but an answer; the one number of a last sentence that begins with "Therefore"
-or the like; the last ``$…$``; the last number. What stands before ``</think>`` counts only if
-nothing does after it.
+The first of these that occurs is the answer; of several occurrences the *last* one counts, so
+reasoning before it is ignored:
+
+1. ``\boxed{…}``, unless "final answer is …" (the paper's format) or ``<answer>`` comes after it
+2. "final answer is …" or ``<answer>``
+3. GSM8K's ``#### …``
+4. "the answer is …" and "answer: …"
+5. the whole response, if it is so short that it is only an answer
+6. the only number of a last sentence that begins with "Therefore" or the like
+7. the last ``$…$``
+8. the last number
+
+Text before ``</think>`` counts only if there is no answer after it.
 """
 
 from __future__ import annotations
@@ -16,11 +23,11 @@ from dataclasses import dataclass
 from selfcorrect_env.verifiers.math.boxed import last_box
 
 LONGEST = 2000
-"""Characters of an answer that are judged; no answer of the data sets has more than 200."""
+"""Maximum length of an answer in characters; no answer of the data sets has more than 200."""
 
 _SHORT = 120
 _TAIL = 20_000
-"""Phrases are looked for in so many characters at the end; a box in the whole response."""
+"""Phrases are searched in this many characters at the end; a box in the whole response."""
 
 _FINAL = re.compile(r"final answer\s*(?:is\s*:?|=)", re.IGNORECASE)
 _ANSWER = re.compile(r"(?:answer is|answer\s*:)", re.IGNORECASE)
@@ -44,21 +51,21 @@ _HOPE = re.compile(r"\.?\s*I hope it is correct.*", re.IGNORECASE | re.DOTALL)
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """An answer that was found."""
+    """An extracted answer."""
 
     answer: str
     """The answer's text, without ``$`` and the sentence around it."""
     rivals: tuple[str, ...] = ()
-    """Boxed answers right before it, in one list: the response hedges unless they say the same."""
+    """Boxed answers directly before it, in one list: the response hedges unless all are equal."""
     siblings: tuple[str, ...] = ()
     """All other boxed answers in its line, with words between them: parts of one answer, if the
-    reference has parts; else earlier thoughts."""
+    reference has parts; otherwise intermediate results."""
     loose: bool = False
-    """Whether nothing marks it as the answer: it may be the end of a calculation, ``2 + 3 = 5``."""
+    """Whether nothing marks it as the answer; it may be a whole calculation, ``2 + 3 = 5``."""
 
 
 def final_answer(response: str) -> Found | None:
-    """Return the final answer of ``response``, or None where there is none."""
+    """Return the final answer of ``response``, or None if there is none."""
     _, thought, after = response.rpartition(_THOUGHT)
     if thought and (found := final_answer(after)):
         return found
@@ -70,9 +77,9 @@ def final_answer(response: str) -> Found | None:
         return _boxed(response)
     tail = response[-_TAIL:]
     for pattern in (_FINAL, re.compile("####"), _ANSWER):
-        places = list(pattern.finditer(tail))
-        if places and (answer := _stated(tail[places[-1].end() :])):
-            return Found(_said(answer))
+        matches = list(pattern.finditer(tail))
+        if matches and (answer := _stated(tail[matches[-1].end() :])):
+            return Found(_value_in_sentence(answer))
     whole = tail.strip()
     if len(response) <= _TAIL and _is_bare(whole):
         return Found(_unwrapped(whole), loose=True)
@@ -90,9 +97,9 @@ def _last_box(response: str) -> int:
 
 
 def _boxed(response: str) -> Found | None:
-    """Return the answer of a response with a box; None where the last one is empty or cut off."""
+    """Return the answer of a response with a box; None if the last box is empty or cut off."""
     if stated := _stated_after_box(response):
-        return Found(_said(stated))
+        return Found(_value_in_sentence(stated))
     found = last_box(response)
     if not found or not found[0]:
         return None
@@ -100,9 +107,9 @@ def _boxed(response: str) -> Found | None:
 
 
 def _concluded(tail: str) -> str:
-    """Return the number of "Therefore, there are 12 ways", if it is the only one there, else ""."""
-    places = list(_SO.finditer(tail))
-    rest = _HOPE.sub("", tail[places[-1].end() :]) if places else ""
+    """Return the number of "Therefore, there are 12 ways" if it is the only one, else ""."""
+    matches = list(_SO.finditer(tail))
+    rest = _HOPE.sub("", tail[matches[-1].end() :]) if matches else ""
     sentence = re.split(r"\.\s|\n", rest.strip(), maxsplit=1)[0]
     numbers = _NUMBER.findall(sentence)
     formula = "$" in rest or r"\(" in rest or r"\[" in rest
@@ -110,26 +117,26 @@ def _concluded(tail: str) -> str:
 
 
 def _stated_after_box(response: str) -> str:
-    """Return what "final answer is" states after the last box, or "": then the box was a step."""
+    """Return the answer that "final answer is" states after the last box, or ""."""
     after = response[_last_box(response) :][-_TAIL:]
-    places = list(_FINAL.finditer(after))
-    return _stated(after[places[-1].end() :]) if places else ""
+    matches = list(_FINAL.finditer(after))
+    return _stated(after[matches[-1].end() :]) if matches else ""
 
 
 def _is_bare(whole: str) -> bool:
-    """Whether a response is so short and so little of a sentence that it is an answer itself."""
+    """Return whether a response is short and not a sentence, so that it is an answer itself."""
     if not whole or len(whole) > _SHORT or "\n" in whole or "$" in whole.strip("$"):
         return False
-    if _WORDY.search(whole) and not _CHOICE.search(whole):  # "which makes 5" is more than 5
+    if _WORDY.search(whole) and not _CHOICE.search(whole):  # "which makes 5" is not only an answer
         return False
     sentence = _SENTENCE.search(whole)
     return not sentence or (len(whole.split()) <= 3 and not re.search(r"\d", whole))
 
 
 def _others(response: str, *, listed: bool) -> tuple[str, ...]:
-    """Return the boxed answers before the last one in its line, the nearest first, at most ten.
+    """Return at most ten boxed answers before the last one in its line, the nearest first.
 
-    With ``listed``, only as far as nothing but signs, "or" and the like stands between them.
+    With ``listed``, stop where anything but signs, "or" and the like separates them.
     """
     start = _last_box(response)
     line = response[response.rfind("\n", 0, start) + 1 : start][-LONGEST:]
@@ -151,14 +158,14 @@ def _stated(rest: str) -> str:
     for opening, closing in (("$$", "$$"), ("$", "$"), (r"\(", r"\)"), (r"\[", r"\]")):
         if line.startswith(opening) and (end := _closing(line, closing, len(opening))) > 0:
             after = line[end + len(closing) :].partition("\n")[0]
-            # "$1$ or $2$", "$1$, $2$": all of it is the answer
+            # "$1$ or $2$", "$1$, $2$": the whole text is the answer
             if not re.match(r"\s*(?:,|or\b|and\b)", after):
                 return line[len(opening) : end].strip()
     return _unwrapped(line.partition("\n")[0])
 
 
-def _said(stated: str) -> str:
-    """Return what a sentence states, such as 34 in "the largest n is 34"; else the text itself."""
+def _value_in_sentence(stated: str) -> str:
+    """Return the value in a sentence, such as 34 in "the largest n is 34", or the text itself."""
     if not _SENTENCE.search(re.sub(r"\\text\s*\{[^{}]*\}", "", stated)):
         return stated
     rest = stated.rpartition(" is ")[2]
@@ -169,11 +176,11 @@ def _said(stated: str) -> str:
 
 
 def _closing(line: str, closing: str, start: int) -> int:
-    """Return where ``closing`` stands at or after ``start``, not counting an escaped dollar."""
-    place = line.find(closing, start)
-    while place > 0 and closing == "$" and line[place - 1] == "\\":
-        place = line.find(closing, place + 1)
-    return place
+    """Return the index of ``closing`` at or after ``start``, ignoring an escaped dollar."""
+    index = line.find(closing, start)
+    while index > 0 and closing == "$" and line[index - 1] == "\\":
+        index = line.find(closing, index + 1)
+    return index
 
 
 def _unwrapped(text: str) -> str:

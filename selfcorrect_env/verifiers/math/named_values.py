@@ -1,4 +1,4 @@
-r"""Answers that name their values: ``x = 2, y = 1`` is ``(2, 1)``, ``x = 2 or x = 3`` is 2, 3."""
+r"""Answers with named values: ``x = 2, y = 1`` is ``(2, 1)``, ``x = 2 or x = 3`` is 2, 3."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ _NAMED = re.compile(
 
 
 def as_values(reference: str, answer: str) -> tuple[str, str]:
-    """Return both as values without names, where one or both of them name several values.
+    """Return both answers without names, if one or both of them name several values.
 
-    The values of different names become a tuple, in the alphabetical order of the names, where
-    the other side is one too, else a list. Where both sides name values, the names have to agree;
-    if they don't, both are left as they are.
+    The values of different names become a tuple, in alphabetical order of the names, if the other
+    side is a tuple as well, otherwise a list. If both sides name values, the names have to agree;
+    if they don't, both are returned unchanged.
     """
     if "=" not in reference and "=" not in answer:
         return reference, answer
@@ -34,7 +34,7 @@ def as_values(reference: str, answer: str) -> tuple[str, str]:
 
 
 def _groups(answer: str) -> list[dict[str, str]] | None:
-    """Read ``p=5,q=2;p=7,q=2`` as two groups; None where not all parts are named, or one is."""
+    """Read ``p=5,q=2;p=7,q=2`` as two groups; None unless there are several parts, all named."""
     if "=" not in answer:
         return None
     text = _SPACES.sub(" ", answer).replace(r"\left", "").replace(r"\right", "")
@@ -50,7 +50,7 @@ def _groups(answer: str) -> list[dict[str, str]] | None:
 
 
 def _opening(other: str) -> str:
-    """Return how the other side opens its tuples, or "" where it is a plain list."""
+    """Return the opening bracket of the other side if it is a tuple, or "" for a plain list."""
     start = re.sub(r"\\left|\s|\$|^\\?\{", "", other)[:1]
     return start if start in ("(", "[") else ""
 

@@ -1,8 +1,8 @@
-r"""One spelling for each answer: what MATH's graders take as equal by convention.
+r"""The normal form of an answer: one spelling for what MATH's graders treat as equal.
 
 The conventions are those that PRM800K's, Minerva's and Hendrycks' graders share: layout
 commands, units, ``^\circ``, ``\%`` and ``\$`` may be dropped; ``x = 5`` answers 5; thousands
-separators mean nothing; a decimal equals a fraction only exactly.
+separators are ignored; a decimal equals a fraction only if it is exact.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from selfcorrect_env.verifiers.math.decimals import decimal
 from selfcorrect_env.verifiers.math.typed_math import latex
 
 ROW = "⏎"
-"""What stands for the end of a matrix's row."""
+"""Marks the end of a matrix row."""
 
 _LAYOUT = re.compile(
     r"\\(?:left|right|displaystyle|big|Big|bigg|Bigg|limits|mathrm\s*~|,|!|;|:| |quad|qquad)"
@@ -50,10 +50,10 @@ _LATEX_FRACTION = re.compile(r"([+-]?)(\d*)\\frac\{([+-]?\d+)\}\{(\d+)\}")
 
 
 def normal_form(answer: str) -> str:
-    """Return ``answer`` in one spelling; two answers of the same spelling are equal."""
+    """Return the normal form of ``answer``; two answers with the same normal form are equal."""
     text = latex(answer).strip().strip("$").strip().rstrip(".").strip()
     text = text.replace("\\$", "").replace("$", "").replace("\\%", "").replace("%", "")
-    text = text.replace("−", "-").replace("\\\\", ROW)  # before a "\\ " can be seen in it
+    text = text.replace("−", "-").replace("\\\\", ROW)  # before "\\ " is removed as a space
     text = _SPACED_THOUSANDS.sub("", text)
     text = _LAYOUT.sub("", _STYLE.sub(r"\\text", text))
     text = _FRAC.sub(r"\\frac", text)
@@ -76,9 +76,10 @@ def normal_form(answer: str) -> str:
 
 
 def number(form: str) -> Fraction | None:
-    r"""Return the exact value of a normal form that is a number, else None.
+    r"""Return the exact value of a normal form, or None if it is not a number.
 
-    Integers, decimals, ``a/b``, ``\frac{a}{b}`` and mixed numbers; of at most 60 characters.
+    Numbers are integers, decimals, ``a/b``, ``\frac{a}{b}`` and mixed numbers of at most 60
+    characters.
 
     >>> number("0.5") == number(r"\frac{1}{2}") == number("1/2")
     True
@@ -99,13 +100,13 @@ def number(form: str) -> Fraction | None:
 
 
 def numeral(form: str) -> tuple[str, str] | None:
-    """Return the digits and the base of a numeral whose base is written, such as ``52_8``."""
+    """Return the digits and the base of a numeral with a base, such as ``52_8``, or None."""
     found = _NUMERAL.fullmatch(form)
     return None if found is None else (found[1], found[2] or found[3])
 
 
 def without_base(form: str) -> str:
-    """Drop the base of a numeral: ``52_8`` and ``52`` count as equal where one names no base."""
+    """Drop the base of a numeral: ``52_8`` and ``52`` are equal, since one of them has no base."""
     return _BASE.sub("", form)
 
 

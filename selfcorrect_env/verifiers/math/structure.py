@@ -1,4 +1,4 @@
-r"""Answers with parts: tuples, intervals, sets, matrices, lists; compared part by part.
+r"""Comparison of answers with parts, part by part: tuples, intervals, sets, matrices, lists.
 
 Tuples and intervals keep their order and brackets; sets and plain lists have no order. A part is
 compared by spelling, as an exact number, or by `selfcorrect_env.verifiers.math.algebra`.
@@ -25,7 +25,7 @@ _WORDS = re.compile(r"[A-Za-z][A-Za-z .'-]*")
 
 
 def equal_forms(ours: str, theirs: str) -> bool | None:
-    """Compare two normal forms; None where neither equality nor difference can be proved."""
+    """Compare two normal forms; None if neither equality nor difference can be proved."""
     if ours == theirs:
         return True
     a, b = number(ours), number(theirs)
@@ -68,7 +68,7 @@ def _rounded(form: str, exact: float | None) -> bool:
 
 
 def _same_numerals(ours: str, theirs: str) -> bool | None:
-    """Compare where a base is written: the digits count, and the bases where both are there."""
+    """Compare numerals with a base: by their digits, and by their bases if both have one."""
     left, right = numeral(ours), numeral(theirs)
     if left and right:
         return left == right
@@ -90,7 +90,10 @@ def _same_congruences(ours: str, theirs: str) -> bool:
 
 
 def _same_equations(ours: str, theirs: str) -> bool | None:
-    """Compare equations: equal if one is the other times a number; in two letters, no number."""
+    """Compare equations: equal if one is a multiple of the other.
+
+    An equation with one letter on a side equals its value; one in two letters equals no number.
+    """
     if "=" in ours and "=" in theirs:
         left, right = zeroed(ours), zeroed(theirs)
         return True if left and right and proportional(left, right) else None
@@ -105,7 +108,7 @@ def _same_equations(ours: str, theirs: str) -> bool | None:
 
 
 def _is_one_value(form: str) -> bool:
-    """Whether a form is a single value, so that it equals nothing that has several parts."""
+    """Return whether a form is a single value, which cannot equal a form with several parts."""
     return "\\pm" not in form and "=" not in form and value(form) is not None
 
 
@@ -119,28 +122,28 @@ def _listed(form: str) -> list[str]:
 
 
 def top_level_parts(form: str, thousands: bool = True) -> list[str]:
-    """Split at commas that stand outside brackets: ``"1,(2,3)"`` → ``["1", "(2,3)"]``.
+    """Split at commas outside brackets: ``"1,(2,3)"`` → ``["1", "(2,3)"]``.
 
-    With ``thousands``, a comma between digits that separates thousands splits nothing.
+    With ``thousands``, commas that separate thousands do not split.
     """
     parts, depth, start = [], 0, 0
-    for place, character in enumerate(form):
+    for index, character in enumerate(form):
         if character in _CLOSERS:
             depth += 1
         elif character in _CLOSERS.values():
             depth -= 1
         elif character == "," and depth == 0:
-            if thousands and _separates_thousands(form, place):
+            if thousands and _separates_thousands(form, index):
                 continue
-            parts.append(form[start:place])
-            start = place + 1
+            parts.append(form[start:index])
+            start = index + 1
     return [*parts, form[start:]]
 
 
-def _separates_thousands(form: str, place: int) -> bool:
+def _separates_thousands(form: str, index: int) -> bool:
     return bool(
-        re.match(r",\d{3}(?!\d)", form[place : place + 5])
-        and re.search(r"(?<!\d)[1-9]\d{0,2}(?:,\d{3})*$", form[max(0, place - 40) : place])
+        re.match(r",\d{3}(?!\d)", form[index : index + 5])
+        and re.search(r"(?<!\d)[1-9]\d{0,2}(?:,\d{3})*$", form[max(0, index - 40) : index])
     )
 
 
@@ -180,7 +183,7 @@ def _bracketed(form: str) -> tuple[str, list[str]] | None:
 
 
 def _structure(form: str) -> tuple[str, list[str]] | None:
-    """Return what a form with parts is, and the parts; None for a form that is none."""
+    """Return the kind and the parts of a form with parts, or None for other forms."""
     for read in (_matrix, _set, _union, _bracketed):
         found = read(form)
         if found is not None:
@@ -207,7 +210,7 @@ def _is_brackets(kind: str) -> bool:
 def _all(
     pairs: Sequence[tuple[str, str]], compare: Callable[[str, str], bool | None]
 ) -> bool | None:
-    """Return False if one pair differs, True if all are equal, else None."""
+    """Return False if any pair differs, True if all are equal, else None."""
     verdicts = [compare(*pair) for pair in pairs]
     if False in verdicts:
         return False

@@ -1,4 +1,4 @@
-"""Symbolic equality by math-verify; this module is imported in worker processes alone."""
+"""Symbolic equality by math-verify; only worker processes import this module."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ def equal(reference: str, answer: str) -> str:
 
     Returns:
         ``"equal"``, ``"different"``, ``"no reference"`` (the reference could not be parsed) or
-        ``"no answer"`` (the answer could not be).
+        ``"no answer"`` (the answer could not be parsed).
     """
-    # math-verify's own time limits are signals; here the pool's deadline is the limit
+    # math-verify's time limits use signals; here the pool's deadline applies instead
     gold = parse(rf"$\boxed{{{reference}}}$", _CONFIG, parsing_timeout=0)
     if not gold:
         return "no reference"

@@ -1,7 +1,7 @@
-r"""Mathematics as people type it, turned into LaTeX: ``2sqrt(2)``, ``√2``, ``pi``, ``x**2``.
+r"""Conversion of typed mathematics to LaTeX: ``2sqrt(2)``, ``√2``, ``pi``, ``x**2``.
 
-Only what cannot mean anything else is turned: a text with words that are no names of functions is
-left alone, apart from signs such as ``√``.
+Only unambiguous text is converted: in a text with words that are not names of functions, only signs
+such as ``√`` are replaced.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ _RAISED = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻ⁿ", "0123456789-n")
 
 
 def latex(text: str) -> str:
-    r"""Return ``text`` as LaTeX, where it is typed mathematics; else as it is.
+    r"""Return ``text`` as LaTeX if it is typed mathematics; otherwise return it unchanged.
 
     >>> latex("2*sqrt(3) + √2")
     '2*\\sqrt{3} + \\sqrt{2}'
@@ -74,14 +74,14 @@ def latex(text: str) -> str:
 
 
 def _functions(text: str) -> str:
-    """Put a backslash before the names of functions, and braces around what a root is of."""
+    """Add a backslash to the names of functions, and braces around the argument of a root."""
     start = 0
     while found := _NAME.search(text, start):
         name, rest = found[1], text[found.end() :]
         if name in _WRAPPED:
             opening, closing = _WRAPPED[name]
             inside, rest = _argument(rest)
-            if not inside:  # "sqrt" of nothing
+            if not inside:  # "sqrt" without an argument
                 start = found.end()
                 continue
             put = f"{opening}{inside}{closing}"
@@ -94,24 +94,24 @@ def _functions(text: str) -> str:
 
 
 def _powers(text: str) -> str:
-    """Write ``x^(a+b)`` with braces."""
-    while (place := text.find("^(")) >= 0:
-        inside, rest = _argument(text[place + 1 :])
+    """Replace ``x^(a+b)`` by ``x^{a+b}``."""
+    while (index := text.find("^(")) >= 0:
+        inside, rest = _argument(text[index + 1 :])
         if not inside:
             return text
-        text = f"{text[:place]}^{{{inside}}}{rest}"
+        text = f"{text[:index]}^{{{inside}}}{rest}"
     return text
 
 
 def _argument(rest: str) -> tuple[str, str]:
-    """Split off a function's argument: what is in brackets, or a number, or a letter."""
+    """Split off a function's argument: text in brackets, a number or a letter."""
     if rest[:1] not in ("(", "{"):
         found = re.match(r"\s*(\d+(?:\.\d+)?|[A-Za-z])", rest)
         return (found[1], rest[found.end() :]) if found else ("", rest)
     opening, closing = rest[0], ")" if rest[0] == "(" else "}"
     depth = 0
-    for place, character in enumerate(rest):
+    for index, character in enumerate(rest):
         depth += (character == opening) - (character == closing)
         if depth == 0:
-            return rest[1:place], rest[place + 1 :]
+            return rest[1:index], rest[index + 1 :]
     return "", rest

@@ -1,4 +1,4 @@
-"""The math verifier: is the final answer, as mathematics, the reference?"""
+"""The math verifier: does the final answer equal the reference, as mathematics?"""
 
 from __future__ import annotations
 
@@ -30,20 +30,20 @@ _normal_form = functools.lru_cache(maxsize=_CACHED)(normal_form)
 class MathVerifier:
     r"""Judges the last answer of a response by mathematical equality with the reference.
 
-    The answer is found by `selfcorrect_env.verifiers.math.extraction`. Most verdicts are reached at
-    once: equal spelling (`selfcorrect_env.verifiers.math.normal_form`), exact algebra
+    `selfcorrect_env.verifiers.math.extraction` extracts the answer. Most verdicts need no worker:
+    equal normal forms (`selfcorrect_env.verifiers.math.normal_form`) or exact algebra
     (`selfcorrect_env.verifiers.math.algebra`), part by part
-    (`selfcorrect_env.verifiers.math.structure`). All else goes to math-verify in a worker process
+    (`selfcorrect_env.verifiers.math.structure`). All others need math-verify, in a worker process
     with a deadline and a memory limit (`selfcorrect_env.verifiers.workers.pool`).
 
-    Verdicts: ``correct``; ``wrong``; ``no answer``; ``ambiguous``, where a reply offers several
-    answers to a question that has one; ``timeout``, where *this answer* exceeded the deadline
-    or the memory limit; ``error``, where the workers failed, which says nothing of the answer.
+    Verdicts: ``correct``; ``wrong``; ``no answer``; ``ambiguous`` if a reply gives several
+    answers to a question that has one; ``timeout`` if *this answer* exceeded the deadline or the
+    memory limit; ``error`` if the workers failed, which implies nothing about the answer.
 
     Args:
-        deadline: seconds that math-verify may take for one answer, > 0.
-        workers: worker processes at most; by default the number of CPUs, but no more than 4.
-        memory_mb: address space of one worker, in MiB.
+        deadline: seconds per answer for math-verify, > 0.
+        workers: maximum number of worker processes; by default the number of CPUs, at most 4.
+        memory_mb: address space per worker, in MiB.
 
     >>> verifier = MathVerifier()
     >>> half = Problem(id="1", prompt="What is 1 - 1/2?", reference=r"\frac{1}{2}")
@@ -67,22 +67,22 @@ class MathVerifier:
         )
         self._known: dict[tuple[str, str], str] = {}
         self._lock = threading.Lock()
-        # a worker takes seconds to import sympy: one starts now, and nobody waits for it
+        # importing sympy takes a worker seconds: start one now, in the background
         warm_up = {"args": ("1", "1"), "kwargs": {"deadline": deadline}}
         threading.Thread(target=self._pool.run, daemon=True, **warm_up).start()
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return MathVerifier, self._arguments  # a copy has workers of its own
+        return MathVerifier, self._arguments  # a copy has its own workers
 
     def __repr__(self) -> str:
         return f"MathVerifier(deadline={self.deadline:g})"
 
     def verify(self, problem: Problem, response: str) -> Verdict:
-        """Judge one response; safe to call from any thread."""
+        """Judge one response; thread-safe."""
         return self.verify_batch([problem], [response])[0]
 
     def verify_batch(self, problems: Sequence[Problem], responses: Sequence[str]) -> list[Verdict]:
-        """Judge many: what needs math-verify is spread over the workers."""
+        """Judge many responses; those that need math-verify are distributed over the workers."""
         quick = [
             quick_verdict(problem.reference, without_statement(problem, response))
             for problem, response in zip(problems, responses, strict=True)
@@ -92,7 +92,7 @@ class MathVerifier:
         return [it if isinstance(it, Verdict) else compared[it] for it in quick]
 
     def close(self) -> None:
-        """End the worker processes; they start again if they are needed."""
+        """Kill the worker processes; they start again when needed."""
         self._pool.close()
 
     def _compare(self, pairs: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Verdict]:
@@ -116,18 +116,18 @@ class MathVerifier:
 
 @functools.lru_cache(maxsize=_CACHED)
 def _answer_of(reference: str) -> str:
-    """Return the answer that a reference states: all of it, unless it is a worked solution."""
+    """Return the answer in a reference: the whole text, unless it is a worked solution."""
     found = final_answer(reference) if _WORKED.search(reference) else None
     return ", ".join([*reversed(found.rivals), found.answer]) if found else reference
 
 
 def quick_verdict(reference: str, response: str) -> Verdict | tuple[str, str]:
-    """Judge without sympy, where that is possible.
+    """Judge without sympy if possible.
 
     Returns:
-        The verdict; or, where it takes symbolic mathematics, reference and answer to compare.
+        The verdict, or the reference and the answer if they need a symbolic comparison.
     """
-    if response.strip() and response.strip() == reference.strip():  # words with formulas among them
+    if response.strip() and response.strip() == reference.strip():  # for example words and formulas
         return Verdict(1.0, Reason.CORRECT, response.strip()[:LONGEST])
     reference = _answer_of(reference)
     found = final_answer(response)
@@ -135,11 +135,11 @@ def quick_verdict(reference: str, response: str) -> Verdict | tuple[str, str]:
         return Verdict(0.0, Reason.NO_ANSWER)
     answer = found.answer
     if len(answer) > LONGEST:
-        detail = f"the answer has {len(answer):,} characters; more than {LONGEST:,} are not read"
+        detail = f"the answer has {len(answer):,} characters; at most {LONGEST:,} are allowed"
         return Verdict(0.0, Reason.WRONG, answer[:100], detail)
     if found.loose and "=" not in reference and "," not in answer:
         answer = _EQUALS.split(answer)[-1].strip()  # the end of a calculation
-    said = answer
+    stated = answer
     reference, answer = as_values(reference, answer)
     several = _has_parts(reference)
     if several and found.siblings and not _has_parts(answer):
@@ -147,32 +147,32 @@ def quick_verdict(reference: str, response: str) -> Verdict | tuple[str, str]:
     elif not several and any(_normal_form(rival) != _normal_form(answer) for rival in found.rivals):
         return Verdict(0.0, Reason.AMBIGUOUS, answer, "several different boxed answers")
     if _same_decimal(reference, answer) or _same_percentage(reference, answer):
-        return Verdict(1.0, Reason.CORRECT, said)
+        return Verdict(1.0, Reason.CORRECT, stated)
     listed = _with_commas(answer)
     hedges = not several and len(top_level_parts(listed)) > 1
     if hedges and _normal_form(answer) != _normal_form(reference):
-        return Verdict(0.0, Reason.AMBIGUOUS, answer, "several answers where there is one")
+        return Verdict(0.0, Reason.AMBIGUOUS, answer, "several answers where one is expected")
     if several:
         answer, reference = listed, _with_commas(reference)
     equal = quickly_equal(reference, answer)
     if equal is None:
         return latex(reference), latex(answer)
-    return Verdict(float(equal), Reason.CORRECT if equal else Reason.WRONG, said)
+    return Verdict(float(equal), Reason.CORRECT if equal else Reason.WRONG, stated)
 
 
 def _has_parts(answer: str) -> bool:
-    """Whether an answer is a list or a set of several."""
+    """Return whether an answer is a list or a set of several values."""
     members = re.sub(r"^\\?\{(.*?)\\?\}$", r"\1", answer.strip(" $"))
     return len(top_level_parts(members)) > 1 or bool(_OR.search(answer))
 
 
 def _with_commas(text: str) -> str:
-    """Write "1, 2 and 3" and "1 or 2" as lists."""
+    """Return "1, 2 and 3" and "1 or 2" as lists with commas."""
     return re.sub(r",(\s|\\[ ,;:!])*,", ",", _OR.sub(",", text))
 
 
 def _same_percentage(reference: str, answer: str) -> bool:
-    """Whether one says with a percent sign what the other says without: 50% and 0.5."""
+    """Return whether both are the same number, one with a percent sign: 50% and 0.5."""
     if bool(_PERCENT.search(reference)) == bool(_PERCENT.search(answer)):
         return False
     ours, theirs = number(_normal_form(reference)), number(_normal_form(answer))
@@ -183,7 +183,7 @@ def _same_percentage(reference: str, answer: str) -> bool:
 
 
 def _same_decimal(reference: str, answer: str) -> bool:
-    """Whether one is the other with a comma for the decimal point, as much of Europe writes it."""
+    """Return whether both are the same decimal, one with a decimal comma."""
     ours, theirs = _normal_form(reference), _normal_form(answer)
     commas = ours.count(",") + theirs.count(",")
     return (
@@ -192,7 +192,7 @@ def _same_decimal(reference: str, answer: str) -> bool:
 
 
 def quickly_equal(reference: str, answer: str) -> bool | None:
-    """Compare two answers by spelling and exact algebra; None where that does not decide."""
+    """Compare two answers by normal form and exact algebra; None if undecided."""
     ours, theirs = _normal_form(reference), _normal_form(answer)
     if ours == theirs or (
         ("_" in ours) != ("_" in theirs) and (without_base(ours) == without_base(theirs))
@@ -219,7 +219,7 @@ def _symbolic_verdict(answer: str, value: str) -> Verdict:
         return Verdict(1.0, Reason.CORRECT, answer)
     detail = {
         "different": "",
-        "no reference": "the reference is no mathematics that can be read; compared as text",
-        "no answer": "the answer is no mathematics that can be read",
+        "no reference": "the reference cannot be parsed as mathematics; compared as text",
+        "no answer": "the answer cannot be parsed as mathematics",
     }[value]
     return Verdict(0.0, Reason.WRONG, answer, detail)

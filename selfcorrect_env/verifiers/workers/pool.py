@@ -1,10 +1,9 @@
-"""Worker processes that can be killed: for work that may hang, crash or eat the memory.
+"""Worker processes that can be killed, for work that may hang, crash or exhaust the memory.
 
-A `WorkerPool` serves one function. It may be called from any number of threads, from
-asyncio (`asyncio.to_thread`) and after a fork: a forked child starts workers of its own.
-Workers are plain subprocesses (not `multiprocessing`: nobody's ``__main__`` is imported
-again), start with the first call, and end with the pool, or with the process that owns it,
-however that ends.
+A `WorkerPool` serves one function. It can be called from several threads, from asyncio
+(`asyncio.to_thread`) and after a fork: a forked child starts its own workers. Workers are plain
+subprocesses (not `multiprocessing`, which would import the caller's ``__main__`` again). They start
+with the first call, and end with the pool or with the process that owns it, even if that is killed.
 """
 
 from __future__ import annotations
@@ -33,28 +32,28 @@ class Status(str, Enum):
     DONE = "done"
     """The function returned."""
     TIMEOUT = "timeout"
-    """It ran past its deadline."""
+    """The call exceeded its deadline."""
     MEMORY = "memory"
-    """It wanted more memory than a worker may have."""
+    """The call exceeded the memory limit of a worker."""
     DIED = "died"
-    """It took its worker down, twice."""
+    """The worker died during the call, twice."""
     RAISED = "raised"
-    """It raised."""
+    """The function raised an exception."""
     UNAVAILABLE = "unavailable"
-    """No worker could be started. This says nothing about the call."""
+    """No worker could be started. This implies nothing about the call."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of one call."""
+    """The result of one call."""
 
     status: Status
     value: Any = None
-    """What the function returned, where it did."""
+    """The return value, if the function returned."""
     detail: str = ""
-    """One line for people, where it did not."""
-    again: bool = False
-    """Whether another try may end otherwise: the worker ended without a word."""
+    """A one-line message, if it did not return."""
+    retry: bool = False
+    """Whether a retry may succeed: the worker exited without a message."""
 
 
 class WorkerPool:
@@ -62,11 +61,11 @@ class WorkerPool:
 
     Args:
         function: ``"module:name"``. Its arguments and its result must be JSON values.
-        workers: the number of processes; by default one for each usable core, at most four.
-        memory: address space of one worker, in bytes (not enforced on macOS and Windows).
-        start_limit: seconds that a worker may take to start. Imports fall under this limit,
-            never under a call's deadline.
-        calls: after so many calls a worker is replaced, which bounds what caches can hold.
+        workers: number of processes; by default one per usable core, at most four.
+        memory: address space per worker, in bytes (not enforced on macOS and Windows).
+        start_limit: seconds for the start of a worker. Imports count towards this limit, not
+            towards a call's deadline.
+        calls: number of calls after which a worker is replaced, which bounds the size of caches.
 
     Raises:
         ValueError: ``workers`` is below 1.
@@ -88,23 +87,23 @@ class WorkerPool:
         self._start_limit = start_limit
         self._calls = calls
         self._workers: set[_Worker] = set()
-        self._forget()
+        self._reset_workers()
         _POOLS.add(self)
         weakref.finalize(self, _kill_all, self._workers)
 
     def run(self, *arguments: Any, deadline: float) -> Outcome:
         """Call the function in a worker and wait for the outcome.
 
-        The deadline (seconds) is counted from the moment at which a worker that is up takes the
-        call: neither waiting for a free worker nor its start count. A call that takes its
-        worker down is tried once more, since something else may have killed it.
+        The deadline (seconds) starts when a running worker receives the call; waiting for a free
+        worker and its start do not count. If the worker dies during the call, the call is retried
+        once, since something else may have killed the worker.
         """
         request = {"arguments": arguments, "deadline": deadline}
         outcome = self._run(request)
-        return self._run(request) if outcome.again else outcome
+        return self._run(request) if outcome.retry else outcome
 
     def run_all(self, calls: Sequence[tuple[Any, ...]], *, deadline: float) -> list[Outcome]:
-        """Make many calls on all workers at once; ``result[i]`` is the outcome of ``calls[i]``."""
+        """Distribute many calls over the workers; ``result[i]`` is the outcome of ``calls[i]``."""
         if len(calls) < 2:
             return [self.run(*arguments, deadline=deadline) for arguments in calls]
         threads = ThreadPoolExecutor(min(self.size, len(calls)), thread_name_prefix="verify")
@@ -114,12 +113,12 @@ class WorkerPool:
             threads.shutdown(cancel_futures=True)
 
     def pids(self) -> list[int]:
-        """Return the process ids of the workers that are up or starting."""
+        """Return the process ids of the workers that are running or starting."""
         with self._changed:
             return [worker.process.pid for worker in self._workers]
 
     def close(self) -> None:
-        """End all workers. A later call starts new ones."""
+        """Kill all workers. A later call starts new ones."""
         with self._changed:
             _kill_all(self._workers)
             self._idle.clear()
@@ -127,62 +126,62 @@ class WorkerPool:
 
     def _run(self, request: dict[str, Any]) -> Outcome:
         try:
-            worker = self._take()
+            worker = self._take_worker()
         except OSError as error:
             return Outcome(Status.UNAVAILABLE, detail=f"no worker could be started: {error}")
         try:
-            outcome = worker.started(self._start_limit) or worker.call(request)
-        except BaseException:  # Ctrl-C: what the worker is about to answer is nobody's now
-            self._give_up(worker)
+            outcome = worker.wait_until_ready(self._start_limit) or worker.call(request)
+        except BaseException:  # such as Ctrl-C: the pending answer must not reach the next call
+            self._discard(worker)
             raise
         if outcome.status in (Status.DONE, Status.RAISED) and worker.calls < self._calls:
-            self._give_back(worker)
+            self._return_worker(worker)
         else:
-            self._give_up(worker)
+            self._discard(worker)
         return outcome
 
-    def _take(self) -> _Worker:
-        """Return a worker for this thread alone: one that is up if there is one."""
+    def _take_worker(self) -> _Worker:
+        """Take a worker for this thread: preferably one that is running."""
         with self._changed:
             while True:
-                for dead in [worker for worker in self._idle if worker.dead()]:
+                for dead in [worker for worker in self._idle if worker.has_exited()]:
                     self._idle.remove(dead)
                     self._workers.discard(dead)
                     dead.kill()
                 while len(self._workers) < self.size:
-                    self._idle.append(self._start())
+                    self._idle.append(self._start_worker())
                 if self._idle:
-                    worker = next((w for w in reversed(self._idle) if w.up()), self._idle[0])
+                    worker = next((w for w in reversed(self._idle) if w.is_ready()), self._idle[0])
                     self._idle.remove(worker)
                     return worker
                 self._changed.wait()
 
-    def _give_back(self, worker: _Worker) -> None:
+    def _return_worker(self, worker: _Worker) -> None:
         with self._changed:
-            if worker in self._workers:  # else the pool was closed meanwhile
+            if worker in self._workers:  # otherwise the pool was closed in the meantime
                 self._idle.append(worker)
                 self._changed.notify()
 
-    def _give_up(self, worker: _Worker) -> None:
-        """Kill a worker; if it had come up, start its successor now, to be up when needed."""
+    def _discard(self, worker: _Worker) -> None:
+        """Kill a worker; if it was running, start its replacement in advance."""
         worker.kill()
         with self._changed:
             owned = worker in self._workers
             self._workers.discard(worker)
             self._changed.notify_all()
-            if owned and worker.up():
+            if owned and worker.is_ready():
                 try:
-                    self._idle.append(self._start())
+                    self._idle.append(self._start_worker())
                 except OSError:
-                    return  # whoever needs a worker next tries again, and reports it
+                    return  # the next call tries again, and reports the error
 
-    def _start(self) -> _Worker:
+    def _start_worker(self) -> _Worker:
         worker = _Worker(self._command)
         self._workers.add(worker)
         return worker
 
-    def _forget(self) -> None:
-        """Begin without workers; those that a forked child inherited are its parent's."""
+    def _reset_workers(self) -> None:
+        """Start without workers; those inherited in a fork belong to the parent."""
         for worker in self._workers:
             worker.disown()
         self._workers.clear()
@@ -200,43 +199,43 @@ class _Worker:
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             bufsize=0,
-            cwd=os.path.abspath(os.sep),  # `-m` looks for modules in the current folder first
+            cwd=os.path.abspath(os.sep),  # `-m` searches the current folder first
             env=_environment(),
-            start_new_session=True,  # the terminal's Ctrl-C is for the parent
+            start_new_session=True,  # Ctrl-C in the terminal must reach the parent only
         )
         self.calls = 0
-        self._first: dict[str, Any] | None = None  # {}: it ended without a word
+        self._first_message: dict[str, Any] | None = None  # {}: it exited without a message
         self._answers: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
-        self._born = time.monotonic()
+        self._start_time = time.monotonic()
         stdout = cast(BinaryIO, self.process.stdout)
         threading.Thread(target=_read, args=(stdout, self._answers), daemon=True).start()
 
-    def up(self) -> bool:
-        """Whether it has said that it is ready."""
-        if self._first is None and not self._answers.empty():
-            self._first = self._answers.get() or {}
-        return bool(self._first and "ready" in self._first)
+    def is_ready(self) -> bool:
+        """Return whether the worker has reported that it is ready."""
+        if self._first_message is None and not self._answers.empty():
+            self._first_message = self._answers.get() or {}
+        return bool(self._first_message and "ready" in self._first_message)
 
-    def dead(self) -> bool:
-        """Whether the process is no more."""
+    def has_exited(self) -> bool:
+        """Return whether the process has exited."""
         return self.process.poll() is not None
 
-    def started(self, limit: float) -> Outcome | None:
-        """Wait until it is up; return an outcome if that fails."""
-        if self.up():
+    def wait_until_ready(self, limit: float) -> Outcome | None:
+        """Wait until the worker is running; return an outcome if it fails to start."""
+        if self.is_ready():
             return None
-        if self._first is None:
-            left = self._born + limit - time.monotonic()
+        if self._first_message is None:
+            left = self._start_time + limit - time.monotonic()
             try:
-                self._first = self._answers.get(timeout=max(0.0, left)) or {}
+                self._first_message = self._answers.get(timeout=max(0.0, left)) or {}
             except queue.Empty:
                 return Outcome(Status.UNAVAILABLE, detail=f"a worker did not start in {limit:g} s")
-        if self.up():
+        if self.is_ready():
             return None
-        reason = self._first.get("failed")
+        reason = self._first_message.get("failed")
         why = reason or f"exit status {self.process.wait()}"
         detail = f"a worker could not start: {why}"
-        return Outcome(Status.UNAVAILABLE, detail=detail, again=reason is None)
+        return Outcome(Status.UNAVAILABLE, detail=detail, retry=reason is None)
 
     def call(self, request: dict[str, Any]) -> Outcome:
         """Send one request and wait for its answer."""
@@ -250,7 +249,7 @@ class _Worker:
             answer = None
         if answer is None:
             detail = f"the worker died ({self.process.wait()})"
-            return Outcome(Status.DIED, detail=detail, again=True)
+            return Outcome(Status.DIED, detail=detail, retry=True)
         if "value" in answer:
             return Outcome(Status.DONE, answer["value"])
         if "memory" in answer:
@@ -258,14 +257,14 @@ class _Worker:
         return Outcome(Status.RAISED, detail=answer["raised"])
 
     def kill(self) -> None:
-        """End the process and wait until it is gone."""
+        """Kill the process and wait until it has exited."""
         self.process.kill()
         self.process.wait()
         cast(BinaryIO, self.process.stdin).close()
 
     def disown(self) -> None:
-        """Let go of a process that belongs to this one's parent."""
-        self.process.returncode = 0  # not ours to wait for
+        """Close the pipes to a process that belongs to this process's parent."""
+        self.process.returncode = 0  # not a child of this process, so it cannot be waited for
         cast(BinaryIO, self.process.stdin).close()
         cast(BinaryIO, self.process.stdout).close()
 
@@ -278,7 +277,7 @@ def usable_cores() -> int:
 
 
 def _environment() -> dict[str, str]:
-    """The worker finds the modules that this process finds, and computes on one core."""
+    """Return an environment with this process's module path, and one core for computations."""
     path = os.pathsep.join(os.path.abspath(entry) for entry in sys.path)
     threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
     return {**os.environ, **threads, "PYTHONPATH": path, "PYTHONSAFEPATH": "1"}
@@ -301,7 +300,7 @@ _POOLS: weakref.WeakSet[WorkerPool] = weakref.WeakSet()
 
 def _after_fork() -> None:
     for pool in list(_POOLS):
-        pool._forget()
+        pool._reset_workers()
 
 
 if hasattr(os, "register_at_fork"):

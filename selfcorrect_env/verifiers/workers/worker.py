@@ -1,10 +1,10 @@
-"""The worker's side of `workers.pool`: one process that serves one function.
+"""The worker side of `workers.pool`: one process that serves one function.
 
-Run as ``python -m selfcorrect_env.verifiers.workers.worker module:function memory_bytes``. Requests
-come in on standard input and answers go out on standard output, each a JSON text behind its
-length (4 bytes, big endian). The first message says ``ready`` or why the worker cannot start.
-The process ends when its input ends, and, should nobody stop it, one second after the
-deadline of the request that it works on.
+Run as ``python -m selfcorrect_env.verifiers.workers.worker module:function memory_bytes``. The
+worker reads requests from standard input and writes answers to standard output, each as its length
+(4 bytes, big endian) followed by a JSON text. The first message is ``ready``, or the reason why
+the worker cannot start. The process exits when its input ends and, if it is not killed before, one
+second after the deadline of the current request.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from collections.abc import Callable
 from typing import Any, BinaryIO
 
 _LENGTH = struct.Struct(">I")
-_GRACE = 1.0  # seconds after which a worker that nobody stopped ends itself
+_GRACE = 1.0  # seconds after the deadline at which a worker exits by itself
 
 
 def send(stream: BinaryIO, message: dict[str, Any]) -> None:
     """Write one message.
 
     Raises:
-        OSError: the other side is gone.
+        OSError: the other side has closed.
     """
     body = json.dumps(message).encode("ascii")
     rest = memoryview(_LENGTH.pack(len(body)) + body)
@@ -36,13 +36,13 @@ def send(stream: BinaryIO, message: dict[str, Any]) -> None:
 
 
 def receive(stream: BinaryIO) -> dict[str, Any] | None:
-    """Read one message; None at the stream's end, also where a message stops half way."""
-    head = _exactly(stream, _LENGTH.size)
-    body = head and _exactly(stream, _LENGTH.unpack(head)[0])
+    """Read one message; return None at the end of the stream, even within a message."""
+    head = _read_exactly(stream, _LENGTH.size)
+    body = head and _read_exactly(stream, _LENGTH.unpack(head)[0])
     return json.loads(body) if body else None
 
 
-def _exactly(stream: BinaryIO, size: int) -> bytes | None:
+def _read_exactly(stream: BinaryIO, size: int) -> bytes | None:
     parts = []
     while size:
         part = stream.read(size)
@@ -54,10 +54,10 @@ def _exactly(stream: BinaryIO, size: int) -> bytes | None:
 
 
 def serve(function: Callable[..., Any], requests: BinaryIO, answers: BinaryIO) -> None:
-    """Answer requests until there are no more; a request that exhausts the memory is the last."""
+    """Answer requests until the input ends, or until a request exhausts the memory."""
     send(answers, {"ready": os.getpid()})
     while (request := receive(requests)) is not None:
-        _end_myself_after(request["deadline"] + _GRACE)
+        _exit_after(request["deadline"] + _GRACE)
         try:
             answer = {"value": function(*request["arguments"])}
         except MemoryError:
@@ -65,12 +65,12 @@ def serve(function: Callable[..., Any], requests: BinaryIO, answers: BinaryIO) -
             return
         except Exception as error:
             answer = {"raised": f"{type(error).__name__}: {error}"[:500]}
-        _end_myself_after(0)
+        _exit_after(0)
         send(answers, answer)
 
 
-def _end_myself_after(seconds: float) -> None:
-    """Let the kernel end this process then, also where the interpreter is deep in C; 0: never."""
+def _exit_after(seconds: float) -> None:
+    """Set a timer at which the kernel kills this process, even within C code; 0 disables it."""
     if hasattr(signal, "setitimer"):
         signal.setitimer(signal.ITIMER_REAL, seconds)
 
@@ -81,20 +81,20 @@ def _limit_memory(size: int) -> None:
     except ImportError:  # Windows has no such limit
         return
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    if sys.platform != "darwin":  # macOS refuses to lower RLIMIT_AS
+    if sys.platform != "darwin":  # macOS does not allow lowering RLIMIT_AS
         _, hard = resource.getrlimit(resource.RLIMIT_AS)
         most = size if hard == resource.RLIM_INFINITY else min(size, hard)
         resource.setrlimit(resource.RLIMIT_AS, (most, hard))
 
 
 def main() -> None:
-    """Serve what the command line names."""
+    """Serve the function named on the command line."""
     requests = os.fdopen(os.dup(0), "rb", buffering=0)
     answers = os.fdopen(os.dup(1), "wb", buffering=0)
-    nowhere = os.open(os.devnull, os.O_RDWR)
-    os.dup2(nowhere, 0)
-    os.dup2(nowhere, 1)  # what the function prints must not stand among the answers
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
+    null = os.open(os.devnull, os.O_RDWR)
+    os.dup2(null, 0)
+    os.dup2(null, 1)  # the function's output must not mix with the answers
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent handles Ctrl-C
     try:
         module, _, name = sys.argv[1].partition(":")
         function = getattr(importlib.import_module(module), name)
@@ -104,7 +104,7 @@ def main() -> None:
         return
     try:
         serve(function, requests, answers)
-    except BrokenPipeError:  # the parent is gone
+    except BrokenPipeError:  # the parent has exited
         return
 
 

@@ -78,7 +78,7 @@ def test_full_marks_alone_count(verifier: ReasoningGymVerifier) -> None:
         *(Reason.CORRECT, Reason.WRONG, Reason.WRONG, Reason.NO_ANSWER)
     ]
     assert [v.score for v in verdicts] == [1.0, 0.0, 0.0, 0.0]
-    assert "scorer gives 0." in verdicts[1].detail
+    assert "scorer returned 0." in verdicts[1].detail
 
 
 def test_a_problem_of_another_set_is_not_judged(verifier: ReasoningGymVerifier) -> None:
