@@ -7,23 +7,33 @@ Importing this package registers its environments:
 >>> env = gym.make("SelfCorrect-Arithmetic-v0")
 """
 
+from selfcorrect_env import interrupts as _interrupts  # noqa: F401 - first: see its docstring
+
+# isort: split
 from importlib.metadata import version as _version
 
 from selfcorrect_env.env import SelfCorrectEnv
 from selfcorrect_env.errors import (
+    AgentError,
     CheckpointError,
     ContractError,
     EpisodeError,
+    HubUnavailableError,
+    MathUnavailableError,
+    PluginWarning,
     ProblemSetError,
     ProblemSetWarning,
+    PromptsError,
     SandboxError,
     SelfCorrectError,
     UnknownNameError,
+    UnknownProblemSetError,
     UnsupportedEnvError,
+    UsageError,
     VerifierError,
 )
-from selfcorrect_env.evaluation import AgentError, Report, as_agent, compare, evaluate, play
-from selfcorrect_env.plugins import at_place
+from selfcorrect_env.evaluation import Report, as_agent, compare, evaluate, play
+from selfcorrect_env.plugins import import_attribute
 from selfcorrect_env.printing import printable
 from selfcorrect_env.problems import ProblemSet, load_problems
 from selfcorrect_env.prompts import PROMPTS, Prompts, get_prompts
@@ -67,13 +77,17 @@ __all__ = [
     "ConversationSpace",
     "Episode",
     "EpisodeError",
+    "HubUnavailableError",
+    "MathUnavailableError",
     "Message",
+    "PluginWarning",
     "Problem",
     "ProblemSet",
     "ProblemSetError",
     "ProblemSetWarning",
     "ProgressBonus",
     "Prompts",
+    "PromptsError",
     "Reason",
     "Reply",
     "ReplySpace",
@@ -87,18 +101,20 @@ __all__ = [
     "TrainingEnv",
     "Transition",
     "UnknownNameError",
+    "UnknownProblemSetError",
     "UnsupportedEnvError",
+    "UsageError",
     "VectorProgressBonus",
     "Verdict",
     "Verifier",
     "VerifierError",
     "__version__",
     "as_agent",
-    "at_place",
     "compare",
     "evaluate",
     "get_prompts",
     "get_verifier",
+    "import_attribute",
     "judge",
     "load_problems",
     "longest_episode",

@@ -1,51 +1,106 @@
-"""The errors that this package raises on purpose.
+"""Every error that this package raises on purpose.
 
     SelfCorrectError (Exception)
-    ├── ProblemSetError (also ValueError)       a problem set that cannot be loaded or read
-    │   └── UnknownNameError (also KeyError)    a name that no registry holds
-    ├── EpisodeError (also RuntimeError)        a call that the episode's state does not allow
-    ├── UnsupportedEnvError (also TypeError)    an environment or wrapper that cannot be used here
-    ├── VerifierError (also RuntimeError)       a verifier that could not give a verdict
-    ├── SandboxError (also RuntimeError)        programs cannot be isolated as asked (sandbox)
-    ├── ContractError (also AssertionError)     a part that breaks its contract (testing.py)
-    └── CheckpointError (also RuntimeError)     a file of a run that cannot be read back
+    ├── UnknownNameError (also KeyError, ValueError)    a name that is not registered
+    │   └── UnknownProblemSetError                      … of a problem set, or of a part of one
+    ├── ProblemSetError (also ValueError)               problems that cannot be loaded or read
+    │   ├── UnknownProblemSetError (also UnknownNameError)
+    │   ├── HubUnavailableError                         a data set that is not cached, and no hub
+    │   └── MathUnavailableError                        MATH was asked for and is not available
+    ├── PromptsError (also ValueError)                  prompts that cannot be imported
+    ├── AgentError (also ValueError)                    an agent that cannot be loaded or built
+    ├── EpisodeError (also RuntimeError)                a call that the episode's state forbids
+    ├── UnsupportedEnvError (also TypeError)            an environment that cannot be used here
+    ├── VerifierError (also RuntimeError)               a verifier that could not give a verdict
+    ├── SandboxError (also RuntimeError)                programs cannot be isolated as asked
+    ├── ContractError (also AssertionError)             a part that breaks its contract
+    ├── CheckpointError (also RuntimeError)             a file of a run that cannot be read
+    └── UsageError (also ValueError)                    an invalid command line
+    ProblemSetWarning (UserWarning)                     a problem set that is a substitute
+    PluginWarning (UserWarning)                         another package's broken entry points
 
-Each one also inherits the standard error that a caller would expect, so that
-``except ValueError`` works. `ProblemSetWarning` (a UserWarning) is for a problem set that is
-not what its name suggests. A message says what was wrong, what was expected and
-what to do. What a *model* wrote never raises any of these: it is scored.
+Each error also inherits the standard error that a caller would expect, so that
+``except ValueError`` works. The errors of the agents are in `selfcorrect_agents.errors`. A message
+says what was wrong, what was expected and what to do. The text that a *model* wrote never raises
+any of these: it is scored. docs/errors.md explains each one.
 """
 
 from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from typing import Any, TypeVar
+
+Unknown = TypeVar("Unknown", bound="UnknownNameError")
 
 
 class SelfCorrectError(Exception):
-    """Base of every error that this package raises on purpose."""
+    """Base class of every error that this package raises on purpose."""
+
+
+class UnknownNameError(SelfCorrectError, KeyError, ValueError):
+    """A name (of a verifier, an agent, prompts, a command, an option) is not registered."""
+
+    __str__ = Exception.__str__  # KeyError would print the message's repr
+
+    @classmethod
+    def of(
+        cls: type[Unknown], kind: str, name: object, known: Iterable[str], hint: str = ""
+    ) -> Unknown:
+        """Build the error for ``name``, with the known names and the closest of them.
+
+        Args:
+            kind: what the name would be a name of, such as ``"verifier"``.
+            name: the unknown name.
+            known: the names that are registered.
+            hint: a last sentence, such as another way to name the thing.
+
+        >>> print(UnknownNameError.of("verifier", "maths", ["math", "exact"]))
+        Unknown verifier 'maths'. Did you mean 'math'? Known: exact, math.
+        """
+        names = sorted(known)
+        close = difflib.get_close_matches(str(name), names, n=1)
+        guess = f" Did you mean {close[0]!r}?" if close else ""
+        last = f" {hint}" if hint else ""
+        return cls(f"Unknown {kind} {name!r}.{guess} Known: {', '.join(names) or 'none'}.{last}")
 
 
 class ProblemSetError(SelfCorrectError, ValueError):
     """A problem set cannot be loaded, or a row of its file is broken."""
 
 
-class UnknownNameError(ProblemSetError, KeyError):
-    """A name (of a problem set, a verifier, an agent, a split) that is not known."""
-
-    __str__ = Exception.__str__  # KeyError would print the message's repr
-
-    @classmethod
-    def of(cls, kind: str, name: object, known: Iterable[str]) -> UnknownNameError:
-        """Build the error for ``name``, with the known names and the closest of them."""
-        names = sorted(known)
-        close = difflib.get_close_matches(str(name), names, n=1)
-        hint = f" Did you mean {close[0]!r}?" if close else ""
-        return cls(f"Unknown {kind} {name!r}.{hint} Known: {', '.join(names) or 'none'}.")
+class UnknownProblemSetError(UnknownNameError, ProblemSetError):
+    """A problem set, or a split, subject, task or problem of one, is not known."""
 
 
-class ProblemSetWarning(UserWarning):
-    """A problem set is not quite what was asked for: scores on it mean something else."""
+class HubUnavailableError(ProblemSetError):
+    """A data set is not cached and cannot be loaded from the hub; the message says why."""
+
+
+class MathUnavailableError(ProblemSetError):
+    """MATH was asked for, no file was given, and it is neither cached nor on a reachable hub.
+
+    Args:
+        reason: why it is not available.
+        remedy: sentences that say how to get it.
+    """
+
+    def __init__(self, reason: str, remedy: str = "") -> None:
+        super().__init__(f"MATH is not available: {reason}. {remedy}".rstrip())
+        self.reason = reason
+        """Why it is not available, without the remedy."""
+        self._remedy = remedy
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.reason, self._remedy)
+
+
+class PromptsError(SelfCorrectError, ValueError):
+    """Prompts cannot be imported, or the imported object is no `Prompts`."""
+
+
+class AgentError(SelfCorrectError, ValueError):
+    """An agent cannot be imported, built or used."""
 
 
 class EpisodeError(SelfCorrectError, RuntimeError):
@@ -57,7 +112,7 @@ class UnsupportedEnvError(SelfCorrectError, TypeError):
 
 
 class VerifierError(SelfCorrectError, RuntimeError):
-    """A verifier could not give a verdict. Never the same thing as a wrong answer."""
+    """A verifier could not give a verdict. This is never the same as a wrong answer."""
 
 
 class SandboxError(SelfCorrectError, RuntimeError):
@@ -69,4 +124,16 @@ class ContractError(SelfCorrectError, AssertionError):
 
 
 class CheckpointError(SelfCorrectError, RuntimeError):
-    """A checkpoint or another file of a run is truncated, corrupt or of another run."""
+    """A checkpoint or another file of a run is truncated, corrupt or belongs to another run."""
+
+
+class UsageError(SelfCorrectError, ValueError):
+    """The command line is invalid: the error is printed as one line, with exit status 2."""
+
+
+class ProblemSetWarning(UserWarning):
+    """A problem set is a substitute for the requested one: its scores mean something else."""
+
+
+class PluginWarning(UserWarning):
+    """The entry points of an installed package cannot be read, so its parts are missing."""

@@ -1,26 +1,153 @@
-"""What stands at ``module:attribute``: how a person names an object on the command line."""
+"""One look-up for everything that a user names: agents, verifiers, problem sets, prompts, commands.
+
+A name stands for one of ours, for an entry point of another package, or is an import path
+``"module:attribute"``; they are tried in this order. Another package adds a part with an entry
+point in one of these groups, without a change to this package:
+
+    selfcorrect_env.agents      an agent: a class with Config and from_config, an object, a function
+    selfcorrect_env.verifiers   a `Verifier`, a class of one, or a function (problem, response)
+    selfcorrect_env.problems    a `Source`, or a function (split, **options) -> ProblemSet
+    selfcorrect_env.prompts     a `Prompts`
+    selfcorrect_env.commands    a function (argv) -> exit status
+"""
 
 from __future__ import annotations
 
 import importlib
 import os
+import re
 import sys
+import traceback
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib.metadata import EntryPoint, distributions, entry_points
 from typing import Any
 
+from selfcorrect_env.errors import PluginWarning, SelfCorrectError, UnknownNameError
 
-def at_place(place: str) -> Any:
-    """Import and return what stands at ``"module:attribute"``; the current folder is searched too.
+_IMPORT_PATH = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*")
+
+
+@dataclass(frozen=True)
+class Registry:
+    """The things of one kind that a user can name.
+
+    >>> registry = Registry("constant", "no.such.group", {"pi": "math:pi"})
+    >>> registry.load("pi") == registry.load("math:pi")
+    True
+    """
+
+    kind: str
+    """What a name stands for, in messages: ``"verifier"``."""
+    group: str
+    """The entry-point group of other packages."""
+    own: Mapping[str, Any] = field(default_factory=dict)
+    """Our own by name: an import path ``"module:attribute"``, or the thing itself."""
+    error: type[SelfCorrectError] = SelfCorrectError
+    """Raised if the thing that a name stands for cannot be imported."""
+    unknown: type[UnknownNameError] = UnknownNameError
+    """Raised if nothing has the name."""
+
+    def load(self, name: str) -> Any:
+        """Import and return the thing called ``name``.
+
+        Raises:
+            UnknownNameError: nothing has this name (`unknown`).
+            SelfCorrectError: it cannot be imported (`error`).
+        """
+        if name in self.own:
+            own = self.own[name]
+            return import_attribute(own) if isinstance(own, str) else own
+        installed = self.installed()
+        try:
+            if name in installed:
+                return _load(installed[name])
+            if is_import_path(name):
+                return import_attribute(name)
+        except Exception as error:  # another package's module may raise anything
+            raise self.cannot_import(name, error) from error
+        raise self.unknown.of(
+            self.kind, name, {*self.own, *installed}, "An import path module:attribute also works."
+        )
+
+    def cannot_import(self, name: str, cause: BaseException) -> SelfCorrectError:
+        """Return the error for a thing that raised ``cause`` when it was imported."""
+        if isinstance(cause, ImportError):
+            reason = str(cause)
+        else:
+            *_, last = traceback.extract_tb(cause.__traceback__)
+            reason = f"{type(cause).__name__}: {cause} ({last.filename}, line {last.lineno})"
+        kind = self.kind[0].upper() + self.kind[1:]
+        return self.error(f"{kind} {name!r} cannot be imported: {reason}")
+
+    def installed(self) -> dict[str, EntryPoint]:
+        """Return the entry points of other packages by name; none of them is imported."""
+        return {name: point for name, point in _points(self.group).items() if name not in self.own}
+
+    def origins(self) -> dict[str, str]:
+        """Return where each entry point comes from: ``"module:attribute, from package."``."""
+        return {name: origin(point) for name, point in self.installed().items()}
+
+
+def import_attribute(path: str) -> Any:
+    """Import and return the object at ``"module:attribute"``; the current folder is searched too.
 
     Raises:
-        ImportError: there is no such module, or nothing of that name in it.
+        ImportError: there is no such module, or it has no such attribute.
     """
-    module, _, attribute = place.partition(":")
-    if os.getcwd() not in sys.path:  # a console script does not look in the current folder
+    module, _, attribute = path.partition(":")
+    if os.getcwd() not in sys.path:  # a console script does not search the current folder
         sys.path.insert(0, os.getcwd())
+    found = importlib.import_module(module)
     try:
-        found = importlib.import_module(module)
         for part in attribute.split("."):
             found = getattr(found, part)
-    except (AttributeError, ValueError) as error:
-        raise ImportError(f"{place!r}: {error}") from error
+    except AttributeError as error:
+        raise ImportError(f"{path!r}: {error}") from error
     return found
+
+
+def is_import_path(name: str) -> bool:
+    r"""Return whether ``name`` has the form ``module:attribute``.
+
+    >>> is_import_path("my.module:thing"), is_import_path("math"), is_import_path("C:\\x.jsonl")
+    (True, False, False)
+    """
+    return _IMPORT_PATH.fullmatch(name) is not None
+
+
+def _load(point: EntryPoint) -> Any:
+    try:
+        return point.load()
+    except AttributeError as error:
+        raise ImportError(f"the entry point {point.value!r}: {error}") from error
+
+
+def origin(point: EntryPoint) -> str:
+    """Return where an entry point comes from, without importing it."""
+    return f"{point.value}, from {point.dist.name}." if point.dist else point.value
+
+
+def _points(group: str) -> dict[str, EntryPoint]:
+    try:
+        return {point.name: point for point in entry_points(group=group)}
+    except Exception:  # one package's malformed entry_points.txt makes the call fail for all
+        return _points_one_by_one(group)
+
+
+def _points_one_by_one(group: str) -> dict[str, EntryPoint]:
+    points: dict[str, EntryPoint] = {}
+    for distribution in distributions():
+        try:
+            found = distribution.entry_points.select(group=group)
+        except Exception as error:
+            message = (
+                f"The entry points of the installed package {distribution.name!r} cannot be "
+                f"read ({type(error).__name__}: {error}). Reinstall or remove it."
+            )
+            warnings.warn(message, PluginWarning, stacklevel=2)
+            continue
+        for point in found:
+            points.setdefault(point.name, point)
+    return points

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from selfcorrect_env.errors import UnknownNameError
+from selfcorrect_env.errors import PromptsError
+from selfcorrect_env.plugins import Registry
 from selfcorrect_env.types import Conversation, Message, Problem
 
 PLACE = "{prompt}"
@@ -219,17 +220,26 @@ three-shot prompt for MBPP holds tasks of MBPP, so it is read from the data:
 """
 
 
+REGISTRY = Registry("prompts", "selfcorrect_env.prompts", PROMPTS, PromptsError)
+"""The prompts by name, of this package and of others."""
+
+
 def get_prompts(prompts: str | Prompts) -> Prompts:
     """Return the prompts called ``prompts``; a `Prompts` object passes through.
 
+    A name is one of `PROMPTS`, of an entry point in the group ``selfcorrect_env.prompts``, or
+    ``"module:attribute"``.
+
     Raises:
         UnknownNameError: there are none of that name.
-        TypeError: it is neither a name nor a `Prompts`.
+        PromptsError: they cannot be imported, or the name stands for something else.
+        TypeError: ``prompts`` is neither a name nor a `Prompts`.
     """
     if isinstance(prompts, Prompts):
         return prompts
     if not isinstance(prompts, str):
         raise TypeError(f"Expected the name of prompts or a Prompts, got {type(prompts).__name__}.")
-    if prompts not in PROMPTS:
-        raise UnknownNameError.of("prompts", prompts, PROMPTS)
-    return PROMPTS[prompts]
+    found = REGISTRY.load(prompts)
+    if not isinstance(found, Prompts):
+        raise PromptsError(f"Prompts {prompts!r} must be a Prompts, got {type(found).__name__}.")
+    return found

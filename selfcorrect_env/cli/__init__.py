@@ -9,15 +9,15 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from selfcorrect_env.errors import UsageError
+
 if TYPE_CHECKING:
-    from selfcorrect_env.cli.main import UsageError
     from selfcorrect_env.cli.options import EnvOptions, make_env, parse
 
 __all__ = ["EnvOptions", "UsageError", "make_env", "parse"]
 
 _MODULES = {
     "EnvOptions": "selfcorrect_env.cli.options",
-    "UsageError": "selfcorrect_env.cli.main",
     "make_env": "selfcorrect_env.cli.options",
     "parse": "selfcorrect_env.cli.options",
 }

@@ -8,14 +8,9 @@ from typing import Annotated, Any
 
 import tyro
 
-from selfcorrect_env.cli.main import UsageError
 from selfcorrect_env.cli.options import EnvOptions, make_env, parse
-from selfcorrect_env.evaluation.agent_factory import (
-    AgentError,
-    AgentFactory,
-    find_agent,
-    installed_agents,
-)
+from selfcorrect_env.errors import AgentError, UsageError
+from selfcorrect_env.evaluation.agent_factory import AgentFactory, find_agent, installed_agents
 from selfcorrect_env.evaluation.evaluator import evaluate
 from selfcorrect_env.types import Agent
 

@@ -1,10 +1,9 @@
-"""``selfcorrect list``: the environments, agents, problem sets and verifiers that are installed."""
+"""``selfcorrect list``: the environments, agents, problem sets, verifiers and prompts."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from importlib.metadata import entry_points
 from typing import TypeAlias
 
 import gymnasium as gym
@@ -12,13 +11,14 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from selfcorrect_env import prompts, verifiers
 from selfcorrect_env.cli.options import parse
 from selfcorrect_env.evaluation.agent_factory import installed_agents, summary
-from selfcorrect_env.problems.sources import SOURCES
-from selfcorrect_env.verifiers import VERIFIERS
+from selfcorrect_env.problems import sources
 
 ABOUT = """\
-Show what is installed, with one line about each: environments, agents, problem sets, verifiers.
+Show what is installed, with one line about each: environments, agents, problem sets, verifiers and
+prompts.
 
 Examples:
   selfcorrect list
@@ -63,19 +63,27 @@ def listing() -> Listing:
         },
         "agents": {name: summary(name) for name in installed_agents()},
         "problem sets": {
-            **{name: source.summary for name, source in SOURCES.items()},
-            **_plugged("selfcorrect_env.problems"),
+            **{name: source.summary for name, source in sources.SOURCES.items()},
+            **sources.REGISTRY.origins(),
         },
         "verifiers": {
-            **{name: entry.summary for name, entry in VERIFIERS.items()},
-            **_plugged("selfcorrect_env.verifiers"),
+            **{name: entry.summary for name, entry in verifiers.VERIFIERS.items()},
+            **verifiers.REGISTRY.origins(),
+        },
+        "prompts": {
+            **{name: _first_sentence(text.correction) for name, text in prompts.PROMPTS.items()},
+            **prompts.REGISTRY.origins(),
         },
     }
 
 
 def _environment(problems: object) -> str:
-    return SOURCES[problems].summary if isinstance(problems, str) and problems in SOURCES else ""
+    return (
+        sources.SOURCES[problems].summary
+        if isinstance(problems, str) and problems in sources.SOURCES
+        else ""
+    )
 
 
-def _plugged(group: str) -> dict[str, str]:
-    return {point.name: point.value for point in entry_points(group=group)}
+def _first_sentence(text: str) -> str:
+    return text.partition(".")[0].strip("# ") + "."

@@ -10,8 +10,8 @@ import gymnasium as gym
 import tyro
 
 import selfcorrect_env  # noqa: F401 - registers the ids
-from selfcorrect_env.cli.main import UsageError
 from selfcorrect_env.cli.unchecked import checked, twin_instance, twin_of
+from selfcorrect_env.errors import UsageError
 
 T = TypeVar("T")
 

@@ -11,8 +11,8 @@ from rich.console import Console
 from rich.panel import Panel
 from rich.text import Text
 
-from selfcorrect_env.cli.main import UsageError
 from selfcorrect_env.cli.options import EnvOptions, make_env, parse
+from selfcorrect_env.errors import UsageError
 from selfcorrect_env.types import Conversation, Episode
 
 ABOUT = """\

@@ -10,8 +10,8 @@ from typing import Annotated
 import tyro
 from rich.console import Console
 
-from selfcorrect_env.cli.main import UsageError
 from selfcorrect_env.cli.options import parse
+from selfcorrect_env.errors import UsageError
 from selfcorrect_env.evaluation.episode_files import write_episodes
 from selfcorrect_env.evaluation.report import EPISODES_FILE, REPORT_FILE, Measured, Report
 from selfcorrect_env.evaluation.rescoring import rescore, stored_episodes

@@ -9,9 +9,9 @@ from typing import Annotated, cast
 import tyro
 from rich.console import Console
 
-from selfcorrect_env.cli.main import UsageError
 from selfcorrect_env.cli.options import EnvOptions, make_env, parse
 from selfcorrect_env.env import SelfCorrectEnv
+from selfcorrect_env.errors import UsageError
 from selfcorrect_env.evaluation.validation import CHECKS, validate
 
 ABOUT = (

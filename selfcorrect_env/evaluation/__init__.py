@@ -1,7 +1,6 @@
 """Measuring agents: `evaluate`, metrics with intervals, reports, stored episodes, reward checks."""
 
 from selfcorrect_env.evaluation.agent_factory import (
-    AgentError,
     AgentFactory,
     find_agent,
     installed_agents,
@@ -54,7 +53,6 @@ __all__ = [
     "LEVEL",
     "REPORT_FILE",
     "RESAMPLES",
-    "AgentError",
     "AgentFactory",
     "AnyEnv",
     "Array",

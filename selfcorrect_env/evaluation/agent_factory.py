@@ -1,23 +1,20 @@
-"""Agents by name: the entry-point group ``selfcorrect_env.agents``, or ``module:attribute``."""
+"""Agents by name: an entry point in ``selfcorrect_env.agents``, or ``module:attribute``."""
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import EntryPoint
 from typing import Any
 
 from selfcorrect_env.docstrings import docstring_line
-from selfcorrect_env.errors import SelfCorrectError, UnknownNameError
+from selfcorrect_env.errors import AgentError
 from selfcorrect_env.evaluation.agents import as_agent
-from selfcorrect_env.plugins import at_place
+from selfcorrect_env.plugins import Registry
 from selfcorrect_env.types import Agent
 
-GROUP = "selfcorrect_env.agents"
-
-
-class AgentError(SelfCorrectError, ValueError):
-    """An agent that a name stands for cannot be found, loaded or built."""
+REGISTRY = Registry("agent", "selfcorrect_env.agents", error=AgentError)
+"""The agents by name, of this distribution and of others."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,7 +31,7 @@ class AgentFactory:
 
 def installed_agents() -> dict[str, EntryPoint]:
     """Return the agents of the entry-point group, by name; none of them is imported."""
-    return {point.name: point for point in entry_points(group=GROUP)}
+    return REGISTRY.installed()
 
 
 def summary(name: str) -> str:
@@ -94,18 +91,12 @@ def load_named(name: str) -> Any:
         UnknownNameError: there is no such entry point.
         AgentError: it cannot be imported.
     """
-    points = installed_agents()
-    if name in points:
-        try:
-            return points[name].load()
-        except ImportError as error:
-            hint = (
-                '; it needs pip install "selfcorrect-env[agents]"' if _is_own(points[name]) else ""
-            )
-            raise AgentError(f"Agent {name!r} cannot be imported: {error}{hint}") from error
-    if ":" not in name:
-        raise UnknownNameError.of("agent (or give module:attribute)", name, points)
     try:
-        return at_place(name)
-    except ImportError as error:
-        raise AgentError(f"Agent {name!r} cannot be imported: {error}") from error
+        return REGISTRY.load(name)
+    except AgentError as error:
+        own = name in installed_agents() and _is_own(installed_agents()[name])
+        if own and isinstance(error.__cause__, ImportError):
+            raise AgentError(
+                f'{error}; it needs pip install "selfcorrect-env[agents]"'
+            ) from error.__cause__
+        raise

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import os
 
-from selfcorrect_env.errors import ProblemSetError
+from selfcorrect_env.errors import HubUnavailableError, ProblemSetError
 from selfcorrect_env.problems.files import check_count, given_file
-from selfcorrect_env.problems.hub import HubUnavailableError, hub_rows
+from selfcorrect_env.problems.hub import hub_rows
 from selfcorrect_env.problems.problem_set import ProblemSet
 from selfcorrect_env.problems.row_files import Row
 from selfcorrect_env.problems.splits import check_split

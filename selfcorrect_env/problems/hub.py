@@ -18,7 +18,7 @@ import warnings
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from selfcorrect_env.errors import ProblemSetError, ProblemSetWarning
+from selfcorrect_env.errors import HubUnavailableError, ProblemSetError, ProblemSetWarning
 from selfcorrect_env.problems.row_files import Row, dataset_rows
 
 DEADLINE = 2.5
@@ -43,10 +43,6 @@ PINNED = {
 _silent: dict[str, tuple[float, str]] = {}  # repo -> until when, and why
 
 _TRUE = {"1", "on", "yes", "true"}
-
-
-class HubUnavailableError(ProblemSetError):
-    """A data set is neither cached nor to be had from the hub; the message says why."""
 
 
 def hub_rows(

@@ -19,10 +19,14 @@ import warnings
 from collections.abc import Iterable
 from typing import Any
 
-from selfcorrect_env.errors import ProblemSetError, ProblemSetWarning
+from selfcorrect_env.errors import (
+    HubUnavailableError,
+    MathUnavailableError,
+    ProblemSetWarning,
+)
 from selfcorrect_env.problems.files import check_count, given_file
 from selfcorrect_env.problems.generated import math as procedural
-from selfcorrect_env.problems.hub import HubUnavailableError, hub_rows
+from selfcorrect_env.problems.hub import hub_rows
 from selfcorrect_env.problems.problem_set import ProblemSet
 from selfcorrect_env.problems.row_files import Row
 from selfcorrect_env.problems.splits import check_split
@@ -82,18 +86,6 @@ def load(
     return procedural.load(split, subject=subject, level=level)
 
 
-class MathUnavailableError(ProblemSetError):
-    """MATH was not given by the user and cannot be had from the hub or its cache."""
-
-    def __init__(self, reason: str) -> None:
-        super().__init__(f"MATH cannot be had: {reason}. {WAYS}")
-        self.reason = reason
-        """Why, without the ways to get it."""
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self.reason,)
-
-
 def load_hendrycks(
     split: str = "test",
     *,
@@ -136,7 +128,7 @@ def load_hendrycks(
         try:
             rows = hub_rows(REPOS[split], split, revision=revision)
         except HubUnavailableError as error:
-            raise MathUnavailableError(str(error)) from error
+            raise MathUnavailableError(str(error), WAYS) from error
         problems = ProblemSet.from_dataset(
             rows, name="MATH", split=split, prompt="problem", reference=reference_of, id=_id
         )

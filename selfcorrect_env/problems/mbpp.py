@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 
-from selfcorrect_env.errors import ProblemSetError
+from selfcorrect_env.errors import HubUnavailableError, ProblemSetError
 from selfcorrect_env.problems.code_rows import (
     code_problem,
     names_used,
@@ -18,7 +18,7 @@ from selfcorrect_env.problems.code_rows import (
     texts_of,
 )
 from selfcorrect_env.problems.files import check_count, given_file
-from selfcorrect_env.problems.hub import HubUnavailableError, hub_rows
+from selfcorrect_env.problems.hub import hub_rows
 from selfcorrect_env.problems.problem_set import ProblemSet
 from selfcorrect_env.problems.row_files import Row, read_rows
 from selfcorrect_env.problems.splits import check_split

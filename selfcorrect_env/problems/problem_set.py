@@ -15,7 +15,7 @@ from typing import Any, TypeAlias, overload
 
 import numpy as np
 
-from selfcorrect_env.errors import ProblemSetError, UnknownNameError
+from selfcorrect_env.errors import ProblemSetError, UnknownProblemSetError
 from selfcorrect_env.problems.row_files import SUFFIXES, Row, dataset_rows, read_rows
 from selfcorrect_env.types import Problem
 
@@ -128,7 +128,7 @@ class ProblemSet(Sequence[Problem]):
         try:
             return self._problems[self._index_by_id[id]]
         except KeyError:
-            raise UnknownNameError(
+            raise UnknownProblemSetError(
                 f"{self.name!r} has no problem with id {id!r}. It has {len(self):,}, "
                 f"the first of them {self._problems[0].id!r}."
             ) from None

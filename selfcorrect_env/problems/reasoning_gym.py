@@ -11,7 +11,7 @@ import operator
 from collections.abc import Mapping
 from typing import Any
 
-from selfcorrect_env.errors import ProblemSetError, UnknownNameError
+from selfcorrect_env.errors import ProblemSetError, UnknownProblemSetError
 from selfcorrect_env.problems.problem_set import ProblemSet
 from selfcorrect_env.problems.splits import check_split, digest, is_test
 from selfcorrect_env.types import Problem
@@ -75,7 +75,7 @@ def _entries(task: str, size: int, seed: int, parameters: dict[str, Any]) -> Any
             "pip install 'selfcorrect-env[reasoning-gym]'"
         ) from error
     if task not in DATASETS:
-        raise UnknownNameError.of("task of reasoning-gym", task, DATASETS)
+        raise UnknownProblemSetError.of("task of reasoning-gym", task, DATASETS)
     try:
         return create_dataset(task, size=size, seed=seed, **parameters)
     except (TypeError, ValueError, AssertionError) as error:

@@ -1,6 +1,7 @@
 """Problem sets by name: one file, one set, and `SOURCES`, the table of them.
 
-Other packages add theirs with an entry point in the group ``selfcorrect_env.problems``.
+Other packages add theirs with an entry point in the group ``selfcorrect_env.problems``
+(`selfcorrect_env.plugins`).
 """
 
 from __future__ import annotations
@@ -8,15 +9,11 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib import import_module
-from importlib.metadata import EntryPoint, entry_points
 from typing import Any, cast
 
-from selfcorrect_env.errors import ProblemSetError, UnknownNameError
+from selfcorrect_env.errors import ProblemSetError, UnknownProblemSetError
+from selfcorrect_env.plugins import Registry, import_attribute
 from selfcorrect_env.problems.problem_set import ProblemSet
-
-GROUP = "selfcorrect_env.problems"
-"""The entry-point group in which other packages name their problem sets."""
 
 
 @dataclass(frozen=True)
@@ -38,8 +35,7 @@ class Source:
         """The function that loads the set, imported now if it was not yet."""
         if not isinstance(self.load, str):
             return self.load
-        module, _, function = self.load.partition(":")
-        return getattr(import_module(module), function)
+        return import_attribute(self.load)
 
 
 SOURCES: dict[str, Source] = {
@@ -119,19 +115,29 @@ SOURCES: dict[str, Source] = {
 """The problem sets of this package by name."""
 
 
+REGISTRY = Registry(
+    "problem set", "selfcorrect_env.problems", SOURCES, ProblemSetError, UnknownProblemSetError
+)
+"""The problem sets by name, of this package and of others."""
+
+
 def source(name: str) -> Source:
-    """Return the source called ``name``, of this package or of an entry point.
+    """Return the source called ``name``: of this package, an entry point, ``module:attribute``.
 
     Raises:
-        UnknownNameError: there is none of that name.
-        ProblemSetError: the entry point of that name cannot be imported or is no source.
+        UnknownProblemSetError: there is none of that name.
+        ProblemSetError: it cannot be imported or is no source.
     """
-    if name in SOURCES:
-        return SOURCES[name]
-    found = {point.name: point for point in entry_points(group=GROUP)}
-    if name not in found:
-        raise UnknownNameError.of("problem set", name, {*SOURCES, *found})
-    return _from_entry_point(found[name])
+    value = REGISTRY.load(name)
+    if isinstance(value, Source):
+        return value
+    if callable(value):
+        summary = (inspect.getdoc(value) or "").partition("\n")[0]
+        return Source(cast(Callable[..., ProblemSet], value), summary=summary)
+    raise ProblemSetError(
+        f"Problem set {name!r} must be a Source or a function (split, **options) -> ProblemSet, "
+        f"got {type(value).__name__}."
+    )
 
 
 def load_problems(name: str, *, split: str = "test", **options: Any) -> ProblemSet:
@@ -158,22 +164,3 @@ def load_problems(name: str, *, split: str = "test", **options: Any) -> ProblemS
                     f"it has {', '.join(known) or 'none'}."
                 )
     return load(split, **options)
-
-
-def _from_entry_point(point: EntryPoint) -> Source:
-    try:
-        value = point.load()
-    except (ImportError, AttributeError) as error:
-        raise ProblemSetError(
-            f"Problem set {point.name!r} is named by an entry point, {point.value!r}, that "
-            f"cannot be imported: {error}"
-        ) from error
-    if isinstance(value, Source):
-        return value
-    if callable(value):
-        summary = (inspect.getdoc(value) or "").partition("\n")[0]
-        return Source(cast(Callable[..., ProblemSet], value), summary=summary)
-    raise ProblemSetError(
-        f"The entry point of problem set {point.name!r}, {point.value!r}, must be a Source or a "
-        f"function (split, **options) -> ProblemSet, not {type(value).__name__}."
-    )

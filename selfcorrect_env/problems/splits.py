@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable
 
-from selfcorrect_env.errors import UnknownNameError
+from selfcorrect_env.errors import UnknownProblemSetError
 
 SPLITS = ("train", "test")
 """The splits of a generated set that has two."""
@@ -42,7 +42,7 @@ def split_of(text: str) -> str:
 def check_split(name: str, split: str, known: Iterable[str] = SPLITS) -> None:
     """Raise `UnknownNameError` unless ``split`` is a split of the set called ``name``."""
     if split not in known:
-        raise UnknownNameError.of(f"split of {name!r}", split, known)
+        raise UnknownProblemSetError.of(f"split of {name!r}", split, known)
 
 
 def draw_of_split(count: int, split: str, draw: Callable[[int], Iterable[str]]) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from selfcorrect_env.errors import ProblemSetError, UnknownNameError
+from selfcorrect_env.errors import ProblemSetError, UnknownProblemSetError
 from selfcorrect_env.problems.problem_set import ProblemSet
 
 SUBJECTS = (
@@ -35,7 +35,7 @@ def find_subject(name: str) -> str:
     for subject in SUBJECTS:
         if _plain(subject) == _plain(name):
             return subject
-    raise UnknownNameError.of("subject", name, SUBJECTS)
+    raise UnknownProblemSetError.of("subject", name, SUBJECTS)
 
 
 def check_subjects(subject: str | Iterable[str] | None) -> tuple[str, ...] | None:

@@ -1,19 +1,18 @@
 """Verifiers by name: one file, one verifier, and `VERIFIERS`, the table of them.
 
-Other packages add theirs with an entry point in the group ``selfcorrect_env.verifiers``: a
-function ``(problem, response) -> score``, a `Verifier`, or a class of one without arguments.
+Other packages add theirs with an entry point in the group ``selfcorrect_env.verifiers``
+(`selfcorrect_env.plugins`): a function ``(problem, response) -> score``, a `Verifier`, or a class
+of one without arguments.
 """
 
 from __future__ import annotations
 
 import functools
 from dataclasses import dataclass
-from importlib import import_module
-from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any
 
-from selfcorrect_env.errors import UnknownNameError, VerifierError
-from selfcorrect_env.plugins import at_place
+from selfcorrect_env.errors import VerifierError
+from selfcorrect_env.plugins import Registry, import_attribute
 from selfcorrect_env.types import ScoreFunction, Verifier
 from selfcorrect_env.verifiers.base import FunctionVerifier, as_verifier, judge
 
@@ -27,7 +26,7 @@ if TYPE_CHECKING:
     from selfcorrect_env.verifiers.toycode import ToyCodeVerifier
 
 __all__ = [
-    "GROUP",
+    "REGISTRY",
     "VERIFIERS",
     "CodeVerifier",
     "ExactVerifier",
@@ -45,15 +44,12 @@ __all__ = [
     "toycode",
 ]
 
-GROUP = "selfcorrect_env.verifiers"
-"""The entry-point group in which other packages name their verifiers."""
-
 
 @dataclass(frozen=True)
 class Named:
     """Where a verifier of this package is, and what it is."""
 
-    place: str
+    import_path: str
     """``"module:Class"``, imported on first use."""
     summary: str
     """One line for people."""
@@ -87,6 +83,14 @@ VERIFIERS: dict[str, Named] = {
 }
 """The verifiers of this package by name."""
 
+REGISTRY = Registry(
+    "verifier",
+    "selfcorrect_env.verifiers",
+    {name: entry.import_path for name, entry in VERIFIERS.items()},
+    VerifierError,
+)
+"""The verifiers by name, of this package and of others."""
+
 
 def get_verifier(verifier: str | Verifier | ScoreFunction) -> Verifier:
     """Return the verifier called ``verifier``; a `Verifier` or a function passes through.
@@ -104,23 +108,13 @@ def get_verifier(verifier: str | Verifier | ScoreFunction) -> Verifier:
 
 @functools.cache
 def _named(name: str) -> Verifier:
-    if name in VERIFIERS:
-        module, _, attribute = VERIFIERS[name].place.partition(":")
-        return getattr(import_module(module), attribute)()
-    found = {point.name: point for point in entry_points(group=GROUP)}
-    if name not in found and ":" not in name:
-        raise UnknownNameError.of("verifier", name, {*VERIFIERS, *found})
-    try:
-        value = found[name].load() if name in found else at_place(name)
-    except (ImportError, AttributeError) as error:
-        raise VerifierError(f"Verifier {name!r} cannot be imported: {error}") from error
+    value = REGISTRY.load(name)
     return as_verifier(value() if isinstance(value, type) else value)
 
 
 def __getattr__(name: str) -> Any:
     """Import a verifier's class on first use, from where `VERIFIERS` says that it is."""
     for named in VERIFIERS.values():
-        module, _, attribute = named.place.partition(":")
-        if attribute == name:
-            return getattr(import_module(module), name)
+        if named.import_path.endswith(f":{name}"):
+            return import_attribute(named.import_path)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,6 +1,7 @@
 """The project's files: nothing of one machine in them, none too long, the documents complete."""
 
 import re
+from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
 
@@ -76,3 +77,30 @@ def test_local_links_of_the_documents_lead_somewhere(root: Path) -> None:
             if "://" not in target and not (page.parent / target).exists():
                 broken.append(f"{page.relative_to(root)}: {target}")
     assert broken == []
+
+
+def test_every_error_is_in_one_module_of_its_package(root: Path) -> None:
+    """The sandbox's own two never leave its processes, which import nothing else."""
+    for folder in ("selfcorrect_env", "agents/selfcorrect_agents"):
+        elsewhere = {
+            (str(path.relative_to(root / folder)), name)
+            for path in (root / folder).rglob("*.py")
+            if path.name != "errors.py"
+            for name in re.findall(
+                r"^ *class (\w+(?:Error|Warning))\b", path.read_text("utf-8"), flags=re.MULTILINE
+            )
+        }
+        assert {name for name, _ in elsewhere} <= {"sandbox/checker.py", "sandbox/wire.py"}
+
+
+@pytest.mark.parametrize("module", ["selfcorrect_env.errors", "selfcorrect_agents.errors"])
+def test_the_trees_of_errors_are_complete(module: str, root: Path) -> None:
+    """The drawings in the module's docstring and in docs/errors.md name every error."""
+    errors = import_module(module)
+    names = [name for name in vars(errors) if re.search("(Error|Warning)$", name)]
+    page = (root / "docs" / "errors.md").read_text("utf-8").split("```")[1]
+    for name in names:
+        assert name in (errors.__doc__ or "")
+        assert name in page
+        if name != "SelfCorrectError":
+            assert len(getattr(errors, name).__mro__) > 5  # also a standard error

@@ -91,7 +91,7 @@ def test_verifiers_are_imported_by_their_class() -> None:
     from selfcorrect_env.verifiers import VERIFIERS, MathVerifier, get_verifier
 
     assert type(get_verifier("math")) is MathVerifier
-    assert {entry.place.partition(":")[2] for entry in VERIFIERS.values()} <= set(
+    assert {entry.import_path.partition(":")[2] for entry in VERIFIERS.values()} <= set(
         public("selfcorrect_env.verifiers")
     )
 

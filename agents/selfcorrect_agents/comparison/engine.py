@@ -9,11 +9,11 @@ from pathlib import Path
 from selfcorrect_agents.comparison.plan.cells import Cell, plan
 from selfcorrect_agents.comparison.plan.config import CompareConfig
 from selfcorrect_agents.comparison.plan.content_hashes import Contents, look_up
-from selfcorrect_agents.comparison.plan.toml_fields import ComparisonError
 from selfcorrect_agents.comparison.report.files import write_config
 from selfcorrect_agents.comparison.results.cell_results import MethodResults, load_results
 from selfcorrect_agents.comparison.run.progress_bars import CellBars
 from selfcorrect_agents.comparison.run.schedule import Failure, missing_cells, run_cells
+from selfcorrect_agents.errors import ComparisonError
 from selfcorrect_agents.lm.loading import is_tiny, parse_tiny, tiny_base_with_progress
 from selfcorrect_env import UnknownNameError
 

@@ -15,6 +15,7 @@ from typing import TypeAlias
 import torch
 from torch import Tensor
 
+from selfcorrect_agents.errors import CreditError
 from selfcorrect_agents.lm.policy import Policy
 from selfcorrect_agents.rl.reinforce import (
     Batch,
@@ -25,17 +26,12 @@ from selfcorrect_agents.rl.reinforce import (
     turn_advantages,
 )
 from selfcorrect_agents.rl.rollout import Rollout
-from selfcorrect_env import SelfCorrectError
 
 Rewards: TypeAlias = Callable[[Tensor], Tensor]
 """(B, K) scores ``r(y_t, y*)`` -> (B, K) what each turn is rewarded with."""
 
 Reach: TypeAlias = Sequence[Sequence[int]]
 """``reach[s]``: the turns (from 0) whose tokens the score of turn s is to teach."""
-
-
-class CreditError(SelfCorrectError, RuntimeError):
-    """A score reaches a turn that it should not reach, or none that it should."""
 
 
 def own_turn(turns: int) -> Reach:

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from gymnasium.vector import AutoresetMode
 
+from selfcorrect_agents.errors import LearningError
 from selfcorrect_agents.lm.agent import LanguageModelAgent
 from selfcorrect_agents.lm.policy import Policy
 from selfcorrect_agents.rl.credit import Reach, Rewards, check_credit, discounted
@@ -19,11 +20,7 @@ from selfcorrect_agents.training.checkpoint import latest_checkpoint, save_check
 from selfcorrect_agents.training.config import OnPolicyConfig, TrainingConfig
 from selfcorrect_agents.training.progress import Figures, progress_bar, stop_on_interrupt
 from selfcorrect_agents.training.run_folder import RunFolder
-from selfcorrect_env import Episode, SelfCorrectEnv, SelfCorrectError, SelfCorrectVectorEnv
-
-
-class LearningError(SelfCorrectError, ValueError):
-    """The environment is not one that the method can be trained on."""
+from selfcorrect_env import Episode, SelfCorrectEnv, SelfCorrectVectorEnv
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,11 +8,12 @@ import pytest
 import torch
 from gymnasium.vector import AutoresetMode
 
+from selfcorrect_agents.errors import CreditError
 from selfcorrect_agents.lm.policy import Policy
 from selfcorrect_agents.methods.multiturn_rl import MultiTurnRL, MultiTurnRLConfig
 from selfcorrect_agents.methods.score import SCoRe, SCoReConfig
 from selfcorrect_agents.methods.single_turn_rl import SingleTurnRL, SingleTurnRLConfig
-from selfcorrect_agents.rl.credit import CreditError, Reach, check_credit, discounted, own_turn
+from selfcorrect_agents.rl.credit import Reach, check_credit, discounted, own_turn
 from selfcorrect_agents.rl.objectives import progress_bonus
 from selfcorrect_agents.rl.reinforce import Objective
 from selfcorrect_agents.rl.rollout import Rollout, collect

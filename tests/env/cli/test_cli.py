@@ -153,12 +153,13 @@ def test_every_command_has_help_with_examples(command):
 # -- list ----------------------------------------------------------------------------------------
 def test_list():
     found = json.loads(run("list", "--json").stdout)
-    assert set(found) == {"environments", "agents", "problem sets", "verifiers"}
+    assert set(found) == {"environments", "agents", "problem sets", "verifiers", "prompts"}
     for id in ("SelfCorrect-Arithmetic-v0", "SelfCorrect-GSM8K-v0", "SelfCorrect-MATH-v0"):
         assert found["environments"][id]
     assert {"base", "score"} <= found["agents"].keys()
     assert {"arithmetic", "gsm8k", "math"} <= found["problem sets"].keys()
     assert {"math", "exact", "first-digit", "toycode"} <= found["verifiers"].keys()
+    assert {"math", "code", "plain"} <= found["prompts"].keys()
     shown = run("list").stdout
     for names in found.values():
         for name in names:

@@ -13,8 +13,8 @@ import pytest
 
 pytest.importorskip("datasets")
 
-from selfcorrect_env.errors import ProblemSetWarning
-from selfcorrect_env.problems.hub import PINNED, HubUnavailableError, cached_rows, hub_rows
+from selfcorrect_env.errors import HubUnavailableError, ProblemSetWarning
+from selfcorrect_env.problems.hub import PINNED, cached_rows, hub_rows
 
 COMMIT = PINNED["openai/gsm8k"]
 ROWS = [{"question": f"{i} + 1?", "answer": f"Add.\n#### {i + 1}"} for i in range(3)]

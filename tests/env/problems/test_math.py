@@ -6,8 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from selfcorrect_env.errors import ProblemSetError, ProblemSetWarning, UnknownNameError
-from selfcorrect_env.problems.math import VARIABLE, MathUnavailableError
+from selfcorrect_env.errors import (
+    MathUnavailableError,
+    ProblemSetError,
+    ProblemSetWarning,
+    UnknownNameError,
+)
+from selfcorrect_env.problems.math import VARIABLE
 from selfcorrect_env.problems.sources import load_problems
 
 MATH500 = Path(__file__).parents[4] / "shared" / "data" / "math500.jsonl"

@@ -25,13 +25,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from selfcorrect_agents.comparison.plan.toml_fields import (
-    ComparisonError,
-    build,
-    field_types,
-    fit,
-    require_known,
-)
+from selfcorrect_agents.comparison.plan.toml_fields import build, field_types, fit, require_known
+from selfcorrect_agents.errors import ComparisonError
 
 if sys.version_info >= (3, 11):
     import tomllib

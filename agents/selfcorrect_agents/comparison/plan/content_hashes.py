@@ -13,7 +13,7 @@ from pathlib import Path
 
 from selfcorrect_agents.comparison.plan.config import CompareConfig
 from selfcorrect_agents.comparison.plan.environments import make_env, make_training_env
-from selfcorrect_agents.comparison.plan.toml_fields import ComparisonError
+from selfcorrect_agents.errors import ComparisonError
 from selfcorrect_agents.lm.loading import is_tiny, parse_tiny
 from selfcorrect_agents.lm.tiny import cache_key
 from selfcorrect_env.evaluation import runner_for

@@ -9,12 +9,12 @@ from typing import Any, cast
 
 from selfcorrect_agents.comparison.plan.config import CompareConfig, MethodConfig
 from selfcorrect_agents.comparison.plan.toml_fields import (
-    ComparisonError,
     build,
     build_flat,
     field_types,
     require_known,
 )
+from selfcorrect_agents.errors import ComparisonError
 from selfcorrect_agents.lm.policy import Policy
 from selfcorrect_agents.training.config import flat_fields
 from selfcorrect_agents.training.method_lookup import Budgeted, Method, learns

@@ -7,7 +7,7 @@ from typing import Any
 import gymnasium as gym
 
 from selfcorrect_agents.comparison.plan.config import EnvConfig
-from selfcorrect_agents.comparison.plan.toml_fields import ComparisonError
+from selfcorrect_agents.errors import ComparisonError
 from selfcorrect_env import SelfCorrectEnv
 
 

@@ -7,14 +7,11 @@ import types
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
+from selfcorrect_agents.errors import ComparisonError
 from selfcorrect_agents.training.config import flat_fields, from_flat
-from selfcorrect_env import SelfCorrectError, UnknownNameError
+from selfcorrect_env import UnknownNameError
 
 T = TypeVar("T")
-
-
-class ComparisonError(SelfCorrectError, ValueError):
-    """A comparison that can't be meant: a wrong key, type or value, or agents that don't fit."""
 
 
 def build(cls: type[T], values: Mapping[str, Any], where: str) -> T:

@@ -21,9 +21,9 @@ from selfcorrect_agents.comparison.plan.cells import Cell, facts_of, write_facts
 from selfcorrect_agents.comparison.plan.config import DECODINGS
 from selfcorrect_agents.comparison.plan.contestants import Contestant, play_settings
 from selfcorrect_agents.comparison.plan.environments import make_env, make_training_env
-from selfcorrect_agents.comparison.plan.toml_fields import ComparisonError
 from selfcorrect_agents.comparison.results.clock import Clock
 from selfcorrect_agents.comparison.results.sampling import sample_many
+from selfcorrect_agents.errors import ComparisonError
 from selfcorrect_agents.lm.loading import load_policy
 from selfcorrect_agents.lm.policy import Policy
 from selfcorrect_agents.training.run_folder import RunFolder

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from selfcorrect_agents.lm.conversations import task_of
-from selfcorrect_env import AgentError, Conversation, UnknownNameError, at_place
+from selfcorrect_env import AgentError, Conversation, UnknownNameError, import_attribute
 from selfcorrect_env.verifiers import exact, reasoning_gym
 from selfcorrect_env.verifiers.math import final_answer, normal_form, quickly_equal
 
@@ -62,7 +62,7 @@ def form_for(name: str, conversation: Conversation) -> Form:
     if ":" not in name:
         raise UnknownNameError.of("form of answers (or give module:function)", name, FORMS)
     try:
-        return Form(at_place(name), _word)
+        return Form(import_attribute(name), _word)
     except ImportError as error:
         raise AgentError(f"The form of answers {name!r} can't be imported: {error}") from error
 

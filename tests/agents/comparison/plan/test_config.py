@@ -14,7 +14,7 @@ from selfcorrect_agents.comparison.plan.config import (
     read_config,
     to_toml,
 )
-from selfcorrect_agents.comparison.plan.toml_fields import ComparisonError
+from selfcorrect_agents.errors import ComparisonError
 
 WHOLE = """
 title = 'A "quoted" title'

@@ -9,12 +9,12 @@ from typing_extensions import Self
 
 from selfcorrect_agents.comparison.plan.config import CompareConfig, MethodConfig
 from selfcorrect_agents.comparison.plan.contestants import Contestant, budget_note, play_settings
-from selfcorrect_agents.comparison.plan.toml_fields import ComparisonError
+from selfcorrect_agents.errors import ComparisonError
 from selfcorrect_agents.lm.agent import LanguageModelAgent
 from selfcorrect_agents.lm.policy import Policy
 from selfcorrect_env import Conversation
-from selfcorrect_env.errors import UnknownNameError
-from selfcorrect_env.evaluation.agent_factory import AgentError, summary
+from selfcorrect_env.errors import AgentError, UnknownNameError
+from selfcorrect_env.evaluation.agent_factory import summary
 
 
 @dataclass(frozen=True, kw_only=True)

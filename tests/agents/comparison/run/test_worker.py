@@ -8,9 +8,9 @@ import torch
 
 from selfcorrect_agents.comparison.plan.cells import Cell, plan
 from selfcorrect_agents.comparison.plan.config import config_of
-from selfcorrect_agents.comparison.plan.toml_fields import ComparisonError
 from selfcorrect_agents.comparison.results.sampling import SAMPLES_FILE, ScalingCurves, read_curves
 from selfcorrect_agents.comparison.run import worker
+from selfcorrect_agents.errors import ComparisonError
 from selfcorrect_agents.lm.policy import Policy
 
 

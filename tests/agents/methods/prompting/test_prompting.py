@@ -9,7 +9,8 @@ from selfcorrect_agents.lm.policy import Context, Policy
 from selfcorrect_agents.methods.prompting import Prompting, PromptingConfig
 from selfcorrect_agents.methods.prompting.texts import FEEDBACK, REWRITE, ZERO_SHOT
 from selfcorrect_env import Conversation, Message, SelfCorrectEnv, play
-from selfcorrect_env.evaluation.agent_factory import AgentError, find_agent
+from selfcorrect_env.errors import AgentError
+from selfcorrect_env.evaluation.agent_factory import find_agent
 from selfcorrect_env.prompts import PROMPTS
 from selfcorrect_env.testing import check_agent
 

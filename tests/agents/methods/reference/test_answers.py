@@ -5,7 +5,7 @@ import pytest
 
 from selfcorrect_agents.methods.reference.answers import FORMS, form_for
 from selfcorrect_env import Problem, UnknownNameError
-from selfcorrect_env.evaluation.agent_factory import AgentError
+from selfcorrect_env.errors import AgentError
 from selfcorrect_env.prompts import PROMPTS
 from selfcorrect_env.verifiers import get_verifier
 

@@ -5,7 +5,7 @@ import pytest
 from selfcorrect_agents.lm.policy import Policy
 from selfcorrect_agents.methods.reference.majority import Majority, MajorityConfig, elected
 from selfcorrect_env import Attempt, SelfCorrectEnv, play
-from selfcorrect_env.evaluation.agent_factory import AgentError
+from selfcorrect_env.errors import AgentError
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from selfcorrect_env import (
     evaluate,
     play,
 )
-from selfcorrect_env.evaluation.agent_factory import AgentError
+from selfcorrect_env.errors import AgentError
 
 PLAY = {"max_new_tokens": 6, "temperature": 1.0, "seed": 3}
 

@@ -19,7 +19,7 @@ from selfcorrect_agents.methods.sb3 import SB3A2C, SB3PPO, SB3A2CConfig, SB3Conf
 from selfcorrect_agents.rl.objectives import kl_full
 from selfcorrect_agents.training.run_folder import RunFolder, read_metrics
 from selfcorrect_env import SelfCorrectEnv, Verdict
-from selfcorrect_env.evaluation.agent_factory import AgentError
+from selfcorrect_env.errors import AgentError
 from selfcorrect_env.types import Reason
 
 pytest.importorskip("stable_baselines3")

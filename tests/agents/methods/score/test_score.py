@@ -8,6 +8,7 @@ import torch
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
+from selfcorrect_agents.errors import LearningError
 from selfcorrect_agents.imitation.fitting import Fitting
 from selfcorrect_agents.imitation.traces import Trace, is_right
 from selfcorrect_agents.lm.policy import Policy
@@ -15,7 +16,7 @@ from selfcorrect_agents.methods.score import SCoRe, SCoReConfig
 from selfcorrect_agents.methods.score.score import second_attempt_only, stage_one, stage_two
 from selfcorrect_agents.rl.rollout import Rollout
 from selfcorrect_agents.training.config import from_flat
-from selfcorrect_agents.training.trainer import LearningError, Stage, Trainer
+from selfcorrect_agents.training.trainer import Stage, Trainer
 from selfcorrect_env import SelfCorrectEnv
 
 SMALL = {"problems_per_step": 2, "samples": 2, "max_new_tokens": 3}

@@ -2,10 +2,10 @@
 
 import pytest
 
+from selfcorrect_agents.errors import LearningError
 from selfcorrect_agents.lm.policy import Policy
 from selfcorrect_agents.methods.sft import PairSFT, PairSFTConfig
 from selfcorrect_agents.training.config import from_flat
-from selfcorrect_agents.training.trainer import LearningError
 from selfcorrect_env import SelfCorrectEnv
 
 

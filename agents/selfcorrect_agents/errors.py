@@ -1,0 +1,25 @@
+"""Every error that the agents raise on purpose, beside those of `selfcorrect_env.errors`.
+
+    SelfCorrectError (Exception)
+    ├── LearningError (also ValueError)      a method cannot be trained as asked
+    ├── ComparisonError (also ValueError)    a comparison is invalid
+    └── CreditError (also RuntimeError)      a reward does not reach the turn that it should
+
+docs/errors.md explains each one.
+"""
+
+from __future__ import annotations
+
+from selfcorrect_env import SelfCorrectError
+
+
+class LearningError(SelfCorrectError, ValueError):
+    """A method cannot be trained on this environment or with this configuration."""
+
+
+class ComparisonError(SelfCorrectError, ValueError):
+    """A comparison is invalid: a wrong key, type or value, or agents that do not fit."""
+
+
+class CreditError(SelfCorrectError, RuntimeError):
+    """A score reaches a turn that it should not reach, or no turn that it should reach."""
