@@ -15,15 +15,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
+from selfcorrect_env.evaluation import progress_display
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,16 +50,9 @@ def run_trials(trials: Iterable[Trial], path: Path, *, jobs: int) -> dict[str, d
     if not missing:
         return results
     path.parent.mkdir(parents=True, exist_ok=True)
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-    )
     spawn = multiprocessing.get_context("spawn")
     with (
-        Progress(*columns, console=Console(stderr=True)) as bar,
+        progress_display() as bar,
         ProcessPoolExecutor(jobs, mp_context=spawn, max_tasks_per_child=1) as pool,
     ):
         models = list(dict.fromkeys(trial.model for trial in missing))

@@ -103,6 +103,10 @@ class AgentError(SelfCorrectError, ValueError):
     """An agent cannot be imported, built or used."""
 
 
+class UnjudgedWarning(UserWarning):
+    """The verifier failed at every episode of an evaluation, so its metrics are undefined."""
+
+
 class EpisodeError(SelfCorrectError, RuntimeError):
     """A call that the episode's state does not allow, such as a step after its end."""
 

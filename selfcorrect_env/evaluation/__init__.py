@@ -43,6 +43,7 @@ from selfcorrect_env.evaluation.metrics import (
     turn_metrics,
 )
 from selfcorrect_env.evaluation.pass_at_k import answer_codes, maj_at_k, pass_at_k
+from selfcorrect_env.evaluation.progress import progress_display
 from selfcorrect_env.evaluation.report import EPISODES_FILE, REPORT_FILE, Report, compare
 from selfcorrect_env.evaluation.runners import AnyEnv, runner_for
 from selfcorrect_env.evaluation.validation import FORMS
@@ -81,6 +82,7 @@ __all__ = [
     "pass_at_k",
     "per_problem",
     "play",
+    "progress_display",
     "ratio",
     "read_episodes",
     "replacing",

@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-import json
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import gymnasium as gym
 
-from selfcorrect_env.errors import CheckpointError, ProblemSetError
+from selfcorrect_env.errors import ProblemSetError, UnjudgedWarning
 from selfcorrect_env.evaluation.agents import agent_name, as_agent, attach, is_oracle
-from selfcorrect_env.evaluation.episode_files import EpisodeLog, replacing
-from selfcorrect_env.evaluation.report import EPISODES_FILE, Measured, Report
+from selfcorrect_env.evaluation.progress import progress_display
+from selfcorrect_env.evaluation.report import Measured, Report
 from selfcorrect_env.evaluation.runners import Runner, runner_for
+from selfcorrect_env.evaluation.stored_run import identity, kept_episodes, open_run
+from selfcorrect_env.problems.overlap import TrainedOn
 from selfcorrect_env.training_env import AnyEnv, TrainingEnv
 from selfcorrect_env.types import Agent, Episode, ReplyFunction
 
 __all__ = ["as_agent", "evaluate", "play"]
-
-RUN_FILE = "run.json"
-"""What a folder's run measures, written before its first episode."""
 
 ORACLE_MARK = " (oracle)"
 """What follows the name of an agent that sees what no agent may see, in every report."""
@@ -77,28 +75,36 @@ def evaluate(
     settings: Mapping[str, Any] | None = None,
     out: str | Path | None = None,
     seed: int = 0,
+    trained_on: TrainedOn | None = None,
 ) -> Report:
     """Play every problem once, in order, and report how well the agent corrects itself.
 
     Args:
-        agent: as in `play`. Its attribute ``decoding`` (a str), if any, goes to the report.
+        agent: as in `play`. Its attribute ``decoding`` (a str), if any, is in the report.
         env: as in `play`.
-        n: only the first ``n`` problems (all of them where there are fewer); None means all.
+        n: only the first ``n`` problems (all of them if there are fewer); None means all.
         batch_size: how many problems are played at the same time, >= 1.
         progress: whether to show a progress bar on stderr.
         name: the agent's name in the report; by default its own. An oracle's is followed by
             ``" (oracle)"``.
-        settings: JSON-able facts about the agent for the report (model, token cap …).
+        settings: JSON-able settings of the agent for the report (model, token cap …).
         out: a folder for the report and its episodes. Finished episodes are written as the
-            evaluation goes; if it is interrupted, the same call goes on after them.
+            evaluation goes; if it is interrupted, the same call resumes after them. `Report.reused`
+            is the number of episodes that were already there. A folder of an agent, verifier,
+            prompts or environment whose code has changed since is refused.
         seed: of the bootstrap intervals.
+        trained_on: what the agent was trained on, by default its attribute ``trained_on``. If
+            problems of it are measured, `Report.warnings` says so.
 
     Raises:
         TypeError: the agent returned something else than one str for each conversation.
         CheckpointError: ``out`` holds an evaluation of another agent, of other problems, or
-            one of more than ``n`` problems.
+            one of more than ``n`` problems; or it cannot be written.
 
-    Whatever the agent raises passes through; with ``out``, the episodes so far are kept.
+    Warns:
+        UnjudgedWarning: the verifier failed at every episode; the message holds the first cause.
+
+    What the agent raises passes through; with ``out``, the finished episodes are kept.
     """
     agent = as_agent(agent)
     if n is not None and n < 1:
@@ -114,20 +120,42 @@ def evaluate(
             **runner.metadata,
         )
         with ExitStack() as stack:
-            log = None if out is None else stack.enter_context(_open_run(Path(out), measured))
-            episodes = [] if log is None else _kept(log, total)
+            log = None
+            if out is not None:
+                log = open_run(Path(out), identity(agent, runner.env, measured))
+                stack.enter_context(log)
+            episodes = [] if log is None else kept_episodes(log, total)
+            reused = len(episodes)
             advance = stack.enter_context(_progress(total, show=progress))
-            advance(len(episodes))
-            for batch in _batches(range(len(episodes), total), batch_size):
+            advance(reused)
+            for batch in _batches(range(reused, total), batch_size):
                 finished = runner.play(agent, batch)
                 if log is not None:
                     log.append(finished)
                 episodes += finished
                 advance(len(finished))
-    report = Report.of(episodes, measured, seed=seed)
+    known = trained_on if trained_on is not None else getattr(agent, "trained_on", None)
+    report = Report.of(
+        episodes, measured, seed=seed, warnings=overlap_warnings(episodes, known), reused=reused
+    )
     if out is not None:
         report.save(out)
+    if report.metrics.judged == 0:
+        warnings.warn(f"{report.agent}: {report.metrics.why_unjudged()}", UnjudgedWarning, 2)
     return report
+
+
+def overlap_warnings(episodes: Sequence[Episode], trained_on: TrainedOn | None) -> tuple[str, ...]:
+    """Return a warning if problems of ``episodes`` were also trained on, else nothing."""
+    if not isinstance(trained_on, TrainedOn):
+        return ()
+    shared = trained_on.shared([episode.problem for episode in episodes])
+    if not shared:
+        return ()
+    return (
+        f"{len(shared)} of the {len(episodes)} measured problems were also trained on "
+        f"({'; '.join(trained_on.problem_sets)}): the metrics are not those of held-out problems.",
+    )
 
 
 def _label(agent: Agent, name: str | None) -> str:
@@ -169,59 +197,11 @@ def _batches(indices: Sequence[int], batch_size: int) -> Iterator[Sequence[int]]
         yield indices[start : start + batch_size]
 
 
-def _open_run(folder: Path, measured: Measured) -> EpisodeLog:
-    """Open the folder's log of episodes, new or of the same run."""
-    folder.mkdir(parents=True, exist_ok=True)
-    run_file = folder / RUN_FILE
-    ours = json.loads(json.dumps(asdict(measured)))
-    if run_file.exists():
-        try:
-            theirs = json.loads(run_file.read_bytes())
-        except ValueError as error:
-            raise CheckpointError(f"{run_file}: not valid JSON ({error}).") from error
-        differing = [key for key in ours if ours[key] != theirs.get(key)]
-        if differing:
-            changes = "; ".join(
-                f"{key}: {theirs.get(key)!r}, now {ours[key]!r}" for key in differing
-            )
-            raise CheckpointError(
-                f"{folder} holds another evaluation ({changes}). Give another folder."
-            )
-    elif (folder / EPISODES_FILE).exists():
-        raise CheckpointError(
-            f"{folder} holds an {EPISODES_FILE} but no {RUN_FILE}, so it cannot be gone on with. "
-            "Give another folder."
-        )
-    else:
-        with replacing(run_file) as temporary:
-            temporary.write_text(json.dumps(ours, indent=2) + "\n", encoding="utf-8")
-    return EpisodeLog(folder / EPISODES_FILE)
-
-
-def _kept(log: EpisodeLog, total: int) -> list[Episode]:
-    if len(log.kept) > total:
-        raise CheckpointError(
-            f"{log.path} already holds {len(log.kept)} episodes, more than the {total} asked for. "
-            "Ask for as many, or give another folder."
-        )
-    return list(log.kept)
-
-
 @contextmanager
 def _progress(total: int, *, show: bool) -> Iterator[Callable[[int], None]]:
     if not show:
         yield lambda done: None
         return
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeRemainingColumn,
-    )
-
-    columns = (TextColumn("episodes"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True)) as bar:
+    with progress_display() as bar:
         task = bar.add_task("episodes", total=total)
         yield lambda done: bar.advance(task, done)

@@ -200,6 +200,14 @@ class Metrics:
         """Number of episodes behind the accuracies."""
         return self.episodes - self.unjudged
 
+    def why_unjudged(self) -> str:
+        """Return how many episodes were not judged and the first cause; empty if all were."""
+        if not self.unjudged:
+            return ""
+        many = "no episode" if self.judged == 0 else f"{self.unjudged} episodes"
+        verb = "was judged" if self.judged == 0 else "were not judged"
+        return f"{many} {verb}. First cause: {self.first_error}"
+
     @property
     def partial(self) -> bool:
         """Whether a score is strictly between 0 and 1."""

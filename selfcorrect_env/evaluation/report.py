@@ -66,14 +66,28 @@ class Report:
     episodes: tuple[Episode, ...]
     """Every episode, in the problem set's order."""
     metrics: Metrics = field(compare=False)  # they follow from the episodes and the seed
-    """The figures, with intervals."""
+    """The metrics, with intervals."""
     seed: int = 0
     """Seed of the bootstrap."""
+    warnings: tuple[str, ...] = ()
+    """What a reader must know before comparing the metrics, such as an overlap with the training
+    set."""
+    reused: int = field(default=0, compare=False)
+    """How many of the episodes were stored before and not played again."""
 
     @classmethod
-    def of(cls, episodes: Sequence[Episode], measured: Measured, *, seed: int = 0) -> Report:
+    def of(
+        cls,
+        episodes: Sequence[Episode],
+        measured: Measured,
+        *,
+        seed: int = 0,
+        warnings: Sequence[str] = (),
+        reused: int = 0,
+    ) -> Report:
         """Compute the metrics of ``episodes`` and return the report."""
-        return cls(measured, tuple(episodes), measure(episodes, seed=seed), seed)
+        metrics = measure(episodes, seed=seed)
+        return cls(measured, tuple(episodes), metrics, seed, tuple(warnings), reused)
 
     @property
     def agent(self) -> str:
@@ -82,7 +96,7 @@ class Report:
 
     # -- files ------------------------------------------------------------------------------
     def to_dict(self) -> dict[str, Any]:
-        """Return everything but the episodes as JSON-able values; an undefined figure is None."""
+        """Return everything but the episodes as JSON-able values; an undefined metric is None."""
         return _jsonable(
             {
                 "measured": asdict(self.measured),
@@ -93,6 +107,7 @@ class Report:
                     "resamples": RESAMPLES,
                     "seed": self.seed,
                 },
+                "warnings": list(self.warnings),
             }
         )
 
@@ -126,7 +141,7 @@ class Report:
         try:
             saved = json.loads(path.read_bytes())
             measured, expected = Measured(**saved["measured"]), saved["metrics"]["episodes"]
-            seed = saved["intervals"]["seed"]
+            seed, warnings = saved["intervals"]["seed"], saved["warnings"]
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise CheckpointError(
                 f"{path}: not a readable report: {type(error).__name__}: {error}"
@@ -137,7 +152,7 @@ class Report:
                 f"{folder}: {REPORT_FILE} is of {expected} episodes, but {EPISODES_FILE} holds "
                 f"{len(episodes)}. The two are of different runs, or the file was cut."
             )
-        return cls.of(episodes, measured, seed=seed)
+        return cls.of(episodes, measured, seed=seed, warnings=warnings)
 
     # -- for people -------------------------------------------------------------------------
     def __repr__(self) -> str:
@@ -150,11 +165,24 @@ class Report:
             f"Δ {100 * m.delta.value:+.1f}, n={m.judged})"
         )
 
+    def notes(self) -> tuple[str, ...]:
+        """Return what stands below the table: warnings, causes, reused episodes."""
+        notes = [f"Warning: {warning}" for warning in self.warnings]
+        if self.metrics.unjudged:
+            notes.append(f"Warning: {self.metrics.why_unjudged()}")
+        if self.reused:
+            total = len(self.episodes)
+            notes.append(
+                f"{self.reused} of {total} episodes were already stored; {total - self.reused} "
+                "played"
+            )
+        return tuple(notes)
+
     def __str__(self) -> str:
         return tables.as_text(self.__rich__())
 
     def __rich__(self) -> RenderableType:
-        return tables.report_table(self.measured, self.metrics)
+        return tables.report_table(self.measured, self.metrics, self.notes())
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,5 @@
-"""The tables that reports print, by rich."""
+"""The tables of reports, made with rich. A number is never cut: a narrow terminal gets a narrow
+layout."""
 
 from __future__ import annotations
 
@@ -11,114 +12,204 @@ from selfcorrect_env.evaluation.intervals import Estimate
 from selfcorrect_env.evaluation.metrics import Metrics, Paired
 
 if TYPE_CHECKING:
-    from rich.console import RenderableType
+    from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
+    from rich.table import Table
 
     from selfcorrect_env.evaluation.report import Measured
 
+WIDTH = 80
+"""Columns of a table as plain text."""
 
-def report_table(measured: Measured, metrics: Metrics) -> RenderableType:
-    """Return one agent's five figures with intervals, then the diagnostics of each turn."""
+
+class FirstThatFits:
+    """Shows the first of several layouts whose numbers fit into the terminal, else the last."""
+
+    def __init__(self, *layouts: Sequence[RenderableType]) -> None:
+        self.layouts = layouts
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        from rich.measure import Measurement
+
+        unbounded = options.update_width(10_000)  # a measurement is cut to the width that is given
+
+        def fits(layout: Sequence[RenderableType]) -> bool:
+            widths = [Measurement.get(console, unbounded, part).minimum for part in layout]
+            return max(widths) <= options.max_width
+
+        yield from next(filter(fits, self.layouts), self.layouts[-1])
+
+
+def report_table(measured: Measured, metrics: Metrics, notes: Sequence[str]) -> RenderableType:
+    """Return one agent's metrics with intervals, then the diagnostics of each turn."""
     from rich.console import Group
-    from rich.table import Table
     from rich.text import Text
 
-    figures = Table(
-        title=Text(f"{measured.agent} on {problem_set(measured)}"), title_justify="left"
+    rows = [
+        (name, percent(metric.value, signed), interval(metric, signed))
+        for name, metric, signed in _metrics(metrics)
+    ]
+    if len(metrics.turns) > 1:
+        last = f"t1 and t{len(metrics.turns)}"
+        rows.append((f"same text at {last}", percent(metrics.unchanged_texts), ""))
+        rows.append((f"edit-distance ratio of {last}", percent(metrics.edit_distance_ratio), ""))
+    return Group(
+        Text(f"{measured.agent} on {measured.problem_set}/{measured.split}", style="bold"),
+        Text(f"fingerprint {measured.fingerprint}"),
+        table(("metric", "%", "95% interval"), rows),
+        _replies(metrics),
+        Text("\n".join([*_footnote(measured, metrics), *notes])),
     )
-    figures.add_column("figure")
-    figures.add_column("%", justify="right")
-    figures.add_column("95% interval", justify="right")
-    for name, figure, signed in _figures(metrics):
-        figures.add_row(Text(name), percent(figure.value, signed), interval(figure, signed))
-    figures.add_row("same text at first and last", percent(metrics.unchanged_texts), "")
-    figures.add_row("edit-distance ratio, first to last", percent(metrics.edit_distance_ratio), "")
-
-    turns = Table(title="replies", title_justify="left")
-    turns.add_column("")
-    for turn in range(1, len(metrics.turns) + 1):
-        turns.add_column(f"t{turn}", justify="right")
-    facts = metrics.turns
-    turns.add_row("mean length, characters", *(f"{t.characters:.1f}" for t in facts))
-    turns.add_row("mean length, tokens", *(_or_unknown(t.tokens, "{:.1f}") for t in facts))
-    turns.add_row("cut off by the token cap", *(_or_unknown(t.truncated, "{:.1%}") for t in facts))
-    for reason in sorted({reason for t in facts for reason in t.reasons}):
-        turns.add_row(f"verdict: {reason}", *(str(t.reasons.get(reason, 0)) for t in facts))
-    return Group(figures, turns, Text(_footnote(measured, metrics)))
 
 
 def comparison_table(
     measured: Measured, rows: Sequence[tuple[str, Metrics]], pairs: Sequence[Paired]
 ) -> RenderableType:
-    """Return one row for each agent; from the second on, its paired test with the first."""
+    """Return a row for each agent; from the second on, its paired test with the first.
+
+    In a narrow terminal the tests are a table of their own, then each agent is.
+    """
+    from rich.console import Group
+    from rich.text import Text
+
+    turns = len(rows[0][1].accuracy)
+    names = [name for name, _, _ in _columns(rows[0][1])]
+    cells = [
+        [percent(metric.value, signed) for _, metric, signed in _columns(metrics)]
+        for _, metrics in rows
+    ]
+    tests = [["", ""]] + [[_with_interval(p.difference), f"{p.p_value:.2g}"] for p in pairs]
+    headings = [f"acc@t{turns} − first's", "p"]
+    agents = [agent for agent, _ in rows]
+    joined = [[agent, *a, *b] for agent, a, b in zip(agents, cells, tests, strict=True)]
+    wide = table(["agent", *names, *headings], joined)
+    apart = [
+        table(["agent", *names], [[agent, *a] for agent, a in zip(agents, cells, strict=True)]),
+        table(
+            ["agent", *headings],
+            [[agent, *b] for agent, b in zip(agents[1:], tests[1:], strict=True)],
+        ),
+    ]
+    single = [
+        table(
+            [agent, ""],
+            [pair for pair in zip([*names, *headings], [*a, *b], strict=True) if pair[1]],
+        )
+        for agent, a, b in zip(agents, cells, tests, strict=True)
+    ]
+    return Group(
+        Text(f"On {measured.problem_set}/{measured.split}, in percent", style="bold"),
+        Text(f"fingerprint {measured.fingerprint}"),
+        FirstThatFits([wide], apart, single),
+        Text("i→c: wrong at first, right at last; c→i: right at first, wrong at last"),
+    )
+
+
+def table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:
+    """Return a table whose first column may wrap; every other one is as wide as it must be."""
+    from rich.cells import cell_len
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(title=Text(f"On {problem_set(measured)}"), title_justify="left")
-    table.add_column("agent")
-    turns = range(1, len(rows[0][1].accuracy) + 1)
-    names = [*(f"acc@t{t}" for t in turns), "Δ", "Δ i→c", "Δ c→i", "same answer"]
-    for name in [*names, f"acc@t{turns[-1]} - first's", "p"]:
-        table.add_column(name, justify="right")
-    for (agent, metrics), pair in zip(rows, [None, *pairs], strict=True):
-        figures = [*metrics.accuracy, metrics.delta, metrics.delta_i_to_c, metrics.delta_c_to_i]
-        cells = [percent(f.value, signed=f is metrics.delta) for f in figures]
-        cells.append(percent(metrics.unchanged_answers.value))
-        if pair is None:
-            cells += ["", ""]
-        else:
-            gain = pair.difference
-            cells += [f"{percent(gain.value, True)} {interval(gain, True)}", f"{pair.p_value:.2g}"]
-        table.add_row(Text(agent), *cells)
-    return table
+    rows = [list(row) for row in rows]
+    made = Table()
+    made.add_column(Text(headings[0]), overflow="fold")
+    for i, heading in enumerate(headings[1:], start=1):
+        width = max(cell_len(text) for text in [heading, *(row[i] for row in rows)])
+        made.add_column(Text(heading), justify="right", no_wrap=True, min_width=width)
+    for row in rows:
+        made.add_row(*map(Text, row))
+    return made
 
 
-def as_text(renderable: RenderableType) -> str:
-    """Return what rich shows as plain text, 100 characters wide."""
+def as_text(renderable: RenderableType, width: int = WIDTH) -> str:
+    """Return what rich shows as plain text, ``width`` characters wide."""
     from rich.console import Console
 
-    console = Console(file=io.StringIO(), width=100, color_system=None, legacy_windows=False)
+    console = Console(file=io.StringIO(), width=width, color_system=None, legacy_windows=False)
     with console.capture() as captured:
         console.print(renderable)
     return "\n".join(line.rstrip() for line in captured.get().rstrip().split("\n"))
 
 
-def problem_set(measured: Measured) -> str:
-    """Return the problem set's name, split and fingerprint, in words."""
-    return f"{measured.problem_set}/{measured.split} (fingerprint {measured.fingerprint})"
-
-
 def percent(value: float, signed: bool = False) -> str:
-    """Return a share as percent with one decimal; an en dash where it is undefined."""
+    """Return a share as percent with one decimal; an en dash if it is undefined."""
     if math.isnan(value):
         return "–"
     return f"{100 * value:+.1f}" if signed else f"{100 * value:.1f}"
 
 
-def interval(figure: Estimate, signed: bool = False) -> str:
+def interval(metric: Estimate, signed: bool = False) -> str:
     """Return the interval in percent, in brackets."""
-    return f"[{percent(figure.low, signed)}, {percent(figure.high, signed)}]"
+    return f"[{percent(metric.low, signed)}, {percent(metric.high, signed)}]"
 
 
-def _figures(metrics: Metrics) -> Iterable[tuple[str, Estimate, bool]]:
+def change_label(first: int, last: int) -> str:
+    """Return the name of the change in accuracy between two turns.
+
+    >>> change_label(1, 2)
+    'Δ(t1, t2)'
+    """
+    return f"Δ(t{first}, t{last})"
+
+
+def _with_interval(metric: Estimate) -> str:
+    return f"{percent(metric.value, True)} {interval(metric, True)}"
+
+
+def _metrics(metrics: Metrics) -> Iterable[tuple[str, Estimate, bool]]:
+    """Yield the name of each metric of a report, its estimate and whether it has a sign."""
     last = len(metrics.accuracy)
-    for turn, figure in enumerate(metrics.accuracy, start=1):
-        yield f"accuracy@t{turn}", figure, False
-    yield f"Δ(t1, t{last})", metrics.delta, True
-    yield "Δ i→c, of all problems", metrics.delta_i_to_c, False
-    yield "Δ c→i, of all problems", metrics.delta_c_to_i, False
+    for turn, metric in enumerate(metrics.accuracy, start=1):
+        yield f"accuracy@t{turn}", metric, False
+    if metrics.partial:
+        for turn, metric in enumerate(metrics.score, start=1):
+            yield f"mean score@t{turn}", metric, False
+    if last == 1:
+        return
+    if last > 2:
+        for turn, metric in enumerate(metrics.successive, start=1):
+            yield change_label(turn, turn + 1), metric, True
+    yield change_label(1, last), metrics.delta, True
+    yield "wrong → right (i→c), of all problems", metrics.delta_i_to_c, False
+    yield "right → wrong (c→i), of all problems", metrics.delta_c_to_i, False
     yield "fixed, of wrong first attempts", metrics.fixed, False
     yield "broken, of right first attempts", metrics.broken, False
-    yield "same answer at first and last", metrics.unchanged_answers, False
+    yield f"same answer at t1 and t{last}", metrics.unchanged_answers, False
 
 
-def _footnote(measured: Measured, metrics: Metrics) -> str:
+def _columns(metrics: Metrics) -> Iterable[tuple[str, Estimate, bool]]:
+    """Yield what a row of a comparison shows: heading, estimate, whether it has a sign."""
+    last = len(metrics.accuracy)
+    for turn, metric in enumerate(metrics.accuracy, start=1):
+        yield f"acc@t{turn}", metric, False
+    if any(s.value != a.value for s, a in zip(metrics.score, metrics.accuracy, strict=True)):
+        for turn, metric in enumerate(metrics.score, start=1):
+            yield f"score@t{turn}", metric, False
+    if last > 1:
+        yield change_label(1, last), metrics.delta, True
+        yield "i→c", metrics.delta_i_to_c, False
+        yield "c→i", metrics.delta_c_to_i, False
+        yield "same answer", metrics.unchanged_answers, False
+
+
+def _replies(metrics: Metrics) -> Table:
+    turns = metrics.turns
+    rows = [
+        ["mean length, characters", *(f"{t.characters:.1f}" for t in turns)],
+        ["mean length, tokens", *(_or_unknown(t.tokens, "{:.1f}") for t in turns)],
+        ["cut off by the token cap", *(_or_unknown(t.truncated, "{:.1%}") for t in turns)],
+    ]
+    for reason in sorted({reason for t in turns for reason in t.reasons}):
+        rows.append([f"verdict: {reason}", *(str(t.reasons.get(reason, 0)) for t in turns)])
+    return table(["replies", *(f"t{turn}" for turn in range(1, len(turns) + 1))], rows)
+
+
+def _footnote(measured: Measured, metrics: Metrics) -> list[str]:
     lines = [
         f"{metrics.episodes} of {measured.size} problems, {metrics.unjudged} not judged",
         f"verifier {measured.verifier}, prompts {measured.prompts}",
     ]
-    if measured.decoding:
-        lines.append(f"decoding: {measured.decoding}")
-    return "\n".join(lines)
+    return [*lines, f"decoding: {measured.decoding}"] if measured.decoding else lines
 
 
 def _or_unknown(value: float | None, form: str) -> str:

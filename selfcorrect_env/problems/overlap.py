@@ -53,7 +53,7 @@ class TrainedOn:
     statement_hashes: frozenset[str]
     """The `statement_hash` of every problem of these sets."""
 
-    def shared(self, tested: ProblemSet) -> list[Problem]:
+    def shared(self, tested: Iterable[Problem]) -> list[Problem]:
         """Return the problems of ``tested`` that the model was trained on, in order."""
         return _with_hashes(tested, self.statement_hashes)
 

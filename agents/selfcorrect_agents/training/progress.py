@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import TypeAlias
 
+from selfcorrect_env.evaluation import progress_display
+
 Figures: TypeAlias = dict[str, float]
 """One step's figures by key."""
 
@@ -47,22 +49,7 @@ def progress_bar(shown: bool, total: int, done: int) -> Iterator[Callable[[int, 
     if not shown:
         yield lambda step, figures: None
         return
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeRemainingColumn,
-    )
-
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=Console(stderr=True)) as bar:
+    with progress_display() as bar:
         task = bar.add_task("training", total=total, completed=done)
 
         def update_bar(step: int, figures: Figures) -> None:

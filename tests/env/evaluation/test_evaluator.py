@@ -1,6 +1,10 @@
 """play and evaluate: what the agent is shown, in which order, and what is kept."""
 
+import importlib
 import json
+import os
+import subprocess
+import sys
 from typing import Any
 
 import gymnasium as gym
@@ -12,6 +16,7 @@ from selfcorrect_env.errors import (
     CheckpointError,
     EpisodeError,
     ProblemSetError,
+    UnjudgedWarning,
     UnsupportedEnvError,
 )
 from selfcorrect_env.evaluation.agents import ask
@@ -19,6 +24,8 @@ from selfcorrect_env.evaluation.episode_files import read_episodes
 from selfcorrect_env.evaluation.evaluator import as_agent, evaluate, play
 from selfcorrect_env.evaluation.report import Report
 from selfcorrect_env.evaluation.runners import BatchRunner, SingleRunner, runner_for
+from selfcorrect_env.problems import ProblemSet, read_trained_on, write_trained_on
+from selfcorrect_env.prompts import Prompts
 from selfcorrect_env.types import Reason, Reply, Transition
 from selfcorrect_env.vector_env import SelfCorrectVectorEnv
 from selfcorrect_env.wrappers import ProgressBonus, VectorProgressBonus
@@ -408,29 +415,32 @@ def test_an_oracle_that_knows_already_needs_no_environment():
 
 
 # -- runs that are interrupted -----------------------------------------------------------------
-class Crashing(Recorder):
-    """Gives up after some calls, as Ctrl-C or a lost server would make it."""
+class Unreliable(Recorder):
+    """Fails in its n-th call, if there is an n, as Ctrl-C or a lost server would make it."""
 
-    def __init__(self, calls, error):
+    def __init__(self, calls=None, error=None):
         super().__init__()
-        self.calls, self.error = calls, error
+        self._calls, self._error = calls, error
 
     def act(self, conversations):
-        if len(self.shown) == self.calls:
-            raise self.error
+        if len(self.shown) == self._calls:
+            raise self._error
         return super().act(conversations)
 
 
 @pytest.mark.parametrize("error", [ConnectionError("lost"), KeyboardInterrupt()])
-def test_an_interrupted_evaluation_goes_on_where_it_stopped(tmp_path, error):
-    whole = evaluate(Recorder(), sums_env(), batch_size=2, out=tmp_path / "whole")
+def test_an_interrupted_evaluation_resumes_where_it_stopped(tmp_path, error):
+    whole = evaluate(Unreliable(), sums_env(), batch_size=2, out=tmp_path / "whole")
     with pytest.raises(type(error)):
-        evaluate(Crashing(5, error), sums_env(), batch_size=2, out=tmp_path / "cut")
+        evaluate(Unreliable(5, error), sums_env(), batch_size=2, out=tmp_path / "cut")
     assert [e.problem.id for e in read_episodes(tmp_path / "cut" / "episodes.jsonl")] == IDS[:4]
-    agent = Recorder()
+    agent = Unreliable()
     resumed = evaluate(agent, sums_env(), batch_size=2, out=tmp_path / "cut")
     assert sum(map(len, agent.shown)) == 2 * 3
     assert resumed == whole == Report.load(tmp_path / "cut")
+    assert (whole.reused, resumed.reused) == (0, 4)
+    assert "4 of 7 episodes were already stored; 3 played" in str(resumed)
+    assert "already stored" not in str(whole)
 
 
 def test_a_finished_evaluation_is_not_played_again_and_can_be_extended(tmp_path):
@@ -448,7 +458,7 @@ def test_a_folder_of_another_evaluation_is_refused(tmp_path):
         evaluate(Recorder(), sums_env(), name="other", out=tmp_path)
     with pytest.raises(CheckpointError, match="fingerprint"):
         evaluate(Recorder(), SelfCorrectEnv(SUMS[:5]), out=tmp_path)
-    with pytest.raises(CheckpointError, match="settings"):
+    with pytest.raises(CheckpointError, match=r"\(settings.temperature: None, now 1.0\)"):
         evaluate(Recorder(), sums_env(), settings={"temperature": 1.0}, out=tmp_path)
     with pytest.raises(CheckpointError, match="already holds 3 episodes, more than the 2"):
         evaluate(Recorder(), sums_env(), n=2, out=tmp_path)
@@ -458,6 +468,181 @@ def test_a_folder_of_another_evaluation_is_refused(tmp_path):
     (tmp_path / "run.json").unlink()
     with pytest.raises(CheckpointError, match=r"no run\.json"):
         evaluate(Recorder(), sums_env(), n=3, out=tmp_path)
+
+
+@pytest.mark.parametrize("path", ["file", "file/below", "/proc/nowhere"])
+def test_a_folder_that_cannot_be_written_is_named(tmp_path, path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(CheckpointError, match=r"(file|proc).*cannot hold results"):
+        evaluate(second_thoughts, sums_env(), out=tmp_path / path)
+
+
+# -- stored results are of the same code ----------------------------------------------------------
+MODULE = """
+from {helper} import help_out
+CONSTANT = {constant!r}
+
+def answer(conversation):
+    # {comment}
+    return help_out(CONSTANT, len(conversation))
+
+class Agent:
+    def __init__(self, temperature=0.0):
+        self.temperature = temperature
+        self.calls = []
+
+    def act(self, conversations):
+        self.calls.append(len(conversations))
+        return [answer(c) + {method!r} for c in conversations]
+
+def right(problem, response):
+    return response == {right!r}
+"""
+HELPER = "def help_out(constant, turn):\n    return constant if turn == 1 else {last!r}\n"
+FIRST = {"constant": "2", "last": "3", "comment": "", "method": "", "right": "2"}
+
+
+@pytest.fixture
+def written(tmp_path, monkeypatch):
+    """Write the module and its helper with changes; import them anew."""
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+
+    def write(**changes):
+        values = {**FIRST, "helper": "stored_helper", **changes}
+        (tmp_path / "stored_agent.py").write_text(MODULE.format(**values))
+        (tmp_path / "stored_helper.py").write_text(HELPER.format(**values))
+        for name in ("stored_agent", "stored_helper"):
+            sys.modules.pop(name, None)
+        importlib.invalidate_caches()
+        return importlib.import_module("stored_agent")
+
+    yield write
+    for name in ("stored_agent", "stored_helper"):
+        sys.modules.pop(name, None)
+
+
+@pytest.mark.parametrize(
+    ("kind", "change", "named"),
+    [
+        ("function", {"constant": "4"}, "agent has changed: stored_agent.CONSTANT"),
+        ("function", {"last": "4"}, "agent has changed: stored_helper.help_out"),
+        ("object", {"method": "!"}, "agent has changed: stored_agent.Agent.act"),
+        ("object", {"constant": "4"}, "agent has changed: stored_agent.CONSTANT"),
+        ("verifier", {"right": "3"}, "verifier has changed: stored_agent.right"),
+    ],
+)
+def test_results_of_changed_code_are_refused_by_name(tmp_path, written, kind, change, named):
+    def run(module, n=3):
+        agent = {"function": module.answer, "object": module.Agent()}.get(kind, second_thoughts)
+        verifier = module.right if kind == "verifier" else "exact"
+        return evaluate(agent, SelfCorrectEnv(SUMS, verifier=verifier), n=n, out=tmp_path / "runs")
+
+    first = run(written())
+    assert first.reused == 0
+    assert run(written(comment="a remark")).reused == 3  # the same code, imported again
+    with pytest.raises(CheckpointError, match=named) as refused:
+        run(written(**change))
+    assert len(str(refused.value)) < 300
+    assert run(written(), n=5).reused == 3
+
+
+def test_a_redefined_function_is_refused(tmp_path):
+    def agent(conversation):
+        return "2"
+
+    evaluate(agent, sums_env(), out=tmp_path)
+
+    def agent(conversation):
+        return "4"
+
+    with pytest.raises(CheckpointError, match=r"code of the agent has changed: .*agent"):
+        evaluate(agent, sums_env(), out=tmp_path)
+
+
+def test_what_a_function_closes_over_and_its_defaults_count(tmp_path):
+    def made(word, twice=1):
+        def agent(conversation, times=twice):
+            return word * times
+
+        return agent
+
+    evaluate(made("2"), sums_env(), out=tmp_path)
+    assert evaluate(made("2"), sums_env(), out=tmp_path).reused == 7
+    for other in (made("3"), made("2", twice=2)):
+        with pytest.raises(CheckpointError, match="code of the agent"):
+            evaluate(other, sums_env(), out=tmp_path)
+
+
+def test_settings_of_an_agent_count_and_what_it_remembers_does_not(tmp_path, written):
+    agent = written().Agent(temperature=0.5)
+    evaluate(agent, sums_env(), n=2, out=tmp_path / "runs")
+    assert evaluate(agent, sums_env(), out=tmp_path / "runs").reused == 2
+    with pytest.raises(CheckpointError, match=r"Agent\.temperature"):
+        evaluate(written().Agent(temperature=0.7), sums_env(), out=tmp_path / "runs")
+
+
+def test_prompts_environment_and_fingerprint_count(tmp_path):
+    def env(correction="Again?", kind=SelfCorrectEnv):
+        return kind(SUMS, prompts=Prompts("mine", correction=correction))
+
+    agent = Recorder()
+    agent.fingerprint = lambda: "weights 1"
+    evaluate(agent, env(), out=tmp_path)
+    with pytest.raises(CheckpointError, match=r"code of the prompts has changed: Prompts\.corr"):
+        evaluate(agent, env("Really?"), out=tmp_path)
+    with pytest.raises(CheckpointError, match="code of the environment"):
+        evaluate(agent, env(kind=Hinted), out=tmp_path)
+    with pytest.raises(CheckpointError, match="code of the environment"):
+        evaluate(agent, Lottery(env()), out=tmp_path)
+    agent.fingerprint = lambda: "weights 2"
+    with pytest.raises(CheckpointError, match="agent_fingerprint: 'weights 1', now 'weights 2'"):
+        evaluate(agent, env(), out=tmp_path)
+
+
+def test_the_same_code_has_the_same_identity_in_another_process(tmp_path, written):
+    written()
+    script = (
+        "import json, stored_agent as m; from selfcorrect_env.evaluation.code_identity import "
+        "code_of; print(json.dumps([code_of(m.answer), code_of(m.Agent()), code_of(m.right)]))"
+    )
+    found = {
+        subprocess.run(
+            [sys.executable, "-c", script],
+            cwd=tmp_path,
+            env={**os.environ, "PYTHONHASHSEED": seed, "PYTHONDONTWRITEBYTECODE": "1"},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for seed in ("1", "2")
+    }
+    assert len(found) == 1
+
+
+# -- what a reader must know ------------------------------------------------------------------
+def test_nothing_judged_is_said_with_the_first_cause():
+    def broken(problem, response):
+        raise ZeroDivisionError("my bug")
+
+    with pytest.warns(UnjudgedWarning, match=r"no episode was judged.*ZeroDivisionError: my bug"):
+        report = evaluate(second_thoughts, SelfCorrectEnv(SUMS, verifier=broken))
+    assert "Warning: no episode was judged. First cause: broken raised" in str(report)
+
+
+def test_an_overlap_with_the_training_set_stands_in_the_report(tmp_path):
+    trained = ProblemSet.from_records(SUMS[:3], name="training sums", split="train")
+    write_trained_on(tmp_path, trained)
+    known = read_trained_on(tmp_path)
+    report = evaluate(second_thoughts, sums_env(), out=tmp_path / "out", trained_on=known)
+    assert "3 of the 7 measured problems were also trained on (training sums" in str(report)
+    assert Report.load(tmp_path / "out").warnings == report.warnings
+    assert report.to_dict()["warnings"] == list(report.warnings)
+    elsewhere = SelfCorrectEnv(SUMS[3:])
+    assert evaluate(second_thoughts, elsewhere, trained_on=known).warnings == ()
+    agent = Recorder()
+    agent.trained_on = known
+    assert len(evaluate(agent, sums_env()).warnings) == 1
 
 
 def test_progress_goes_to_stderr(capsys):
