@@ -100,8 +100,8 @@ def get_verifier(verifier: str | Verifier | ScoreFunction) -> Verifier:
 
     Raises:
         UnknownNameError: there is none of that name.
-        VerifierError: what stands at that name cannot be imported.
-        TypeError: it is neither a name, nor a verifier, nor a function.
+        VerifierError: the verifier of that name cannot be imported, built or called.
+        TypeError: it is neither a name, nor a verifier, nor a function ``(problem, response)``.
     """
     return _named(verifier) if isinstance(verifier, str) else as_verifier(verifier)
 
@@ -109,7 +109,10 @@ def get_verifier(verifier: str | Verifier | ScoreFunction) -> Verifier:
 @functools.cache
 def _named(name: str) -> Verifier:
     value = REGISTRY.load(name)
-    return as_verifier(value() if isinstance(value, type) else value)
+    try:
+        return as_verifier(value() if isinstance(value, type) else value)
+    except TypeError as error:
+        raise VerifierError(f"Verifier {name!r} cannot be used: {error}") from error
 
 
 def __getattr__(name: str) -> Any:

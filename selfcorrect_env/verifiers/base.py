@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from typing import cast
 
 from selfcorrect_env.types import Problem, Reason, ScoreFunction, Verdict, Verifier
+from selfcorrect_env.verifiers.signatures import check_signature
 
 SHORTEST_STATEMENT = 4
 """Characters; a shorter statement may well be part of an answer."""
@@ -19,11 +21,15 @@ class FunctionVerifier:
     score outside [0, 1], gives a verdict with the reason ``error``: that response counts as not
     judged. The function runs in this process and without a deadline, so it should return soon for
     any text.
+
+    Raises:
+        TypeError: the function cannot be called with a problem and a response, or is ``async``.
     """
 
     def __init__(self, function: ScoreFunction, name: str | None = None) -> None:
+        self.name = name or _name_of(function)
+        check_signature(function, self.name)
         self.function = function
-        self.name = name or getattr(function, "__name__", type(function).__name__)
 
     def verify(self, problem: Problem, response: str) -> Verdict:
         """Judge one response."""
@@ -49,9 +55,11 @@ def as_verifier(verifier: Verifier | ScoreFunction) -> Verifier:
     """Return ``verifier`` as a `Verifier`: unchanged, or a plain function wrapped.
 
     Raises:
-        TypeError: it is neither.
+        TypeError: it is neither, or it cannot be called with a problem and a response.
     """
-    if isinstance(verifier, Verifier):
+    if isinstance(verifier, Verifier) and not isinstance(verifier, type):
+        for method in ("verify", "verify_batch"):
+            check_signature(getattr(verifier, method), f"{type(verifier).__name__}.{method}")
         return verifier
     if callable(verifier):
         return cast(Verifier, FunctionVerifier(verifier))
@@ -59,6 +67,12 @@ def as_verifier(verifier: Verifier | ScoreFunction) -> Verifier:
         "A verifier is a name, an object with `name`, `verify` and `verify_batch`, or a function "
         f"(problem, response) -> float | bool; got {type(verifier).__name__}."
     )
+
+
+def _name_of(function: object) -> str:
+    while isinstance(function, functools.partial):
+        function = function.func
+    return getattr(function, "__name__", type(function).__name__)
 
 
 def without_statement(problem: Problem, response: str) -> str:
