@@ -30,7 +30,7 @@ Observation: TypeAlias = dict[str, NDArray[Any]]
 class TokenCodec(Protocol):
     """What `TokenLevel` has to know of a tokenizer and its chat template.
 
-    A ``selfcorrect_agents.lm.policy.Policy`` is one.
+    The attribute ``chat`` of a ``selfcorrect_agents.lm.policy.Policy`` is one.
     """
 
     @property

@@ -76,6 +76,11 @@ class SupervisedConfig:
         return self.fitting.learning_rate
 
     @property
+    def max_grad_norm(self) -> float:
+        """The gradient is clipped to this norm."""
+        return self.fitting.max_grad_norm
+
+    @property
     def total_steps(self) -> int:
         """Number of gathering steps of a whole run."""
         return self.iterations * self.rollouts

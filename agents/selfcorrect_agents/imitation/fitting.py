@@ -7,7 +7,7 @@ keeps the best weights, so no method is judged by a fit that was cut short or ov
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TypeAlias
 
 import numpy as np
@@ -17,13 +17,14 @@ from torch.nn.functional import cross_entropy
 
 from selfcorrect_agents.imitation.config import FirstReply, Fitting, SupervisedConfig
 from selfcorrect_agents.imitation.traces import Trace, is_right, sample_of
+from selfcorrect_agents.lm.learner import Learner, adamw
 from selfcorrect_agents.lm.policy import Policy
 from selfcorrect_agents.rl.objectives import mean_of_valid
-from selfcorrect_agents.rl.reinforce import score
 from selfcorrect_agents.rl.rollout import Rollout, rollout_figures
+from selfcorrect_agents.rl.scoring import Scorer, in_chunks, score
 from selfcorrect_agents.training.checkpoint import step_seed
 from selfcorrect_agents.training.progress import Figures
-from selfcorrect_agents.training.trainer import Trainer, build_optimizer
+from selfcorrect_agents.training.trainer import Trainer
 from selfcorrect_env import Episode
 
 TracesOf: TypeAlias = Callable[[Sequence[Episode], np.random.Generator], list[Trace]]
@@ -61,7 +62,7 @@ def gather(
         seed = step_seed(trainer.config.sampling.seed, step, "fit")
         traces = traces_of(trainer.pool, np.random.default_rng(seed))
         if restart:
-            trainer.policy.model.load_state_dict(trainer.reference.model.state_dict())
+            trainer.reference.restore(trainer.policy)
         figures |= fit(trainer.policy, traces, fit_with, seed)
         trainer.pool = []
         after = trainer.collect(step, purpose="after fit", counted=False)
@@ -73,7 +74,7 @@ def gather(
 
 @torch.no_grad()
 def kl_figures(
-    policy: Policy, reference: Policy, rollout: Rollout, rows_per_forward: int
+    policy: Scorer, reference: Scorer, rollout: Rollout, rows_per_forward: int
 ) -> Figures:
     """Score a rollout of ``policy``: how far it is from the reference, turn by turn.
 
@@ -92,9 +93,9 @@ def kl_figures(
     """
     if not bool(rollout.judged.any()):
         return {}
-    starts = range(0, len(rollout.ids), rows_per_forward)
-    parts = [slice(start, start + rows_per_forward) for start in starts]
-    tokens = torch.cat([score(policy, reference, rollout, rows).kl for rows in parts])
+    starts = range(0, len(rollout), rows_per_forward)
+    parts = [rollout[start : start + rows_per_forward] for start in starts]
+    tokens = torch.cat([score(policy, reference, part).kl for part in parts])
     turns = mean_of_valid(rollout.turn_sum(tokens), rollout.judged).tolist()
     return {f"t{turn + 1}/kl": value for turn, value in enumerate(turns)}
 
@@ -134,7 +135,8 @@ class _Fit:
         self.policy, self.how = policy, how
         self.rows = encode(policy, training, how.first_reply)
         self.held_out = encode(policy, held_out, how.first_reply) if held_out else None
-        self.optimizer = build_optimizer(policy.model, how.learning_rate)
+        optimizer = adamw(policy.model, how.learning_rate)
+        self.learner = Learner(policy.model, optimizer, max_grad_norm=how.max_grad_norm)
         self.best = self._look()
         self.weights = self._copy()
         self.figures: Figures = {}
@@ -157,7 +159,7 @@ class _Fit:
                     break
         if self.held_out is not None:
             self._keep_if_better()
-            self.policy.model.load_state_dict(self.weights)
+            self._restore()
         self.figures = {
             "fit/steps": float(steps),
             "fit/loss": float(np.mean(losses[-every:])),
@@ -166,14 +168,15 @@ class _Fit:
         }
 
     def _step(self, rows: Tensor) -> float:
-        loss = trace_loss(self.policy, *(part[rows] for part in self.rows))
-        self.optimizer.zero_grad()
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(
-            self.policy.model.parameters(), self.how.max_grad_norm, error_if_nonfinite=True
-        )
-        self.optimizer.step()
-        return loss.item()
+        values: list[float] = []
+
+        def losses() -> Iterator[Tensor]:
+            loss = trace_loss(self.policy, *(part[rows] for part in self.rows))
+            values.append(loss.item())
+            yield loss
+
+        self.learner.step(losses())
+        return sum(values)
 
     def _keep_if_better(self) -> bool:
         loss = self._look()
@@ -195,8 +198,12 @@ class _Fit:
         return float(np.average(losses, weights=counts))
 
     def _copy(self) -> dict[str, Tensor]:
-        state = self.policy.model.state_dict()
-        return {name: weight.detach().clone() for name, weight in state.items()}
+        return {name: w.detach().clone() for name, w in self.policy.trainable().items()}
+
+    @torch.no_grad()
+    def _restore(self) -> None:
+        for name, weight in self.policy.trainable().items():
+            weight.copy_(self.weights[name])
 
 
 def encode(
@@ -212,7 +219,7 @@ def encode(
     """
     rows = [_row(policy, trace, first_reply) for trace in traces]
     width = max(len(ids) for ids, _ in rows)
-    ids = torch.full((len(rows), width), policy.pad_id)
+    ids = torch.full((len(rows), width), policy.chat.pad_id)
     labels = torch.full((len(rows), width), IGNORED)
     for i, (row, label) in enumerate(rows):
         ids[i, : len(row)] = torch.tensor(row)
@@ -225,20 +232,26 @@ def trace_loss(policy: Policy, ids: Tensor, labels: Tensor, weights: Tensor) -> 
     """Weighted mean over labelled tokens of −log π, a scalar; shapes as `encode` returns them."""
     # right-padded: padding comes after all that is scored, and needs no mask to be invisible
     columns = torch.arange(1, ids.shape[1], device=ids.device)
-    logits = policy.logits(ids, torch.ones_like(ids, dtype=torch.bool), columns)
+    hidden = policy.hidden(ids, torch.ones_like(ids, dtype=torch.bool), columns)
     targets = labels[:, 1:]
-    nll = cross_entropy(
-        logits.flatten(0, 1), targets.flatten(), ignore_index=IGNORED, reduction="none"
-    ).view_as(targets)
+
+    def chunk_nll(hidden: Tensor, targets: Tensor) -> tuple[Tensor]:
+        logits = policy.head(hidden)
+        nll = cross_entropy(
+            logits.flatten(0, 1), targets.flatten(), ignore_index=IGNORED, reduction="none"
+        )
+        return (nll.view_as(targets),)
+
+    (nll,) = in_chunks(chunk_nll, policy.vocab_size, hidden, targets)
     weight = weights[:, None] * (targets != IGNORED)
     return (weight * nll).sum() / weight.sum().clamp(min=1e-8)
 
 
 def _row(policy: Policy, trace: Trace, first_reply: FirstReply) -> tuple[list[int], list[int]]:
-    opening = policy.prompt_ids(trace.opening)
-    first = policy.reply_ids(trace.first.reply, ended=not trace.first.truncated)
-    between = policy.follow_up(first, trace.instruction)
-    second = policy.reply_ids(trace.second.reply, ended=not trace.second.truncated)
+    opening = policy.chat.prompt_ids(trace.opening)
+    first = policy.chat.reply_ids(trace.first.reply, ended=not trace.first.truncated)
+    between = policy.chat.follow_up(first, trace.instruction)
+    second = policy.chat.reply_ids(trace.second.reply, ended=not trace.second.truncated)
     learned = first_reply == "always" or (first_reply == "right" and is_right(trace.first))
     labels = [
         *[IGNORED] * len(opening),

@@ -12,7 +12,8 @@ from typing_extensions import Self
 
 from selfcorrect_agents.lm.conversations import added
 from selfcorrect_agents.lm.loading import load_policy
-from selfcorrect_agents.lm.policy import Context, Policy
+from selfcorrect_agents.lm.policy import Policy
+from selfcorrect_agents.lm.samplers import Context
 from selfcorrect_env import Conversation, Reply
 
 
@@ -108,7 +109,7 @@ class LanguageModelAgent:
         if not goes_on or context is None:
             return None
         before = [conversation[:-1] for conversation in self._expected]
-        context.extend(added(before, conversations))
+        self.policy.extend(context, added(before, conversations))
         return context
 
     def save(self, path: str | Path) -> None:

@@ -1,375 +1,240 @@
 """`Policy`: a causal language model with its tokenizer. It samples token ids and scores them.
 
-Token in, token out: what was sampled is what is scored. A conversation is tokenised once,
-when it starts; what is added later (`Context.extend`) is tokenised alone and appended to the
-ids that were sampled, never rendered again. Sampling a later turn goes on from the key-value
-cache of the turns before.
+What was sampled is what is scored: a conversation is tokenised once, and one forward pass over the
+whole episode scores every turn. `Policy` joins the parts: `Chat` (text and ids), a `Sampler`
+(ids in, turns out) and the scorer (`hidden` and `head`, of which `selfcorrect_agents.rl.scoring`
+makes log-probabilities without a [B, T, V] tensor).
 """
 
 from __future__ import annotations
 
-import copy
-import inspect
+import contextlib
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, cast
+from typing import Any, cast
 
 import torch
-from torch import Tensor
-from transformers import (
-    AutoModelForCausalLM,
-    AutoTokenizer,
-    DynamicCache,
-    PreTrainedModel,
-    PreTrainedTokenizerFast,
+from torch import Tensor, nn
+from transformers import PreTrainedModel, PreTrainedTokenizerFast
+
+from selfcorrect_agents.lm.chat import Chat
+from selfcorrect_agents.lm.samplers import (
+    CachedSampler,
+    Context,
+    Sampler,
+    Turn,
+    cache_argument,
+    positions,
 )
-
 from selfcorrect_env import Conversation, Message, Reply
-
-PLACEHOLDER = "REPLY-STANDS-HERE"
-
-
-@dataclass(frozen=True, slots=True)
-class Turn:
-    """What was sampled in one turn, right-padded. B conversations, N tokens at most."""
-
-    ids: Tensor
-    """(B, N) int64; the padding id outside `mask`."""
-    mask: Tensor
-    """(B, N) bool: True where a token was sampled (the end-of-turn token included)."""
-    logps: Tensor
-    """(B, N) float32: log-probability of each token under the sampling distribution; 0 outside."""
-    ended: Tensor
-    """(B,) bool: True where the model ended its turn; False where the token cap cut it off."""
-
-
-class CausalLMOutput(Protocol):
-    """The part of a model's output that is used here."""
-
-    logits: Tensor
 
 
 class Policy:
     """A causal language model with its tokenizer.
 
+    Dropout is off, in training as well: what is scored must be what sampled.
+
     Args:
-        model: any ``transformers`` causal LM that takes ``position_ids`` and a cache.
+        model: any ``transformers`` causal LM that takes ``position_ids`` and a cache, with or
+            without adapters of peft.
         tokenizer: its tokenizer, with a chat template.
+        autocast: the precision that forward passes compute in, whatever the weights are stored
+            in; None computes in the weights' own.
+        sampler: samples replies; by default a `CachedSampler` of the model.
 
     Raises:
         ValueError: the tokenizer has no chat template or no end-of-sequence token.
     """
 
-    def __init__(self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast) -> None:
-        if not tokenizer.chat_template:
-            raise ValueError(
-                f"The tokenizer of {tokenizer.name_or_path!r} has no chat template, so a "
-                "conversation can't be written in its tokens. Take an instruction-tuned model, "
-                "or set tokenizer.chat_template first."
-            )
-        if tokenizer.eos_token_id is None:
-            raise ValueError(
-                f"The tokenizer of {tokenizer.name_or_path!r} has no eos_token: nothing would "
-                "end a reply. Set tokenizer.eos_token first."
-            )
+    def __init__(
+        self,
+        model: PreTrainedModel,
+        tokenizer: PreTrainedTokenizerFast,
+        *,
+        autocast: torch.dtype | None = None,
+        sampler: Sampler | None = None,
+    ) -> None:
         self.model = model
+        self.chat = Chat(tokenizer, _end_ids(model), self.vocab_size)
         self.tokenizer = tokenizer
-        self._continuations: dict[tuple[tuple[str, str], ...], list[int]] = {}
-        self.eos_ids = _end_ids(model, tokenizer)
-        self.cache_argument = _cache_argument(model)
-        pad = tokenizer.pad_token_id
-        self.pad_id = cast(int, tokenizer.eos_token_id if pad is None else pad)
+        self.autocast = autocast
+        self.cache_argument = cache_argument(model)
+        without_dropout(model)
+        self.sampler: Sampler = sampler or CachedSampler(
+            self, pad_id=self.chat.pad_id, end_ids=self.chat.eos_ids
+        )
+        self._plain_head: bool | None = None
 
     @property
     def device(self) -> torch.device:
-        """Where the model's weights are."""
+        """Device of the model's weights."""
         return self.model.device
+
+    @property
+    def config(self) -> Any:
+        """The model's configuration."""
+        return self.model.config
 
     @property
     def vocab_size(self) -> int:
         """Number of token ids that the model gives logits for."""
-        head = cast(torch.nn.Linear, self.model.get_output_embeddings())
-        return int(head.weight.shape[0])
+        return int(self._output_layer.weight.shape[0])
+
+    @property
+    def has_adapter(self) -> bool:
+        """Whether the model is wrapped by peft."""
+        return hasattr(self.model, "peft_config")
 
     # -- loading and saving -------------------------------------------------------------
     @classmethod
-    def from_pretrained(
-        cls,
-        model: str | Path,
-        *,
-        device: str = "cpu",
-        dtype: torch.dtype = torch.float32,
-        revision: str | None = None,
-        gguf_file: str | None = None,
-    ) -> Policy:
-        """Load a model and its tokenizer from a folder or a Hugging Face id.
+    def from_pretrained(cls, model: str | Path, **options: Any) -> Policy:
+        """Load a model and its tokenizer; ``options`` are the fields of `ModelConfig`.
 
         Args:
-            model: a folder written by ``save_pretrained``, a hub id, or the path of a
-                ``.gguf`` file.
-            device: ``"cpu"``, ``"cuda"``, ``"cuda:1"`` …
-            dtype: of the weights; float32 by default (bfloat16 is slower on most CPUs).
-            revision: of a hub id.
-            gguf_file: a GGUF file inside ``model``; its weights are dequantised.
+            model: a folder written by ``save_pretrained`` (a model, or an adapter of peft), a hub
+                id, or the path of a ``.gguf`` file.
+            options: ``device``, ``dtype``, ``revision``, ``lora`` … By default the model runs in
+                float32 on the CPU.
 
         Raises:
             OSError: there is no such model, or the hub cannot be reached.
             ValueError: the tokenizer has no chat template.
         """
-        path = Path(model)
-        if path.suffix == ".gguf":
-            model, gguf_file = path.parent, path.name
-        options: dict[str, Any] = {"revision": revision} if revision else {}
-        if gguf_file:
-            from transformers import GgufConfig
+        from selfcorrect_agents.lm.model_config import ModelConfig
+        from selfcorrect_agents.lm.pretrained import load_pretrained
 
-            options["gguf_file"] = gguf_file
-            tokenizer = AutoTokenizer.from_pretrained(model, **options)
-            options["quantization_config"] = GgufConfig(dequantize=True)
-        else:
-            tokenizer = AutoTokenizer.from_pretrained(model, **options)
-        lm = AutoModelForCausalLM.from_pretrained(model, dtype=dtype, **options)
-        cast(torch.nn.Module, lm).to(device)
-        return cls(lm.eval(), tokenizer)
+        options = {"device": "cpu", "dtype": "float32", **options}
+        return load_pretrained(ModelConfig(model=str(model), **options))
 
     def save_pretrained(self, folder: str | Path) -> None:
-        """Write model and tokenizer, so that ``AutoModelForCausalLM`` loads them anywhere."""
+        """Write model and tokenizer.
+
+        ``AutoModelForCausalLM`` loads the folder. A model with an adapter writes the adapter
+        alone, in peft's format, which ``AutoPeftModelForCausalLM`` loads.
+        """
         self.model.save_pretrained(folder)
         self.tokenizer.save_pretrained(folder)
 
-    def frozen_copy(self) -> Policy:
-        """Return a copy that never changes: the reference policy of a KL term."""
-        model = copy.deepcopy(self.model).eval().requires_grad_(False)
-        return Policy(model, self.tokenizer)
+    def trainable(self) -> dict[str, nn.Parameter]:
+        """Return the weights that are trained, by name: all of them, or the adapter's."""
+        return {name: w for name, w in self.model.named_parameters() if w.requires_grad}
+
+    def load_weights(self, folder: str | Path) -> None:
+        """Take over the weights that `save_pretrained` of this policy wrote.
+
+        Raises:
+            OSError: the folder holds no such weights.
+        """
+        from selfcorrect_agents.lm.pretrained import load_weights
+
+        load_weights(self.model, Path(folder))
 
     # -- text and ids -------------------------------------------------------------------
-    def prompt_ids(self, conversation: Conversation) -> list[int]:
-        """Write a conversation in token ids, up to where the assistant is to speak."""
-        return self._encode(self._render(list(conversation)))
-
-    def continuation_ids(self, added: Sequence[Message]) -> list[int]:
-        """Return the ids that follow a reply when the messages ``added`` come after it.
-
-        They start with the template's end of the assistant's turn, and end where the
-        assistant is to speak again.
-        """
-        key = tuple((message["role"], message["content"]) for message in added)
-        if key not in self._continuations:
-            before: list[Message] = [
-                {"role": "user", "content": "?"},
-                {"role": "assistant", "content": PLACEHOLDER},
-            ]
-            _, found, after = self._render([*before, *added]).partition(PLACEHOLDER)
-            if not found:
-                raise ValueError(
-                    "The chat template drops the assistant's earlier reply, so a second attempt "
-                    "could not see the first. Use a template that keeps it."
-                )
-            self._continuations[key] = self._encode(after)
-        return self._continuations[key]
-
     def reply(self, turn: Turn, row: int) -> Reply:
         """Decode row ``row`` of a turn."""
         ids = turn.ids[row][turn.mask[row]].tolist()
-        text = self.decode(ids[:-1] if bool(turn.ended[row]) else ids)
+        text = self.chat.decode(ids[:-1] if bool(turn.ended[row]) else ids)
         return Reply(text, tokens=len(ids), truncated=not bool(turn.ended[row]))
-
-    def reply_ids(self, text: str, *, ended: bool = True) -> list[int]:
-        """Write a reply in token ids, with the end of its turn unless it was cut off."""
-        end = [cast(int, self.tokenizer.eos_token_id)] if ended else []
-        return [*self._encode(text), *end]
-
-    def follow_up(self, ids: Sequence[int], added: Sequence[Message]) -> list[int]:
-        """Return the ids of messages after a reply whose ids are ``ids``; its turn ends once."""
-        after = self.continuation_ids(added)
-        ended = bool(ids) and ids[-1] in self.eos_ids
-        return after[1:] if ended and after[:1] and after[0] in self.eos_ids else after
-
-    def decode(self, ids: Sequence[int]) -> str:
-        """Return the text of a reply's ids; special tokens write nothing."""
-        return cast(str, self.tokenizer.decode(list(ids), skip_special_tokens=True))
-
-    def _render(self, messages: list[Message]) -> str:
-        text = self.tokenizer.apply_chat_template(
-            cast(Any, messages), tokenize=False, add_generation_prompt=True
-        )
-        return cast(str, text)
-
-    def _encode(self, text: str) -> list[int]:
-        # the chat template writes every special token itself
-        text = text.encode("utf-8", "replace").decode("utf-8")  # lone surrogates
-        return cast(list[int], self.tokenizer(text, add_special_tokens=False)["input_ids"])
 
     # -- sampling -----------------------------------------------------------------------
     def start(self, conversations: Sequence[Conversation], samples: int = 1) -> Context:
         """Read conversations and be ready to sample ``samples`` replies to each.
 
-        A conversation is read once, however many replies are to be sampled. Row ``i`` of
-        what follows belongs to conversation ``i // samples``.
+        A conversation is read once, however many replies are to be sampled. Row ``i`` of the
+        context belongs to conversation ``i // samples``.
         """
-        context = Context(self, len(conversations))
-        context.read([self.prompt_ids(conversation) for conversation in conversations])
-        if samples > 1:
-            context.repeat(samples)
-        return context
+        return self.sampler.start([self.chat.prompt_ids(c) for c in conversations], samples)
+
+    def extend(self, context: Context, added: Sequence[Sequence[Message]]) -> None:
+        """Append messages after each row's reply: its turn's end, if it lacks one, comes first."""
+        end = sorted(self.chat.eos_ids)[:1]
+        ends = [end if ended else [] for ended in context.ended.tolist()]
+        context.read(list(map(self.chat.follow_up, ends, added)))
 
     # -- scoring ------------------------------------------------------------------------
-    def logits(self, ids: Tensor, attention_mask: Tensor, columns: Tensor) -> Tensor:
-        """Return the logits that predict the tokens in ``columns``, in one forward pass.
+    def forward(self, **inputs: Any) -> Any:
+        """Run the model: the one place that calls it."""
+        with self._precision():
+            return self.model(**inputs)
+
+    def hidden(self, ids: Tensor, attention_mask: Tensor, columns: Tensor) -> Tensor:
+        """Return the hidden states that predict the tokens in ``columns``, in one forward pass.
 
         Args:
-            ids: (B, T) int64; padding may stand anywhere.
+            ids: (B, T) int64; padding may be anywhere.
             attention_mask: (B, T) bool, True on real tokens.
             columns: (C,) int64, the columns whose tokens are scored; each is at least 1.
 
         Returns:
-            (B, C, V) float32, with a gradient where gradients are on.
+            (B, C, H), with a gradient where gradients are on.
         """
-        output = self.model(
-            input_ids=ids,
-            attention_mask=attention_mask.long(),
-            position_ids=_positions(attention_mask),
-            logits_to_keep=columns - 1,
-            use_cache=False,
-        )
-        return cast(CausalLMOutput, output).logits.float()
+        inputs = {
+            "input_ids": ids,
+            "attention_mask": attention_mask.long(),
+            "position_ids": positions(attention_mask),
+            "use_cache": False,
+        }
+        if not self._head_is_plain():
+            return self.forward(**inputs, logits_to_keep=columns - 1).logits
+        return self._decoder_output(inputs)[:, columns - 1]
 
+    def head(self, hidden: Tensor) -> Tensor:
+        """(…, H) hidden states -> (…, V) float32 logits."""
+        if not self._head_is_plain():
+            return hidden.float()
+        with self._precision():
+            return self._output_layer(hidden).float()
 
-class Context:
-    """A batch of conversations in token ids, with the model's key-value cache of them.
+    def logits(self, ids: Tensor, attention_mask: Tensor, columns: Tensor) -> Tensor:
+        """Return (B, C, V) float32 logits of the tokens in ``columns``; arguments as `hidden`."""
+        return self.head(self.hidden(ids, attention_mask, columns))
 
-    Columns are appended segment by segment: what is read is left-padded, what is sampled is
-    right-padded, so the last column of a segment that was read is real in every row.
-    """
+    @property
+    def _output_layer(self) -> nn.Linear:
+        return cast(nn.Linear, self.model.get_output_embeddings())
 
-    def __init__(self, policy: Policy, rows: int) -> None:
-        device = policy.device
-        self.policy = policy
-        self.ids = torch.zeros((rows, 0), dtype=torch.long, device=device)
-        """(B, T) int64: every token so far."""
-        self.mask = torch.zeros((rows, 0), dtype=torch.bool, device=device)
-        """(B, T) bool: True on real tokens."""
-        self.ended = torch.zeros(rows, dtype=torch.bool, device=device)
-        """(B,) bool: whether the last turn was ended by the model."""
-        self._cache = DynamicCache(config=policy.model.config)
-        self._logits: Tensor | None = None
+    def _decoder_output(self, inputs: dict[str, Any]) -> Tensor:
+        model: Any = self.model
+        decoder = (model.get_base_model() if self.has_adapter else model).get_decoder()
+        with self._precision():
+            return decoder(**inputs).last_hidden_state
 
     @torch.no_grad()
-    def read(self, rows: Sequence[Sequence[int]]) -> None:
-        """Append given tokens to each row, left-padded to the longest."""
-        width = max(map(len, rows))
-        ids = torch.full((len(rows), width), self.policy.pad_id)
-        mask = torch.zeros((len(rows), width), dtype=torch.bool)
-        for row, tokens in enumerate(rows):
-            ids[row, width - len(tokens) :] = torch.tensor(tokens, dtype=torch.long)
-            mask[row, width - len(tokens) :] = True
-        self._append(ids.to(self.policy.device), mask.to(self.policy.device))
-        self._forward()
+    def _head_is_plain(self) -> bool:
+        """Whether logits are the output layer of the decoder's last hidden states, and no more.
 
-    def repeat(self, samples: int) -> None:
-        """Repeat every row ``samples`` times: row ``i`` becomes rows ``i·samples …``."""
-        self._cache.batch_repeat_interleave(samples)
-        self.ids = self.ids.repeat_interleave(samples, dim=0)
-        self.mask = self.mask.repeat_interleave(samples, dim=0)
-        self.ended = self.ended.repeat_interleave(samples, dim=0)
-        if self._logits is not None:
-            self._logits = self._logits.repeat_interleave(samples, dim=0)
-
-    def extend(self, added: Sequence[Sequence[Message]]) -> None:
-        """Append messages after each row's reply: its turn's end, if it lacks one, comes first."""
-        eos = sorted(self.policy.eos_ids)[:1]
-        ends = [eos if done else [] for done in self.ended.tolist()]
-        self.read(list(map(self.policy.follow_up, ends, added)))
-
-    @torch.no_grad()
-    def sample(
-        self, max_new_tokens: int, temperature: float, generator: torch.Generator | None = None
-    ) -> Turn:
-        """Sample one turn for every row.
-
-        Args:
-            max_new_tokens: the cap; a row that reaches it is cut off.
-            temperature: 1 samples from the model; 0 takes the most likely token.
-            generator: the source of randomness, on the policy's device.
-
-        Returns:
-            The turn; `ids` and `mask` of this context have grown by it.
+        Some architectures scale or cap their logits after the output layer. They are found by
+        comparing both ways on two tokens; `hidden` then returns the model's own logits, and
+        `head` passes them on: correct, with more memory.
         """
-        policy, rows = self.policy, len(self.ids)
-        ends = torch.tensor(sorted(policy.eos_ids), device=policy.device)
-        running = torch.ones(rows, dtype=torch.bool, device=policy.device)
-        ids, masks, logps = [], [], []
-        for _ in range(max_new_tokens):
-            logits = self._next_logits()
-            token, logp = _draw(logits, temperature, generator)
-            token = torch.where(running, token, policy.pad_id)
-            ids.append(token)
-            masks.append(running)
-            logps.append(torch.where(running, logp, 0.0))
-            self._append(token[:, None], running[:, None])
-            running = running & ~torch.isin(token, ends)
-            if not bool(running.any()):
-                break
-        self.ended = ~running
-        return Turn(torch.stack(ids, 1), torch.stack(masks, 1), torch.stack(logps, 1), self.ended)
+        if self._plain_head is None:
+            ids = torch.full((1, 2), self.chat.pad_id, device=self.device)
+            ones = torch.ones_like(ids)
+            inputs = {"input_ids": ids, "attention_mask": ones, "use_cache": False}
+            inputs["position_ids"] = positions(ones.bool())
+            expected = self.forward(**inputs).logits.float()
+            with self._precision():
+                found = self._output_layer(self._decoder_output(inputs)).float()
+            self._plain_head = bool(torch.allclose(found, expected, rtol=1e-3, atol=1e-3))
+        return self._plain_head
 
-    def take(self, turn: Turn) -> None:
-        """Append a turn that another context sampled, as if it had been sampled here."""
-        self._append(turn.ids, turn.mask)
-        self.ended = turn.ended
-
-    def _append(self, ids: Tensor, mask: Tensor) -> None:
-        self.ids = torch.cat([self.ids, ids], dim=1)
-        self.mask = torch.cat([self.mask, mask], dim=1)
-        self._logits = None
-
-    def _next_logits(self) -> Tensor:
-        if self._logits is None:
-            self._forward()
-        return cast(Tensor, self._logits)
-
-    def _forward(self) -> None:
-        """Run the model over the tokens that its cache lacks."""
-        missing = self.ids.shape[1] - self._cache.get_seq_length()
-        output = self.policy.model(
-            input_ids=self.ids[:, -missing:],
-            attention_mask=self.mask.long(),
-            position_ids=_positions(self.mask)[:, -missing:],
-            use_cache=True,
-            logits_to_keep=1,
-            **{self.policy.cache_argument: self._cache},
-        )
-        self._logits = cast(CausalLMOutput, output).logits[:, -1].float()
+    def _precision(self) -> contextlib.AbstractContextManager[Any]:
+        if self.autocast is None:
+            return contextlib.nullcontext()
+        return torch.autocast(self.device.type, dtype=self.autocast)
 
 
-def _positions(mask: Tensor) -> Tensor:
-    """(B, T) bool -> (B, T) int64: each real token's place in its own row."""
-    return (mask.long().cumsum(dim=1) - 1).clamp(min=0)
+def without_dropout(model: nn.Module) -> None:
+    """Set every dropout of a model to 0, so that training mode computes what evaluation does."""
+    for module in model.modules():
+        if isinstance(module, nn.Dropout):
+            module.p = 0.0
+        if isinstance(getattr(module, "attention_dropout", None), float):
+            module.attention_dropout = 0.0  # type: ignore[assignment]
 
 
-def _draw(
-    logits: Tensor, temperature: float, generator: torch.Generator | None
-) -> tuple[Tensor, Tensor]:
-    """(B, V) logits -> (B,) token and its (B,) log-probability under what it was drawn from."""
-    if temperature == 0.0:
-        return logits.argmax(dim=-1), torch.zeros(len(logits), device=logits.device)
-    logps = (logits / temperature).log_softmax(dim=-1)
-    token = torch.multinomial(logps.exp(), 1, generator=generator)
-    return token[:, 0], logps.gather(1, token)[:, 0]
-
-
-def _end_ids(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast) -> frozenset[int]:
-    """The ids that end a turn: the tokenizer's, and those that the model's generation names."""
+def _end_ids(model: PreTrainedModel) -> frozenset[int]:
+    """The ids that end a reply by the model's generation configuration."""
     configured = getattr(model.generation_config, "eos_token_id", None)
     listed = configured if isinstance(configured, list) else [configured]
-    return frozenset({cast(int, tokenizer.eos_token_id), *(i for i in listed if i is not None)})
-
-
-def _cache_argument(model: PreTrainedModel) -> str:
-    """What the model's ``forward`` calls its cache: ``cache`` since transformers 5.24."""
-    base = cast(Any, model)
-    if hasattr(base, "get_base_model"):  # PEFT
-        base = base.get_base_model()
-    named = "cache" in inspect.signature(base.forward).parameters
-    return "cache" if named else "past_key_values"
+    return frozenset(i for i in listed if i is not None)

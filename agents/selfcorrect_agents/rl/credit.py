@@ -17,15 +17,9 @@ from torch import Tensor
 
 from selfcorrect_agents.errors import CreditError
 from selfcorrect_agents.lm.policy import Policy
-from selfcorrect_agents.rl.reinforce import (
-    Batch,
-    Objective,
-    Scores,
-    batch_loss,
-    score,
-    turn_advantages,
-)
+from selfcorrect_agents.rl.loss import Batch, Objective, Part, loss
 from selfcorrect_agents.rl.rollout import Rollout
+from selfcorrect_agents.rl.scoring import Scores, score
 
 Rewards: TypeAlias = Callable[[Tensor], Tensor]
 """(B, K) scores ``r(y_t, y*)`` -> (B, K) what each turn is rewarded with."""
@@ -71,7 +65,7 @@ def check_credit(
     """
     rollout = rollout.of_problems(range(min(2, len(rollout.scores) // rollout.samples)))
     rollout = replace(rollout, judged=torch.ones_like(rollout.judged))
-    logps = score(policy, policy, rollout, slice(None)).logps
+    logps = _log_probabilities(policy, rollout)
     generator = torch.Generator().manual_seed(0)
     made_up = torch.rand(rollout.scores.shape, generator=generator).to(rollout.scores.device)
     with_columns = set(rollout.turn.tolist())
@@ -87,19 +81,28 @@ def check_credit(
                 f"The score of attempt {turn + 1} should teach {_name(wanted)} and teaches "
                 f"{_name(found)}. The rewards or the loss are wired wrongly; no step was taken."
             )
-        if wanted and not _arrives(policy, logps, moved):
+        if wanted and not _arrives(policy, rollout, moved):
             raise CreditError(
                 f"The score of attempt {turn + 1} reaches no parameter of the model: are its "
                 "weights frozen, or its log-probabilities detached? No step was taken."
             )
 
 
-def _arrives(policy: Policy, logps: Tensor, gradient: Tensor) -> bool:
-    """Whether a gradient at the log-probabilities moves any parameter."""
-    weights = [weight for weight in policy.model.parameters() if weight.requires_grad]
+@torch.no_grad()
+def _log_probabilities(policy: Policy, rollout: Rollout) -> Tensor:
+    """(B, C) log π of the sampled tokens, scored row by row."""
+    rows = [rollout[row : row + 1] for row in range(len(rollout))]
+    return torch.cat([score(policy, policy, row).logps for row in rows])
+
+
+def _arrives(policy: Policy, rollout: Rollout, gradient: Tensor) -> bool:
+    """Whether a gradient at the log-probabilities reaches a weight, by the row it is largest in."""
+    row = int(gradient.abs().sum(dim=1).argmax())
+    weights = list(policy.trainable().values())
+    logps = score(policy, policy, rollout[row : row + 1]).logps
     if not weights or not logps.requires_grad:
         return False
-    parts = torch.autograd.grad(logps, weights, gradient, retain_graph=True, allow_unused=True)
+    parts = torch.autograd.grad(logps, weights, gradient[row : row + 1], allow_unused=True)
     return any(part is not None and bool(part.abs().sum() > 0) for part in parts)
 
 
@@ -109,9 +112,8 @@ def _gradient(logps: Tensor, rollout: Rollout, rewards: Tensor, objective: Objec
     scores = Scores(logps=leaf, ref_logps=logps.detach(), kl=nothing, entropy=nothing)
     batch = Batch(rollout=rollout, rewards=rewards, betas=[0.0] * rollout.turns)
     plain = replace(objective, kl="k1_reward")  # a KL of coefficient 0, outside the loss
-    advantages = turn_advantages(batch, plain)
-    loss = batch_loss(scores, batch, advantages, plain, slice(None))
-    (gradient,) = torch.autograd.grad(loss, leaf)
+    total = loss(scores, Part.of(batch, plain), plain)
+    (gradient,) = torch.autograd.grad(total, leaf)
     return torch.where(rollout.mask, gradient, 0.0)
 
 

@@ -15,7 +15,8 @@ import torch
 from torch import Tensor
 
 from selfcorrect_agents.lm.conversations import added
-from selfcorrect_agents.lm.policy import Context, Policy, Turn
+from selfcorrect_agents.lm.policy import Policy
+from selfcorrect_agents.lm.samplers import Context, Turn
 from selfcorrect_env import Episode, SelfCorrectVectorEnv, Verdict
 
 
@@ -57,27 +58,35 @@ class Rollout:
         """Number of sampled tokens."""
         return int(self.mask.sum())
 
-    def turn_sum(self, values: Tensor, rows: slice = slice(None)) -> Tensor:
-        """Sum a value per sampled token, (B, C), over each turn: (B, K).
-
-        ``values`` may be those of some ``rows`` alone; padding is left out.
-        """
-        values = torch.where(self.mask[rows], values, 0.0)
+    def turn_sum(self, values: Tensor) -> Tensor:
+        """Sum a value per sampled token, (B, C), over each turn: (B, K). Padding is left out."""
+        values = torch.where(self.mask, values, 0.0)
         sums = values.new_zeros(len(values), self.turns)
         return sums.index_add(1, self.turn, values)
 
-    def later_in_turn(self, values: Tensor, rows: slice = slice(None)) -> Tensor:
+    def later_in_turn(self, values: Tensor) -> Tensor:
         """Sum a value per sampled token, (B, C), over the later tokens of its turn: (B, C).
 
-        ``values`` may be those of some ``rows`` alone; padding is left out.
+        Padding is left out.
         """
-        running = torch.where(self.mask[rows], values, 0.0).cumsum(dim=1)
+        running = torch.where(self.mask, values, 0.0).cumsum(dim=1)
         last = torch.searchsorted(self.turn, self.turn, right=True) - 1  # column of the own turn
         return running[:, last] - running
 
+    def __len__(self) -> int:
+        """B, the number of episodes."""
+        return len(self.scores)
+
+    def __getitem__(self, rows: slice) -> Rollout:
+        """Return some of the episodes as a rollout; all columns stay."""
+        return self._take(rows)
+
     def of_problems(self, groups: Sequence[int]) -> Rollout:
-        """Return the episodes of some problems alone: ``groups`` are places among the problems."""
-        rows = [group * self.samples + i for group in groups for i in range(self.samples)]
+        """Return the episodes of some problems; ``groups`` are indices among the problems."""
+        return self._take([g * self.samples + i for g in groups for i in range(self.samples)])
+
+    def _take(self, rows: slice | list[int]) -> Rollout:
+        indices = range(len(self))[rows] if isinstance(rows, slice) else rows
         return replace(
             self,
             ids=self.ids[rows],
@@ -86,7 +95,7 @@ class Rollout:
             logps=self.logps[rows],
             scores=self.scores[rows],
             judged=self.judged[rows],
-            episodes=tuple(self.episodes[row] for row in rows),
+            episodes=tuple(self.episodes[row] for row in indices) if self.episodes else (),
         )
 
 
@@ -135,7 +144,7 @@ def collect(
         verdicts.append(infos["verdict"])
         if done.all():
             break
-        context.extend(added(before, conversations))
+        policy.extend(context, added(before, conversations))
     own = slice(0 if first is None else 1, None)
     return _rollout(
         context, turns, starts, verdicts, list(infos["finished"]), samples, temperature, own
@@ -178,7 +187,7 @@ def _rollout(
 def rollout_figures(rollout: Rollout) -> dict[str, float]:
     """Return what a rollout's episodes were like: ``t{t}/accuracy``, ``unchanged`` … .
 
-    Each key is explained in `selfcorrect_agents.rl.reinforce.LOGGED`.
+    Each key is explained in `selfcorrect_agents.rl.update.LOGGED`.
     """
     judged = [episode for episode in rollout.episodes if episode.judged]
     if not judged:

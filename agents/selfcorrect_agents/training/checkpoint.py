@@ -1,9 +1,9 @@
-"""Checkpoints: everything that a run needs to go on as if it had never stopped.
+"""Checkpoints: all that a run needs to resume with the same result.
 
-A checkpoint is a folder ``step-000120`` with the model as ``save_pretrained`` writes it, the
-optimiser's state and a manifest of every file's size and hash. It appears whole or not at
-all; a damaged one is refused by name. Random numbers need no saving: every step draws its
-own from the run's seed and the step's number (`step_seed`).
+A checkpoint is a folder ``step-000120`` with the weights as ``save_pretrained`` writes them (the
+adapter alone where an adapter is trained), the optimiser's state and a manifest of every file's
+size and hash. It is written atomically; a damaged one is refused by name. Random numbers need not
+be saved: every step draws its own from the run's seed and the step's number (`step_seed`).
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from selfcorrect_agents.lm.learner import Learner
 from selfcorrect_agents.lm.policy import Policy
 from selfcorrect_env import CheckpointError, Episode
 from selfcorrect_env.evaluation import read_episodes, write_episodes
@@ -50,10 +51,10 @@ class Checkpoint:
         """The folder that ``from_pretrained`` reads."""
         return self.folder / "model"
 
-    def restore(self, optimizer: torch.optim.Optimizer) -> None:
-        """Load the optimiser's state into ``optimizer``, which must be over `model`'s weights."""
-        state = torch.load(self.folder / "optimizer.pt", weights_only=True)
-        optimizer.load_state_dict(state)
+    def restore(self, policy: Policy, learner: Learner) -> None:
+        """Load weights and optimiser state; the policy must be the one that was saved."""
+        policy.load_weights(self.model)
+        learner.load_state_dict(torch.load(self.folder / "optimizer.pt", weights_only=True))
 
     def episodes(self) -> list[Episode]:
         """Return the episodes that the run had kept; none where it keeps none."""
@@ -65,7 +66,7 @@ def save_checkpoint(
     folder: Path,
     step: int,
     policy: Policy,
-    optimizer: torch.optim.Optimizer,
+    learner: Learner,
     keep: int = 2,
     *,
     episodes: Sequence[Episode] = (),
@@ -80,7 +81,7 @@ def save_checkpoint(
         shutil.rmtree(abandoned)
     written.mkdir(parents=True)
     policy.save_pretrained(written / "model")
-    torch.save(optimizer.state_dict(), written / "optimizer.pt")
+    torch.save(learner.state_dict(), written / "optimizer.pt")
     if episodes:
         write_episodes(written / EPISODES, episodes)
     files = {

@@ -16,7 +16,7 @@ from typing import Any, Protocol, TypeVar, get_type_hints
 from typing_extensions import Self
 
 from selfcorrect_agents.checks import above_zero, at_least, check
-from selfcorrect_agents.rl.reinforce import Objective
+from selfcorrect_agents.rl.loss import Objective
 from selfcorrect_env import UnknownNameError
 
 T = TypeVar("T")
@@ -95,6 +95,11 @@ class TrainingConfig(Protocol):
         """Learning rate of the first step."""
         ...
 
+    @property
+    def max_grad_norm(self) -> float:
+        """The gradient is clipped to this norm, > 0."""
+        ...
+
 
 @dataclass(frozen=True, kw_only=True)
 class OnPolicyConfig:
@@ -127,6 +132,11 @@ class OnPolicyConfig:
     def learning_rate(self) -> float:
         """Learning rate of the first step."""
         return self.optimization.learning_rate
+
+    @property
+    def max_grad_norm(self) -> float:
+        """The gradient is clipped to this norm."""
+        return self.optimization.max_grad_norm
 
     @property
     def total_steps(self) -> int:

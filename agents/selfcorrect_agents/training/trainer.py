@@ -12,10 +12,13 @@ from gymnasium.vector import AutoresetMode
 
 from selfcorrect_agents.errors import LearningError
 from selfcorrect_agents.lm.agent import LanguageModelAgent
+from selfcorrect_agents.lm.learner import Learner, adamw
 from selfcorrect_agents.lm.policy import Policy
+from selfcorrect_agents.lm.references import reference_of
 from selfcorrect_agents.rl.credit import Reach, Rewards, check_credit, discounted
-from selfcorrect_agents.rl.reinforce import Batch, update
+from selfcorrect_agents.rl.loss import Batch
 from selfcorrect_agents.rl.rollout import Rollout, collect, rollout_figures
+from selfcorrect_agents.rl.update import update
 from selfcorrect_agents.training.checkpoint import latest_checkpoint, save_checkpoint, step_seed
 from selfcorrect_agents.training.config import OnPolicyConfig, TrainingConfig
 from selfcorrect_agents.training.progress import Figures, progress_bar, stop_on_interrupt
@@ -59,7 +62,7 @@ class Trainer:
         progress: bool = False,
     ) -> None:
         self.policy = policy
-        self.reference = policy.frozen_copy()
+        self.reference = reference_of(policy)
         self.config = config
         self.run = run
         self.progress = progress
@@ -67,7 +70,8 @@ class Trainer:
         """One dict of figures for each step taken (see `reinforce.LOGGED`)."""
         self.pool: list[Episode] = []
         """Episodes that a method keeps from step to step; a checkpoint holds them."""
-        self.optimizer = build_optimizer(policy.model, config.learning_rate)
+        optimizer = adamw(policy.model, config.learning_rate)
+        self.learner = Learner(policy.model, optimizer, max_grad_norm=config.max_grad_norm)
         self.attempts = env.attempts
         """Attempts in an episode of the environment."""
         self._env = env
@@ -168,8 +172,7 @@ class Trainer:
             CreditError: the stage's rewards don't reach the turns that it says.
         """
         config = self._on_policy()
-        for group in self.optimizer.param_groups:
-            group["lr"] = stage.learning_rate
+        self.learner.learning_rate = stage.learning_rate
         if not any(stage is checked for checked in self._checked):
             reach = discounted(stage.reach, config.objective.gamma)
             for rollout in rollouts:
@@ -178,14 +181,13 @@ class Trainer:
         figures = update(
             self.policy,
             self.reference,
-            self.optimizer,
+            self.learner,
             [
                 Batch(rollout=rollout, rewards=stage.rewards(rollout.scores), betas=stage.betas)
                 for rollout in rollouts
             ],
             config.objective,
             epochs=config.optimization.epochs,
-            max_grad_norm=config.optimization.max_grad_norm,
             rows_per_forward=config.execution.rows_per_forward,
         )
         for rollout in rollouts[1:]:
@@ -230,9 +232,7 @@ class Trainer:
         if checkpoint is None:
             self.run.rewind(0)
             return 0
-        trained = Policy.from_pretrained(checkpoint.model)
-        self.policy.model.load_state_dict(trained.model.state_dict())
-        checkpoint.restore(self.optimizer)
+        checkpoint.restore(self.policy, self.learner)
         self.pool = checkpoint.episodes()
         self.history = self.run.rewind(checkpoint.step)
         return checkpoint.step
@@ -240,7 +240,7 @@ class Trainer:
     def _save(self, step: int) -> None:
         if self.run is not None:
             folder = self.run.checkpoints
-            save_checkpoint(folder, step, self.policy, self.optimizer, episodes=self.pool)
+            save_checkpoint(folder, step, self.policy, self.learner, episodes=self.pool)
 
 
 class TrainedAgent(LanguageModelAgent):
@@ -288,9 +288,3 @@ class TrainedAgent(LanguageModelAgent):
     def train(self, trainer: Trainer, config: Any) -> None:
         """Take every step of a run: ``for step in trainer.steps(total)``."""
         raise NotImplementedError
-
-
-def build_optimizer(model: torch.nn.Module, learning_rate: float) -> torch.optim.AdamW:
-    """Return AdamW over the trainable weights: betas (0.9, 0.99), no weight decay."""
-    weights = [weight for weight in model.parameters() if weight.requires_grad]
-    return torch.optim.AdamW(weights, lr=learning_rate, betas=(0.9, 0.99), weight_decay=0.0)

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from selfcorrect_agents.lm.policy import Policy
+from selfcorrect_agents.lm.references import FrozenCopy
 from selfcorrect_env import Conversation
 
 
@@ -42,7 +43,7 @@ class Dice:
 
 def shifted(policy: Policy, by: float) -> Policy:
     """Return another policy, every weight of which is larger by so much."""
-    copy = policy.frozen_copy()
+    copy = FrozenCopy(policy)
     for weight in copy.model.parameters():
         weight.data.add_(by)
     return copy

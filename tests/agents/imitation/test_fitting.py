@@ -32,8 +32,9 @@ from selfcorrect_agents.imitation.traces import (
 )
 from selfcorrect_agents.lm.policy import Policy
 from selfcorrect_agents.methods.star import STaR, STaRConfig
-from selfcorrect_agents.rl.reinforce import Batch, Objective, update
+from selfcorrect_agents.rl.loss import Batch, Objective
 from selfcorrect_agents.rl.rollout import Rollout, collect
+from selfcorrect_agents.rl.update import update
 from selfcorrect_agents.training.config import from_flat
 from selfcorrect_agents.training.run_folder import RunFolder, read_metrics
 from selfcorrect_agents.training.trainer import Trainer
@@ -72,7 +73,7 @@ def readable(policy: Policy, rollout: Rollout) -> list[int]:
         sampled = rollout.ids[row, rollout.columns]
         turns = [sampled[rollout.mask[row] & (rollout.turn == t)].tolist() for t in (0, 1)]
         if not any(special & set(turn[:-1]) for turn in turns) and all(
-            turn[-1] not in special - policy.eos_ids for turn in turns
+            turn[-1] not in special - policy.chat.eos_ids for turn in turns
         ):
             rows.append(row)
     return rows
@@ -96,7 +97,7 @@ def test_a_trace_has_the_ids_that_its_episode_had(
         expected = rollout.ids[row][real]
         length = len(expected)
         assert ids[i, :length].tolist() == expected.tolist()
-        assert (ids[i, length:] == policy.pad_id).all()
+        assert (ids[i, length:] == policy.chat.pad_id).all()
         drawn = torch.full_like(rollout.ids[row], -1)
         drawn[rollout.columns[rollout.mask[row]]] = rollout.turn[rollout.mask[row]]
         learned = {"never": False, "always": True, "right": is_right(traces[i].first)}[first_reply]
@@ -132,10 +133,10 @@ def test_the_loss_by_hand(policy: Policy, easy: SelfCorrectEnv) -> None:
     assert encoded.tolist() == weights
     total, count = 0.0, 0.0
     for trace, weight in zip(traces, weights, strict=True):
-        prompt = policy.prompt_ids(trace.opening)
-        first = policy.reply_ids(trace.first.reply, ended=not trace.first.truncated)
-        between = policy.follow_up(first, trace.instruction)
-        second = policy.reply_ids(trace.second.reply, ended=not trace.second.truncated)
+        prompt = policy.chat.prompt_ids(trace.opening)
+        first = policy.chat.reply_ids(trace.first.reply, ended=not trace.first.truncated)
+        between = policy.chat.follow_up(first, trace.instruction)
+        second = policy.chat.reply_ids(trace.second.reply, ended=not trace.second.truncated)
         row = torch.tensor([[*prompt, *first, *between, *second]])
         logps = policy.model(row).logits[0].log_softmax(-1)
         start = row.shape[1] - len(second)
@@ -306,7 +307,7 @@ def test_the_kl_after_a_fit_is_that_of_reinforcement_learning(
     (figures,) = trainer.history
     after = trainer.collect(0, purpose="after fit", counted=False)
     batch = Batch(rollout=after, rewards=after.scores, betas=(0.0, 0.0))
-    logged = update(policy, trainer.reference, trainer.optimizer, [batch], Objective())
+    logged = update(policy, trainer.reference, trainer.learner, [batch], Objective())
     for key in ("t1/kl", "t2/kl"):
         assert figures[key] == pytest.approx(logged[key], rel=1e-4)
         assert final_kl(trainer.history, int(key[1])) == figures[key] > 1e-3

@@ -54,6 +54,6 @@ def test_a_gguf_file_plays_and_can_be_saved(tmp_path: Path) -> None:
     (episode,) = play(LanguageModelAgent(policy, max_new_tokens=8), env)
     assert all(attempt.tokens for attempt in episode.attempts)
     policy.save_pretrained(tmp_path)
-    ids = torch.tensor([policy.prompt_ids(episode.conversation[:1])])
+    ids = torch.tensor([policy.chat.prompt_ids(episode.conversation[:1])])
     again = Policy.from_pretrained(tmp_path)
     assert torch.equal(policy.model(ids).logits, again.model(ids).logits)

@@ -18,7 +18,7 @@ def test_greedy_is_what_generate_says(policy: Policy, env: SelfCorrectEnv) -> No
     conversations = [env.prompts.first(env.problems[i]) for i in range(8)]
     turn = policy.start(conversations).sample(6, 0.0)
     for row, conversation in enumerate(conversations):
-        ids = torch.tensor([policy.prompt_ids(conversation)])
+        ids = torch.tensor([policy.chat.prompt_ids(conversation)])
         expected = policy.model.generate(ids, max_new_tokens=6, do_sample=False)[0, ids.shape[1] :]
         assert turn.ids[row][turn.mask[row]].tolist() == expected.tolist()
 
@@ -53,7 +53,7 @@ def test_a_template_that_forgets_replies_is_refused(policy: Policy) -> None:
     policy.tokenizer.chat_template = "{{ messages[-1]['content'] }}"
     forgetful = Policy(policy.model, policy.tokenizer)
     with pytest.raises(ValueError, match="drops the assistant"):
-        forgetful.continuation_ids([{"role": "user", "content": "again"}])
+        forgetful.chat.continuation_ids([{"role": "user", "content": "again"}])
 
 
 def test_continuing_says_what_starting_anew_says(policy: Policy, env: SelfCorrectEnv) -> None:

@@ -10,8 +10,8 @@ from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from selfcorrect_agents.lm.agent import LanguageModelAgent
 from selfcorrect_agents.lm.policy import Policy
-from selfcorrect_agents.rl.reinforce import score
 from selfcorrect_agents.rl.rollout import Rollout, collect
+from selfcorrect_agents.rl.scoring import score
 from selfcorrect_env import Conversation, SelfCorrectEnv, SelfCorrectVectorEnv
 
 CHATML = (
@@ -91,11 +91,11 @@ def test_what_was_sampled_stands_in_the_row_and_not_its_text_read_again(bpe: Pol
     differs = ended = 0
     for row, episode in enumerate(rollout.episodes):
         ids = rollout.ids[row][rollout.attention_mask[row]].tolist()
-        prompt = bpe.prompt_ids(episode.conversation[:1])
+        prompt = bpe.chat.prompt_ids(episode.conversation[:1])
         first, second = sampled(rollout, row, 0), sampled(rollout, row, 1)
-        continuation = bpe.continuation_ids(episode.conversation[2:3])
-        assert continuation[0] == bpe.pad_id
-        skip = 1 if first[-1] in bpe.eos_ids else 0
+        continuation = bpe.chat.continuation_ids(episode.conversation[2:3])
+        assert continuation[0] == bpe.chat.pad_id
+        skip = 1 if first[-1] in bpe.chat.eos_ids else 0
         assert ids == [*prompt, *first, *continuation[skip:], *second]
         again = tokenizer(str(episode.attempts[0].reply), add_special_tokens=False)["input_ids"]
         differs += again != first[: len(first) - skip]
@@ -111,8 +111,8 @@ def test_padding_that_is_the_end_of_turn_is_not_taken_for_it(bpe: Policy) -> Non
         for turn, attempt in enumerate(episode.attempts):
             ids = sampled(rollout, row, turn)
             assert counts[row, turn] == len(ids) == attempt.tokens
-            assert (ids[-1] == bpe.pad_id) is not attempt.truncated
-            assert bpe.pad_id not in ids[:-1]
+            assert (ids[-1] == bpe.chat.pad_id) is not attempt.truncated
+            assert bpe.chat.pad_id not in ids[:-1]
 
 
 def test_one_forward_pass_gives_every_behaviour_log_probability(bpe: Policy) -> None:
@@ -128,7 +128,7 @@ def test_one_forward_pass_gives_every_behaviour_log_probability(bpe: Policy) -> 
 def test_a_row_does_not_feel_its_batch(bpe: Policy) -> None:
     """The unpadded episode alone has the log-probabilities that the padded batch gives it."""
     rollout = roll(bpe)
-    together = score(bpe, bpe, rollout, slice(None))
+    together = score(bpe, bpe, rollout)
     for row in range(0, len(rollout.episodes), 5):
         ids = rollout.ids[row][rollout.attention_mask[row]][None]
         logps = bpe.model(ids).logits.log_softmax(-1)[0, :-1].gather(-1, ids[0, 1:, None])[:, 0]
@@ -158,8 +158,8 @@ def test_reading_a_prompt_once_is_reading_it_for_every_sample(bpe: Policy) -> No
         ]
         assert torch.equal(turns[0].ids, turns[1].ids)
         assert_close(turns[0].logps, turns[1].logps, atol=1e-4, rtol=1e-4)
-        shared.extend(correction)
-        alone.extend(correction)
+        bpe.extend(shared, correction)
+        bpe.extend(alone, correction)
 
 
 def test_temperature_is_that_of_the_softmax(bpe: Policy) -> None:
@@ -179,8 +179,8 @@ def test_a_reply_holds_neither_the_end_of_turn_nor_padding(bpe: Policy) -> None:
 
 def test_surrogates_and_the_placeholder_in_a_conversation_are_text(bpe: Policy) -> None:
     hostile = "\ud800 REPLY-STANDS-HERE <|start|>"
-    assert bpe.prompt_ids(({"role": "user", "content": hostile},))
-    ids = bpe.continuation_ids([{"role": "user", "content": hostile}])
+    assert bpe.chat.prompt_ids(({"role": "user", "content": hostile},))
+    ids = bpe.chat.continuation_ids([{"role": "user", "content": hostile}])
     assert "REPLY-STANDS-HERE" in bpe.tokenizer.decode(ids)
 
 
@@ -194,6 +194,6 @@ def test_continued_is_the_sampled_ids_not_the_text(bpe: Policy) -> None:
     context = bpe.start(first)
     generator = torch.Generator().manual_seed(4)
     context.sample(6, 1.0, generator)
-    context.extend([c[2:] for c in second])
+    bpe.extend(context, [c[2:] for c in second])
     turn = context.sample(6, 1.0, generator)
     assert after == [bpe.reply(turn, row) for row in range(len(first))]

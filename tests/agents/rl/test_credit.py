@@ -10,12 +10,13 @@ from gymnasium.vector import AutoresetMode
 
 from selfcorrect_agents.errors import CreditError
 from selfcorrect_agents.lm.policy import Policy
+from selfcorrect_agents.lm.references import FrozenCopy
 from selfcorrect_agents.methods.multiturn_rl import MultiTurnRL, MultiTurnRLConfig
 from selfcorrect_agents.methods.score import SCoRe, SCoReConfig
 from selfcorrect_agents.methods.single_turn_rl import SingleTurnRL, SingleTurnRLConfig
 from selfcorrect_agents.rl.credit import Reach, check_credit, discounted, own_turn
+from selfcorrect_agents.rl.loss import Objective
 from selfcorrect_agents.rl.objectives import progress_bonus
-from selfcorrect_agents.rl.reinforce import Objective
 from selfcorrect_agents.rl.rollout import Rollout, collect
 from selfcorrect_agents.training.config import changed, from_flat
 from selfcorrect_agents.training.trainer import Stage, Trainer
@@ -149,8 +150,8 @@ def test_frozen_weights_are_found(policy: Policy, env: SelfCorrectEnv) -> None:
 def test_log_probabilities_without_a_gradient_are_found(
     policy: Policy, env: SelfCorrectEnv, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    rollout, logits = roll(policy, env), Policy.logits
-    monkeypatch.setattr(Policy, "logits", lambda *args: logits(*args).detach())
+    rollout, head = roll(policy, env), Policy.head
+    monkeypatch.setattr(Policy, "head", lambda *args: head(*args).detach())
     with pytest.raises(CreditError, match="log-probabilities detached"):
         check_credit(policy, rollout, lambda s: s, own_turn(2), Objective())
 
@@ -164,7 +165,7 @@ def test_gamma_widens_what_a_score_is_to_teach() -> None:
 
 def test_only_turns_of_its_own_are_asked_for(policy: Policy, env: SelfCorrectEnv) -> None:
     """Where another policy made the first attempts, they are nobody's to learn."""
-    rollout = roll(policy, env, first=policy.frozen_copy())
+    rollout = roll(policy, env, first=FrozenCopy(policy))
     check_credit(policy, rollout, lambda s: progress_bonus(s, 10.0), PROGRESS, Objective())
     with pytest.raises(CreditError, match="attempt 2 should teach no attempt"):
         check_credit(policy, rollout, lambda s: s, [[0], [0]], Objective())

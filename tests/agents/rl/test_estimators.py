@@ -11,14 +11,15 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import pytest
 import torch
-from tabular import Game, Table, anything, dyadic
+from tabular import Game, Table, anything, dyadic, sgd
 
 from selfcorrect_agents.methods.score import SCoReConfig
 from selfcorrect_agents.methods.score.score import scale_second, stage_one, stage_two
 from selfcorrect_agents.methods.single_turn_rl.single_turn_rl import first_attempt_only
 from selfcorrect_agents.rl.credit import Rewards
+from selfcorrect_agents.rl.loss import Batch, KLTerm, Objective, turn_advantages
 from selfcorrect_agents.rl.objectives import group_normalised, leave_one_out, progress_bonus
-from selfcorrect_agents.rl.reinforce import Batch, KLTerm, Objective, turn_advantages, update
+from selfcorrect_agents.rl.update import update
 
 ALPHA, BETA_1, BETA_2 = 10.0, 0.125, 0.5
 CONFIG = SCoReConfig(alpha=ALPHA, beta_1=BETA_1, beta_2=BETA_2)
@@ -65,8 +66,8 @@ def followed(
     policy = Table(game, table)
     rollout = game.rollout(game.pairs(table) if rows is None else rows, table, samples)
     batch = Batch(rollout=rollout, rewards=rewards(rollout.scores), betas=betas)
-    optimizer = torch.optim.SGD(policy.model.parameters(), lr=0.0)
-    update(policy, Table(game, reference), optimizer, [batch], objective, max_grad_norm=1e9)
+    learner = sgd(policy, 0.0)
+    update(policy, Table(game, reference), learner, [batch], objective)
     return -policy.model.weight.grad.numpy()
 
 

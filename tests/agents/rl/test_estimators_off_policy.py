@@ -9,9 +9,10 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 import torch
-from tabular import Game, Table, anything, dyadic
+from tabular import Game, Table, anything, dyadic, sgd
 
-from selfcorrect_agents.rl.reinforce import Batch, Objective, Unit, update
+from selfcorrect_agents.rl.loss import Batch, Objective, Unit
+from selfcorrect_agents.rl.update import update
 
 HUGE = 1e9
 
@@ -28,9 +29,9 @@ def followed(
     policy = Table(game, table)
     rollout = game.rollout(game.pairs(behaviour), behaviour)
     batch = Batch(rollout=rollout, rewards=rollout.scores, betas=betas)
-    optimizer = torch.optim.SGD(policy.model.parameters(), lr=0.0)
+    learner = sgd(policy, 0.0)
     reference = table if reference is None else reference
-    update(policy, Table(game, reference), optimizer, [batch], objective, max_grad_norm=1e9)
+    update(policy, Table(game, reference), learner, [batch], objective)
     return -policy.model.weight.grad.numpy()
 
 
@@ -161,9 +162,9 @@ def test_beyond_the_clip_the_gradient_is_zero(ratio: float, better: bool, learns
     rollout.logps[0, 0] -= np.log(ratio)
     rollout.scores[:] = torch.tensor([[float(better), 0.5], [0.5, 0.5]])
     advantage = 0.5 if better else -0.5
-    optimizer = torch.optim.SGD(policy.model.parameters(), lr=0.0)
+    learner = sgd(policy, 0.0)
     batch = Batch(rollout=rollout, rewards=rollout.scores, betas=(0.0, 0.0))
-    update(policy, policy, optimizer, [batch], Objective(clip=0.2), max_grad_norm=1e9)
+    update(policy, policy, learner, [batch], Objective(clip=0.2))
 
     first, other = game.token[0, 0], game.token[4, 0]
     chance = np.exp(table[0]) / np.exp(table[0]).sum()
@@ -183,8 +184,8 @@ def test_later_epochs_move_less_far_with_a_clip_than_without() -> None:
         policy = Table(game, table)
         rollout = game.rollout(game.pairs(table), table)
         batch = Batch(rollout=rollout, rewards=rollout.scores, betas=(0.0, 0.0))
-        optimizer = torch.optim.SGD(policy.model.parameters(), lr=1.0)
-        update(policy, policy, optimizer, [batch], objective, epochs=10, max_grad_norm=1e9)
+        learner = sgd(policy, 1.0)
+        update(policy, policy, learner, [batch], objective, epochs=10)
         moved = policy.model.weight.detach().numpy()
         ratio = game.turns(game.logps(moved) - game.logps(table))[:, 0]
         return float(np.abs(np.exp(ratio) - 1).max())

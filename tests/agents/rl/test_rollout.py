@@ -6,8 +6,8 @@ from gymnasium.vector import AutoresetMode
 from torch.testing import assert_close
 
 from selfcorrect_agents.lm.policy import Policy
-from selfcorrect_agents.rl.reinforce import score
 from selfcorrect_agents.rl.rollout import Rollout, collect, rollout_figures
+from selfcorrect_agents.rl.scoring import score
 from selfcorrect_env import SelfCorrectEnv, SelfCorrectVectorEnv
 
 
@@ -36,7 +36,7 @@ def ragged() -> SelfCorrectEnv:
 def test_a_full_forward_gives_the_behaviour_log_probabilities(policy: Policy) -> None:
     rollout = roll(policy, ragged())
     assert rollout.mask.sum(1).unique().numel() > 1, "replies of one length test no padding"
-    scores = score(policy, policy, rollout, slice(None))
+    scores = score(policy, policy, rollout)
     sampled = rollout.mask
     assert_close(scores.logps.detach()[sampled], rollout.logps[sampled], atol=1e-4, rtol=1e-4)
     assert_close(scores.kl.detach()[sampled], torch.zeros(rollout.tokens), atol=1e-5, rtol=0)
@@ -45,7 +45,7 @@ def test_a_full_forward_gives_the_behaviour_log_probabilities(policy: Policy) ->
 
 def test_the_temperature_belongs_to_the_policy(policy: Policy) -> None:
     rollout = roll(policy, ragged(), temperature=0.5)
-    scores = score(policy, policy, rollout, slice(None))
+    scores = score(policy, policy, rollout)
     sampled = rollout.mask
     assert_close(scores.logps.detach()[sampled], rollout.logps[sampled], atol=1e-4, rtol=1e-4)
 
@@ -62,7 +62,7 @@ def test_rows_hold_prompt_reply_instruction_reply_and_nothing_else(policy: Polic
             for t in (0, 1)
         ]
         end = [] if sampled[0][-1] == eos else [eos]
-        prompt = policy.prompt_ids(episode.conversation[:1])
+        prompt = policy.chat.prompt_ids(episode.conversation[:1])
         assert ids == [*prompt, *sampled[0], *end, instruction, *sampled[1]]
         assert episode.attempts[0].tokens == len(sampled[0])
         assert episode.attempts[0].truncated == (sampled[0][-1] != eos)
@@ -94,7 +94,7 @@ def test_the_episodes_of_some_problems_alone(policy: Policy, env: SelfCorrectEnv
     for name in ("ids", "attention_mask", "mask", "logps", "scores", "judged"):
         assert torch.equal(getattr(part, name), getattr(rollout, name)[rows]), name
     assert (part.samples, part.turns) == (4, 2)
-    whole, some = (score(policy, policy, r, slice(None)).logps for r in (rollout, part))
+    whole, some = (score(policy, policy, r).logps for r in (rollout, part))
     assert_close(some[part.mask], whole[rows][part.mask])
 
 
@@ -117,7 +117,7 @@ def test_first_attempts_of_another_policy_are_read_and_not_trained_on(
     assert firsts != [episode.attempts[0] for episode in play(None).episodes]
     assert set(rollout.turn.tolist()) == {1}
     assert rollout.scores.shape == (12, 2)
-    scores = score(policy, policy, rollout, slice(None))
+    scores = score(policy, policy, rollout)
     sampled = rollout.mask
     assert_close(scores.logps.detach()[sampled], rollout.logps[sampled], atol=1e-4, rtol=1e-4)
     assert rollout.turn_sum(rollout.logps)[:, 0].abs().sum() == 0
@@ -126,7 +126,7 @@ def test_first_attempts_of_another_policy_are_read_and_not_trained_on(
     for row, episode in enumerate(rollout.episodes):
         ids = rollout.ids[row][rollout.attention_mask[row]].tolist()
         second = rollout.ids[row, rollout.columns[sampled[row]]].tolist()
-        prompt = policy.prompt_ids(episode.conversation[:1])
+        prompt = policy.chat.prompt_ids(episode.conversation[:1])
         between = ids[len(prompt) : -len(second)]
         assert ids == [*prompt, *between, *second]
         assert between[-2:] == [eos, instruction]

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from selfcorrect_agents.lm.learner import Learner
 from selfcorrect_agents.rl.rollout import Rollout
 
 END, START, ASK = 0, 3, 4
@@ -164,7 +165,7 @@ def anything(game: Game, seed: int) -> np.ndarray:
 
 
 class Table:
-    """A policy that is a table of logits: what `score` and `update` need of a `Policy`."""
+    """A policy that is a table of logits: a `Scorer`."""
 
     def __init__(self, game: Game, logits: np.ndarray) -> None:
         order = sorted(range(len(game.prefixes)), key=lambda p: code(game.prefixes[p]))
@@ -172,12 +173,24 @@ class Table:
         self.order = torch.tensor(order)
         self.model = torch.nn.Embedding.from_pretrained(torch.tensor(logits), freeze=False)
 
-    def logits(self, ids: Tensor, attention_mask: Tensor, columns: Tensor) -> Tensor:
-        """(B, C, 3) logits of the tokens in ``columns``; anything on padding."""
+    vocab_size = TOKENS
+
+    def hidden(self, ids: Tensor, attention_mask: Tensor, columns: Tensor) -> Tensor:
+        """(B, C, 1) the row of the table for each token in ``columns``; anything on padding."""
         number, numbers = torch.zeros_like(ids[:, 0]), []
         for column in range(ids.shape[1]):
             numbers.append(number)
             longer = 8 * number + ids[:, column] + 1
             number = torch.where(attention_mask[:, column], longer, number)
         found = torch.searchsorted(self.codes, torch.stack(numbers, dim=1)[:, columns])
-        return self.model(self.order[found.clamp(max=len(self.order) - 1)])
+        return self.order[found.clamp(max=len(self.order) - 1)].unsqueeze(-1)
+
+    def head(self, hidden: Tensor) -> Tensor:
+        """(…, 1) rows -> (…, 3) logits."""
+        return self.model(hidden.squeeze(-1))
+
+
+def sgd(policy: Table, learning_rate: float) -> Learner:
+    """Plain gradient descent, without clipping."""
+    optimizer = torch.optim.SGD(policy.model.parameters(), lr=learning_rate)
+    return Learner(policy.model, optimizer, max_grad_norm=1e9)

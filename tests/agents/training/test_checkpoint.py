@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from selfcorrect_agents.lm.learner import Learner, adamw
 from selfcorrect_agents.lm.policy import Policy
 from selfcorrect_agents.training.checkpoint import (
     latest_checkpoint,
@@ -14,55 +15,57 @@ from selfcorrect_agents.training.checkpoint import (
     save_checkpoint,
     step_seed,
 )
-from selfcorrect_agents.training.trainer import build_optimizer
 from selfcorrect_env import CheckpointError, SelfCorrectEnv, play
 
 
+def over(policy: Policy, learning_rate: float) -> Learner:
+    return Learner(policy.model, adamw(policy.model, learning_rate), max_grad_norm=1.0)
+
+
 @pytest.fixture
-def optimizer(policy: Policy) -> torch.optim.AdamW:
-    """One that has taken a step, so that it has something to remember."""
-    optimizer = build_optimizer(policy.model, 1e-3)
-    policy.model(torch.tensor([[3, 4, 5]])).logits.square().mean().backward()
-    optimizer.step()
-    return optimizer
+def learner(policy: Policy) -> Learner:
+    """One that has taken a step, so that it has a state."""
+    learner = over(policy, 1e-3)
+    learner.step([policy.model(torch.tensor([[3, 4, 5]])).logits.square().mean()])
+    return learner
 
 
 def test_everything_comes_back(
-    policy: Policy, optimizer: torch.optim.AdamW, tmp_path: Path
+    policy: Policy, other_policy: Policy, learner: Learner, tmp_path: Path
 ) -> None:
-    save_checkpoint(tmp_path, 7, policy, optimizer)
+    save_checkpoint(tmp_path, 7, policy, learner)
     found = latest_checkpoint(tmp_path)
     assert found is not None
     assert found.step == 7
-    loaded = Policy.from_pretrained(found.model)
-    weights = loaded.model.state_dict()
+    fresh = over(other_policy, 0.5)
+    found.restore(other_policy, fresh)
+    weights = other_policy.model.state_dict()
     assert all(torch.equal(w, weights[n]) for n, w in policy.model.state_dict().items())
-    fresh = build_optimizer(loaded.model, 0.5)
-    found.restore(fresh)
-    assert fresh.param_groups[0]["lr"] == 1e-3
-    pairs = zip(optimizer.state.values(), fresh.state.values(), strict=True)
+    assert fresh.learning_rate == 1e-3
+    states = (one.optimizer.state.values() for one in (learner, fresh))
+    pairs = zip(*states, strict=True)
     assert all(torch.equal(a["exp_avg_sq"], b["exp_avg_sq"]) for a, b in pairs)
 
 
 def test_kept_episodes_come_back(
-    policy: Policy, optimizer: torch.optim.AdamW, env: SelfCorrectEnv, tmp_path: Path
+    policy: Policy, learner: Learner, env: SelfCorrectEnv, tmp_path: Path
 ) -> None:
     episodes = play(lambda conversation: "7", env, indices=[2, 0, 1])
-    folder = save_checkpoint(tmp_path, 7, policy, optimizer, episodes=episodes)
+    folder = save_checkpoint(tmp_path, 7, policy, learner, episodes=episodes)
     assert open_checkpoint(folder).episodes() == list(episodes)
     (folder / "episodes.jsonl").write_text("")
     with pytest.raises(CheckpointError, match=r"episodes\.jsonl"):
         open_checkpoint(folder)
-    assert open_checkpoint(save_checkpoint(tmp_path, 8, policy, optimizer)).episodes() == []
+    assert open_checkpoint(save_checkpoint(tmp_path, 8, policy, learner)).episodes() == []
 
 
 def test_the_newest_are_kept_and_leftovers_swept(
-    policy: Policy, optimizer: torch.optim.AdamW, tmp_path: Path
+    policy: Policy, learner: Learner, tmp_path: Path
 ) -> None:
     assert latest_checkpoint(tmp_path) is None
     (tmp_path / ".writing-step-000001-99").mkdir()
     for step in (999_999, 1_000_000, 1_000_001):
-        save_checkpoint(tmp_path, step, policy, optimizer)
+        save_checkpoint(tmp_path, step, policy, learner)
     names = sorted(path.name for path in tmp_path.iterdir())
     assert names == ["step-1000000", "step-1000001"]
     found = latest_checkpoint(tmp_path)
@@ -87,9 +90,9 @@ DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
 @pytest.mark.parametrize("damage", DAMAGES)
 @pytest.mark.parametrize("name", ["model/model.safetensors", "model/config.json", "optimizer.pt"])
 def test_a_damaged_file_is_named(
-    policy: Policy, optimizer: torch.optim.AdamW, tmp_path: Path, name: str, damage: str
+    policy: Policy, learner: Learner, tmp_path: Path, name: str, damage: str
 ) -> None:
-    folder = save_checkpoint(tmp_path, 3, policy, optimizer)
+    folder = save_checkpoint(tmp_path, 3, policy, learner)
     spoil, expected = DAMAGES[damage]
     spoil(folder / name)
     with pytest.raises(CheckpointError, match=expected) as caught:
@@ -103,18 +106,16 @@ def test_a_damaged_file_is_named(
     ["", "{", "[]", "null", '{"step": 3}', '{"step": 3, "files": {"a": 5}}', '{"files": {}}'],
 )
 def test_a_damaged_manifest_is_named(
-    policy: Policy, optimizer: torch.optim.AdamW, tmp_path: Path, manifest: str
+    policy: Policy, learner: Learner, tmp_path: Path, manifest: str
 ) -> None:
-    folder = save_checkpoint(tmp_path, 3, policy, optimizer)
+    folder = save_checkpoint(tmp_path, 3, policy, learner)
     (folder / "checkpoint.json").write_text(manifest)
     with pytest.raises(CheckpointError, match=r"checkpoint\.json cannot be read"):
         open_checkpoint(folder)
 
 
-def test_the_manifest_lists_every_file(
-    policy: Policy, optimizer: torch.optim.AdamW, tmp_path: Path
-) -> None:
-    folder = save_checkpoint(tmp_path, 3, policy, optimizer)
+def test_the_manifest_lists_every_file(policy: Policy, learner: Learner, tmp_path: Path) -> None:
+    folder = save_checkpoint(tmp_path, 3, policy, learner)
     listed = json.loads((folder / "checkpoint.json").read_text())["files"]
     present = {str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file()}
     assert set(listed) == present - {"checkpoint.json"}

@@ -10,6 +10,7 @@ import torch
 from torch.nn.functional import cross_entropy
 from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
 
+from selfcorrect_agents.lm.learner import Learner, adamw
 from selfcorrect_agents.lm.tiny.config import TinyConfig
 from selfcorrect_agents.lm.tiny.corpora import corpus, find_task
 from selfcorrect_agents.lm.tiny.model import build_model, build_tokenizer
@@ -65,23 +66,20 @@ def _pretrain(
     config: TinyConfig, on_step: Callable[[int, float], None] | None
 ) -> tuple[LlamaForCausalLM, PreTrainedTokenizerFast]:
     tokenizer = build_tokenizer(config.task)
-    model = build_model(config, tokenizer).train()
+    model = build_model(config, tokenizer)
     texts, masked = corpus(config, config.steps * config.rows)
     ids, labels = encode(tokenizer, texts, masked, config.task)
     rate = config.learning_rate * math.sqrt(64 / config.hidden_size)
-    optimizer = torch.optim.AdamW(model.parameters(), lr=rate, betas=(0.9, 0.98), weight_decay=0.01)
+    optimizer = adamw(model, rate, betas=(0.9, 0.98), weight_decay=0.01)
+    learner = Learner(model, optimizer, max_grad_norm=1.0)
     for step in range(config.steps):
         rows = slice(step * config.rows, (step + 1) * config.rows)
         progress = step / config.steps
         warm_up = min(1.0, (step + 1) / 30)
-        for group in optimizer.param_groups:
-            group["lr"] = rate * warm_up * 0.5 * (1 + math.cos(math.pi * progress))
+        learner.learning_rate = rate * warm_up * 0.5 * (1 + math.cos(math.pi * progress))
         logits = model(input_ids=ids[rows]).logits[:, :-1]
         loss = cross_entropy(logits.flatten(0, 1), labels[rows, 1:].flatten(), ignore_index=IGNORED)
-        optimizer.zero_grad()
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
+        learner.step([loss])
         if on_step:
             on_step(step + 1, loss.item())
     return model.eval(), tokenizer

@@ -139,7 +139,7 @@ class Majority(LanguageModelAgent):
 
     def _left(self, standing: str) -> int:
         """Return what the reply that stands leaves of the budget, at least 0."""
-        taken = min(len(self.policy.reply_ids(standing)), self.max_new_tokens)
+        taken = min(len(self.policy.chat.reply_ids(standing)), self.max_new_tokens)
         return max(0, (self.tokens or 0) - taken)
 
 

@@ -15,6 +15,7 @@ from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 from stable_baselines3.common.vec_env import DummyVecEnv
 
 from selfcorrect_agents.lm.policy import Policy
+from selfcorrect_agents.lm.references import FrozenCopy
 from selfcorrect_agents.methods.sb3.lm_policy import CausalLMPolicy
 from selfcorrect_agents.methods.sb3.recording import Recorder
 from selfcorrect_agents.methods.sb3.sb3 import SB3Config
@@ -54,7 +55,7 @@ def learn(
     """
     if run is not None:
         run.rewind(0)
-    reference = policy.frozen_copy()
+    reference = FrozenCopy(policy)
     with (
         global_generators_kept(policy.device),
         stop_on_interrupt() as stopping,
@@ -96,7 +97,7 @@ def learn(
 
 def token_envs(env: SelfCorrectEnv, policy: Policy, config: SB3Config) -> DummyVecEnv:
     """Return ``config.envs`` token-level environments that share ``env``'s problems."""
-    length = longest_episode(env, policy, config.max_new_tokens)
+    length = longest_episode(env, policy.chat, config.max_new_tokens)
 
     def make() -> gym.Env[Any, Any]:
         one: gym.Env[Any, Any] = SelfCorrectEnv(
@@ -104,7 +105,9 @@ def token_envs(env: SelfCorrectEnv, policy: Policy, config: SB3Config) -> DummyV
         )
         if config.alpha > 0:
             one = ProgressBonus(one, alpha=config.alpha)
-        one = TokenLevel(one, policy, max_new_tokens=config.max_new_tokens, context_length=length)
+        one = TokenLevel(
+            one, policy.chat, max_new_tokens=config.max_new_tokens, context_length=length
+        )
         return AttemptEpisodes(one) if config.credit == "attempt" else one
 
     return DummyVecEnv([make] * config.envs)

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 import pytest
 
 from selfcorrect_agents.lm.agent import LanguageModelAgent
-from selfcorrect_agents.lm.policy import Context, Policy
+from selfcorrect_agents.lm.policy import Policy
+from selfcorrect_agents.lm.samplers import Context
 from selfcorrect_agents.methods.prompting import Prompting, PromptingConfig
 from selfcorrect_agents.methods.prompting.texts import FEEDBACK, REWRITE, ZERO_SHOT
 from selfcorrect_env import Conversation, Message, SelfCorrectEnv, play
@@ -23,7 +24,7 @@ class Heard:
     def __init__(self, policy: Policy, monkeypatch: pytest.MonkeyPatch) -> None:
         self.started: list[list[Conversation]] = []
         self.added: list[list[tuple[str, str]]] = []
-        start, extend = policy.start, Context.extend
+        start, extend = policy.start, policy.extend
 
         def starting(conversations: Sequence[Conversation], samples: int = 1) -> Context:
             self.started.append(list(conversations))
@@ -34,7 +35,7 @@ class Heard:
             extend(context, added)
 
         monkeypatch.setattr(policy, "start", starting)
-        monkeypatch.setattr(Context, "extend", extending)
+        monkeypatch.setattr(policy, "extend", extending)
 
 
 @pytest.fixture
@@ -79,7 +80,7 @@ def test_the_rewrite_is_conditioned_on_the_critique(policy: Policy) -> None:
     for message in (asked[-1:], told[-1:], ()):
         turns.append(context.sample(5, 0.0))
         if message:
-            context.extend([message])
+            policy.extend(context, [message])
     replies = [policy.reply(turn, 0) for turn in turns]
     assert replies == [episode.attempts[0].reply, critique, episode.attempts[1].reply]
     assert plain.act([asked[:1]]) == replies[:1]

@@ -78,7 +78,7 @@ def test_digit_probabilities_are_the_softmax_of_the_next_token(policy: Policy) -
     conversations = [env.prompts.first(problem) for problem in env.problems]
     p = digit_probabilities(policy, conversations, temperature=2.0)
     for row, conversation in enumerate(conversations):
-        ids = torch.tensor([policy.prompt_ids(conversation)])
+        ids = torch.tensor([policy.chat.prompt_ids(conversation)])
         with torch.no_grad():
             logits = policy.model(ids).logits[0, -1] / 2.0
         known = logits.softmax(-1)[policy.tokenizer.convert_tokens_to_ids(list("0123456789"))]

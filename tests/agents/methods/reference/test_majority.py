@@ -69,7 +69,7 @@ def test_a_budget_holds_whatever_samples_take(taught: Policy, sums: SelfCorrectE
     played = attempts_of(agent, sums)
     assert len({first.tokens for first, _ in played}) > 1, "all take the same: nothing is shown"
     for first, second in played:
-        assert second.tokens == 30 - min(12, len(taught.reply_ids(first.reply)))
+        assert second.tokens == 30 - min(12, len(taught.chat.reply_ids(first.reply)))
     exact = [(first.tokens or 0) + (second.tokens or 0) == 30 for first, second in played]
     assert sum(exact) > 90, "special tokens inside a first reply are rare"
 

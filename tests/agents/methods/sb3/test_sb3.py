@@ -195,7 +195,7 @@ def test_which_rewards_a_token_is_credited_with(
     envs = token_envs(env, policy, config)
     envs.seed(0)
     envs.reset()
-    (eos,) = policy.eos_ids
+    (eos,) = policy.chat.eos_ids
     for turn in (1, 2):
         _, _, done, infos = envs.step(np.full(config.envs, eos))
         assert all(info["attempt"] == turn and "verdict" in info for info in infos)

@@ -12,6 +12,7 @@ from selfcorrect_agents.errors import LearningError
 from selfcorrect_agents.imitation.fitting import Fitting
 from selfcorrect_agents.imitation.traces import Trace, is_right
 from selfcorrect_agents.lm.policy import Policy
+from selfcorrect_agents.lm.references import FrozenCopy
 from selfcorrect_agents.methods.score import SCoRe, SCoReConfig
 from selfcorrect_agents.methods.score.score import second_attempt_only, stage_one, stage_two
 from selfcorrect_agents.rl.rollout import Rollout
@@ -129,7 +130,7 @@ def test_offline_prompts_are_the_bases_and_train_the_second_attempt_alone(
         },
     )
     env = SelfCorrectEnv(env.problems, verifier=starts_low)
-    base = policy.frozen_copy()
+    base = FrozenCopy(policy)
     base.model.requires_grad_(True)  # a trainer wants something to train
     history = SCoRe(policy).learn(env, config)
     assert config.offline_problems == 1

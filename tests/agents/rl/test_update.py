@@ -9,23 +9,23 @@ import torch
 from gymnasium.vector import AutoresetMode
 from torch.testing import assert_close
 
+from selfcorrect_agents.lm.learner import Learner, adamw
 from selfcorrect_agents.lm.policy import Policy
+from selfcorrect_agents.lm.references import FrozenCopy
 from selfcorrect_agents.rl import objectives
-from selfcorrect_agents.rl.reinforce import (
-    LOGGED,
+from selfcorrect_agents.rl.loss import (
     Batch,
     KLTerm,
     Objective,
+    Part,
     Unit,
-    batch_loss,
     check_kl_term,
-    score,
-    turn_advantages,
+    loss,
     turn_kl,
-    update,
 )
 from selfcorrect_agents.rl.rollout import Rollout, collect
-from selfcorrect_agents.training.trainer import build_optimizer
+from selfcorrect_agents.rl.scoring import score
+from selfcorrect_agents.rl.update import LOGGED, update
 from selfcorrect_env import SelfCorrectEnv, SelfCorrectVectorEnv
 
 KINDS: list[KLTerm] = ["full_loss", "k1_reward", "k2_reward", "k3_reward", "k2_loss", "k3_loss"]
@@ -46,11 +46,15 @@ def roll(policy: Policy, env: SelfCorrectEnv, samples: int = 4) -> Rollout:
 
 def moved(policy: Policy) -> Policy:
     """A reference that differs from ``policy``, so that its KL is not zero."""
-    reference = policy.frozen_copy()
+    reference = FrozenCopy(policy)
     generator = torch.Generator().manual_seed(5)
     for weight in reference.model.parameters():
         weight.add_(0.1 * torch.randn(weight.shape, generator=generator))
     return reference
+
+
+def learner(policy: Policy, learning_rate: float) -> Learner:
+    return Learner(policy.model, adamw(policy.model, learning_rate), max_grad_norm=1e9)
 
 
 def gradient(
@@ -61,16 +65,7 @@ def gradient(
     **how: Any,
 ) -> torch.Tensor:
     """The gradient of one update, flat; the weights stay as they are."""
-    optimizer = build_optimizer(policy.model, 0.0)
-    update(
-        policy,
-        reference,
-        optimizer,
-        batches,
-        objective or Objective(),
-        max_grad_norm=1e9,
-        **how,
-    )
+    update(policy, reference, learner(policy, 0.0), batches, objective or Objective(), **how)
     grads = [weight.grad for weight in policy.model.parameters()]
     return torch.cat([grad.flatten() for grad in grads if grad is not None])
 
@@ -116,11 +111,11 @@ def test_the_gradient_is_that_of_the_equation(
     rollout, reference = roll(policy, env), moved(policy)
     rewards = random_rewards(rollout)
     ours = gradient(policy, reference, batch_of(rollout, rewards), Objective(kl=kl, unit=unit))
-    scores = score(policy, reference, rollout, slice(None))
+    scores = score(policy, reference, rollout)
     logps, refs = rollout.turn_sum(scores.logps), rollout.turn_sum(scores.ref_logps)
     returns = rewards.clone()
     if kl.endswith("reward"):
-        returns -= torch.tensor(BETAS) * turn_kl(scores, rollout, kl[:2], slice(None)).detach()
+        returns -= torch.tensor(BETAS) * turn_kl(scores, rollout, kl).detach()
     total = torch.zeros(())
     for row in range(12):
         others = [j for j in range(12) if j // 4 == row // 4 and j != row]
@@ -188,14 +183,13 @@ def gradient_of_logits(
     policy: Policy, rollout: Rollout, rewards: torch.Tensor, gamma: float
 ) -> torch.Tensor:
     """Of the whole loss, by the logits at the sampled tokens."""
-    scores = score(policy, policy, rollout, slice(None))
+    scores = score(policy, policy, rollout)
     columns, objective = rollout.columns, Objective(gamma=gamma)
     logits = policy.logits(rollout.ids, rollout.attention_mask, columns).detach().requires_grad_()
     scores = replace(scores, logps=objectives.token_logps(logits, rollout.ids[:, columns]))
     batch = Batch(rollout=rollout, rewards=rewards, betas=(0.0, 0.0))
-    advantages = turn_advantages(batch, objective)
-    loss = batch_loss(scores, batch, advantages, replace(objective, kl="k2_loss"), slice(None))
-    return torch.autograd.grad(loss, logits)[0]
+    total = loss(scores, Part.of(batch, objective), replace(objective, kl="k2_loss"))
+    return torch.autograd.grad(total, logits)[0]
 
 
 def test_the_second_reward_credits_the_first_turn_under_gamma_alone(
@@ -259,7 +253,7 @@ def test_a_step_in_which_nothing_was_judged_is_skipped(policy: Policy, env: Self
     figures = update(
         policy,
         policy,
-        build_optimizer(policy.model, 1.0),
+        learner(policy, 1.0),
         batch_of(rollout, rollout.scores),
         Objective(),
     )
@@ -269,9 +263,12 @@ def test_a_step_in_which_nothing_was_judged_is_skipped(policy: Policy, env: Self
 
 def test_every_figure_is_explained_and_none_is_missing(policy: Policy, env: SelfCorrectEnv) -> None:
     rollout = roll(policy, env)
-    optimizer = build_optimizer(policy.model, 1e-3)
     figures = update(
-        policy, moved(policy), optimizer, batch_of(rollout, rollout.scores), Objective()
+        policy,
+        moved(policy),
+        learner(policy, 1e-3),
+        batch_of(rollout, rollout.scores),
+        Objective(),
     )
     explained = {key.format(t=t) for key in LOGGED for t in (1, 2)} - {"train/skipped"}
     assert set(figures) == explained - {"episodes", "tokens"}  # the trainer's

@@ -1,0 +1,83 @@
+"""`Learner`: a model with its optimiser; the one place that calls ``backward``, clips and steps."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+
+class Learner:
+    """Takes optimiser steps on the trainable weights of a model.
+
+    Args:
+        model: the model; weights without ``requires_grad`` stay as they are.
+        optimizer: over its trainable weights; see `adamw`.
+        max_grad_norm: the gradient's norm is clipped to this, > 0.
+    """
+
+    def __init__(
+        self, model: nn.Module, optimizer: torch.optim.Optimizer, *, max_grad_norm: float
+    ) -> None:
+        self.model = model
+        self.optimizer = optimizer
+        self.max_grad_norm = max_grad_norm
+
+    @property
+    def learning_rate(self) -> float:
+        """The learning rate of the next step."""
+        return self.optimizer.param_groups[0]["lr"]
+
+    @learning_rate.setter
+    def learning_rate(self, rate: float) -> None:
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+
+    def step(self, losses: Iterable[Tensor]) -> float:
+        """Take one step on the sum of the losses of micro-batches.
+
+        Args:
+            losses: scalars. A generator computes each just before it is differentiated, so only
+                one micro-batch's graph is in memory. The model is in training mode meanwhile.
+
+        Returns:
+            The norm of the gradient before it is clipped.
+
+        Raises:
+            RuntimeError: the gradient is not finite; no step is taken.
+        """
+        mode = self.model.training
+        self.model.train()
+        try:
+            self.optimizer.zero_grad()
+            for loss in losses:
+                loss.backward()
+            norm = nn.utils.clip_grad_norm_(
+                self.model.parameters(), self.max_grad_norm, error_if_nonfinite=True
+            )
+            self.optimizer.step()
+        finally:
+            self.model.train(mode)
+        return float(norm)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the optimiser's state, for a checkpoint."""
+        return self.optimizer.state_dict()
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take over the state that `state_dict` returned."""
+        self.optimizer.load_state_dict(state)
+
+
+def adamw(
+    model: nn.Module,
+    learning_rate: float,
+    *,
+    betas: tuple[float, float] = (0.9, 0.99),
+    weight_decay: float = 0.0,
+) -> torch.optim.AdamW:
+    """Return AdamW over the trainable weights of a model; without weight decay by default."""
+    weights = [weight for weight in model.parameters() if weight.requires_grad]
+    return torch.optim.AdamW(weights, lr=learning_rate, betas=betas, weight_decay=weight_decay)

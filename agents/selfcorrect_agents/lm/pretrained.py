@@ -1,0 +1,132 @@
+"""Loading models from files and hubs as a `ModelConfig` says, with LoRA adapters by peft."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
+
+from selfcorrect_agents.lm.model_config import LoRAConfig, ModelConfig
+from selfcorrect_agents.lm.policy import Policy
+
+ADAPTER_FILE = "adapter_config.json"
+"""What a folder holds if it is an adapter of peft."""
+
+
+def load_pretrained(config: ModelConfig, *, train: bool = False) -> Policy:
+    """Load the model and the tokenizer that ``config`` names.
+
+    Args:
+        config: its ``model`` is a folder, a hub id or the path of a ``.gguf`` file.
+        train: whether the weights are going to be trained. With bfloat16 they are then kept in
+            float32, and forward passes compute in bfloat16 by autocast. A base model under new
+            adapters is frozen and stored in bfloat16.
+
+    Raises:
+        OSError: there is no such model, or the hub cannot be reached.
+        ValueError: the tokenizer has no chat template.
+    """
+    device, dtype = device_of(config), dtype_of(config)
+    adapter = _adapter_config(config)
+    frozen = config.lora.rank > 0 or adapter is not None or not train
+    stored = dtype if frozen else torch.float32
+    where = replace(config, model=adapter) if adapter is not None else config
+    model, tokenizer = _load_base(where, stored)
+    cast(torch.nn.Module, model).to(device)
+    if adapter is not None:
+        model = _load_adapter(model, config.model, train)
+    elif config.lora.rank:
+        model = _add_adapter(model, config.lora)
+    if config.activation_checkpointing:
+        model.gradient_checkpointing_enable({"use_reentrant": False})
+    mixed = dtype != torch.float32 and (train or hasattr(model, "peft_config"))
+    return Policy(model.eval(), tokenizer, autocast=dtype if mixed else None)
+
+
+def device_of(config: ModelConfig) -> torch.device:
+    """Return the device that ``config`` names; "auto" is a GPU if there is one."""
+    if config.device != "auto":
+        return torch.device(config.device)
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def dtype_of(config: ModelConfig) -> torch.dtype:
+    """Return the precision of the forward pass; "auto" is bfloat16 on a GPU that supports it."""
+    if config.dtype != "auto":
+        return getattr(torch, config.dtype)
+    on_gpu = device_of(config).type == "cuda"
+    return torch.bfloat16 if on_gpu and torch.cuda.is_bf16_supported() else torch.float32
+
+
+def load_weights(model: PreTrainedModel, folder: Path) -> None:
+    """Take over the weights that ``save_pretrained`` of this very model wrote.
+
+    Raises:
+        OSError: the folder holds no such weights.
+    """
+    if (folder / ADAPTER_FILE).is_file():
+        from peft import set_peft_model_state_dict
+        from safetensors.torch import load_file
+
+        weights = load_file(folder / "adapter_model.safetensors")
+        set_peft_model_state_dict(cast(Any, model), weights)
+        return
+    dtype = next(model.parameters()).dtype
+    saved = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype)
+    model.load_state_dict(saved.state_dict())
+
+
+def _load_base(config: ModelConfig, dtype: torch.dtype) -> tuple[PreTrainedModel, Any]:
+    path, options = Path(config.model), dict[str, Any]()
+    source: str | Path = config.model
+    if config.revision is not None:
+        options["revision"] = config.revision
+    if path.suffix == ".gguf":
+        source, options["gguf_file"] = path.parent, path.name
+    tokenizer = AutoTokenizer.from_pretrained(source, **options)
+    if "gguf_file" in options:
+        from transformers import GgufConfig
+
+        options["quantization_config"] = GgufConfig(dequantize=True)
+    if config.attention is not None:
+        options["attn_implementation"] = config.attention
+    return AutoModelForCausalLM.from_pretrained(source, dtype=dtype, **options), tokenizer
+
+
+def _adapter_config(config: ModelConfig) -> str | None:
+    """The base model's name if ``config.model`` is the folder of an adapter; else None."""
+    if not (Path(config.model) / ADAPTER_FILE).is_file():
+        return None
+    from peft import PeftConfig
+
+    if config.lora.rank:
+        raise ValueError(
+            f"{config.model!r} is an adapter already; lora.rank would add a second one. "
+            "Leave lora.rank at 0, or name the base model."
+        )
+    return str(PeftConfig.from_pretrained(config.model).base_model_name_or_path)
+
+
+def _load_adapter(model: PreTrainedModel, folder: str, train: bool) -> PreTrainedModel:
+    from peft import PeftModel
+
+    adapted = PeftModel.from_pretrained(model, folder, is_trainable=train)
+    return cast(PreTrainedModel, adapted)
+
+
+def _add_adapter(model: PreTrainedModel, lora: LoRAConfig) -> PreTrainedModel:
+    from peft import LoraConfig, get_peft_model
+
+    config = LoraConfig(
+        r=lora.rank,
+        lora_alpha=cast(int, lora.alpha),
+        lora_dropout=0.0,
+        target_modules=list(lora.target_modules) or "all-linear",
+        task_type="CAUSAL_LM",
+    )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(lora.seed)
+        return cast(PreTrainedModel, get_peft_model(model, config))

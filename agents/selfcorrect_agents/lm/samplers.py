@@ -1,0 +1,246 @@
+"""`Sampler`: token ids in, `Turn`s out, turn after turn over the same rows.
+
+`CachedSampler` samples with a transformers model and continues from the key-value cache of the
+turns before. Another engine takes its place by implementing the two protocols.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol, cast
+
+import torch
+from torch import Tensor
+from transformers import DynamicCache, PreTrainedModel
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """What was sampled in one turn, right-padded. B rows, N tokens at most."""
+
+    ids: Tensor
+    """(B, N) int64; the padding id outside `mask`."""
+    mask: Tensor
+    """(B, N) bool: True where a token was sampled (the end-of-turn token included)."""
+    logps: Tensor
+    """(B, N) float32: log-probability of each token under the sampling distribution; 0 outside."""
+    ended: Tensor
+    """(B,) bool: True where the model ended its turn; False where the token cap cut it off."""
+
+
+class Context(Protocol):
+    """Rows of token ids that grow turn by turn."""
+
+    @property
+    def ids(self) -> Tensor:
+        """(B, T) int64: every token so far; padding may be anywhere."""
+        ...
+
+    @property
+    def mask(self) -> Tensor:
+        """(B, T) bool: True on real tokens."""
+        ...
+
+    @property
+    def ended(self) -> Tensor:
+        """(B,) bool: whether the model ended the last turn."""
+        ...
+
+    def read(self, rows: Sequence[Sequence[int]]) -> None:
+        """Append given tokens to each row."""
+        ...
+
+    def sample(
+        self, max_new_tokens: int, temperature: float, generator: torch.Generator | None = None
+    ) -> Turn:
+        """Sample one turn of every row and append it.
+
+        Args:
+            max_new_tokens: the cap; a row that reaches it is cut off.
+            temperature: 1 samples from the model; 0 takes the most likely token.
+            generator: the source of randomness, on the policy's device.
+        """
+        ...
+
+    def take(self, turn: Turn) -> None:
+        """Append a turn that another context sampled."""
+        ...
+
+
+class Sampler(Protocol):
+    """Starts contexts. It samples from the weights that the policy has at that moment."""
+
+    def start(self, prompts: Sequence[Sequence[int]], samples: int = 1) -> Context:
+        """Read prompts; row ``i`` of the context belongs to prompt ``i // samples``."""
+        ...
+
+
+class CausalLM(Protocol):
+    """What `CachedSampler` needs of a model."""
+
+    @property
+    def device(self) -> torch.device:
+        """Device of the weights."""
+        ...
+
+    @property
+    def config(self) -> Any:
+        """The model's configuration."""
+        ...
+
+    @property
+    def cache_argument(self) -> str:
+        """Name of the cache among ``forward``'s arguments."""
+        ...
+
+    def forward(self, **inputs: Any) -> Any:
+        """Run the model."""
+        ...
+
+
+class CachedSampler:
+    """Samples with a transformers model and its key-value cache.
+
+    Args:
+        model: runs the forward passes.
+        pad_id: fills up shorter rows.
+        end_ids: ids that end a turn.
+    """
+
+    def __init__(self, model: CausalLM, *, pad_id: int, end_ids: frozenset[int]) -> None:
+        self.model, self.pad_id, self.end_ids = model, pad_id, end_ids
+
+    def start(self, prompts: Sequence[Sequence[int]], samples: int = 1) -> CachedContext:
+        """Read every prompt once, and repeat its row and its cache ``samples`` times."""
+        context = CachedContext(self, len(prompts))
+        context.read(prompts)
+        if samples > 1:
+            context.repeat(samples)
+        return context
+
+
+class CachedContext:
+    """A batch of rows with the model's key-value cache of them.
+
+    Columns are appended segment by segment: what is read is left-padded, what is sampled is
+    right-padded, so the last column of a segment that was read is real in every row.
+    """
+
+    def __init__(self, sampler: CachedSampler, rows: int) -> None:
+        device = sampler.model.device
+        self.sampler = sampler
+        self.ids = torch.zeros((rows, 0), dtype=torch.long, device=device)
+        self.mask = torch.zeros((rows, 0), dtype=torch.bool, device=device)
+        self.ended = torch.zeros(rows, dtype=torch.bool, device=device)
+        self._cache = DynamicCache(config=sampler.model.config)
+        self._logits: Tensor | None = None
+
+    @torch.no_grad()
+    def read(self, rows: Sequence[Sequence[int]]) -> None:
+        """Append given tokens to each row, left-padded to the longest."""
+        width = max(map(len, rows))
+        ids = torch.full((len(rows), width), self.sampler.pad_id)
+        mask = torch.zeros((len(rows), width), dtype=torch.bool)
+        for row, tokens in enumerate(rows):
+            ids[row, width - len(tokens) :] = torch.tensor(tokens, dtype=torch.long)
+            mask[row, width - len(tokens) :] = True
+        self._append(ids.to(self.ids.device), mask.to(self.ids.device))
+        self._forward()
+
+    def repeat(self, samples: int) -> None:
+        """Repeat every row ``samples`` times: row ``i`` becomes rows ``i·samples …``."""
+        self._cache.batch_repeat_interleave(samples)
+        self.ids = self.ids.repeat_interleave(samples, dim=0)
+        self.mask = self.mask.repeat_interleave(samples, dim=0)
+        self.ended = self.ended.repeat_interleave(samples, dim=0)
+        if self._logits is not None:
+            self._logits = self._logits.repeat_interleave(samples, dim=0)
+
+    @torch.no_grad()
+    def sample(
+        self, max_new_tokens: int, temperature: float, generator: torch.Generator | None = None
+    ) -> Turn:
+        """Sample one turn of every row; see `Context.sample`."""
+        ends = torch.tensor(sorted(self.sampler.end_ids), device=self.ids.device)
+        running = torch.ones(len(self.ids), dtype=torch.bool, device=self.ids.device)
+        ids, masks, logps = [], [], []
+        for _ in range(max_new_tokens):
+            token, logp = draw(self._next_logits(), temperature, generator)
+            token = torch.where(running, token, self.sampler.pad_id)
+            ids.append(token)
+            masks.append(running)
+            logps.append(torch.where(running, logp, 0.0))
+            self._append(token[:, None], running[:, None])
+            running = running & ~torch.isin(token, ends)
+            if not bool(running.any()):
+                break
+        self.ended = ~running
+        return Turn(torch.stack(ids, 1), torch.stack(masks, 1), torch.stack(logps, 1), self.ended)
+
+    def take(self, turn: Turn) -> None:
+        """Append a turn that another context sampled."""
+        self._append(turn.ids, turn.mask)
+        self.ended = turn.ended
+
+    def _append(self, ids: Tensor, mask: Tensor) -> None:
+        self.ids = torch.cat([self.ids, ids], dim=1)
+        self.mask = torch.cat([self.mask, mask], dim=1)
+        self._logits = None
+
+    def _next_logits(self) -> Tensor:
+        if self._logits is None:
+            self._forward()
+        return cast(Tensor, self._logits)
+
+    def _forward(self) -> None:
+        """Run the model over the tokens that its cache lacks."""
+        missing = self.ids.shape[1] - self._cache.get_seq_length()
+        output = self.sampler.model.forward(
+            input_ids=self.ids[:, -missing:],
+            attention_mask=self.mask.long(),
+            position_ids=positions(self.mask)[:, -missing:],
+            use_cache=True,
+            logits_to_keep=1,
+            **{self.sampler.model.cache_argument: self._cache},
+        )
+        self._logits = output.logits[:, -1].float()
+
+
+def positions(mask: Tensor) -> Tensor:
+    """(B, T) bool -> (B, T) int64: the index of each real token in its own row."""
+    return (mask.long().cumsum(dim=1) - 1).clamp(min=0)
+
+
+def draw(
+    logits: Tensor, temperature: float, generator: torch.Generator | None
+) -> tuple[Tensor, Tensor]:
+    """Draw a token of each row.
+
+    Args:
+        logits: (B, V) float32.
+        temperature: ≥ 0; 0 takes the most likely token.
+        generator: the source of randomness.
+
+    Returns:
+        (B,) int64 tokens and their (B,) log-probabilities under the distribution that was drawn
+        from; 0 where the most likely token was taken.
+    """
+    if temperature == 0.0:
+        return logits.argmax(dim=-1), torch.zeros(len(logits), device=logits.device)
+    logps = (logits / temperature).log_softmax(dim=-1)
+    token = torch.multinomial(logps.exp(), 1, generator=generator)
+    return token[:, 0], logps.gather(1, token)[:, 0]
+
+
+def cache_argument(model: PreTrainedModel) -> str:
+    """Return the name of the cache in the model's ``forward``: ``cache`` since transformers 5.24.
+
+    A model with adapters of peft is asked for the model inside of it.
+    """
+    base = cast(Any, model)
+    if hasattr(base, "get_base_model"):
+        base = base.get_base_model()
+    named = "cache" in inspect.signature(base.forward).parameters
+    return "cache" if named else "past_key_values"

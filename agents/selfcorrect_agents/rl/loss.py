@@ -1,0 +1,227 @@
+"""The loss of the reinforcement-learning methods: the paper's equations 2 to 5 in one formula.
+
+    −E Σ_t [ A_t log π_θ(y_t|x_t) − β_t KL(π_θ(·|x_t) ‖ π_ref(·|x_t)) ]
+
+A method decides what a turn is rewarded with and how strongly the reference holds it: `Batch`.
+For SCoRe (two turns) that is
+
+    stage I   R = (0, r(y_2))                                 β = (β_1 + β_2, β_1)
+    stage II  R = (r(y_1), r(y_2) + α (r(y_2) − r(y_1)))      β = (β_1, β_1)
+
+and A_t is R_t less the mean of the other samples' R_t. An `Objective` at its defaults is this
+formula to the letter; each field switches one part to a choice of today's trainers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal, TypeAlias, get_args
+
+import torch
+from torch import Tensor
+
+from selfcorrect_agents.checks import above_zero, among, at_least, check
+from selfcorrect_agents.rl import objectives
+from selfcorrect_agents.rl.rollout import Rollout
+from selfcorrect_agents.rl.scoring import Scores
+
+KLTerm: TypeAlias = Literal[
+    "full_loss", "k1_reward", "k2_reward", "k3_reward", "k2_loss", "k3_loss"
+]
+"""How ``β_t KL(π_θ(·|x_t) ‖ π_ref(·|x_t))`` enters; all of them act on turn t's own tokens.
+
+- ``full_loss``: over the vocabulary at each sampled prefix, with the gradient through the prefixes;
+  exact, and of least variance.
+- ``k1_reward``: ``−β_t k1`` of turn t in turn t's return; the same gradient, sampled.
+- ``k2_loss``: the same gradient as a loss, sampled.
+- ``k2_reward``, ``k3_reward``, ``k3_loss``: what other trainers offer. Their gradients are *not*
+  the KL's: ``k3_loss`` follows the forward KL(π_ref ‖ π).
+
+``k1_loss`` does not exist: its expected gradient is zero.
+"""
+
+AdvantageKind: TypeAlias = Literal["leave_one_out", "batch_mean", "group_normalised"]
+"""What a return is compared with; see the functions of these names in `objectives`."""
+
+Unit: TypeAlias = Literal["sequence", "token"]
+"""Whose probability ratio is taken, and what the loss is a mean over: whole turns (the
+equations' π(y_t|x_t)), or tokens (every token weighs the same, however long its turn)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Objective:
+    """How a batch becomes a loss: ``−E Σ_t [ A_t log π − β_t KL(π_θ(·|x_t) ‖ π_ref(·|x_t)) ]``."""
+
+    gamma: float = 0.0
+    """Discount across turns, in [0, 1]; 0 credits each turn with its own reward (appendix A.2)."""
+    kl: KLTerm = "full_loss"
+    """How the KL to the base policy enters the objective."""
+    advantage: AdvantageKind = "leave_one_out"
+    """The baseline of a return: a problem's other samples, the batch, or GRPO's normalisation."""
+    unit: Unit = "sequence"
+    """Whose log-probabilities are units of the loss: whole turns (the equations'), or tokens."""
+    clip: float | None = None
+    """PPO's ε, > 0; it acts only with epochs > 1 and is refused without. None: REINFORCE."""
+    importance_cap: float | None = None
+    """Cap ≥ 1 of the importance weights of samples that another policy drew; None for none."""
+
+    def __post_init__(self) -> None:
+        """Refuse invalid values."""
+        check(0 <= self.gamma <= 1, "gamma", "in [0, 1]", self.gamma)
+        check_kl_term(self.kl)
+        among(self, "advantage", get_args(AdvantageKind))
+        among(self, "unit", get_args(Unit))
+        if self.clip is not None:
+            above_zero(self, "clip")
+        if self.importance_cap is not None:
+            at_least(self, 1, "importance_cap")
+            check(self.clip is None, "importance_cap", "None if clip is set", self.importance_cap)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batch:
+    """Episodes with what a method makes of them."""
+
+    rollout: Rollout
+    """B episodes of K turns."""
+    rewards: Tensor
+    """(B, K) what each turn is rewarded with, shaping included."""
+    betas: Sequence[float]
+    """(K,) ``β_t`` of each turn, ≥ 0."""
+
+    def __post_init__(self) -> None:
+        if len(self.betas) != self.rollout.turns:
+            raise ValueError(
+                f"The batch has {len(self.betas)} betas and its episodes {self.rollout.turns} "
+                "turns; give one coefficient for each turn."
+            )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """What the loss needs of a batch, or of some of its episodes."""
+
+    rollout: Rollout
+    """b episodes."""
+    advantages: Tensor
+    """(b, K) advantage of each turn; constants."""
+    betas: Tensor
+    """(K,) ``β_t``."""
+
+    @classmethod
+    def of(cls, batch: Batch, objective: Objective, penalty: Tensor | float = 0.0) -> Part:
+        """Return the whole batch as one part; ``penalty`` as in `turn_advantages`."""
+        advantages = turn_advantages(batch, objective, penalty).detach()
+        betas = torch.tensor(batch.betas, device=advantages.device)
+        return cls(rollout=batch.rollout, advantages=advantages, betas=betas)
+
+    def split(self, rows: int | None) -> Iterator[Part]:
+        """Yield parts of at most ``rows`` episodes; None yields this one."""
+        size = rows or len(self.rollout)
+        for start in range(0, len(self.rollout), size):
+            some = slice(start, start + size)
+            yield Part(
+                rollout=self.rollout[some], advantages=self.advantages[some], betas=self.betas
+            )
+
+
+def loss(
+    scores: Scores, part: Part, objective: Objective, tokens_per_episode: Tensor | None = None
+) -> Tensor:
+    """Return the scalar loss of a part: policy gradient and KL, mean over its judged episodes.
+
+    Args:
+        scores: of the part's rollout.
+        part: episodes, advantages, coefficients.
+        objective: how they become a loss.
+        tokens_per_episode: with ``unit="token"``, the mean number of sampled tokens of an episode
+            of the whole batch, which the loss is divided by; by default the part's own.
+    """
+    rollout = part.rollout
+    gain = policy_gain(scores.logps, part, objective)
+    total = objectives.policy_gradient_loss(gain, rollout.judged)
+    if kl_is_in(objective.kl, "loss"):
+        kl = turn_kl(scores, rollout, objective.kl)
+        total = total + objectives.kl_loss(kl, part.betas, rollout.judged)
+    if objective.unit == "sequence":
+        return total
+    return total / (mean_length([rollout]) if tokens_per_episode is None else tokens_per_episode)
+
+
+def policy_gain(logps: Tensor, part: Part, objective: Objective) -> Tensor:
+    """``A_t log π(y_t|x_t)`` of each turn, (b, K); or of each token, (b, C), by ``unit``.
+
+    With ``clip`` or ``importance_cap`` it is the surrogate that corrects for samples of another
+    policy. ``logps`` are (b, C).
+    """
+    rollout = part.rollout
+    behaviour, advantages = rollout.logps, part.advantages
+    if objective.unit == "sequence":
+        logps, behaviour = rollout.turn_sum(logps), rollout.turn_sum(behaviour)
+    else:
+        advantages = advantages[:, rollout.turn]
+    if objective.clip is not None:
+        gain = objectives.clipped_surrogate(logps, behaviour, advantages, objective.clip)
+    elif objective.importance_cap is not None:
+        cap = objective.importance_cap
+        gain = objectives.truncated_importance(logps, behaviour, advantages, cap)
+    else:
+        gain = advantages * logps
+    return gain if objective.unit == "sequence" else torch.where(rollout.mask, gain, 0.0)
+
+
+def turn_kl(scores: Scores, rollout: Rollout, kl: KLTerm) -> Tensor:
+    """(b, K) the estimate of each turn's KL to the reference that ``kl`` names."""
+    estimate = kl.partition("_")[0]
+    if estimate == "full":
+        later = rollout.later_in_turn(scores.kl)
+        return rollout.turn_sum(objectives.kl_with_prefixes(scores.kl, later, scores.logps))
+    if estimate == "k3":
+        return rollout.turn_sum(objectives.kl_k3(scores.logps, scores.ref_logps))
+    logps, ref_logps = rollout.turn_sum(scores.logps), rollout.turn_sum(scores.ref_logps)
+    return (objectives.kl_k1 if estimate == "k1" else objectives.kl_k2)(logps, ref_logps)
+
+
+def turn_advantages(batch: Batch, objective: Objective, penalty: Tensor | float = 0.0) -> Tensor:
+    """(B, K) advantage of each turn: its discounted return, less its KL penalty, compared.
+
+    Args:
+        batch: episodes and rewards.
+        objective: the discount, and what a return is compared with.
+        penalty: (B, K) KL in the reward, ``β_t k``; it stays with its own turn.
+    """
+    rollout = batch.rollout
+    returns = objectives.reward_to_go(batch.rewards, objective.gamma) - penalty
+    if objective.advantage == "batch_mean":
+        return objectives.batch_mean(returns, rollout.judged)
+    if objective.advantage == "group_normalised":
+        return objectives.group_normalised(returns, rollout.samples, rollout.judged)
+    return objectives.leave_one_out(returns, rollout.samples, rollout.judged)
+
+
+def mean_length(rollouts: Sequence[Rollout]) -> Tensor:
+    """Return the mean number of sampled tokens of a judged episode, over all rollouts."""
+    judged = [rollout.mask[rollout.judged] for rollout in rollouts]
+    tokens = torch.stack([mask.sum() for mask in judged]).sum()
+    return tokens / max(1, sum(len(mask) for mask in judged))
+
+
+def kl_is_in(kl: KLTerm, part: Literal["loss", "reward"]) -> bool:
+    """Whether the KL term is part of the loss, or of the reward."""
+    return kl.partition("_")[2] == part
+
+
+def check_kl_term(kl: str) -> None:
+    """Refuse a KL term that does not exist, saying why.
+
+    Raises:
+        ValueError: it is none of `KLTerm`.
+    """
+    if kl == "k1_loss":
+        raise ValueError(
+            "kl='k1_loss' would teach nothing: the expected gradient of k1 as a loss is zero. "
+            "Take 'k1_reward' or 'k2_loss', which follow the KL's gradient, or 'full_loss'."
+        )
+    if kl not in get_args(KLTerm):
+        raise ValueError(f"kl must be one of {', '.join(get_args(KLTerm))}; got {kl!r}.")

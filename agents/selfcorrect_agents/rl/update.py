@@ -1,0 +1,149 @@
+"""`update`: the optimiser steps of one training step, and the metrics that are logged for it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import torch
+from torch import Tensor
+
+from selfcorrect_agents.lm.learner import Learner
+from selfcorrect_agents.rl import objectives
+from selfcorrect_agents.rl.loss import (
+    Batch,
+    Objective,
+    Part,
+    kl_is_in,
+    loss,
+    mean_length,
+    turn_kl,
+)
+from selfcorrect_agents.rl.rollout import Rollout, rollout_figures
+from selfcorrect_agents.rl.scoring import Scorer, score
+
+
+def update(
+    policy: Scorer,
+    reference: Scorer,
+    learner: Learner,
+    batches: Sequence[Batch],
+    objective: Objective,
+    *,
+    epochs: int = 1,
+    rows_per_forward: int | None = None,
+) -> dict[str, float]:
+    """Take ``epochs`` optimiser steps on the batches of one training step.
+
+    Args:
+        policy: the policy that sampled the rollouts; it is changed.
+        reference: π_ref, fixed.
+        learner: over the policy's weights.
+        batches: one or more; every episode has the same weight. The metrics are the first one's.
+        objective: how they become a loss.
+        epochs: optimiser steps on these same episodes, ≥ 1.
+        rows_per_forward: episodes in one forward pass (gradients add up to those of the
+            whole batch); None takes all at once.
+
+    Returns:
+        Metrics for the log; each key is explained in `LOGGED`.
+
+    Raises:
+        RuntimeError: the gradient is not finite; no step was taken on it.
+    """
+    rollouts = [batch.rollout for batch in batches]
+    judged = sum(int(rollout.judged.sum()) for rollout in rollouts)
+    unjudged = sum(map(len, rollouts)) - judged
+    if judged == 0:
+        return {"train/unjudged": float(unjudged), "train/skipped": 1.0}
+    parts = [
+        Part.of(batch, objective, _penalty(policy, reference, batch, objective, rows_per_forward))
+        for batch in batches
+    ]
+    length = mean_length(rollouts)
+    seen = _Seen(rollouts[0])
+
+    def losses(epoch: int) -> Iterator[Tensor]:
+        for i, whole in enumerate(parts):
+            for part in whole.split(rows_per_forward):
+                scores = score(policy, reference, part.rollout)
+                if epoch == 0 and i == 0:
+                    seen.add(scores.kl, scores.entropy)
+                weight = int(part.rollout.judged.sum()) / judged
+                yield loss(scores, part, objective, length) * weight
+
+    norm = 0.0
+    for epoch in range(epochs):
+        norm = learner.step(losses(epoch))
+    return _metrics(batches[0], parts[0], seen) | {
+        "train/grad_norm": norm,
+        "train/unjudged": float(unjudged),
+    }
+
+
+@torch.no_grad()
+def _penalty(
+    policy: Scorer,
+    reference: Scorer,
+    batch: Batch,
+    objective: Objective,
+    rows_per_forward: int | None,
+) -> Tensor | float:
+    """``β_t k`` of every turn, (B, K), where the KL is part of the reward; else 0."""
+    if not kl_is_in(objective.kl, "reward"):
+        return 0.0
+    rollout, size = batch.rollout, rows_per_forward or len(batch.rollout)
+    slices = [rollout[start : start + size] for start in range(0, len(rollout), size)]
+    kl = [turn_kl(score(policy, reference, some), some, objective.kl) for some in slices]
+    return torch.tensor(batch.betas, device=batch.rewards.device) * torch.cat(kl)
+
+
+class _Seen:
+    """KL and entropy of the tokens of a rollout, as its parts are scored; without gradients."""
+
+    def __init__(self, rollout: Rollout) -> None:
+        self.rollout = rollout
+        self._kl: list[Tensor] = []
+        self._entropy: list[Tensor] = []
+
+    def add(self, kl: Tensor, entropy: Tensor) -> None:
+        self._kl.append(kl.detach())
+        self._entropy.append(entropy)
+
+    def per_turn(self) -> dict[str, Tensor]:
+        """(K,) means over judged episodes of each turn's sums."""
+        parts = {"kl": self._kl, "entropy": self._entropy}
+        sums = {name: self.rollout.turn_sum(torch.cat(values)) for name, values in parts.items()}
+        valid = self.rollout.judged
+        return {name: objectives.mean_of_valid(values, valid) for name, values in sums.items()}
+
+
+def _metrics(batch: Batch, whole: Part, seen: _Seen) -> dict[str, float]:
+    valid = batch.rollout.judged
+    per_turn = {"reward": objectives.mean_of_valid(batch.rewards, valid), **seen.per_turn()}
+    metrics = {
+        f"t{turn + 1}/{name}": float(values[turn])
+        for turn in range(batch.rollout.turns)
+        for name, values in per_turn.items()
+    }
+    zero = float((whole.advantages[valid] == 0).float().mean()) if bool(valid.any()) else 1.0
+    return rollout_figures(batch.rollout) | metrics | {"train/zero_advantage": zero}
+
+
+LOGGED = {
+    "episodes": "training episodes that were sampled so far",
+    "tokens": "tokens that were sampled in them so far",
+    "t{t}/accuracy": "share of judged episodes whose turn t scored 1",
+    "t{t}/reward": "mean reward of turn t, shaping included",
+    "t{t}/kl": "mean KL(π_θ ‖ π_ref) of turn t's tokens, summed over the turn, in nats",
+    "t{t}/entropy": "mean entropy of turn t's token distributions, summed over the turn, in nats",
+    "t{t}/tokens": "mean number of sampled tokens in turn t",
+    "t{t}/truncated": "share of turn t's replies that the token cap cut off",
+    "delta": "Accuracy@t2 − Accuracy@t1 of the batch",
+    "unchanged": "share of judged episodes whose last answer equals the first",
+    "train/grad_norm": "norm of the gradient before clipping (of the last epoch)",
+    "train/zero_advantage": "share of (episode, turn) pairs with advantage 0: they teach nothing",
+    "train/unjudged": "episodes left out because the verifier failed",
+    "train/skipped": "1 where no episode of the batch could be judged: no step was taken, and only "
+    "this and train/unjudged are logged",
+}
+"""What the keys of the log mean; ``{t}`` counts turns from 1."""
