@@ -17,6 +17,7 @@
     ├── CheckpointError (also RuntimeError)             a file of a run that cannot be read
     └── UsageError (also ValueError)                    an invalid command line
     ProblemSetWarning (UserWarning)                     a problem set that is a substitute
+    UnjudgedWarning (UserWarning)                       an evaluation without a single verdict
     PluginWarning (UserWarning)                         another package's broken entry points
 
 Each error also inherits the standard error that a caller would expect, so that
@@ -59,8 +60,9 @@ class UnknownNameError(SelfCorrectError, KeyError, ValueError):
         Unknown verifier 'maths'. Did you mean 'math'? Known: exact, math.
         """
         names = sorted(known)
-        close = difflib.get_close_matches(str(name), names, n=1)
-        guess = f" Did you mean {close[0]!r}?" if close else ""
+        by_lower = {known_name.lower(): known_name for known_name in names}
+        close = difflib.get_close_matches(str(name).lower(), by_lower, n=1)
+        guess = f" Did you mean {by_lower[close[0]]!r}?" if close else ""
         last = f" {hint}" if hint else ""
         return cls(f"Unknown {kind} {name!r}.{guess} Known: {', '.join(names) or 'none'}.{last}")
 

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import gymnasium as gym
+
+from selfcorrect_env.errors import UnknownNameError
 
 ENVIRONMENTS: dict[str, str] = {
     "SelfCorrect-Arithmetic-v0": "arithmetic",
@@ -34,3 +38,26 @@ def register_envs() -> None:
                 vector_entry_point="selfcorrect_env.vector_env:SelfCorrectVectorEnv",
                 kwargs={"problems": problems, "attempts": ATTEMPTS.get(id, 2)},
             )
+
+
+def make(id: str, **options: Any) -> gym.Env[Any, Any]:
+    """Return ``gym.make(id, **options)``, with our ids in the message if the id is unknown.
+
+    Raises:
+        UnknownNameError: no environment is registered under this id.
+    """
+    try:
+        return gym.make(id, **options)
+    except gym.error.UnregisteredEnv as error:
+        raise UnknownNameError.of(
+            "environment", id, self_correction_ids(), "module:id imports a module first."
+        ) from error
+
+
+def self_correction_ids() -> list[str]:
+    """Return the registered ids without those of gymnasium itself, sorted."""
+    return sorted(
+        id
+        for id, spec in gym.registry.items()
+        if not str(getattr(spec, "entry_point", "")).startswith(("gymnasium.", "shimmy."))
+    )

@@ -10,6 +10,7 @@ from gymnasium.vector import VectorEnv
 from selfcorrect_env.errors import UnsupportedEnvError
 from selfcorrect_env.problems.problem_set import ProblemSet
 from selfcorrect_env.prompts import Prompts
+from selfcorrect_env.registration import make
 from selfcorrect_env.types import Verifier
 from selfcorrect_env.unwrapping import Unwrapped, unwrap
 
@@ -68,7 +69,7 @@ def training_env(env: str | AnyEnv | TrainingEnv, *, split: str = "train") -> Tr
     Raises:
         UnsupportedEnvError: a wrapper changes rewards, observations, replies or the length of an
             episode; or ``env`` is not a self-correction environment. The message names it.
-        UnknownNameError: the problem set of an id has no such split.
+        UnknownNameError: no environment has this id, or its problem set has no such split.
     """
     if isinstance(env, str):
         env = _made(env, split)
@@ -99,5 +100,6 @@ def training_env(env: str | AnyEnv | TrainingEnv, *, split: str = "train") -> Tr
 
 
 def _made(id: str, split: str) -> gym.Env[Any, Any]:
-    options: dict[str, Any] = {} if "split" in gym.spec(id).kwargs else {"split": split}
-    return gym.make(id, **options)
+    spec = gym.registry.get(id)
+    registered: dict[str, Any] = {} if spec is None else spec.kwargs
+    return make(id, **({} if "split" in registered else {"split": split}))

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
+import json
+import os
 import sys
+import warnings
 from typing import Annotated, Any
 
 import tyro
 
 from selfcorrect_env.cli.options import EnvOptions, make_env, parse
-from selfcorrect_env.errors import AgentError, UsageError
+from selfcorrect_env.errors import AgentError, UnjudgedWarning, UsageError
 from selfcorrect_env.evaluation.agent_factory import AgentFactory, find_agent, installed_agents
+from selfcorrect_env.evaluation.code_identity import hash_of_files
 from selfcorrect_env.evaluation.evaluator import evaluate
+from selfcorrect_env.evaluation.report import Report
+from selfcorrect_env.problems import read_trained_on
 from selfcorrect_env.types import Agent
 
 ABOUT = """\
@@ -21,24 +27,37 @@ both attempts and what changed between them is reported with 95% intervals.
 AGENT is a name from 'selfcorrect list' or module:attribute (a class, an object with act(), or a
 function from a conversation to a reply). 'selfcorrect eval AGENT --help' adds the agent's options.
 
+Exit status: 0 done; 1 the verifier failed at every episode; 2 invalid arguments.
+
 Examples:
   selfcorrect eval base --env SelfCorrect-Arithmetic-v0 --n 200
   selfcorrect eval base --env SelfCorrect-GSM8K-v0 --path gsm8k_test.jsonl --n 50 --out runs/base
-  selfcorrect eval my_module:my_agent --env SelfCorrect-MATH-v0 --problems procedural"""
+  selfcorrect eval my_module:my_agent --env SelfCorrect-MATH-v0 --problems procedural
+  selfcorrect eval score --model runs/mine/model --env SelfCorrect-Arithmetic-v0 --json"""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class EvalOptions(EnvOptions):
-    """What to measure, and where to put it."""
+    """What to measure, and where to store it."""
 
     env: str
     """The environment's id, such as SelfCorrect-MATH-v0."""
     n: int | None = None
-    """Only the first so many problems; all of them by default."""
+    """Only the first N problems; all of them by default."""
     batch_size: int = 64
     """How many problems the agent answers at a time."""
     out: str | None = None
-    """A folder for the report and the episodes. The same command goes on from what it holds."""
+    """A folder for the report and the episodes. After an interruption the same command resumes."""
+    json: bool = False
+    """Print the report as one JSON object instead of tables."""
+
+    def __post_init__(self) -> None:
+        """Refuse numbers below 1."""
+        for name in ("n", "batch_size"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                option = name.replace("_", "-")
+                raise ValueError(f"--{option} must be at least 1, got {value}.")
 
 
 def main(argv: list[str]) -> int:
@@ -52,34 +71,69 @@ def main(argv: list[str]) -> int:
         )
     factory = find_agent(argv[0])
     options, config = _parse(factory, argv[1:])
+    report = _evaluate(factory, options, config)
+    if options.json:
+        print(json.dumps(report.to_dict(), indent=2))
+    else:
+        from rich.console import Console
+
+        Console().print(report)
+        if options.out is not None:
+            print(f"Report and episodes: {options.out}")
+    if report.metrics.judged:
+        return 0
+    print(f"selfcorrect: {' '.join(report.metrics.why_unjudged().split())}", file=sys.stderr)
+    return 1
+
+
+def _evaluate(factory: AgentFactory, options: EvalOptions, config: Any) -> Report:
+    model = _model_of(config)
     env = make_env(options.env, options)
     try:
-        report = evaluate(
-            _build(factory, config),
-            env,
-            n=options.n,
-            batch_size=options.batch_size,
-            progress=True,
-            name=factory.name,
-            settings={} if config is None else _settings(config),
-            out=options.out,
-        )
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UnjudgedWarning)  # it is the exit status here
+            return evaluate(
+                _build(factory, config),
+                env,
+                n=options.n,
+                batch_size=options.batch_size,
+                progress=True,
+                name=factory.name,
+                settings={} if config is None else _settings(config) | _files_of(model),
+                out=options.out,
+                trained_on=None if model is None else read_trained_on(model),
+            )
     except KeyboardInterrupt:
         if options.out is not None:
             print(
-                f"\nselfcorrect: what was finished is in {options.out}; "
-                "the same command goes on from there.",
+                f"\nselfcorrect: the finished episodes are in {options.out}; "
+                "the same command resumes after them.",
                 file=sys.stderr,
             )
         raise
     finally:
         env.close()
-    from rich.console import Console
 
-    Console().print(report)
-    if options.out is not None:
-        print(f"Report and episodes: {options.out}")
-    return 0
+
+def _model_of(config: Any) -> str | None:
+    """Return the option ``model`` of an agent's configuration, or of a part of it."""
+    if not dataclasses.is_dataclass(config):
+        return None
+    value = getattr(config, "model", None)
+    if isinstance(value, str):
+        return value
+    parts = (_model_of(getattr(config, field.name)) for field in dataclasses.fields(config))
+    return next((model for model in parts if model is not None), None)
+
+
+def _files_of(model: str | None) -> dict[str, str]:
+    """Return the hash of a local model's files: the folder may hold other weights next time."""
+    if model is None or not os.path.exists(path := os.path.expanduser(model)):
+        return {}
+    try:
+        return {"model_sha256": hash_of_files(path)}
+    except OSError as error:
+        raise UsageError(f"The model {model!r} cannot be read: {error}") from error
 
 
 def _parse(factory: AgentFactory | None, argv: list[str]) -> tuple[EvalOptions, Any]:

@@ -11,7 +11,8 @@ import tyro
 
 import selfcorrect_env  # noqa: F401 - registers the ids
 from selfcorrect_env.cli.unchecked import checked, twin_instance, twin_of
-from selfcorrect_env.errors import UsageError
+from selfcorrect_env.errors import UnknownNameError, UsageError
+from selfcorrect_env.registration import make
 
 T = TypeVar("T")
 
@@ -42,7 +43,8 @@ def make_env(id: str, options: EnvOptions) -> gym.Env[Any, Any]:
     """Return ``gym.make(id)`` with these options.
 
     Raises:
-        UsageError: the id is unknown, or the environment does not take an option.
+        UnknownNameError: no environment has this id, or no problem set, verifier … has a name.
+        UsageError: the environment does not take an option, or cannot be made.
     """
     given = {name: getattr(options, name) for name in _KEYWORDS}
     keywords = {name: value for name, value in given.items() if value is not None}
@@ -52,7 +54,9 @@ def make_env(id: str, options: EnvOptions) -> gym.Env[Any, Any]:
             raise UsageError(f"--option takes KEY=VALUE, got {pair!r}.")
         keywords[key] = _value(value)
     try:
-        return gym.make(id, **keywords)
+        return make(id, **keywords)
+    except UnknownNameError:
+        raise
     except (gym.error.Error, ImportError, OSError, TypeError, ValueError) as error:
         raise UsageError(f"Cannot make {id!r}: {error}") from error
 

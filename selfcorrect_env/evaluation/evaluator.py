@@ -8,8 +8,6 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-import gymnasium as gym
-
 from selfcorrect_env.errors import ProblemSetError, UnjudgedWarning
 from selfcorrect_env.evaluation.agents import agent_name, as_agent, attach, is_oracle
 from selfcorrect_env.evaluation.progress import progress_display
@@ -17,6 +15,7 @@ from selfcorrect_env.evaluation.report import Measured, Report
 from selfcorrect_env.evaluation.runners import Runner, runner_for
 from selfcorrect_env.evaluation.stored_run import identity, kept_episodes, open_run
 from selfcorrect_env.problems.overlap import TrainedOn
+from selfcorrect_env.registration import make
 from selfcorrect_env.training_env import AnyEnv, TrainingEnv
 from selfcorrect_env.types import Agent, Episode, ReplyFunction
 
@@ -169,7 +168,7 @@ def _runner(env: str | AnyEnv | TrainingEnv) -> Iterator[Runner]:
     if not isinstance(env, str):
         yield runner_for(env)
         return
-    made = gym.make(env)
+    made = make(env)
     try:
         yield runner_for(made)
     finally:

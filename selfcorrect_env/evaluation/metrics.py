@@ -204,9 +204,13 @@ class Metrics:
         """Return how many episodes were not judged and the first cause; empty if all were."""
         if not self.unjudged:
             return ""
-        many = "no episode" if self.judged == 0 else f"{self.unjudged} episodes"
-        verb = "was judged" if self.judged == 0 else "were not judged"
-        return f"{many} {verb}. First cause: {self.first_error}"
+        if self.judged == 0:
+            what = "no episode was judged"
+        elif self.unjudged == 1:
+            what = "1 episode was not judged"
+        else:
+            what = f"{self.unjudged} episodes were not judged"
+        return f"{what}. First cause: {self.first_error}"
 
     @property
     def partial(self) -> bool:

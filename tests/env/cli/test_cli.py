@@ -264,7 +264,7 @@ def test_eval_names_mistakes(folder):
     refused = said("my_agents:Stubborn", *ARITHMETIC, "--digit", "-1")
     assert "digit must be 0 or above, got -1" in refused
     assert "Nowhere-v0" in said("my_agents:zero", "--env", "Nowhere-v0")
-    assert "n >= 1" in said("my_agents:zero", *ARITHMETIC, "--n", "0")
+    assert "--n must be at least 1" in said("my_agents:zero", *ARITHMETIC, "--n", "0")
     assert "KEY=VALUE" in said("my_agents:zero", *ARITHMETIC, "--option", "length")
     assert "nonsense" in said("my_agents:zero", *ARITHMETIC, "--option", "nonsense=1")
     assert "Unknown" in said("my_agents:zero", *ARITHMETIC, "--split", "tets")
@@ -283,7 +283,7 @@ def test_eval_missing_option_is_an_error(folder):
     assert "--env" in result.stderr
 
 
-def test_ctrl_c_keeps_what_was_finished_and_the_same_command_goes_on(folder):
+def test_ctrl_c_keeps_what_was_finished_and_the_same_command_resumes(folder):
     words = [SCRIPT, "eval", "my_agents:Slow", *ARITHMETIC, "--n", "40", "--batch-size", "1"]
     words += ["--out", "run"]
     process = subprocess.Popen(
@@ -297,7 +297,7 @@ def test_ctrl_c_keeps_what_was_finished_and_the_same_command_goes_on(folder):
     process.send_signal(signal.SIGINT)
     _, stderr = process.communicate(timeout=30)
     assert process.returncode == 130, stderr
-    assert "the same command goes on from there" in stderr
+    assert "the same command resumes after them" in stderr
     assert "Traceback" not in stderr
     kept = len(episodes.read_text().splitlines())
     assert 1 <= kept < 40
