@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import csv
 import json
-import sys
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
@@ -29,8 +28,6 @@ import numpy as np
 import tyro
 from rich.console import Console
 from rich.table import Table
-
-sys.path.insert(0, str(Path(__file__).parent))
 from trials import Trial, run_trials
 
 SOLVED = 0.9

@@ -16,19 +16,19 @@ from pathlib import Path
 
 import numpy as np
 import torch
-
-from selfcorrect_agents.lm.loading import load_policy
-from selfcorrect_agents.lm.policy import Policy
-from selfcorrect_agents.methods.base import Base
-from selfcorrect_agents.methods.reference.always_flip import AlwaysFlip
-from selfcorrect_agents.methods.reference.copy_resample import Copy, Resample
-from selfcorrect_agents.methods.reference.expected import (
+from expected_metrics import (
     KNOWN,
     Chances,
     Line,
     compare,
     digit_probabilities,
 )
+
+from selfcorrect_agents.lm.loading import load_policy
+from selfcorrect_agents.lm.policy import Policy
+from selfcorrect_agents.methods.base import Base
+from selfcorrect_agents.methods.reference.always_flip import AlwaysFlip
+from selfcorrect_agents.methods.reference.copy_resample import Copy, Resample
 from selfcorrect_agents.methods.reference.gold import Gold
 from selfcorrect_agents.methods.reference.majority import Majority
 from selfcorrect_agents.methods.reference.null import Null

@@ -16,18 +16,15 @@ that is, reached 90% of the *base's* ceiling.
 from __future__ import annotations
 
 import json
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import tyro
+from phase_diagram import SOLVED, CellOptions, in_cell, without_stage_one
 from rich.console import Console
 from rich.table import Table
-
-sys.path.insert(0, str(Path(__file__).parent))
-from phase_diagram import SOLVED, CellOptions, in_cell, without_stage_one
 from trials import Trial, run_trials
 
 CORNERS = {"rare": (0.0, 0.0), "slips": (0.2, 0.3)}

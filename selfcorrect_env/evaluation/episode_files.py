@@ -30,19 +30,19 @@ from typing import Any, TypeAlias, cast
 from selfcorrect_env.errors import CheckpointError
 from selfcorrect_env.types import Attempt, Episode, Message, Problem, Reason, Verdict
 
-Row: TypeAlias = dict[str, Any]
+EpisodeRow: TypeAlias = dict[str, Any]
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _PER_ATTEMPT = ("replies", "scores", "reasons", "answers", "details", "tokens", "truncated")
 
 
-def to_row(episode: Episode) -> Row:
+def to_row(episode: Episode) -> EpisodeRow:
     """Return the episode as a row (see the module's docstring).
 
     Metadata that JSON does not know (dates …) are written as text; tuples become lists.
     """
     problem, attempts = episode.problem, episode.attempts
-    row: Row = {
+    row: EpisodeRow = {
         "problem_id": problem.id,
         "prompt": problem.prompt,
         "reference": problem.reference,

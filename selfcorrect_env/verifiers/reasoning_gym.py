@@ -8,7 +8,7 @@ from typing import Any
 from selfcorrect_env.types import Problem, Reason, Verdict
 from selfcorrect_env.verifiers.base import failed
 from selfcorrect_env.verifiers.math.extraction import final_answer
-from selfcorrect_env.verifiers.workers.pool import Outcome, Status, WorkerPool
+from selfcorrect_env.verifiers.workers.pool import CallResult, Status, WorkerPool
 
 OPENING, CLOSING = "<answer>", "</answer>"
 
@@ -82,7 +82,7 @@ def answer_of(response: str) -> str | None:
     return response.strip() or None
 
 
-def _verdict(call: tuple[Any, ...], outcome: Outcome) -> Verdict:
+def _verdict(call: tuple[Any, ...], outcome: CallResult) -> Verdict:
     answer = call[-1]
     if outcome.status is Status.DONE:
         right = outcome.value >= 1.0

@@ -15,7 +15,7 @@ from selfcorrect_env.verifiers.math.named_values import as_values
 from selfcorrect_env.verifiers.math.normal_form import normal_form, number, without_base
 from selfcorrect_env.verifiers.math.structure import equal_forms, top_level_parts
 from selfcorrect_env.verifiers.math.typed_math import latex
-from selfcorrect_env.verifiers.workers.pool import MEBIBYTE, Outcome, Status, WorkerPool
+from selfcorrect_env.verifiers.workers.pool import MEBIBYTE, CallResult, Status, WorkerPool
 
 _CACHED = 20_000
 _OR = re.compile(r"(?:\\text\s*\{\s*(?:or|and)\s*\}|(?<![A-Za-z])(?:or|and)(?![A-Za-z]))")
@@ -206,7 +206,7 @@ def quickly_equal(reference: str, answer: str) -> bool | None:
     return equal_forms(ours, theirs)
 
 
-def _verdict_of(answer: str, outcome: Outcome) -> Verdict:
+def _verdict_of(answer: str, outcome: CallResult) -> Verdict:
     if outcome.status is Status.DONE:
         return _symbolic_verdict(answer, outcome.value)
     exceeded = outcome.status in (Status.TIMEOUT, Status.MEMORY)

@@ -44,7 +44,7 @@ class Status(str, Enum):
 
 
 @dataclass(frozen=True)
-class Outcome:
+class CallResult:
     """The result of one call."""
 
     status: Status
@@ -91,7 +91,7 @@ class WorkerPool:
         _POOLS.add(self)
         weakref.finalize(self, _kill_all, self._workers)
 
-    def run(self, *arguments: Any, deadline: float) -> Outcome:
+    def run(self, *arguments: Any, deadline: float) -> CallResult:
         """Call the function in a worker and wait for the outcome.
 
         The deadline (seconds) starts when a running worker receives the call; waiting for a free
@@ -102,7 +102,7 @@ class WorkerPool:
         outcome = self._run(request)
         return self._run(request) if outcome.retry else outcome
 
-    def run_all(self, calls: Sequence[tuple[Any, ...]], *, deadline: float) -> list[Outcome]:
+    def run_all(self, calls: Sequence[tuple[Any, ...]], *, deadline: float) -> list[CallResult]:
         """Distribute many calls over the workers; ``result[i]`` is the outcome of ``calls[i]``."""
         if len(calls) < 2:
             return [self.run(*arguments, deadline=deadline) for arguments in calls]
@@ -124,11 +124,11 @@ class WorkerPool:
             self._idle.clear()
             self._changed.notify_all()
 
-    def _run(self, request: dict[str, Any]) -> Outcome:
+    def _run(self, request: dict[str, Any]) -> CallResult:
         try:
             worker = self._take_worker()
         except OSError as error:
-            return Outcome(Status.UNAVAILABLE, detail=f"no worker could be started: {error}")
+            return CallResult(Status.UNAVAILABLE, detail=f"no worker could be started: {error}")
         try:
             outcome = worker.wait_until_ready(self._start_limit) or worker.call(request)
         except BaseException:  # such as Ctrl-C: the pending answer must not reach the next call
@@ -220,7 +220,7 @@ class _Worker:
         """Return whether the process has exited."""
         return self.process.poll() is not None
 
-    def wait_until_ready(self, limit: float) -> Outcome | None:
+    def wait_until_ready(self, limit: float) -> CallResult | None:
         """Wait until the worker is running; return an outcome if it fails to start."""
         if self.is_ready():
             return None
@@ -229,32 +229,36 @@ class _Worker:
             try:
                 self._first_message = self._answers.get(timeout=max(0.0, left)) or {}
             except queue.Empty:
-                return Outcome(Status.UNAVAILABLE, detail=f"a worker did not start in {limit:g} s")
+                return CallResult(
+                    Status.UNAVAILABLE, detail=f"a worker did not start in {limit:g} s"
+                )
         if self.is_ready():
             return None
         reason = self._first_message.get("failed")
         why = reason or f"exit status {self.process.wait()}"
         detail = f"a worker could not start: {why}"
-        return Outcome(Status.UNAVAILABLE, detail=detail, retry=reason is None)
+        return CallResult(Status.UNAVAILABLE, detail=detail, retry=reason is None)
 
-    def call(self, request: dict[str, Any]) -> Outcome:
+    def call(self, request: dict[str, Any]) -> CallResult:
         """Send one request and wait for its answer."""
         self.calls += 1
         try:
             send(cast(BinaryIO, self.process.stdin), request)
             answer = self._answers.get(timeout=request["deadline"])
         except queue.Empty:
-            return Outcome(Status.TIMEOUT, detail=f"not decided within {request['deadline']:g} s")
+            return CallResult(
+                Status.TIMEOUT, detail=f"not decided within {request['deadline']:g} s"
+            )
         except OSError:
             answer = None
         if answer is None:
             detail = f"the worker died ({self.process.wait()})"
-            return Outcome(Status.DIED, detail=detail, retry=True)
+            return CallResult(Status.DIED, detail=detail, retry=True)
         if "value" in answer:
-            return Outcome(Status.DONE, answer["value"])
+            return CallResult(Status.DONE, answer["value"])
         if "memory" in answer:
-            return Outcome(Status.MEMORY, detail="the worker's memory limit was reached")
-        return Outcome(Status.RAISED, detail=answer["raised"])
+            return CallResult(Status.MEMORY, detail="the worker's memory limit was reached")
+        return CallResult(Status.RAISED, detail=answer["raised"])
 
     def kill(self) -> None:
         """Kill the process and wait until it has exited."""

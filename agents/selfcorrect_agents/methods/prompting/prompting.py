@@ -13,7 +13,7 @@ from selfcorrect_agents.methods.prompting.texts import FEEDBACK, REWRITE, ZERO_S
 from selfcorrect_env import AgentError, Conversation, Message, Reply
 
 Style: TypeAlias = Literal["self-refine", "zero-shot"]
-Task: TypeAlias = Literal["auto", "math", "code", "plain"]
+PromptedTask: TypeAlias = Literal["auto", "math", "code", "plain"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,7 +22,7 @@ class PromptingConfig(PlayConfig):
 
     style: Style = "self-refine"
     """self-refine: a critique first, then a rewrite. zero-shot: the paper's instruction alone."""
-    task: Task = "auto"
+    task: PromptedTask = "auto"
     """Whose texts are used. auto: those of the environment's own instruction, where it is a known
     one for mathematics or code; else "plain", for which the paper has no zero-shot instruction."""
     feedback: str = ""
@@ -76,7 +76,7 @@ class Prompting(LanguageModelAgent):
         temperature: float = 0.0,
         seed: int = 0,
         style: Style = "self-refine",
-        task: Task = "auto",
+        task: PromptedTask = "auto",
         feedback: str = "",
         rewrite: str = "",
         instruction: str = "",

@@ -14,12 +14,12 @@ from typing import Any
 from selfcorrect_env.errors import ProblemSetError
 from selfcorrect_env.problems.code_rows import code_problem
 from selfcorrect_env.problems.generated.code import arithmetic, sequences, texts
-from selfcorrect_env.problems.generated.code.draft import Draft, Template
+from selfcorrect_env.problems.generated.code.draft import CodeDraft, CodeTemplate
 from selfcorrect_env.problems.problem_set import ProblemSet
 from selfcorrect_env.problems.splits import check_split, digest, is_test
 from selfcorrect_env.types import Problem
 
-TEMPLATES: tuple[Template, ...] = (
+TEMPLATES: tuple[CodeTemplate, ...] = (
     *sequences.TEMPLATES,
     *texts.TEMPLATES,
     *arithmetic.TEMPLATES,
@@ -75,7 +75,7 @@ def load(split: str = "test", *, size: int | None = None, seed: int = 0) -> Prob
     return ProblemSet(problems, name="procedural-code", split=split)
 
 
-def _draw(rng: Random, template: Template, split: str, seen: set[str]) -> Draft | None:
+def _draw(rng: Random, template: CodeTemplate, split: str, seen: set[str]) -> CodeDraft | None:
     for _ in range(_TRIES):
         draft = template.make(rng)
         if is_test(draft.statement) == (split == "test") and draft.statement not in seen:
@@ -83,7 +83,7 @@ def _draw(rng: Random, template: Template, split: str, seen: set[str]) -> Draft 
     return None
 
 
-def _problem(draft: Draft, template: Template) -> Problem:
+def _problem(draft: CodeDraft, template: CodeTemplate) -> Problem:
     name = template.name
     program = draft.program.replace("NAME", name) + "\n"
     tests = [_test(name, arguments, program) for arguments in draft.arguments]

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from random import Random
 
-from selfcorrect_env.problems.generated.code.draft import Draft, Template, numbers
+from selfcorrect_env.problems.generated.code.draft import CodeDraft, CodeTemplate, numbers
 
 
 def _naturals(rng: Random, most: int, *edges: int) -> list[tuple[int]]:
     return [(n,) for n in [*(rng.randint(0, most) for _ in range(5)), *edges]]
 
 
-def _piecewise(rng: Random) -> Draft:
+def _piecewise(rng: Random) -> CodeDraft:
     k, a, b = rng.randint(2, 30), rng.randint(2, 9), rng.randint(1, 20)
-    return Draft(
+    return CodeDraft(
         f"Write a function NAME(n) that returns {a} times an integer if it is below {k}, else the "
         f"integer plus {b}.",
         f"def NAME(n):\n    return {a} * n if n < {k} else n + {b}",
@@ -21,9 +21,9 @@ def _piecewise(rng: Random) -> Draft:
     )
 
 
-def _digit_sum(rng: Random) -> Draft:
+def _digit_sum(rng: Random) -> CodeDraft:
     base = rng.randint(2, 36)
-    return Draft(
+    return CodeDraft(
         f"Write a function NAME(n) that returns the sum of the digits of a natural number written "
         f"in base {base}.",
         f"def NAME(n):\n    total = 0\n    while n:\n        n, digit = divmod(n, {base})\n"
@@ -32,10 +32,10 @@ def _digit_sum(rng: Random) -> Draft:
     )
 
 
-def _in_base(rng: Random) -> Draft:
+def _in_base(rng: Random) -> CodeDraft:
     base = rng.randint(2, 9)
     width = rng.randint(2, 8)
-    return Draft(
+    return CodeDraft(
         f"Write a function NAME(n) that writes a natural number in base {base} as a text of at "
         f"least {width} digits, filled with zeros from the left.",
         f"def NAME(n):\n    digits = ''\n    while n:\n        n, digit = divmod(n, {base})\n"
@@ -44,9 +44,9 @@ def _in_base(rng: Random) -> Draft:
     )
 
 
-def _divisors(rng: Random) -> Draft:
+def _divisors(rng: Random) -> CodeDraft:
     k = rng.randint(2, 40)
-    return Draft(
+    return CodeDraft(
         f"Write a function NAME(n) that returns the sorted list of the positive divisors of n that "
         f"are at most {k}.",
         f"def NAME(n):\n    return [d for d in range(1, min(n, {k}) + 1) if n % d == 0]",
@@ -54,10 +54,10 @@ def _divisors(rng: Random) -> Draft:
     )
 
 
-def _recurrence(rng: Random) -> Draft:
+def _recurrence(rng: Random) -> CodeDraft:
     a, b = rng.randint(1, 4), rng.choice([-3, -2, -1, 1, 2, 3])
     first, second = rng.randint(-5, 5), rng.randint(1, 9)
-    return Draft(
+    return CodeDraft(
         f"Write a function NAME(n) that returns element n of the sequence whose elements 0 and "
         f"1 are {first} and {second}, and in which every later one is {a} times the one before "
         f"it plus {b} times the one before that.",
@@ -67,10 +67,10 @@ def _recurrence(rng: Random) -> Draft:
     )
 
 
-def _steps(rng: Random) -> Draft:
+def _steps(rng: Random) -> CodeDraft:
     d, m, c = rng.randint(2, 5), rng.randint(2, 5), rng.randint(1, 9)
     limit = rng.choice([20, 25, 30, 50])
-    return Draft(
+    return CodeDraft(
         f"A natural number is changed step by step: if it is divisible by {d}, it is divided by "
         f"{d}, else it is multiplied by {m} and {c} is added. Write a function NAME(n) that "
         "returns after how many steps it is 1 for the first time, or -1 if it is not after "
@@ -82,10 +82,10 @@ def _steps(rng: Random) -> Draft:
     )
 
 
-def _ways(rng: Random) -> Draft:
+def _ways(rng: Random) -> CodeDraft:
     coins = sorted(rng.sample(range(1, 13), rng.randint(2, 4)))
     listed = ", ".join(map(str, coins))
-    return Draft(
+    return CodeDraft(
         f"Write a function NAME(n) that counts the ways to pay the amount n with coins worth "
         f"{listed}, any number of each; the order of the coins does not matter.",
         f"def NAME(n):\n    ways = [1] + [0] * n\n    for coin in {coins}:\n"
@@ -96,10 +96,10 @@ def _ways(rng: Random) -> Draft:
     )
 
 
-def _climb(rng: Random) -> Draft:
+def _climb(rng: Random) -> CodeDraft:
     steps = sorted(rng.sample(range(1, 8), rng.randint(2, 3)))
     listed = " or ".join(map(str, steps))
-    return Draft(
+    return CodeDraft(
         f"Write a function NAME(n) that counts the ways to climb n stairs when every stride takes "
         f"{listed} of them; the order of the strides matters, and there is one way to climb none.",
         "import functools\n\n@functools.cache\ndef NAME(n):\n    if n == 0:\n        return 1\n"
@@ -108,12 +108,12 @@ def _climb(rng: Random) -> Draft:
     )
 
 
-def _robot(rng: Random) -> Draft:
+def _robot(rng: Random) -> CodeDraft:
     size = rng.randint(3, 12)
     edge = rng.choice(["stays where it is", "comes in again on the other side"])
     move = f"min(max(place, 0), {size - 1})" if edge.startswith("stays") else f"place % {size}"
     start = rng.randrange(size)
-    return Draft(
+    return CodeDraft(
         f"A robot stands at place {start} of a row of {size} places, numbered from 0. 'L' moves it "
         f"one place down and 'R' one place up; where it would leave the row it {edge}. Write a "
         "function NAME(moves) that returns its place after a text of moves.",
@@ -131,9 +131,9 @@ def _robot(rng: Random) -> Draft:
     )
 
 
-def _account(rng: Random) -> Draft:
+def _account(rng: Random) -> CodeDraft:
     fee, limit = rng.randint(1, 9), rng.randint(0, 60)
-    return Draft(
+    return CodeDraft(
         f"An account starts at 0. A positive amount is paid in. A negative amount is paid out and "
         f"costs a fee of {fee} besides, unless amount and fee would take the account below "
         f"{-limit}: then nothing happens. Write a function NAME(amounts) that returns what is in "
@@ -153,9 +153,9 @@ def _account(rng: Random) -> Draft:
     )
 
 
-def _depth(rng: Random) -> Draft:
+def _depth(rng: Random) -> CodeDraft:
     k = rng.randint(2, 60)
-    return Draft(
+    return CodeDraft(
         f"Write a function NAME(tree) for lists of integers and of such lists. It adds up all "
         f"integers, each multiplied by {k} as often as it is deep: in the outer list not at all, "
         "in a list inside it once, and so on.",
@@ -175,15 +175,15 @@ def _depth(rng: Random) -> Draft:
 
 
 TEMPLATES = (
-    Template("piecewise", "numbers", 1, _piecewise),
-    Template("digit_sum", "numbers", 2, _digit_sum),
-    Template("small_divisors", "numbers", 2, _divisors),
-    Template("in_base", "numbers", 3, _in_base),
-    Template("element", "recursion", 3, _recurrence),
-    Template("robot_place", "simulation", 3, _robot),
-    Template("account", "simulation", 4, _account),
-    Template("steps_to_one", "simulation", 4, _steps),
-    Template("nested_sum", "recursion", 4, _depth),
-    Template("strides", "recursion", 5, _climb),
-    Template("coin_ways", "recursion", 5, _ways),
+    CodeTemplate("piecewise", "numbers", 1, _piecewise),
+    CodeTemplate("digit_sum", "numbers", 2, _digit_sum),
+    CodeTemplate("small_divisors", "numbers", 2, _divisors),
+    CodeTemplate("in_base", "numbers", 3, _in_base),
+    CodeTemplate("element", "recursion", 3, _recurrence),
+    CodeTemplate("robot_place", "simulation", 3, _robot),
+    CodeTemplate("account", "simulation", 4, _account),
+    CodeTemplate("steps_to_one", "simulation", 4, _steps),
+    CodeTemplate("nested_sum", "recursion", 4, _depth),
+    CodeTemplate("strides", "recursion", 5, _climb),
+    CodeTemplate("coin_ways", "recursion", 5, _ways),
 )

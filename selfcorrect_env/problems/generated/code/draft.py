@@ -9,7 +9,7 @@ from typing import Any
 
 
 @dataclass(frozen=True)
-class Draft:
+class CodeDraft:
     """A problem before its tests are computed."""
 
     statement: str
@@ -21,7 +21,7 @@ class Draft:
 
 
 @dataclass(frozen=True)
-class Template:
+class CodeTemplate:
     """A kind of problem."""
 
     name: str
@@ -29,7 +29,7 @@ class Template:
     topic: str
     level: int
     """1 to 5."""
-    make: Callable[[Random], Draft]
+    make: Callable[[Random], CodeDraft]
     """Draws a problem."""
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from random import Random
 
-from selfcorrect_env.problems.generated.code.draft import Draft, Template, lists, numbers
+from selfcorrect_env.problems.generated.code.draft import CodeDraft, CodeTemplate, lists, numbers
 
 
-def _sum_multiples(rng: Random) -> Draft:
+def _sum_multiples(rng: Random) -> CodeDraft:
     k = rng.randint(2, 60)
-    return Draft(
+    return CodeDraft(
         f"Write a function NAME(values) that adds up those integers of a list that are divisible "
         f"by {k}.",
         f"def NAME(values):\n    return sum(v for v in values if v % {k} == 0)",
@@ -17,18 +17,18 @@ def _sum_multiples(rng: Random) -> Draft:
     )
 
 
-def _count_above(rng: Random) -> Draft:
+def _count_above(rng: Random) -> CodeDraft:
     k = rng.randint(-40, 40)
-    return Draft(
+    return CodeDraft(
         f"Write a function NAME(values) that counts the integers of a list that are above {k}.",
         f"def NAME(values):\n    return sum(v > {k} for v in values)",
         lists(rng, k - 10, k + 10),
     )
 
 
-def _every_nth(rng: Random) -> Draft:
+def _every_nth(rng: Random) -> CodeDraft:
     n, start = rng.randint(2, 9), rng.randint(0, 4)
-    return Draft(
+    return CodeDraft(
         f"Write a function NAME(values) that returns every {n}. element of a list, beginning with "
         f"the one at index {start}.",
         f"def NAME(values):\n    return values[{start}::{n}]",
@@ -36,10 +36,10 @@ def _every_nth(rng: Random) -> Draft:
     )
 
 
-def _clip(rng: Random) -> Draft:
+def _clip(rng: Random) -> CodeDraft:
     low = rng.randint(-30, 10)
     high = low + rng.randint(2, 25)
-    return Draft(
+    return CodeDraft(
         f"Write a function NAME(values) that returns a list in which every integer below {low} is "
         f"replaced by {low} and every integer above {high} by {high}.",
         f"def NAME(values):\n    return [min(max(v, {low}), {high}) for v in values]",
@@ -47,11 +47,11 @@ def _clip(rng: Random) -> Draft:
     )
 
 
-def _rotate(rng: Random) -> Draft:
+def _rotate(rng: Random) -> CodeDraft:
     k = rng.randint(1, 40)
     way = rng.choice(["left", "right"])
     sign = "" if way == "left" else "-"
-    return Draft(
+    return CodeDraft(
         f"Write a function NAME(values) that returns a list rotated by {k} places to the {way}. An "
         "empty list stays empty.",
         "def NAME(values):\n    if not values:\n        return []\n"
@@ -60,9 +60,9 @@ def _rotate(rng: Random) -> Draft:
     )
 
 
-def _running(rng: Random) -> Draft:
+def _running(rng: Random) -> CodeDraft:
     start = rng.randint(-50, 50)
-    return Draft(
+    return CodeDraft(
         f"Write a function NAME(values) that returns the running totals of a list, the counting of "
         f"which begins at {start}: the first total is {start} plus the first element.",
         f"def NAME(values):\n    totals, total = [], {start}\n    for v in values:\n"
@@ -71,9 +71,9 @@ def _running(rng: Random) -> Draft:
     )
 
 
-def _pairs_with_sum(rng: Random) -> Draft:
+def _pairs_with_sum(rng: Random) -> CodeDraft:
     total = rng.randint(-30, 30)
-    return Draft(
+    return CodeDraft(
         f"Write a function NAME(values) that counts the pairs of places i < j in a list whose "
         f"elements add up to {total}.",
         "def NAME(values):\n    return sum(\n        values[i] + values[j] == "
@@ -82,9 +82,9 @@ def _pairs_with_sum(rng: Random) -> Draft:
     )
 
 
-def _longest_run(rng: Random) -> Draft:
+def _longest_run(rng: Random) -> CodeDraft:
     d = rng.choice([n for n in range(-25, 26) if n])
-    return Draft(
+    return CodeDraft(
         "Write a function NAME(values) that returns the length of the longest stretch of a list "
         f"in which every element is the one before it plus {d}. Of an empty list it returns 0.",
         "def NAME(values):\n    best = length = 0\n    for i, v in enumerate(values):\n"
@@ -102,10 +102,10 @@ def _longest_run(rng: Random) -> Draft:
     )
 
 
-def _kth_largest(rng: Random) -> Draft:
+def _kth_largest(rng: Random) -> CodeDraft:
     k, kind = rng.randint(2, 12), rng.choice(["largest", "smallest"])
     order = ", reverse=True" if kind == "largest" else ""
-    return Draft(
+    return CodeDraft(
         f"Write a function NAME(values) that returns the {k}. {kind} of the different integers in "
         f"a list, or None if there are fewer than {k} different ones.",
         f"def NAME(values):\n    found = sorted(set(values){order})\n"
@@ -119,10 +119,10 @@ def _kth_largest(rng: Random) -> Draft:
     )
 
 
-def _chunks(rng: Random) -> Draft:
+def _chunks(rng: Random) -> CodeDraft:
     n, how = rng.randint(2, 12), rng.choice(["sum", "max", "min"])
     what = {"sum": "sum", "max": "largest element", "min": "smallest element"}[how]
-    return Draft(
+    return CodeDraft(
         f"Write a function NAME(values) that cuts a list into pieces of {n} elements (the last "
         f"one may be shorter) and returns the list of each piece's {what}.",
         f"def NAME(values):\n    return [{how}(values[i : i + {n}]) "
@@ -131,9 +131,9 @@ def _chunks(rng: Random) -> Draft:
     )
 
 
-def _alternate(rng: Random) -> Draft:
+def _alternate(rng: Random) -> CodeDraft:
     a, b = rng.sample(range(2, 12), 2)
-    return Draft(
+    return CodeDraft(
         f"Write a function NAME(values) that returns a list in which the elements at even indices "
         f"are multiplied by {a} and those at odd indices by {b}.",
         "def NAME(values):\n"
@@ -142,9 +142,9 @@ def _alternate(rng: Random) -> Draft:
     )
 
 
-def _until(rng: Random) -> Draft:
+def _until(rng: Random) -> CodeDraft:
     stop = rng.randint(-30, 30)
-    return Draft(
+    return CodeDraft(
         f"Write a function NAME(values) that returns the elements of a list before the first "
         f"{stop}, or all of them if there is no {stop}.",
         f"def NAME(values):\n    return values[: values.index({stop})] if {stop} in values "
@@ -162,16 +162,16 @@ def _until(rng: Random) -> Draft:
 
 
 TEMPLATES = (
-    Template("sum_multiples", "lists", 1, _sum_multiples),
-    Template("count_above", "lists", 1, _count_above),
-    Template("every_nth", "lists", 1, _every_nth),
-    Template("alternate", "lists", 2, _alternate),
-    Template("clip_values", "lists", 2, _clip),
-    Template("elements_until", "lists", 2, _until),
-    Template("rotated", "lists", 3, _rotate),
-    Template("running_totals", "lists", 2, _running),
-    Template("kth_of_values", "lists", 3, _kth_largest),
-    Template("pieces", "lists", 3, _chunks),
-    Template("pairs_with_sum", "lists", 4, _pairs_with_sum),
-    Template("longest_run", "lists", 5, _longest_run),
+    CodeTemplate("sum_multiples", "lists", 1, _sum_multiples),
+    CodeTemplate("count_above", "lists", 1, _count_above),
+    CodeTemplate("every_nth", "lists", 1, _every_nth),
+    CodeTemplate("alternate", "lists", 2, _alternate),
+    CodeTemplate("clip_values", "lists", 2, _clip),
+    CodeTemplate("elements_until", "lists", 2, _until),
+    CodeTemplate("rotated", "lists", 3, _rotate),
+    CodeTemplate("running_totals", "lists", 2, _running),
+    CodeTemplate("kth_of_values", "lists", 3, _kth_largest),
+    CodeTemplate("pieces", "lists", 3, _chunks),
+    CodeTemplate("pairs_with_sum", "lists", 4, _pairs_with_sum),
+    CodeTemplate("longest_run", "lists", 5, _longest_run),
 )

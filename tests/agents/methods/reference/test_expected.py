@@ -6,16 +6,16 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import torch
-from torch.testing import assert_close
-
-from selfcorrect_agents.lm.policy import Policy
-from selfcorrect_agents.methods.reference.expected import (
+from expected_metrics import (
     KNOWN,
     Array,
     Chances,
     compare,
     digit_probabilities,
 )
+from torch.testing import assert_close
+
+from selfcorrect_agents.lm.policy import Policy
 from selfcorrect_agents.methods.reference.majority import elected
 from selfcorrect_env import SelfCorrectEnv
 from selfcorrect_env.evaluation.evaluator import play

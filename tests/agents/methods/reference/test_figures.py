@@ -10,16 +10,16 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-
-from selfcorrect_agents.lm.policy import Policy
-from selfcorrect_agents.methods.reference.always_flip import AlwaysFlip
-from selfcorrect_agents.methods.reference.copy_resample import Copy, Resample
-from selfcorrect_agents.methods.reference.expected import (
+from expected_metrics import (
     KNOWN,
     Chances,
     compare,
     digit_probabilities,
 )
+
+from selfcorrect_agents.lm.policy import Policy
+from selfcorrect_agents.methods.reference.always_flip import AlwaysFlip
+from selfcorrect_agents.methods.reference.copy_resample import Copy, Resample
 from selfcorrect_agents.methods.reference.majority import Majority
 from selfcorrect_agents.methods.reference.null import Null
 from selfcorrect_env import Agent, Reason, SelfCorrectEnv, evaluate, play

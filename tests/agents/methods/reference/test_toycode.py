@@ -10,10 +10,10 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+from expected_metrics import KNOWN, Array, compare, sum_probabilities
 
 from selfcorrect_agents.lm.policy import Policy
 from selfcorrect_agents.methods.reference.always_flip import AlwaysFlip
-from selfcorrect_agents.methods.reference.expected import KNOWN, Array, compare, sum_probabilities
 from selfcorrect_agents.methods.reference.majority import Majority
 from selfcorrect_env import Agent, SelfCorrectEnv, play
 from selfcorrect_env.evaluation.metrics import measure
