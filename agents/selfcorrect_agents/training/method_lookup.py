@@ -28,12 +28,12 @@ class Method(Protocol):
         max_new_tokens: int = ...,
         temperature: float = ...,
         seed: int = ...,
-    ) -> Learner:
+    ) -> LearningAgent:
         """Make an agent of a policy."""
         ...
 
 
-class Learner(Protocol):
+class LearningAgent(Protocol):
     """An agent that learns."""
 
     def learn(
