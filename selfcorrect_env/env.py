@@ -7,10 +7,11 @@ from typing import Any
 import gymnasium as gym
 from gymnasium.vector import AutoresetMode, VectorEnv
 
+from selfcorrect_env.env_setup import Setup, SetupProperties
 from selfcorrect_env.errors import EpisodeError, UnknownNameError
-from selfcorrect_env.problems.problem_set import ProblemSet
+from selfcorrect_env.problems.own_problems import Problems
 from selfcorrect_env.prompts import Prompts
-from selfcorrect_env.session import Problems, Session, Setup, require_reply
+from selfcorrect_env.session import Session, require_reply
 from selfcorrect_env.spaces import ConversationSpace, ReplySpace
 from selfcorrect_env.types import Conversation, ScoreFunction, Verifier
 from selfcorrect_env.vector_copies import CopiesVectorEnv, is_modified
@@ -20,18 +21,18 @@ from selfcorrect_env.verifiers.base import judge
 RESET_OPTIONS = ("index", "id")
 
 
-class SelfCorrectEnv(gym.Env[Conversation, str]):
+class SelfCorrectEnv(SetupProperties, gym.Env[Conversation, str]):
     """Answer a problem, be told only that there might be an error, answer again.
 
     ## Description
     The setting of Kumar et al. (arXiv 2409.12917, section 3). The environment shows a
-    problem ``x``; the agent answers (``y_1``). Whatever it answered, the environment appends
-    the same correction instruction ``p_1``; the agent answers again (``y_2``). A verifier
-    scores every answer. Nothing that the agent sees depends on a score.
+    problem ``x``; the agent answers (``y_1``). The environment then appends the correction
+    instruction ``p_1``, which never depends on the answer; the agent answers again (``y_2``).
+    A verifier scores every answer. Nothing that the agent sees depends on a score.
 
     ## Action Space
-    `ReplySpace`: any ``str``. What a model wrote is never an error: an empty, huge or hostile
-    reply is scored like any other. Something else than a str is a ``TypeError``.
+    `ReplySpace`: any ``str``. The text of a model is never an error: an empty, huge or hostile
+    reply is scored like any other. An action that is not a str is a ``TypeError``.
 
     ## Observation Space
     `ConversationSpace`: the messages so far, ready for
@@ -39,8 +40,8 @@ class SelfCorrectEnv(gym.Env[Conversation, str]):
     ``client.chat.completions.create(messages=observation)``.
 
     ## Rewards
-    ``r(y_t, y*)`` in [0, 1] after each attempt, mostly 0 or 1. It is 0 where the verifier
-    failed: look at ``info["verdict"].judged`` before learning from it. SCoRe's bonus is a
+    ``r(y_t, y*)`` in [0, 1] after each attempt, mostly 0 or 1. It is 0 if the verifier
+    failed: check ``info["verdict"].judged`` before learning from it. SCoRe's bonus is a
     wrapper, `selfcorrect_env.wrappers.ProgressBonus`.
 
     ## Starting State
@@ -54,21 +55,30 @@ class SelfCorrectEnv(gym.Env[Conversation, str]):
     After ``reset``: ``problem_id``; ``attempt`` (0); ``problem_set``, a dict of ``name``,
     ``split``, ``size`` and ``fingerprint``. After ``step``: ``problem_id``; ``attempt`` (from
     1); ``verdict``, the reply's `Verdict`. After the last step also ``transition``, a
-    `Transition` or None, and ``finished``, the whole `Episode`. All this is for learners and
-    logs; it is not to be shown to the agent.
+    `Transition` or None, and ``finished``, the whole `Episode`. The info is for learners and
+    logs; do not show it to the agent.
 
     ## Arguments
-    problems: the name of a problem set, a `ProblemSet`, a list of dicts with ``prompt`` and
-        ``reference``, or the path of a JSON Lines, JSON or Parquet file of such rows.
-    split: of a named set, ``"test"``, ``"train"`` or, where it has one, ``"validation"``; for
-        dicts and files, what their set is said to be. A `ProblemSet` keeps its own.
+    problems: the name of a problem set; or problems of your own: the path of a file (JSON
+        Lines, JSON, CSV, TSV or Parquet), of a folder with a file for each split or of one that
+        ``save_to_disk`` wrote; a list of dicts, a ``DataFrame``, a ``datasets.Dataset`` or
+        ``DatasetDict``; or a `ProblemSet`.
+    split: ``"train"``, ``"test"`` or another split of a named set, a folder, a ``DatasetDict``
+        or a set divided by ``holdout``; by default ``"test"``. Other problems are one set
+        without splits: asking for a split is an error.
     verifier: a verifier's name, a `Verifier`, or a function ``(problem, response) -> score``;
-        by default the problem set's own, or ``"exact"``.
-    prompts: the name of prompts or a `Prompts`; by default the problem set's own, or
-        ``"plain"``.
+        by default the problem set's own, else that of ``defaults``, else ``"exact"``.
+    prompts: the name of prompts or a `Prompts`; by default the problem set's own, else those
+        of ``defaults``, else ``"plain"``.
     attempts: attempts in an episode, ≥ 1; the paper's setting is 2.
-    render_mode: None, ``"ansi"`` (``render`` returns text) or ``"human"`` (prints as it goes).
-    options: further options of the named problem set (``path=…``, ``level=…``).
+    defaults: the name of a problem set whose verifier and prompts are used for problems that
+        have none of their own. An id made by ``gym.make`` sets it to its own problem set.
+    render_mode: None, ``"ansi"`` (``render`` returns text) or ``"human"`` (prints each step).
+    options: for a named problem set, its further options (``path=…``, ``level=…``). For
+        problems of your own, ``prompt_column``, ``reference_column`` and ``id_column`` (the
+        names of the columns, by default ``"prompt"``, ``"reference"`` and ``"id"``, or functions
+        of the row) and ``holdout`` (a share of the problems, chosen by a hash of their text,
+        that is the split ``"test"``; the rest is ``"train"``).
 
     ## Version History
     v0: first version.
@@ -97,40 +107,29 @@ class SelfCorrectEnv(gym.Env[Conversation, str]):
         self,
         problems: Problems = "arithmetic",
         *,
-        split: str = "test",
+        split: str | None = None,
         verifier: str | Verifier | ScoreFunction | None = None,
         prompts: str | Prompts | None = None,
         attempts: int = 2,
+        defaults: str | None = None,
         render_mode: str | None = None,
         **options: Any,
     ) -> None:
         if render_mode is not None and render_mode not in self.metadata["render_modes"]:
             raise UnknownNameError.of("render mode", render_mode, self.metadata["render_modes"])
-        self._setup = Setup.resolve(problems, split, verifier, prompts, attempts, options)
+        self._setup = Setup.resolve(
+            problems,
+            split=split,
+            verifier=verifier,
+            prompts=prompts,
+            attempts=attempts,
+            defaults=defaults,
+            options=options,
+        )
         self._session: Session | None = None
         self.render_mode = render_mode
         self.observation_space = ConversationSpace()
         self.action_space = ReplySpace()
-
-    @property
-    def problems(self) -> ProblemSet:
-        """The problem set."""
-        return self._setup.problems
-
-    @property
-    def verifier(self) -> Verifier:
-        """Who judges the replies."""
-        return self._setup.verifier
-
-    @property
-    def prompts(self) -> Prompts:
-        """The texts around a problem."""
-        return self._setup.prompts
-
-    @property
-    def attempts(self) -> int:
-        """Attempts in an episode."""
-        return self._setup.attempts
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -139,7 +138,7 @@ class SelfCorrectEnv(gym.Env[Conversation, str]):
 
         Args:
             seed: of ``self.np_random``, which draws the problem.
-            options: ``{"index": i}`` or ``{"id": "…"}`` picks the problem instead.
+            options: ``{"index": i}`` or ``{"id": "…"}`` selects the problem instead.
 
         Raises:
             IndexError: there is no problem of this index.
@@ -150,9 +149,9 @@ class SelfCorrectEnv(gym.Env[Conversation, str]):
         for name in options:
             if name not in RESET_OPTIONS:
                 raise UnknownNameError.of("option of reset", name, RESET_OPTIONS)
-        problem = self._setup.chosen(options.get("index"), options.get("id"))
+        problem = self._setup.find_problem(options.get("index"), options.get("id"))
         if problem is None:
-            problem = self._setup.drawn(self.np_random)
+            problem = self._setup.draw_problem(self.np_random)
         self._session = session = Session(problem, self._setup)
         if self.render_mode == "human":
             self._print(session)

@@ -1,4 +1,4 @@
-"""The table of environment ids; they are registered when `selfcorrect_env` is imported."""
+"""The table of environment ids, which are registered when `selfcorrect_env` is imported."""
 
 from __future__ import annotations
 
@@ -20,23 +20,30 @@ ENVIRONMENTS: dict[str, str] = {
     "SelfCorrect-MBPP-R-v0": "mbpp-r",
     "SelfCorrect-ReasoningGym-v0": "reasoning-gym",
 }
-"""Each id with the name of its problem set (`selfcorrect_env.problems.sources.SOURCES`), whose
-verifier and prompts it uses. Another set that fits can be chosen: ``gym.make(id, problems=…)``."""
+"""Each id with the name of its problem set (`selfcorrect_env.problems.sources.SOURCES`).
+
+The set's verifier and prompts are also the defaults of other problems:
+``gym.make(id, problems="mine.jsonl")``.
+"""
 
 
 ATTEMPTS = {"SelfCorrect-MBPP-R-v0": 1}
-"""Attempts of an episode, where it is not two: repair begins with a given first attempt."""
+"""The ids whose episodes don't have two attempts: repair starts with a given first attempt."""
 
 
 def register_envs() -> None:
-    """Register every id of `ENVIRONMENTS`; those that are registered already stay as they are."""
+    """Register every id of `ENVIRONMENTS` that is not registered yet."""
     for id, problems in ENVIRONMENTS.items():
         if id not in gym.registry:
             gym.register(
                 id,
                 entry_point="selfcorrect_env.env:SelfCorrectEnv",
                 vector_entry_point="selfcorrect_env.vector_env:SelfCorrectVectorEnv",
-                kwargs={"problems": problems, "attempts": ATTEMPTS.get(id, 2)},
+                kwargs={
+                    "problems": problems,
+                    "defaults": problems,
+                    "attempts": ATTEMPTS.get(id, 2),
+                },
             )
 
 

@@ -14,6 +14,7 @@ import gymnasium as gym
 import numpy as np
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
 
+from selfcorrect_env.env_setup import SetupProperties
 from selfcorrect_env.errors import EpisodeError, UnsupportedEnvError
 from selfcorrect_env.problems.problem_set import ProblemSet
 from selfcorrect_env.prompts import Prompts
@@ -33,7 +34,7 @@ def is_modified(env: object, base: type) -> bool:
     """
     names = {
         name
-        for name in (*vars(base), "np_random", "unwrapped")
+        for name in (*vars(base), *vars(SetupProperties), "np_random", "unwrapped")
         if not name.startswith("__") and name not in PRESENTATION
     }
     mro = type(env).__mro__

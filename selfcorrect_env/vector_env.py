@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from gymnasium.utils import seeding
@@ -11,10 +11,11 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
+from selfcorrect_env.env_setup import Setup, SetupProperties
 from selfcorrect_env.errors import EpisodeError, UnknownNameError, UnsupportedEnvError
-from selfcorrect_env.problems.problem_set import ProblemSet
+from selfcorrect_env.problems.own_problems import Problems
 from selfcorrect_env.prompts import Prompts
-from selfcorrect_env.session import Problems, Session, Setup, require_reply
+from selfcorrect_env.session import Session, require_reply
 from selfcorrect_env.spaces import ConversationSpace, ReplySpace, object_array
 from selfcorrect_env.types import Conversation, Problem, ScoreFunction, Verifier
 from selfcorrect_env.vector_copies import is_modified
@@ -24,54 +25,31 @@ Conversations = tuple[Conversation, ...]
 RESET_OPTIONS = ("index", "reset_mask")
 
 
-class HasSetup(Protocol):
-    """An environment with problems, a verifier, prompts and a number of attempts."""
-
-    @property
-    def problems(self) -> ProblemSet:
-        """The problem set."""
-        ...
-
-    @property
-    def verifier(self) -> Verifier:
-        """The verifier that scores the replies."""
-        ...
-
-    @property
-    def prompts(self) -> Prompts:
-        """The texts around a problem."""
-        ...
-
-    @property
-    def attempts(self) -> int:
-        """Attempts in an episode."""
-        ...
-
-
-class SelfCorrectVectorEnv(VectorEnv[Conversations, Sequence[str], NDArray[Any]]):
+class SelfCorrectVectorEnv(SetupProperties, VectorEnv[Conversations, Sequence[str], NDArray[Any]]):
     """``num_envs`` episodes of `SelfCorrectEnv`, stepped together.
 
     Sub-environment ``i`` plays exactly what a single environment seeded with ``seed + i``
     plays. Observations are a tuple of conversations; actions a sequence of replies; rewards
     a (num_envs,) float64 array; infos are gymnasium's dict of arrays with ``_key`` masks, with
-    the keys of `SelfCorrectEnv`. In every autoreset mode all of it equals what
-    ``gymnasium.vector.SyncVectorEnv`` makes of single environments; only faster, and the
-    verifier sees a step's replies at once.
+    the keys of `SelfCorrectEnv`. In every autoreset mode the results equal those of
+    ``gymnasium.vector.SyncVectorEnv`` with single environments. The difference: it is faster,
+    because the verifier gets all replies of a step at once.
 
     Args:
-        num_envs: how many episodes, ≥ 1.
-        problems: as in `SelfCorrectEnv`, as are the next five.
-        split: which split.
-        verifier: who judges.
+        num_envs: the number of sub-environments, ≥ 1.
+        problems: as in `SelfCorrectEnv`, like the next five arguments and ``options``.
+        split: the split.
+        verifier: the verifier that judges the replies.
         prompts: the texts around a problem.
         attempts: attempts in an episode.
+        defaults: the problem set whose verifier and prompts are the defaults.
         render_mode: must be None; single environments render.
         autoreset_mode: what happens after an episode's end. ``SAME_STEP``: the next episode
             starts in the same step; the ended one's observation and info are in
             ``infos["final_obs"]`` and ``infos["final_info"]``. ``NEXT_STEP``: the next
             ``step`` ignores the reply and starts the next episode. ``DISABLED``: call
             ``reset``, for some of them with ``options={"reset_mask": mask}``.
-        options: further options of the named problem set.
+        options: further options of the problem set.
     """
 
     metadata: dict[str, Any] = {  # noqa: RUF012  gymnasium's, which instances may replace
@@ -84,10 +62,11 @@ class SelfCorrectVectorEnv(VectorEnv[Conversations, Sequence[str], NDArray[Any]]
         num_envs: int = 1,
         problems: Problems = "arithmetic",
         *,
-        split: str = "test",
+        split: str | None = None,
         verifier: str | Verifier | ScoreFunction | None = None,
         prompts: str | Prompts | None = None,
         attempts: int = 2,
+        defaults: str | None = None,
         render_mode: str | None = None,
         autoreset_mode: AutoresetMode | str = AutoresetMode.SAME_STEP,
         **options: Any,
@@ -102,7 +81,15 @@ class SelfCorrectVectorEnv(VectorEnv[Conversations, Sequence[str], NDArray[Any]]
         self.num_envs = num_envs
         self.autoreset_mode = AutoresetMode(autoreset_mode)
         self.metadata = {**type(self).metadata, "autoreset_mode": self.autoreset_mode}
-        self._setup = Setup.resolve(problems, split, verifier, prompts, attempts, options)
+        self._setup = Setup.resolve(
+            problems,
+            split=split,
+            verifier=verifier,
+            prompts=prompts,
+            attempts=attempts,
+            defaults=defaults,
+            options=options,
+        )
         self._sessions: list[Session | None] = [None] * num_envs
         self._generators: list[np.random.Generator | None] = [None] * num_envs
         self.render_mode = None
@@ -114,7 +101,7 @@ class SelfCorrectVectorEnv(VectorEnv[Conversations, Sequence[str], NDArray[Any]]
     @classmethod
     def like(
         cls,
-        env: HasSetup,
+        env: SetupProperties,
         num_envs: int,
         *,
         autoreset_mode: AutoresetMode | str = AutoresetMode.SAME_STEP,
@@ -150,26 +137,6 @@ class SelfCorrectVectorEnv(VectorEnv[Conversations, Sequence[str], NDArray[Any]]
             )
         return SelfCorrectVectorEnv.like(self, num_envs, autoreset_mode=autoreset_mode)
 
-    @property
-    def problems(self) -> ProblemSet:
-        """The problem set."""
-        return self._setup.problems
-
-    @property
-    def verifier(self) -> Verifier:
-        """Who judges the replies."""
-        return self._setup.verifier
-
-    @property
-    def prompts(self) -> Prompts:
-        """The texts around a problem."""
-        return self._setup.prompts
-
-    @property
-    def attempts(self) -> int:
-        """Attempts in an episode."""
-        return self._setup.attempts
-
     def reset(
         self,
         *,
@@ -181,7 +148,7 @@ class SelfCorrectVectorEnv(VectorEnv[Conversations, Sequence[str], NDArray[Any]]
         Args:
             seed: an int seeds sub-environment ``i`` with ``seed + i``; a sequence gives each
                 its own.
-            options: ``"index"``, one problem index for each sub-environment, picks the
+            options: ``"index"``, one problem index for each sub-environment, selects the
                 problems; ``"reset_mask"``, a (num_envs,) bool array, resets where it is True.
 
         Raises:
@@ -193,9 +160,9 @@ class SelfCorrectVectorEnv(VectorEnv[Conversations, Sequence[str], NDArray[Any]]
         for name in options:
             if name not in RESET_OPTIONS:
                 raise UnknownNameError.of("option of reset", name, RESET_OPTIONS)
-        # everything is checked first: a bad argument leaves every episode as it was
+        # everything is checked first: an invalid argument changes no episode
         rows = self._rows_to_reset(options.get("reset_mask"))
-        chosen = self._chosen(options.get("index"))
+        chosen = self._find_problems(options.get("index"))
         seeds = self._seeds(seed)
         for row in rows:
             if seeds[row] is not None:
@@ -214,12 +181,12 @@ class SelfCorrectVectorEnv(VectorEnv[Conversations, Sequence[str], NDArray[Any]]
                 (``NEXT_STEP``) are ignored.
 
         Raises:
-            TypeError: a reply is no str; nothing has changed then.
+            TypeError: a reply is not a str; no episode has changed then.
             ValueError: there are more or fewer replies than sub-environments.
-            EpisodeError: a sub-environment has no episode under way.
+            EpisodeError: a sub-environment has no episode in progress.
         """
         self._require_length("actions", actions)
-        sessions = self._under_way()
+        sessions = self._in_progress()
         playing = [row for row, session in enumerate(sessions) if not session.over]
         replies = [require_reply(actions[row]) for row in playing]
         problems = [sessions[row].problem for row in playing]
@@ -263,11 +230,11 @@ class SelfCorrectVectorEnv(VectorEnv[Conversations, Sequence[str], NDArray[Any]]
             raise ValueError("options['reset_mask'] must be True somewhere.")
         return np.flatnonzero(flags).tolist()
 
-    def _chosen(self, indices: Any) -> Sequence[Problem | None]:
+    def _find_problems(self, indices: Any) -> Sequence[Problem | None]:
         if indices is None:
             return [None] * self.num_envs
         self._require_length("options['index']", indices)
-        return [self._setup.chosen(index) for index in indices]
+        return [self._setup.find_problem(index) for index in indices]
 
     def _seeds(self, seed: int | Sequence[int | None] | None) -> Sequence[int | None]:
         if seed is None:
@@ -294,12 +261,12 @@ class SelfCorrectVectorEnv(VectorEnv[Conversations, Sequence[str], NDArray[Any]]
             generator = self._generators[row]
             if generator is None:
                 generator = self._generators[row] = seeding.np_random()[0]
-            problem = self._setup.drawn(generator)
+            problem = self._setup.draw_problem(generator)
         self._sessions[row] = session = Session(problem, self._setup)
         return session
 
-    def _under_way(self) -> list[Session]:
-        """Return every session, if each may be stepped in this autoreset mode."""
+    def _in_progress(self) -> list[Session]:
+        """Return all sessions; raise if one of them cannot be stepped in this autoreset mode."""
         sessions = [session for session in self._sessions if session is not None]
         if len(sessions) < self.num_envs:
             raise EpisodeError("step() was called before reset().")
@@ -317,15 +284,15 @@ class SelfCorrectVectorEnv(VectorEnv[Conversations, Sequence[str], NDArray[Any]]
 
 
 def batch_infos(infos: Sequence[Mapping[str, Any] | None]) -> dict[str, Any]:
-    """Lay out the infos of sub-environments as gymnasium's vector environments do.
+    """Combine the infos of sub-environments as gymnasium's vector environments do.
 
     Args:
-        infos: one for each sub-environment; None or empty where there is none.
+        infos: one for each sub-environment; None or empty if it has none.
 
     Returns:
-        For every key an array over the sub-environments, of int where the values are, else of
-        object; its mask, called ``_key``, says which of them have the key. Dicts are laid out
-        likewise, one level further down.
+        For every key an array over the sub-environments: of int if the values are, otherwise of
+        object. Its mask, ``_key``, says which of them have the key. A dict becomes a dict of
+        arrays in the same way.
     """
     columns: dict[str, dict[int, Any]] = {}
     for row, info in enumerate(infos):

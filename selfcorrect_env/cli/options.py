@@ -1,4 +1,4 @@
-"""The options that several commands share: which environment, on which problems."""
+"""The options that several commands share: the environment and its problems."""
 
 from __future__ import annotations
 
@@ -12,53 +12,90 @@ import tyro
 import selfcorrect_env  # noqa: F401 - registers the ids
 from selfcorrect_env.cli.unchecked import checked, twin_instance, twin_of
 from selfcorrect_env.errors import UnknownNameError, UsageError
+from selfcorrect_env.problems import has_splits
 from selfcorrect_env.registration import make
 
 T = TypeVar("T")
 
-_KEYWORDS = ("problems", "path", "split", "verifier", "prompts")
+_KEYWORDS = (
+    "problems",
+    "path",
+    "split",
+    "holdout",
+    "prompt_column",
+    "reference_column",
+    "id_column",
+    "verifier",
+    "prompts",
+    "attempts",
+)
+_GYMNASIUMS_WORDS = " was raised from the environment creator for "
 
 
 @dataclass(frozen=True, kw_only=True)
 class EnvOptions:
     """How the environment is made."""
 
-    problems: str | None = None
-    """Another problem set: a name of 'selfcorrect list', or a .jsonl, .json or .parquet file."""
+    problems: Annotated[str | None, tyro.conf.arg(metavar="NAME|FILE|FOLDER")] = None
+    """Use other problems: a problem set of 'selfcorrect list'; a file that ends in .jsonl, .ndjson,
+    .json, .csv, .tsv or .parquet; a folder with train.jsonl and test.jsonl (or the like); or a
+    folder that save_to_disk wrote. By default the environment's own."""
     path: str | None = None
-    """A local file of the environment's own data set (GSM8K, MATH)."""
+    """Local file or folder of the environment's own data set (GSM8K, MATH, HumanEval, MBPP)."""
     split: str | None = None
-    """The split, such as train, validation or test; by default the environment's own."""
+    """Split: train, validation, test … By default train for training, and test otherwise."""
+    holdout: float | None = None
+    """For --problems without splits: this share (between 0 and 1) becomes the split test, the rest
+    the split train. A problem's text decides, so both splits are the same every time."""
+    prompt_column: str | None = None
+    """For --problems: the column of the problem's statement. By default prompt."""
+    reference_column: str | None = None
+    """For --problems: the column of the reference answer. By default reference."""
+    id_column: str | None = None
+    """For --problems: the column of the problem's id. By default id, or the row's number."""
     verifier: str | None = None
-    """Another verifier: a name of 'selfcorrect list', or module:attribute."""
+    """Use another verifier: a name of 'selfcorrect list', or module:attribute."""
     prompts: str | None = None
-    """Other prompts, such as plain or math."""
+    """Use other prompts: a name of 'selfcorrect list', such as plain or math."""
+    attempts: int | None = None
+    """Attempts at each problem. By default the environment's own, mostly 2."""
     option: Annotated[
         tuple[str, ...], tyro.conf.UseAppendAction, tyro.conf.arg(metavar="KEY=VALUE")
     ] = ()
-    """One more option of the problem set, read as JSON, else as text; may be given again."""
+    """Another option of the environment or its problem set, such as level=2 or size=100. The
+    value is read as JSON, otherwise as text. Repeat --option for more."""
 
 
-def make_env(id: str, options: EnvOptions) -> gym.Env[Any, Any]:
+def make_env(id: str, options: EnvOptions, *, split: str | None = None) -> gym.Env[Any, Any]:
     """Return ``gym.make(id)`` with these options.
+
+    Args:
+        id: the environment's id.
+        options: its options.
+        split: the split if the options name none and the problems have splits.
 
     Raises:
         UnknownNameError: no environment has this id, or no problem set, verifier … has a name.
-        UsageError: the environment does not take an option, or cannot be made.
+        UsageError: an option is unknown, or its value is invalid.
     """
-    given = {name: getattr(options, name) for name in _KEYWORDS}
-    keywords = {name: value for name, value in given.items() if value is not None}
+    keywords = {name: getattr(options, name) for name in _KEYWORDS}
+    keywords = {name: value for name, value in keywords.items() if value is not None}
     for pair in options.option:
         key, equals, value = pair.partition("=")
         if not (equals and key.isidentifier()):
             raise UsageError(f"--option takes KEY=VALUE, got {pair!r}.")
+        if key in keywords:
+            raise UsageError(f"The option {key!r} is given twice; give it once.")
         keywords[key] = _value(value)
+    if split is not None and has_splits(keywords.get("problems"), keywords.get("holdout")):
+        keywords.setdefault("split", split)
     try:
         return make(id, **keywords)
     except UnknownNameError:
         raise
     except (gym.error.Error, ImportError, OSError, TypeError, ValueError) as error:
-        raise UsageError(f"Cannot make {id!r}: {error}") from error
+        message = str(error).partition(_GYMNASIUMS_WORDS)[0]  # it appends all keyword arguments
+        raise UsageError(f"Cannot make {id!r}: {message}") from error
 
 
 def parse(

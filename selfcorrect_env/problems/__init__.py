@@ -6,6 +6,7 @@ from selfcorrect_env.problems.overlap import (
     shared_problems,
     write_trained_on,
 )
+from selfcorrect_env.problems.own_problems import Problems, has_splits
 from selfcorrect_env.problems.problem_set import Column, ProblemSet
 from selfcorrect_env.problems.sources import SOURCES, Source, load_problems, source
 
@@ -13,8 +14,10 @@ __all__ = [
     "SOURCES",
     "Column",
     "ProblemSet",
+    "Problems",
     "Source",
     "TrainedOn",
+    "has_splits",
     "load_problems",
     "read_trained_on",
     "shared_problems",

@@ -55,7 +55,7 @@ def load(
     if file is not None:
         where = str(file)
         problems = ProblemSet.from_file(
-            file, name="GSM8K", split=split, prompt="question", reference=final_answer
+            file, name="GSM8K", split=split, prompt_column="question", reference_column=final_answer
         )
     else:
         where = f"{REPO} on the Hugging Face hub"
@@ -70,7 +70,7 @@ def load(
                 "train.jsonl and test.jsonl."
             ) from error
         problems = ProblemSet.from_dataset(
-            rows, name="GSM8K", split=split, prompt="question", reference=final_answer
+            rows, name="GSM8K", split=split, prompt_column="question", reference_column=final_answer
         )
     check_count(problems, PUBLISHED[split], where)
     return problems

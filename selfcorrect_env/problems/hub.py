@@ -1,10 +1,10 @@
-"""The Hugging Face hub: rows from its cache or, where it answers in time, from itself.
+"""The Hugging Face hub: rows from its cache or, if it answers in time, from the hub itself.
 
-An unreachable hub makes ``load_dataset`` hang for 25 seconds. So the cache is read first,
-without importing ``datasets`` at all; then one request with a deadline asks the hub whether it
-has the data set; and only then is ``datasets`` imported and the data set loaded.
+With an unreachable hub, ``load_dataset`` hangs for 25 seconds. So the cache is read first,
+without importing ``datasets``; then one request with a deadline asks the hub whether it has the
+data set; only then is ``datasets`` imported and the data set loaded.
 
-Each data set has a pinned revision, so that the same problems come tomorrow.
+The data sets of this package have pinned revisions, so that their problems never change.
 """
 
 from __future__ import annotations
@@ -17,12 +17,13 @@ import time
 import warnings
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import cast
 
 from selfcorrect_env.errors import HubUnavailableError, ProblemSetError, ProblemSetWarning
-from selfcorrect_env.problems.row_files import Row, dataset_rows
+from selfcorrect_env.problems.row_files import Row, read_arrow
 
 DEADLINE = 2.5
-"""Seconds that the hub has to answer the first request."""
+"""Seconds within which the hub must answer the first request."""
 
 REMEMBER = 60.0
 """Seconds during which a hub that did not answer is not asked for the same data set again, so
@@ -46,20 +47,20 @@ _TRUE = {"1", "on", "yes", "true"}
 
 
 def hub_rows(
-    repos: Sequence[str], split: str, config: str = "default", revision: str | None = None
+    repos: Sequence[str], split: str, config: str | None = None, revision: str | None = None
 ) -> Iterable[Row]:
     """Return the rows of a data set of the hub, from the cache if they are there.
 
     Args:
         repos: ids that hold this split, such as ``"openai/gsm8k"``. The first that is cached
-            is taken; if none is, the hub is asked for the first.
-        split: which split of it.
-        config: which configuration of it.
-        revision: a commit, branch or tag of it, ``"main"`` for the newest; by default the
-            commit in `PINNED`.
+            is used; if none is, the hub is asked for the first.
+        split: the split.
+        config: the configuration; by default the only one.
+        revision: a commit, branch or tag, ``"main"`` for the newest; by default the commit in
+            `PINNED`, and the newest for other data sets.
 
-    Where the default is not cached and the hub cannot be had, another revision is taken from
-    the cache, with a `ProblemSetWarning`. A revision that was asked for is never replaced.
+    If the default revision is not cached and the hub is not available, another revision is used
+    from the cache, with a `ProblemSetWarning`. A revision that was asked for is never replaced.
 
     Raises:
         HubUnavailableError: it is not cached, and the hub did not answer within `DEADLINE` seconds,
@@ -81,8 +82,8 @@ def hub_rows(
         return other
 
 
-def _from_hub(repo: str, split: str, config: str, revision: str | None) -> Iterable[Row]:
-    """Return the rows of the hub itself; HubUnavailableError where it can't be had."""
+def _from_hub(repo: str, split: str, config: str | None, revision: str | None) -> Iterable[Row]:
+    """Return the rows of the hub itself; HubUnavailableError if it is not available."""
     at = f" at revision {revision[:12]}" if revision else ""
     if importlib.util.find_spec("datasets") is None:
         raise HubUnavailableError(
@@ -99,23 +100,26 @@ def _from_hub(repo: str, split: str, config: str, revision: str | None) -> Itera
     except HubUnavailableError as error:
         _silent[repo] = time.monotonic() + REMEMBER, str(error)
         raise
-    return _load(repo, split, config, revision)
+    try:
+        return list(dataset_rows(repo, config, split, revision))
+    except ProblemSetError as error:
+        raise HubUnavailableError(f"the hub answered, but {error}") from error
 
 
 def _another_revision(
-    repos: Sequence[str], split: str, config: str, reason: str
+    repos: Sequence[str], split: str, config: str | None, reason: str
 ) -> Iterable[Row] | None:
-    """Return the rows of whatever revision is cached, with a warning, or None without any."""
+    """Return the rows of any revision that is cached, with a warning; None if none is."""
     for repo in repos:
         found = _cached(repo, split, config)
         if found is None:
             continue
-        place, files = found
-        known = re.fullmatch("[0-9a-f]{40}", place.name)
-        held = f"revision {place.name}" if known else "a revision that it does not tell"
+        folder, files = found
+        known = re.fullmatch("[0-9a-f]{40}", folder.name)
+        held = f"revision {folder.name}" if known else "an unknown revision"
         warnings.warn(
-            f"The pinned revision of {repo}, {PINNED.get(repo)}, cannot be had ({reason}). The "
-            f"cache holds {held}, which is taken; the set's fingerprint says what it is.",
+            f"The pinned revision of {repo}, {PINNED.get(repo)}, is not available ({reason}). The "
+            f"cache has {held}, which is used instead; the fingerprint identifies its content.",
             ProblemSetWarning,
             stacklevel=4,
         )
@@ -124,15 +128,15 @@ def _another_revision(
 
 
 def cached_rows(
-    repo: str, split: str, config: str = "default", revision: str | None = None
+    repo: str, split: str, config: str | None = None, revision: str | None = None
 ) -> Iterable[Row] | None:
-    """Return the rows that ``datasets`` left in its cache, or None where there are none.
+    """Return the rows that are in the cache of ``datasets``, or None if there are none.
 
     Args:
         repo: the data set's id.
-        split: which split of it.
-        config: which configuration of it.
-        revision: a commit, in full; None for the newest copy, as ``load_dataset`` takes it
+        split: the split.
+        config: the configuration; by default ``"default"``, or the only one in the cache.
+        revision: a commit, in full; None for the newest copy, as ``load_dataset`` chooses it
             without a network. ``datasets`` names the copy's folder by the commit.
 
     Raises:
@@ -143,21 +147,23 @@ def cached_rows(
 
 
 def _cached(
-    repo: str, split: str, config: str, revision: str = "*"
+    repo: str, split: str, config: str | None, revision: str = "*"
 ) -> tuple[Path, list[Path]] | None:
-    """Return the folder of the newest copy and its files, or None where there is none."""
-    folder = _cache_folder() / repo.replace("/", "___").lower()
+    """Return the folder of the newest copy and its files, or None if there is none."""
+    folder = _folder_like(_cache_folder() / repo.replace("/", "___").lower())
+    if config is None:
+        configs = [path.name for path in folder.glob("*") if path.is_dir()]
+        config = configs[0] if len(configs) == 1 else "default"
     stem = repo.rpartition("/")[2].lower()
     # <cache>/<owner>___<name>/<config>/<version>/<hash>/<name>-<split>[-00000-of-00002].arrow
-    found = _folder_like(folder).glob(f"{config}/*/{revision}")
-    places = [place for place in found if place.is_dir()]
-    for place in sorted(places, key=lambda place: place.stat().st_mtime, reverse=True):
+    copies = [path for path in folder.glob(f"{config}/*/{revision}") if path.is_dir()]
+    for path in sorted(copies, key=lambda path: path.stat().st_mtime, reverse=True):
         files = [
-            *place.glob(f"{stem}-{split}.arrow"),
-            *sorted(place.glob(f"{stem}-{split}-[0-9]*-of-[0-9]*.arrow")),
+            *path.glob(f"{stem}-{split}.arrow"),
+            *sorted(path.glob(f"{stem}-{split}-[0-9]*-of-[0-9]*.arrow")),
         ]
         if files:
-            return place, files
+            return path, files
     return None
 
 
@@ -169,7 +175,7 @@ def _cache_folder() -> Path:
 
 
 def _folder_like(folder: Path) -> Path:
-    """Return the folder of that name in any case: owners keep their capitals there."""
+    """Return the folder of that name in any case: owners keep their capital letters."""
     if folder.parent.is_dir():
         for other in folder.parent.iterdir():
             if other.name.lower() == folder.name:
@@ -179,27 +185,19 @@ def _folder_like(folder: Path) -> Path:
 
 def _read_arrow(files: list[Path]) -> list[Row]:
     try:
-        import pyarrow
-    except ImportError:
-        raise HubUnavailableError(f"reading {files[0]} needs the package 'pyarrow'") from None
-    rows: list[Row] = []
-    for file in files:
-        try:
-            with pyarrow.memory_map(str(file)) as source:
-                rows += pyarrow.ipc.open_stream(source).read_all().to_pylist()
-        except (OSError, pyarrow.ArrowException) as error:
-            raise HubUnavailableError(
-                f"the cached file {file} cannot be read ({error}); delete its folder"
-            ) from error
-    return rows
+        return read_arrow(files)
+    except ProblemSetError as error:
+        raise HubUnavailableError(
+            f"{error} (a file of the cache; delete its folder if it is damaged)"
+        ) from error
 
 
 def _ask(repo: str, revision: str | None) -> None:
-    """Ask the hub whether it has ``repo``; `HubUnavailableError` if it does not say so in time.
+    """Ask the hub whether it has ``repo``; `HubUnavailableError` unless it confirms in time.
 
     The request goes through ``huggingface_hub``, which ``datasets`` uses too, so endpoint,
-    proxies, certificates and token are the same. It runs in a thread because no time-out of a
-    socket bounds a name look-up or a server that trickles.
+    proxies, certificates and token are the same. It runs in a thread because the time-out of a
+    socket limits neither a name look-up nor a server that sends its answer byte by byte.
     """
     import huggingface_hub
 
@@ -209,7 +207,7 @@ def _ask(repo: str, revision: str | None) -> None:
     def ask() -> None:
         try:
             huggingface_hub.HfApi().dataset_info(repo, revision=revision, timeout=DEADLINE)
-        except Exception as error:  # whatever it is, the hub did not say yes
+        except Exception as error:  # any error means that the hub did not confirm it
             failures.append(error)
         done.set()
 
@@ -226,8 +224,26 @@ def _ask(repo: str, revision: str | None) -> None:
         ) from error
 
 
-def _load(repo: str, split: str, config: str, revision: str | None) -> Iterable[Row]:
+def dataset_rows(
+    repo: str, config: str | None, split: str, revision: str | None = None
+) -> Iterable[Row]:
+    """Load a split with ``datasets.load_dataset``, which has no deadline of its own.
+
+    Raises:
+        ProblemSetError: ``datasets`` is not installed, or cannot load it.
+    """
     try:
-        return list(dataset_rows(repo, config, split, revision))
-    except ProblemSetError as error:
-        raise HubUnavailableError(f"the hub answered, but {error}") from error
+        import datasets
+    except ImportError:
+        raise ProblemSetError(
+            f"loading {repo!r} needs the package 'datasets': pip install 'selfcorrect-env[data]'"
+        ) from None
+    try:
+        loaded = datasets.load_dataset(repo, config, split=split, revision=revision)
+    except Exception as error:  # its errors have no common base short of this one
+        first_line = str(error).partition("\n")[0]
+        raise ProblemSetError(
+            f"{repo!r} (config {config!r}, split {split!r}) cannot be loaded: "
+            f"{type(error).__name__}: {first_line}"
+        ) from error
+    return cast("Iterable[Row]", loaded)

@@ -121,7 +121,12 @@ def load_hendrycks(
     if file is not None:
         where = str(file)
         problems = ProblemSet.from_file(
-            file, name="MATH", split=split, prompt="problem", reference=reference_of, id=_id
+            file,
+            name="MATH",
+            split=split,
+            prompt_column="problem",
+            reference_column=reference_of,
+            id_column=_id,
         )
     else:
         where = f"{' or '.join(REPOS[split])} on the Hugging Face hub"
@@ -130,7 +135,12 @@ def load_hendrycks(
         except HubUnavailableError as error:
             raise MathUnavailableError(str(error), WAYS) from error
         problems = ProblemSet.from_dataset(
-            rows, name="MATH", split=split, prompt="problem", reference=reference_of, id=_id
+            rows,
+            name="MATH",
+            split=split,
+            prompt_column="problem",
+            reference_column=reference_of,
+            id_column=_id,
         )
     check_count(problems, PUBLISHED[split], where)
     problems = ProblemSet(map(_described, problems), name="MATH", split=split)

@@ -1,7 +1,7 @@
 """Overlap: which problems of a test set were also trained on.
 
-Two problems are the same if their statements are equal after Unicode normalisation (NFC) and
-with runs of white space counted as one space. Ids, references and metadata don't matter.
+Two problems are the same if their statements have the same
+`selfcorrect_env.problems.splits.statement_hash`. Ids, references and metadata don't matter.
 
 A training run writes the hashes of the statements that it trained on to ``trained_on.json`` in
 its folder, so that a later evaluation of its model can find the overlap.
@@ -9,10 +9,8 @@ its folder, so that a later evaluation of its model can find the overlap.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
-import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,23 +18,13 @@ from typing import Any
 
 from selfcorrect_env.errors import CheckpointError
 from selfcorrect_env.problems.problem_set import ProblemSet
+from selfcorrect_env.problems.splits import statement_hash
 from selfcorrect_env.types import Problem
 
 FILE_NAME = "trained_on.json"
 """The file of a run folder that holds the hashes."""
 
 _PARENTS = 3  # a run keeps models in model/ and in checkpoints/step-000120/model/
-
-
-def statement_hash(statement: str) -> str:
-    """Return 16 hex digits of the SHA-256 of a statement, normalised as described above.
-
-    >>> statement_hash("1 + 1 = ?") == statement_hash(" 1 +  1 =\\n? ")
-    True
-    """
-    normalised = " ".join(unicodedata.normalize("NFC", statement).split())
-    # surrogatepass: a statement may hold a lone surrogate
-    return hashlib.sha256(normalised.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
 def shared_problems(trained: ProblemSet, tested: ProblemSet) -> list[Problem]:

@@ -12,23 +12,27 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from selfcorrect_env.errors import ProblemSetError, UnknownProblemSetError
-from selfcorrect_env.plugins import Registry, import_attribute
+from selfcorrect_env.plugins import Registry, import_attribute, is_import_path
+from selfcorrect_env.problems.option_types import check_options
 from selfcorrect_env.problems.problem_set import ProblemSet
+from selfcorrect_env.prompts import Prompts
+from selfcorrect_env.types import ScoreFunction, Verifier
 
 
 @dataclass(frozen=True)
 class Source:
-    """Where a named problem set comes from, and what it is played with by default."""
+    """How a named problem set is loaded, and its default verifier and prompts."""
 
     load: str | Callable[..., ProblemSet]
-    """A function ``(split, **options) -> ProblemSet``, or its place as ``"module:function"``,
+    """A function ``(split, **options) -> ProblemSet``, or its path as ``"module:function"``,
     imported on first use."""
-    verifier: str = "exact"
-    """The default verifier's name (`selfcorrect_env.verifiers`)."""
-    prompts: str = "plain"
-    """The default prompts' name (`selfcorrect_env.prompts`)."""
+    verifier: str | Verifier | ScoreFunction | None = None
+    """The default verifier: a name (`selfcorrect_env.verifiers`) or an object; None for the
+    environment's default. The verifier of the loaded set itself comes first."""
+    prompts: str | Prompts | None = None
+    """The default prompts, likewise (`selfcorrect_env.prompts`)."""
     summary: str = ""
-    """One line for people."""
+    """One line that describes the set."""
 
     @property
     def function(self) -> Callable[..., ProblemSet]:
@@ -61,7 +65,7 @@ SOURCES: dict[str, Source] = {
         "selfcorrect_env.problems.math:load",
         verifier="math",
         prompts="math",
-        summary="MATH where it can be had, else 'procedural' with a warning",
+        summary="MATH if it is available, else 'procedural' with a warning",
     ),
     "hendrycks": Source(
         "selfcorrect_env.problems.math:load_hendrycks",
@@ -121,6 +125,11 @@ REGISTRY = Registry(
 """The problem sets by name, of this package and of others."""
 
 
+def is_source_name(name: str) -> bool:
+    """Return whether ``name`` is that of a problem set, or an import path of one."""
+    return name in SOURCES or name in REGISTRY.installed() or is_import_path(name)
+
+
 def source(name: str) -> Source:
     """Return the source called ``name``: of this package, an entry point, ``module:attribute``.
 
@@ -141,26 +150,28 @@ def source(name: str) -> Source:
 
 
 def load_problems(name: str, *, split: str = "test", **options: Any) -> ProblemSet:
-    """Load the problem set called ``name``.
+    """Load the problem set called ``name``, with its default verifier and prompts.
 
     Args:
         name: a name of `SOURCES` or of an entry point.
-        split: ``"train"``, ``"test"``, or what else the source calls its splits.
-        options: of the named set; each is explained at the function that loads it.
+        split: ``"train"``, ``"test"`` or another split that the set has.
+        options: the arguments of the function that loads the set.
 
     Raises:
-        UnknownNameError: no set of that name, or no such split of it.
-        TypeError: an option that the set does not have; the message lists those it has.
-        ProblemSetError: the set cannot be had; the message says how it could.
+        UnknownNameError: there is no set of that name, or it has no such split.
+        TypeError: the set does not have an option (the message lists those it has), or its value
+            is of a wrong type.
+        ProblemSetError: the set is not available; the message says how to get it.
     """
-    load = source(name).function
-    parameters = list(inspect.signature(load).parameters.values())
-    if not any(p.kind is p.VAR_KEYWORD for p in parameters):
-        known = [p.name for p in parameters[1:]]
-        for option in options:
-            if option not in known:
-                raise TypeError(
-                    f"Problem set {name!r} has no option {option!r}; "
-                    f"it has {', '.join(known) or 'none'}."
-                )
-    return load(split, **options)
+    found = source(name)
+    check_options(name, found.function, options)
+    loaded = found.function(split, **options)
+    if not isinstance(loaded, ProblemSet):
+        raise ProblemSetError(
+            f"The function of problem set {name!r} must return a ProblemSet, not "
+            f"{type(loaded).__name__}."
+        )
+    return loaded.with_defaults(
+        verifier=found.verifier if loaded.verifier is None else None,
+        prompts=found.prompts if loaded.prompts is None else None,
+    )

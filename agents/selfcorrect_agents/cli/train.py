@@ -122,9 +122,7 @@ def _parse(name: str, method: Any, argv: list[str]) -> tuple[TrainOptions, Any]:
 
 
 def _env(options: TrainOptions) -> SelfCorrectEnv:
-    if options.split is None:
-        options = dataclasses.replace(options, split="train")
-    env = make_env(options.env, options).unwrapped
+    env = make_env(options.env, options, split="train").unwrapped
     if not isinstance(env, SelfCorrectEnv):
         raise UsageError(
             f"{options.env!r} is a {type(env).__name__}, which has no two attempts to train on; "

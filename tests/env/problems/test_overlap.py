@@ -9,9 +9,9 @@ from selfcorrect_env.problems import ProblemSet
 from selfcorrect_env.problems.overlap import (
     read_trained_on,
     shared_problems,
-    statement_hash,
     write_trained_on,
 )
+from selfcorrect_env.problems.splits import statement_hash
 
 STATEMENTS = st.lists(st.text(st.characters(codec=None), max_size=8), min_size=1, max_size=10)
 
@@ -43,7 +43,7 @@ def test_what_a_run_trained_on_is_found_from_its_models(tmp_path, model: str) ->
     found = read_trained_on(tmp_path / model)
     assert found is not None
     assert found.problem_sets == (
-        f"sums, split 'test', 3 problems, fingerprint {trained.fingerprint}",
+        f"sums, split 'all', 3 problems, fingerprint {trained.fingerprint}",
     )
     assert [p.prompt for p in found.shared(problem_set("c", "d", "b \ud800"))] == ["c", "b \ud800"]
 

@@ -68,7 +68,7 @@ def test_entry_points():
     assert [p.reference for p in problems] == ["1", "2", "3"]
     assert problems.split == "train"
     found = source("their-sums")
-    assert (found.verifier, found.prompts, found.summary) == ("exact", "plain", "Small sums.")
+    assert (found.verifier, found.prompts, found.summary) == (None, None, "Small sums.")
     assert source("their-named").verifier == "math"
     assert source("arithmetic") is SOURCES["arithmetic"]
     with pytest.raises(TypeError, match="it has size"):

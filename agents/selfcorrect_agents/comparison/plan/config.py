@@ -27,6 +27,7 @@ from typing import Any
 
 from selfcorrect_agents.comparison.plan.toml_fields import build, field_types, fit, require_known
 from selfcorrect_agents.errors import ComparisonError
+from selfcorrect_env.problems import has_splits
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -207,7 +208,9 @@ def config_of(tables: Mapping[str, Any], where: str) -> CompareConfig:
     for name in ("train", "test"):
         options = dict(fit(values.get(name, {}), dict, f"{where}: {name}"))
         own = fit(options.pop("env", id), str, f"{where}: {name}: env")
-        values[name] = EnvConfig(id=own, options={"split": name, **options})
+        if has_splits(options.get("problems"), options.get("holdout")):
+            options = {"split": name, **options}
+        values[name] = EnvConfig(id=own, options=options)
     if "scaling" in values:
         table = fit(values["scaling"], dict, f"{where}: scaling")
         values["scaling"] = build(ScalingConfig, table, f"{where}: [scaling]")

@@ -1,0 +1,117 @@
+"""Columns: how a row of a file or of a data set becomes a `Problem`."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from numbers import Real
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from selfcorrect_env.errors import ProblemSetError
+from selfcorrect_env.problems.row_files import Row
+from selfcorrect_env.types import Problem
+
+Column: TypeAlias = "str | Callable[[Row], Any]"
+"""A column's name, or a function that computes the value from the row."""
+
+
+@dataclass(frozen=True)
+class Columns:
+    """The columns that hold a problem's statement, reference and id; the rest are metadata."""
+
+    prompt: Column = "prompt"
+    """The statement: text, a number, or a list with one user message."""
+    reference: Column = "reference"
+    """The reference answer: text, a number, or a list with one of them."""
+    id: Column | None = None
+    """The id. By default the column ``"id"``, and the row's number where a row has none."""
+
+    def problem(self, number: int, where: str, row: Row) -> Problem:
+        """Return the problem of a row.
+
+        Args:
+            number: the row's number, from 0: the id if the row has none.
+            where: the row's file and line, for messages.
+            row: the values by column.
+
+        Raises:
+            ProblemSetError: a column is missing, or its value is of a wrong type.
+        """
+        if not isinstance(row, Mapping):
+            raise ProblemSetError(
+                f"{where}: expected an object with columns, got {type(row).__name__}."
+            )
+        id = row.get("id") if self.id is None else _value(where, row, "id", self.id)
+        prompt = _value(where, row, "prompt", self.prompt)
+        reference = _value(where, row, "reference", self.reference)
+        named = {c for c in (self.prompt, self.reference, self.id or "id") if isinstance(c, str)}
+        return Problem(
+            id=str(number) if id is None else _text(where, "id", id),
+            prompt=_text(where, "prompt", _statement(where, prompt)),
+            reference=_text(where, "reference", _single_reference(where, reference)),
+            metadata={key: value for key, value in row.items() if key not in named},
+        )
+
+
+def _value(where: str, row: Row, key: str, column: Column) -> Any:
+    if callable(column):
+        try:
+            return column(row)
+        except Exception as error:
+            raise ProblemSetError(
+                f"{where}: the function for {key!r} raised {type(error).__name__}: {error}"
+            ) from error
+    if column in row:
+        return row[column]
+    raise ProblemSetError(
+        f"{where}: no column {column!r} for the problem's {key}; it has "
+        f"{', '.join(map(repr, row)) or 'none'}. Name the column with {key}_column=… "
+        f"(--{key}-column on the command line)."
+    )
+
+
+def _statement(where: str, value: Any) -> Any:
+    """Return the text of a list with one user message; any other value as it is."""
+    if not _is_list(value) or not all(isinstance(message, Mapping) for message in value):
+        return value
+    roles = [message.get("role") for message in value]
+    if roles == ["user"]:
+        return value[0].get("content")
+    raise ProblemSetError(
+        f"{where}: the problem's prompt is a list of messages with the roles {roles}. Only one "
+        "user message is a problem's statement: the environment writes the other messages itself. "
+        "Give a system message with prompts=Prompts(system=…), and choose the statement with "
+        "prompt_column=lambda row: …"
+    )
+
+
+def _single_reference(where: str, value: Any) -> Any:
+    """Return the element of a list with one element; any other value as it is."""
+    if not _is_list(value):
+        return value
+    if len(value) == 1:
+        return value[0]
+    raise ProblemSetError(
+        f"{where}: the problem's reference is a list of {len(value)} values ({list(value)!r:.60}), "
+        "but a problem has one reference answer. Choose one with reference_column=lambda row: …; "
+        "a verifier of your own finds the list in problem.metadata."
+    )
+
+
+def _is_list(value: Any) -> bool:
+    is_sequence = isinstance(value, Sequence) and not isinstance(value, str | bytes)
+    return is_sequence or isinstance(value, np.ndarray)
+
+
+def _text(where: str, key: str, value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    if isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value):
+        return str(value)
+    raise ProblemSetError(
+        f"{where}: the problem's {key} must be text or a finite number, "
+        f"got {type(value).__name__} ({value!r:.60})."
+    )
