@@ -19,7 +19,7 @@ def docstring_line(import_path: str) -> str | None:
     """
     module, _, name = import_path.partition(":")
     for _ in range(len(module.split(".")) + 4):  # re-exports point down: a few steps are enough
-        file = _source_file(module)
+        file = source_file(module)
         if file is None:
             return None
         try:
@@ -37,7 +37,7 @@ def docstring_line(import_path: str) -> str | None:
     return None
 
 
-def _source_file(module: str) -> Path | None:
+def source_file(module: str) -> Path | None:
     """Return the file of a module; only the top-level package is asked of the import system."""
     top, *rest = module.split(".")
     try:
@@ -64,11 +64,12 @@ def _imported_from(tree: ast.Module, name: str, module: str, file: Path) -> tupl
             continue
         for alias in node.names:
             if (alias.asname or alias.name) == name:
-                return _absolute(node, module, file), alias.name
+                return absolute_module(node, module, file), alias.name
     return None
 
 
-def _absolute(node: ast.ImportFrom, module: str, file: Path) -> str:
+def absolute_module(node: ast.ImportFrom, module: str, file: Path) -> str:
+    """Return the full name of the module that ``node``, in ``module``, imports from."""
     if not node.level:
         return node.module or ""
     drop = node.level - (file.name == "__init__.py")

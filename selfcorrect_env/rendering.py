@@ -1,4 +1,4 @@
-"""An episode for people: the problem, each attempt with its verdict, and what came of it."""
+"""An episode as text: the problem, each attempt with its verdict, and the transition."""
 
 from __future__ import annotations
 
@@ -20,6 +20,16 @@ _COLOURS = {
 }
 
 
+TRANSITIONS = {
+    Transition.CORRECT_TO_CORRECT: "right → right (c→c)",
+    Transition.INCORRECT_TO_CORRECT: "wrong → right (i→c)",
+    Transition.CORRECT_TO_INCORRECT: "right → wrong (c→i)",
+    Transition.INCORRECT_TO_INCORRECT: "wrong → wrong (i→i)",
+    None: "not judged",
+}
+"""Each transition in words, with its symbol (i: incorrect, c: correct)."""
+
+
 def to_text(
     problem: Problem, conversation: Conversation, attempts: Sequence[Attempt], width: int = 100
 ) -> str:
@@ -32,9 +42,9 @@ def to_text(
 
 
 def to_terminal(problem: Problem, conversation: Conversation, attempts: Sequence[Attempt]) -> None:
-    """Print what the last reset or step added to an episode, in colour where there is any.
+    """Print what the last reset or step added to an episode, in colour if the terminal has it.
 
-    What the terminal's encoding lacks is printed as an escape.
+    Characters that the terminal's encoding lacks are printed as escapes.
     """
     console = Console()
     parts = list(panels(problem, conversation, attempts))
@@ -51,7 +61,7 @@ def to_terminal(problem: Problem, conversation: Conversation, attempts: Sequence
 def panels(
     problem: Problem, conversation: Conversation, attempts: Sequence[Attempt]
 ) -> Iterator[RenderableType]:
-    """Yield one panel for each message, then the transition where there were two attempts."""
+    """Yield one panel for each message, then the transition if there were two attempts or more."""
     turn = 0
     for message in conversation:
         if message["role"] == "assistant":
@@ -64,7 +74,7 @@ def panels(
             yield Panel(Text(printable(message["content"])), title=Text(title), border_style="blue")
     if len(attempts) > 1 and conversation[-1]["role"] == "assistant":
         outcome = Transition.of(attempts[0].verdict, attempts[-1].verdict)
-        yield Text(f"{outcome or 'not judged'} (reference: {printable(problem.reference, 200)})")
+        yield Text(f"{TRANSITIONS[outcome]}, reference: {printable(problem.reference, 200)}")
 
 
 def attempt_panel(attempt: Attempt, number: int) -> Panel:

@@ -1,10 +1,12 @@
-"""``selfcorrect doctor``: what works on this machine, and how to get what doesn't."""
+"""``selfcorrect doctor``: checks of this machine, and what to do about each that fails."""
 
 from __future__ import annotations
 
 import json
 import os
 import platform
+import shutil
+import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -17,16 +19,16 @@ from rich.table import Table
 from rich.text import Text
 
 from selfcorrect_env.cli.options import parse
+from selfcorrect_env.problems.hub import PINNED, is_cached, why_unreachable
 from selfcorrect_env.sandbox import layers, missing_for_strong
 from selfcorrect_env.types import Problem
 from selfcorrect_env.verifiers import get_verifier
 
 ABOUT = """\
-Tell what works on this machine: the packages, the verifiers (each judges a right and a wrong
-answer), how far programs can be isolated, which data sets are there.
+Check this machine: the packages, the GPU, the verifiers (each scores a right and a wrong answer),
+the isolation of programs, the data sets.
 
-Exit status: 0 all that is installed works; 1 something of it does not; 2 a mistake in what was
-asked.
+Exit status: 0 everything that is installed works; 1 a part of it does not; 2 invalid arguments.
 
 Examples:
   selfcorrect doctor
@@ -43,24 +45,28 @@ EXTRAS = {
     "datasets": "data",
     "torch": "agents",
     "transformers": "agents",
+    "peft": "agents",
     "tensorboard": "agents",
     "stable-baselines3": "sb3",
     "reasoning-gym": "reasoning-gym",
 }
-"""Package -> the extra that brings it; "" for what always comes."""
+"""Package -> the extra that installs it; "" for a requirement of the package itself."""
+
+WITHOUT_EXTRA = ("openai",)
+"""Packages that an agent of one's own may use."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class DoctorOptions:
-    """How to show it."""
+    """How to print the checks."""
 
     json: bool = False
-    """Print one JSON list: topic, what, state, detail."""
+    """Print one JSON list of objects: topic, what, state, detail."""
 
 
 @dataclass(frozen=True)
 class Symptom:
-    """One thing that was looked at."""
+    """The result of one check."""
 
     topic: str
     what: str
@@ -71,10 +77,10 @@ class Symptom:
 def main(argv: list[str]) -> int:
     """Run the command; returns the exit status."""
     options = parse(DoctorOptions, argv, prog="selfcorrect doctor", about=ABOUT)
-    with Console(stderr=True).status("looking") as status:
+    with Console(stderr=True).status("checking") as status:
         symptoms = []
         for examine in EXAMINATIONS:
-            status.update(f"looking at {examine.__name__}")
+            status.update(f"checking {examine.__name__}")
             symptoms += examine()
     if options.json:
         print(json.dumps([asdict(symptom) for symptom in symptoms], indent=2))
@@ -84,10 +90,11 @@ def main(argv: list[str]) -> int:
 
 
 def machine() -> Iterator[Symptom]:
-    """The interpreter, the processors, a folder to write to."""
+    """Check the interpreter, the processors, the GPU and the temporary folder."""
     where = f"{platform.system()} {platform.release()}, {platform.machine()}"
     yield Symptom("machine", f"Python {platform.python_version()}", "ok", where)
     yield Symptom("machine", "processors", "ok", f"{_processors()} may be used")
+    yield _gpu()
     try:
         with tempfile.TemporaryFile() as file:
             file.write(b"x")
@@ -97,7 +104,7 @@ def machine() -> Iterator[Symptom]:
 
 
 def packages() -> Iterator[Symptom]:
-    """What is installed, and the extra that brings what is not."""
+    """Check what is installed; for what is missing, name the extra that brings it."""
     yield Symptom("packages", "selfcorrect-env", "ok", version("selfcorrect-env"))
     for name, extra in EXTRAS.items():
         try:
@@ -106,20 +113,25 @@ def packages() -> Iterator[Symptom]:
             wanted = f"selfcorrect-env[{extra}]" if extra else "selfcorrect-env"
             state: State = "missing" if extra else "broken"
             yield Symptom("packages", name, state, f'pip install "{wanted}"')
+    for name in WITHOUT_EXTRA:
+        try:
+            yield Symptom("packages", name, "ok", version(name))
+        except PackageNotFoundError:
+            yield Symptom("packages", name, "missing", f"pip install {name}")
 
 
 def isolation() -> Iterator[Symptom]:
-    """How far programs can be isolated here."""
+    """Check which layers of isolation this machine offers to programs."""
     for layer in layers():
         state: State = "missing" if layer.missing else "ok"
         yield Symptom("isolation", layer.name, state, layer.missing or layer.purpose)
     if missing_for_strong():
-        advice = "programs are not judged, unless isolation='basic' accepts that they can do harm"
+        advice = "programs are not judged unless isolation='basic' accepts that they can do harm"
         yield Symptom("isolation", "strong", "missing", advice)
 
 
 def verifiers() -> Iterator[Symptom]:
-    """Whether each verifier tells right from wrong here."""
+    """Check that each verifier tells a right answer from a wrong one."""
     for name, (problem, right, wrong) in TRIALS.items():
         if name == "code" and missing_for_strong():
             continue
@@ -131,6 +143,20 @@ def verifiers() -> Iterator[Symptom]:
         if not works:
             detail = f"a right answer: {verdicts[0]}; a wrong one: {verdicts[1]}"
         yield Symptom("verifiers", name, "ok" if works else "broken", detail)
+
+
+def data() -> Iterator[Symptom]:
+    """Check whether the hub answers and which data sets are cached."""
+    first = next(iter(PINNED))
+    reason = why_unreachable(first)
+    state: State = "ok" if reason is None else "missing"
+    yield Symptom("data", "Hugging Face hub", state, reason or "answers")
+    for repo in PINNED:
+        if is_cached(repo):
+            yield Symptom("data", repo, "ok", "cached")
+        else:
+            how = "loaded from the hub when needed" if reason is None else "give a file: --path"
+            yield Symptom("data", repo, "missing", f"not cached; {how}")
 
 
 TRIALS = {
@@ -153,6 +179,20 @@ TRIALS = {
 """Verifier -> a problem, a right reply, a wrong one."""
 
 
+def _gpu() -> Symptom:
+    """Ask the driver's nvidia-smi: this package does not import torch."""
+    program = shutil.which("nvidia-smi")
+    if program is None:
+        return Symptom("machine", "GPU", "missing", "no nvidia-smi, so no NVIDIA GPU is usable")
+    query = [program, "--query-gpu=name,memory.total", "--format=csv,noheader"]
+    try:
+        found = subprocess.run(query, capture_output=True, text=True, timeout=20, check=True)
+    except (OSError, subprocess.SubprocessError) as error:
+        return Symptom("machine", "GPU", "missing", f"nvidia-smi fails: {error}")
+    names = "; ".join(found.stdout.split("\n")).strip("; ")
+    return Symptom("machine", "GPU", "ok" if names else "missing", names or "nvidia-smi lists none")
+
+
 def _processors() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
@@ -161,6 +201,8 @@ def _processors() -> int:
 
 def _table(symptoms: list[Symptom]) -> Table:
     table = Table(show_header=False, box=None)
+    for _ in range(4):
+        table.add_column(overflow="fold")
     topic = ""
     for symptom in symptoms:
         first = symptom.topic if symptom.topic != topic else ""
@@ -179,5 +221,6 @@ EXAMINATIONS: tuple[Callable[[], Iterator[Symptom]], ...] = (
     packages,
     isolation,
     verifiers,
+    data,
 )
-"""What is looked at, in order."""
+"""The checks, in order."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from importlib.metadata import EntryPoint
 from typing import TypeAlias
 
 import gymnasium as gym
@@ -14,11 +15,12 @@ from rich.text import Text
 from selfcorrect_env import prompts, verifiers
 from selfcorrect_env.cli.options import parse
 from selfcorrect_env.evaluation.agent_factory import installed_agents, summary
+from selfcorrect_env.evaluation.missing_packages import missing_packages
 from selfcorrect_env.problems import sources
 
 ABOUT = """\
 Show what is installed, with one line about each: environments, agents, problem sets, verifiers and
-prompts.
+prompts. An agent that lacks a package is marked; 'selfcorrect doctor' tells how to install it.
 
 Examples:
   selfcorrect list
@@ -61,7 +63,7 @@ def listing() -> Listing:
             for spec in gym.registry.values()
             if spec.id.startswith("SelfCorrect-")
         },
-        "agents": {name: summary(name) for name in installed_agents()},
+        "agents": {name: _agent(name, point) for name, point in installed_agents().items()},
         "problem sets": {
             **{name: source.summary for name, source in sources.SOURCES.items()},
             **sources.REGISTRY.origins(),
@@ -75,6 +77,12 @@ def listing() -> Listing:
             **prompts.REGISTRY.origins(),
         },
     }
+
+
+def _agent(name: str, point: EntryPoint) -> str:
+    missing = missing_packages(point.module)
+    lacks = f" [cannot run: {', '.join(missing)} not installed]" if missing else ""
+    return summary(name) + lacks
 
 
 def _environment(problems: object) -> str:

@@ -1,4 +1,4 @@
-"""``selfcorrect play ID``: a person plays the attempts at one problem in the terminal."""
+"""``selfcorrect play ID``: play the attempts at one problem in the terminal."""
 
 from __future__ import annotations
 
@@ -13,11 +13,12 @@ from rich.text import Text
 
 from selfcorrect_env.cli.options import EnvOptions, make_env, parse
 from selfcorrect_env.errors import UsageError
+from selfcorrect_env.rendering import TRANSITIONS
 from selfcorrect_env.types import Conversation, Episode
 
 ABOUT = """\
-Play the two attempts at one problem yourself. Nothing is said between them; the verdicts come at
-the end. A reply may have several lines; an empty line ends it.
+Play the two attempts at one problem yourself. The verdicts are shown after the last attempt.
+A reply may have several lines; an empty line ends it.
 
 Examples:
   selfcorrect play SelfCorrect-Arithmetic-v0
@@ -34,9 +35,9 @@ class PlayOptions(EnvOptions):
     id: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="ID")]
     """The environment's id, such as SelfCorrect-Arithmetic-v0."""
     index: int | None = None
-    """The problem's number, from 0; by default one is drawn."""
+    """The problem's index, from 0; by default a problem is drawn at random."""
     seed: int | None = None
-    """Seed of the draw."""
+    """Seed of the random problem."""
 
 
 def main(argv: list[str]) -> int:
@@ -48,7 +49,7 @@ def main(argv: list[str]) -> int:
     finally:
         env.close()
     if episode is None:
-        console.print(Text("\nLeft before the end.", style="dim"))
+        console.print(Text("\nStopped before the last attempt.", style="dim"))
     else:
         _show_outcome(episode, console)
     return 0
@@ -74,7 +75,7 @@ def _play(env: Any, options: PlayOptions, console: Console) -> Episode | None:
 
 
 def _read_reply(console: Console) -> str | None:
-    """Read lines up to an empty one or the input's end; None where the input holds nothing."""
+    """Read lines up to an empty one or the end of the input; None if there is no line."""
     console.print(Text("Your reply (an empty line ends it):", style="dim"))
     lines: list[str] = []
     for line in sys.stdin:
@@ -104,5 +105,5 @@ def _show_outcome(episode: Episode, console: Console) -> None:
             line.append(f" ({verdict.detail})")
         console.print(line)
     console.print(Text(f"Reference: {episode.problem.reference}"))
-    transition = "could not be judged" if episode.transition is None else episode.transition.value
-    console.print(Text(f"Transition: {transition}"))
+    if len(episode.attempts) > 1:
+        console.print(Text(f"Transition: {TRANSITIONS[episode.transition]}"))

@@ -89,9 +89,9 @@ def _from_hub(repo: str, split: str, config: str | None, revision: str | None) -
         raise HubUnavailableError(
             f"{repo}{at} is not cached and the package 'datasets' is not installed"
         )
-    for variable in ("HF_HUB_OFFLINE", "HF_DATASETS_OFFLINE", "TRANSFORMERS_OFFLINE"):
-        if os.environ.get(variable, "").lower() in _TRUE:
-            raise HubUnavailableError(f"{repo}{at} is not cached and {variable} is set")
+    variable = offline_variable()
+    if variable is not None:
+        raise HubUnavailableError(f"{repo}{at} is not cached and {variable} is set")
     until, reason = _silent.get(repo, (0.0, ""))
     if time.monotonic() < until:
         raise HubUnavailableError(reason)
@@ -104,6 +104,35 @@ def _from_hub(repo: str, split: str, config: str | None, revision: str | None) -
         return list(dataset_rows(repo, config, split, revision))
     except ProblemSetError as error:
         raise HubUnavailableError(f"the hub answered, but {error}") from error
+
+
+def offline_variable() -> str | None:
+    """Return the environment variable that switches the hub off, or None if none does."""
+    names = ("HF_HUB_OFFLINE", "HF_DATASETS_OFFLINE", "TRANSFORMERS_OFFLINE")
+    return next((name for name in names if os.environ.get(name, "").lower() in _TRUE), None)
+
+
+def why_unreachable(repo: str) -> str | None:
+    """Ask the hub for ``repo``; return why it does not answer, or None if it does.
+
+    It takes at most `DEADLINE` seconds.
+    """
+    variable = offline_variable()
+    if variable is not None:
+        return f"{variable} is set"
+    if importlib.util.find_spec("huggingface_hub") is None:
+        return "the package 'huggingface_hub' is not installed"
+    try:
+        _ask(repo, None)
+    except HubUnavailableError as error:
+        return str(error)
+    return None
+
+
+def is_cached(repo: str) -> bool:
+    """Return whether the cache of ``datasets`` holds a copy of some split of ``repo``."""
+    folder = _folder_like(_cache_folder() / repo.replace("/", "___").lower())
+    return any(folder.glob("*/*/*/*.arrow"))
 
 
 def _another_revision(

@@ -60,7 +60,7 @@ def load(
     level: int | Iterable[int] | None = None,
     revision: str | None = None,
 ) -> ProblemSet:
-    """Load MATH where it can be had, else the built-in set with one `ProblemSetWarning`.
+    """Load MATH if it is available, else the built-in set with one `ProblemSetWarning`.
 
     The arguments are those of `load_hendrycks`. What the user named, by ``path`` or by the
     environment variable, is never replaced: if it cannot be read, that is an error. Without it
@@ -75,15 +75,26 @@ def load(
     try:
         return load_hendrycks(split, path=path, subject=subject, level=level, revision=revision)
     except MathUnavailableError as error:
-        warnings.warn(
-            "MATH cannot be had, so the built-in MATH-style problems are used: scores on them "
-            f"are not MATH scores. Reason: {error.reason}. {WAYS} To choose the built-in set "
-            "without this warning, ask for problems='procedural'; to get an error instead, for "
-            "problems='hendrycks'.",
-            ProblemSetWarning,
-            stacklevel=2,
-        )
+        _warn_of_substitute(error)
     return procedural.load(split, subject=subject, level=level)
+
+
+_explained: set[str] = set()  # reasons that a warning has explained in this process
+
+
+def _warn_of_substitute(error: MathUnavailableError) -> None:
+    """Warn that the built-in set is used: in full the first time, then in one sentence."""
+    text = (
+        "MATH is not available, so the built-in MATH-style problems are used: scores on them are "
+        "not MATH scores."
+    )
+    if error.reason not in _explained:
+        text += (
+            f" Reason: {error.reason}. {WAYS} To choose the built-in set without this warning, use "
+            "problems='procedural'; to get an error instead, use problems='hendrycks'."
+        )
+        _explained.add(error.reason)
+    warnings.warn(text, ProblemSetWarning, stacklevel=3)
 
 
 def load_hendrycks(

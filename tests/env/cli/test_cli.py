@@ -167,7 +167,7 @@ def test_list():
 
 
 # -- play ----------------------------------------------------------------------------------------
-def test_play_says_nothing_between_the_attempts(tmp_path):
+def test_play_shows_no_verdict_between_the_attempts(tmp_path):
     path = tmp_path / "one.jsonl"
     path.write_text('{"prompt": "6 * 7 = ?", "reference": "42"}\n')
     outcomes = {}
@@ -183,18 +183,18 @@ def test_play_says_nothing_between_the_attempts(tmp_path):
         assert asked.count("Your reply") == 2
         assert "Reference: 42" in verdicts
     assert outcomes["42"][0] == outcomes["41"][0]
-    assert "c->c" in outcomes["42"][1]
-    assert "i->c" in outcomes["41"][1]
+    assert "right → right (c→c)" in outcomes["42"][1]
+    assert "wrong → right (i→c)" in outcomes["41"][1]
 
 
 def test_play_takes_replies_of_several_lines_and_the_ends_of_the_input(tmp_path):
     path = tmp_path / "one.jsonl"
     path.write_text('{"prompt": "two lines", "reference": "a\\nb"}\n')
     words = ("play", "SelfCorrect-Arithmetic-v0", "--problems", path)
-    assert "i->c" in run(*words, stdin="a\n\na\nb").stdout
+    assert "(i→c)" in run(*words, stdin="a\n\na\nb").stdout
     left = run(*words, stdin="a\n\n")
     assert left.returncode == 0
-    assert "Left before the end." in left.stdout
+    assert "Stopped before the last attempt." in left.stdout
     assert "Reference" not in left.stdout
 
 
@@ -355,6 +355,9 @@ def test_doctor_tells_what_works():
     assert result.returncode == 0, result.stdout
     states = {row["what"]: row["state"] for row in json.loads(result.stdout)}
     assert states["math"] == states["gymnasium"] == "ok"
+    details = {row["what"]: row["detail"] for row in json.loads(result.stdout)}
+    assert {"GPU", "peft", "openai", "openai/gsm8k"} <= details.keys()
+    assert details["Hugging Face hub"] == "HF_HUB_OFFLINE is set"
     assert "verifiers" in run("doctor").stdout
 
 

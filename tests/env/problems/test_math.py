@@ -12,6 +12,7 @@ from selfcorrect_env.errors import (
     ProblemSetWarning,
     UnknownNameError,
 )
+from selfcorrect_env.problems import math
 from selfcorrect_env.problems.math import VARIABLE
 from selfcorrect_env.problems.sources import load_problems
 
@@ -102,7 +103,8 @@ def test_what_the_user_named_is_never_replaced(tmp_path, monkeypatch):
         load_problems("math", path=broken)
 
 
-def test_without_data_the_built_in_set_comes_with_one_warning():
+def test_without_data_the_built_in_set_comes_with_one_warning(monkeypatch):
+    monkeypatch.setattr(math, "_explained", set())
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         problems = load_problems("math", level=2)
@@ -119,6 +121,9 @@ def test_without_data_the_built_in_set_comes_with_one_warning():
         assert part in text
     assert problems == load_problems("procedural", level=2)
     assert problems.name == "procedural-MATH"
+    with pytest.warns(ProblemSetWarning, match="not MATH scores") as again:
+        load_problems("math", level=2)
+    assert len(str(again[0].message)) < 150
 
 
 def test_without_data_hendrycks_is_an_error_that_names_the_ways():
