@@ -1,4 +1,4 @@
-"""What the sets of code problems share: how a `Problem` holds a program and its tests."""
+"""Code shared by the sets of code problems: a `Problem` with a program and its tests."""
 
 from __future__ import annotations
 
@@ -21,30 +21,30 @@ def code_problem(
     names: Sequence[str],
     setup: str = "",
     stub: str = "",
-    facts: Mapping[str, Any] | None = None,
+    metadata: Mapping[str, Any] | None = None,
 ) -> Problem:
-    """Return a code problem, as the verifier ``code`` reads it.
+    """Return a code problem in the form that the verifier ``code`` requires.
 
     Args:
         id: unique in its set.
         prompt: the statement.
-        reference: a whole program that passes the tests.
-        tests: pieces of Python, run in order, each of which raises if the program is wrong.
+        reference: a complete program that passes the tests.
+        tests: pieces of Python code, run in order; each raises if the program is wrong.
         names: the functions and classes of the program that the tests use, the most important
-            one first. A test sees the program through these names alone.
-        setup: trusted Python that is run before the tests, on the checker's side.
-        stub: what a reply continues that does not define the first of ``names`` itself.
-        facts: further metadata.
+            one first. Tests can access the program only through these names.
+        setup: trusted Python code that runs before the tests, in the checker.
+        stub: prepended to a reply that does not define the first of ``names``.
+        metadata: further metadata.
 
     Raises:
         ProblemSetError: there is no test, or no name.
     """
     if not tests:
-        raise ProblemSetError(f"Code problem {id!r} has no test, so nothing could be wrong.")
+        raise ProblemSetError(f"Code problem {id!r} has no test, so no reply could be wrong.")
     if not names:
-        raise ProblemSetError(f"Code problem {id!r}: its tests use nothing of the program.")
+        raise ProblemSetError(f"Code problem {id!r}: its tests use no name of the program.")
     metadata = {
-        **(facts or {}),
+        **(metadata or {}),
         "tests": list(tests),
         "names": list(names),
         "setup": setup,
@@ -54,17 +54,17 @@ def code_problem(
 
 
 def names_used(program: str, tests: Sequence[str]) -> tuple[list[str], str]:
-    """Return what tests use of a program: names that it defines at its top, and its imports.
+    """Return what tests use of a program: names defined at its top level, and its imports.
 
-    The names come in the tests' order; the imports are statements, for the tests' setup. It is
-    the reference that says so, never a reply: a reply that defines ``len`` or ``set`` must not
-    change what a test means.
+    The names are in the order of their use; the imports are statements, for the tests' setup.
+    Call this for the reference, never for a reply: a reply that defines ``len`` or ``set`` must
+    not change the meaning of a test.
 
     Raises:
-        SyntaxError: the program or a test is no Python.
+        SyntaxError: the program or a test is not valid Python.
     """
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # "\\d" in a text that is not raw
+        warnings.simplefilter("ignore")  # for example "\\d" in a string that is not raw
         module = ast.parse(program)
         used = [
             node.id
@@ -89,7 +89,7 @@ def _defined(module: ast.Module) -> set[str]:
 
 
 def _imported(module: ast.Module) -> dict[str, str]:
-    """Return the names that a module's imports bind, with the statement of each."""
+    """Return the names bound by a module's imports, with the statement of each."""
     return {
         (alias.asname or alias.name).partition(".")[0]: ast.unparse(node)
         for node in module.body
@@ -99,7 +99,7 @@ def _imported(module: ast.Module) -> dict[str, str]:
 
 
 def text_of(where: str, row: Row, column: str) -> str:
-    """Return the text in a column of a row; `ProblemSetError` if there is none."""
+    """Return the text in a column of a row; raise `ProblemSetError` if there is none."""
     value = row.get(column)
     if isinstance(value, str):
         return value
@@ -110,7 +110,7 @@ def text_of(where: str, row: Row, column: str) -> str:
 
 
 def texts_of(where: str, row: Row, column: str) -> list[str]:
-    """Return the list of texts in a column of a row; `ProblemSetError` if there is none."""
+    """Return the list of texts in a column of a row; raise `ProblemSetError` if there is none."""
     value = row.get(column)
     if isinstance(value, list) and all(isinstance(part, str) for part in value):
         return value

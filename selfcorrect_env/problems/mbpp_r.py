@@ -1,9 +1,9 @@
-"""MBPP-R: repair of wrong programs for MBPP's tasks (Ni et al., arXiv 2404.14662; paper, table 3).
+"""MBPP-R: repair wrong programs for MBPP's tasks (Ni et al., arXiv 2404.14662; paper, table 3).
 
-A problem comes with a first program that is wrong; there is one attempt, the correction. The wrong
-programs of the paper, which PaLM 2 wrote, are not published. So they are read from a file of the
-user's, or made here from MBPP's references by one small change each: scores on the latter are not
-the paper's MBPP-R.
+Each problem includes a wrong first program; there is one attempt, the correction. The wrong
+programs of the paper, written by PaLM 2, are not published. So they are read from the user's file,
+or made here from MBPP's references by one small change each. Scores on the latter are not scores
+on the paper's MBPP-R.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from selfcorrect_env.types import Problem, Reason
 from selfcorrect_env.verifiers.code import CodeVerifier
 
 _ROUNDS = 12
-"""How many changed programs are tried for a task until one fails its tests."""
+"""Maximum number of changed programs to try per task until one fails its tests."""
 
 
 def load(
@@ -34,26 +34,26 @@ def load(
     """Load MBPP's tasks, each with a wrong program to repair.
 
     Args:
-        split: as of MBPP (`selfcorrect_env.problems.mbpp`).
-        path: MBPP, as there.
+        split: a split of MBPP (`selfcorrect_env.problems.mbpp`).
+        path: the path of MBPP; see there.
         programs: a file of wrong programs, with the columns ``task_id`` and ``program``; a task
-            may have several. Without it they are made, and the set is called MBPP-R-mutants.
-        revision: as of MBPP.
+            may have several. Without it, the programs are made and the set is named MBPP-R-mutants.
+        revision: the revision of MBPP; see there.
 
-    The metadata hold ``first_attempt``, the wrong program, which stands in the conversation.
+    The metadata contain ``first_attempt``, the wrong program, which is part of the conversation.
 
     Raises:
         UnknownNameError: no such split.
-        ProblemSetError: MBPP cannot be had, or a row of ``programs`` is broken.
-        SandboxError: programs are to be made, and this machine cannot isolate their trial.
+        ProblemSetError: MBPP is not available, or a row of ``programs`` is invalid.
+        SandboxError: programs have to be made, and this machine cannot run them in isolation.
     """
     tasks = mbpp.load(split, path=path, revision=revision)
     if programs is not None:
-        return ProblemSet(_given(tasks, Path(programs)), name="MBPP-R", split=split)
-    return ProblemSet(_made(tasks), name="MBPP-R-mutants", split=split)
+        return ProblemSet(_from_file(tasks, Path(programs)), name="MBPP-R", split=split)
+    return ProblemSet(_from_mutants(tasks), name="MBPP-R-mutants", split=split)
 
 
-def _given(tasks: ProblemSet, path: Path) -> list[Problem]:
+def _from_file(tasks: ProblemSet, path: Path) -> list[Problem]:
     known = {problem.id: problem for problem in tasks}
     found: list[Problem] = []
     for where, row in read_rows(path):
@@ -65,20 +65,20 @@ def _given(tasks: ProblemSet, path: Path) -> list[Problem]:
             found.append(_repair(problem, text_of(where, row, "program"), number))
     if not found:
         raise ProblemSetError(
-            f"{path} holds no program for a task of MBPP's split {tasks.split!r}; it needs the "
+            f"{path} contains no program for a task of MBPP's split {tasks.split!r}; it needs the "
             "columns task_id and program."
         )
     return found
 
 
-def _made(tasks: ProblemSet) -> list[Problem]:
-    """Give each task the first changed program that its tests call wrong."""
-    verifier = CodeVerifier(deadline=2.0)  # a program that hangs is no slip of the hand
+def _from_mutants(tasks: ProblemSet) -> list[Problem]:
+    """Return each task with the first changed program that fails its tests."""
+    verifier = CodeVerifier(deadline=2.0)  # timeouts are not used as wrong programs
     waiting = {problem: mutants(problem.reference, problem.id) for problem in tasks}
     wrong: dict[Problem, str] = {}
-    for place in range(_ROUNDS):
-        tried = [p for p, programs in waiting.items() if p not in wrong and len(programs) > place]
-        replies = [waiting[problem][place] for problem in tried]
+    for n in range(_ROUNDS):
+        tried = [p for p, programs in waiting.items() if p not in wrong and len(programs) > n]
+        replies = [waiting[problem][n] for problem in tried]
         verdicts = verifier.verify_batch(tried, replies)
         for problem, reply, verdict in zip(tried, replies, verdicts, strict=True):
             if verdict.reason is Reason.WRONG:

@@ -1,4 +1,4 @@
-"""Wrong programs made from right ones: one small change each, as a slip of a programmer's hand."""
+"""Wrong programs made from right ones by one small change each, like a programmer's slip."""
 
 from __future__ import annotations
 
@@ -30,25 +30,25 @@ _OPERATIONS: dict[type[ast.operator], tuple[type[ast.operator], ...]] = {
 
 
 def mutants(program: str, seed: str) -> list[str]:
-    """Return programs that differ from ``program`` in one place each, in an order from ``seed``.
+    """Return programs with one change to ``program`` each, in an order determined by ``seed``.
 
-    A comparison or an operation is exchanged, a number is one more or one less, ``and`` and ``or``
-    change places, a ``not`` goes, a condition is turned round, or a statement is left out. Some of
-    them may compute the same as ``program``.
+    A change replaces a comparison or an operation, adds 1 to a number or subtracts 1, swaps ``and``
+    and ``or``, removes a ``not``, negates a condition, or removes a statement. Some of the
+    programs may compute the same as ``program``.
 
     Raises:
-        SyntaxError: it is no Python.
+        SyntaxError: ``program`` is not valid Python.
     """
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # "\\d" in a text that is not raw
+        warnings.simplefilter("ignore")  # for example "\\d" in a string that is not raw
         tree = ast.parse(program)
     original = ast.unparse(tree)
     count = sum(1 for _ in ast.walk(tree))
     found: dict[str, None] = {}
-    for place in range(count):
-        for variant in range(_variants(_node(tree, place))):
+    for index in range(count):
+        for variant in range(_variants(_node(tree, index))):
             changed = copy.deepcopy(tree)
-            _change(_node(changed, place), variant)
+            _change(_node(changed, index), variant)
             text = ast.unparse(ast.fix_missing_locations(changed))
             if text != original:
                 found[f"{text}\n"] = None
@@ -57,15 +57,15 @@ def mutants(program: str, seed: str) -> list[str]:
     return programs
 
 
-def _node(tree: ast.AST, place: int) -> ast.AST:
+def _node(tree: ast.AST, index: int) -> ast.AST:
     walk: Iterator[ast.AST] = ast.walk(tree)
-    for _ in range(place):
+    for _ in range(index):
         next(walk)
     return next(walk)
 
 
 def _variants(node: ast.AST) -> int:
-    """Return in how many ways a node can be changed."""
+    """Return the number of ways in which a node can be changed."""
     if isinstance(node, ast.Compare):
         return len(_COMPARISONS.get(type(node.ops[0]), ()))
     if isinstance(node, ast.BinOp):

@@ -1,7 +1,7 @@
-"""Any task of the package ``reasoning-gym``: procedural, with a scorer of its own (Apache-2.0).
+"""Tasks of the package ``reasoning-gym``: procedural, each with its own scorer (Apache-2.0).
 
-A problem's metadata hold the ``task``, its ``parameters`` and the ``entry`` that the package made,
-so that stored episodes can be judged again.
+A problem's metadata contain the ``task``, its ``parameters`` and the ``entry`` that the package
+generated, so that stored episodes can be re-scored.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from selfcorrect_env.problems.splits import check_split, digest, is_test
 from selfcorrect_env.types import Problem
 
 DEFAULT_SIZES = {"train": 1_000, "test": 200}
-"""How many problems `load` gives when no ``size`` is asked for."""
+"""Number of problems that `load` returns by default."""
 
 _DRAWS = 50
-"""Entries looked at for each problem that is wanted, before a task counts as used up."""
+"""Number of entries to examine per problem before a task counts as exhausted."""
 
 
 def load(
@@ -37,13 +37,13 @@ def load(
         split: ``"train"`` or ``"test"``: disjoint, by a hash of the question.
         task: the name of a data set of the package, such as ``"chain_sum"``.
         size: number of problems; by default `DEFAULT_SIZES`.
-        seed: which problems.
-        parameters: of the task, such as ``{"max_terms": 3}``.
+        seed: determines which problems are drawn.
+        parameters: parameters of the task, such as ``{"max_terms": 3}``.
 
     Raises:
         UnknownNameError: no such split or task.
-        ProblemSetError: the package is not installed, a parameter is not the task's, or the task
-            has not as many distinct questions as ``size``.
+        ProblemSetError: the package is not installed, the task does not have a parameter, or it
+            has fewer than ``size`` distinct questions.
     """
     check_split("reasoning-gym", split)
     wanted = DEFAULT_SIZES[split] if size is None else operator.index(size)
@@ -80,7 +80,7 @@ def _entries(task: str, size: int, seed: int, parameters: dict[str, Any]) -> Any
         return create_dataset(task, size=size, seed=seed, **parameters)
     except (TypeError, ValueError, AssertionError) as error:
         raise ProblemSetError(
-            f"reasoning-gym's task {task!r} does not take parameters={parameters!r}: {error}"
+            f"reasoning-gym's task {task!r} does not accept parameters={parameters!r}: {error}"
         ) from error
 
 

@@ -1,4 +1,4 @@
-"""MATH's seven subjects and five levels, and picking among them."""
+"""MATH's seven subjects and five levels, and filters for them."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ SUBJECTS = (
     "Intermediate Algebra",
     "Precalculus",
 )
-"""The subjects, as MATH spells them."""
+"""The subjects in MATH's spelling."""
 
 LEVELS = (1, 2, 3, 4, 5)
-"""The levels, from the easiest to the hardest."""
+"""The levels, from easiest to hardest."""
 
 
 def find_subject(name: str) -> str:
-    """Return the subject called ``name``; case and punctuation do not matter.
+    """Return the subject with this name, ignoring case and punctuation.
 
     >>> find_subject("counting_and_probability")
     'Counting & Probability'
@@ -33,13 +33,13 @@ def find_subject(name: str) -> str:
         UnknownNameError: there is no such subject.
     """
     for subject in SUBJECTS:
-        if _plain(subject) == _plain(name):
+        if _letters(subject) == _letters(name):
             return subject
     raise UnknownProblemSetError.of("subject", name, SUBJECTS)
 
 
 def check_subjects(subject: str | Iterable[str] | None) -> tuple[str, ...] | None:
-    """Return the subjects that are meant, as MATH spells them; None, for all of them, stays.
+    """Return the subjects in MATH's spelling; None, which means all, is returned unchanged.
 
     Raises:
         UnknownNameError: there is no such subject.
@@ -50,7 +50,7 @@ def check_subjects(subject: str | Iterable[str] | None) -> tuple[str, ...] | Non
 
 
 def check_levels(level: int | Iterable[int] | None) -> tuple[int, ...] | None:
-    """Return the levels that are meant; None, for all of them, stays.
+    """Return the levels as a tuple; None, which means all, is returned unchanged.
 
     Raises:
         ProblemSetError: a level is not in 1-5.
@@ -60,7 +60,7 @@ def check_levels(level: int | Iterable[int] | None) -> tuple[int, ...] | None:
     levels = tuple(level) if isinstance(level, Iterable) else (level,)
     for one in levels:
         if isinstance(one, bool) or one not in LEVELS:
-            raise ProblemSetError(f"A level is a number from 1 to 5, got {one!r}.")
+            raise ProblemSetError(f"A level must be an integer from 1 to 5, got {one!r}.")
     return levels
 
 
@@ -83,5 +83,5 @@ def select(
     return problems
 
 
-def _plain(name: str) -> str:
+def _letters(name: str) -> str:
     return re.sub(r"[^a-z]", "", name.lower().replace("&", "and"))

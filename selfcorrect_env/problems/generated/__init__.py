@@ -1,4 +1,4 @@
-"""Problem sets that are generated: they need no data and no download."""
+"""Generated problem sets; they need no data and no download."""
 
 from typing import TYPE_CHECKING
 

@@ -1,12 +1,12 @@
-"""The answer-first chain: the embedded default, small enough for a model trained on a laptop.
+"""Answer-first chains: the embedded default task, small enough for a model trained on a laptop.
 
-A prompt such as ``"3+4*2-1="`` is worked strictly from left to right, and only the last
+A prompt such as ``"3+4*2-1="`` is computed strictly from left to right, and only the last
 digit of every result is kept: 3+4 = 7, 7*2 = 14 → 4, 4-1 = 3. The reference is the final
-digit, ``"3"``; the metadata's ``results`` hold all of them, ``"743"``.
+digit, ``"3"``; ``results`` in the metadata has all of them, ``"743"``.
 
-A chain belongs to the training, the validation or the test split by a hash of its text alone,
-whatever the options and the seed. So no evaluation problem was ever trained on, and settings
-can be chosen on validation problems without a look at the test's.
+A hash of the text alone decides whether a chain is in the training, the validation or the test
+split, for all options and seeds. So no evaluation problem is a training problem, and settings can
+be chosen on validation problems without using the test split.
 
 >>> problem = as_problem("3+4*2-1=")
 >>> problem.reference, problem.metadata["results"]
@@ -35,7 +35,7 @@ from selfcorrect_env.types import Problem
 
 OPERATORS = "+-*"
 DEFAULT_SIZES = {"train": 20_000, "validation": 2_000, "test": 4_000}
-"""How many problems `load` gives when no ``size`` is asked for (fewer where fewer exist)."""
+"""Number of problems that `load` returns by default (fewer if fewer exist)."""
 
 _CHAIN = re.compile(r"[0-9](?:[-+*][0-9])+=")
 
@@ -64,18 +64,18 @@ def chains(
     operations: int = 3,
     multiply: float = 0.5,
 ) -> list[str]:
-    """Draw ``count`` chains of one split independently, so that a chain may come twice.
+    """Draw ``count`` chains of one split independently; duplicates are possible.
 
     Args:
-        rng: where the draws come from.
-        count: how many, at least 0.
+        rng: the random generator.
+        count: number of chains, at least 0.
         split: ``"train"``, ``"validation"`` or ``"test"``.
         operations: number of operators in a chain, at least 1.
-        multiply: probability of ``*`` at each place, in [0, 1]; ``+`` and ``-`` share the rest.
+        multiply: probability of ``*`` for each operator, in [0, 1]; ``+`` and ``-`` share the rest.
 
     Raises:
         UnknownNameError: no such split.
-        ProblemSetError: an option is out of its range.
+        ProblemSetError: an option is out of range.
     """
     operations = _check(split, operations, multiply)
 
@@ -100,15 +100,15 @@ def load(
 
     Args:
         split: ``"train"``, ``"validation"`` (for choosing settings) or ``"test"``: disjoint
-            whatever the other arguments are.
-        size: number of problems; by default `DEFAULT_SIZES`, or all where fewer exist.
-        operations: number of operators in a chain, at least 1: the difficulty.
-        multiply: probability of ``*`` at each place, in [0, 1].
-        seed: which chains of the split are drawn, and in which order.
+            for all values of the other arguments.
+        size: number of problems; by default `DEFAULT_SIZES`, or all if fewer exist.
+        operations: number of operators in a chain, at least 1; this sets the difficulty.
+        multiply: probability of ``*`` for each operator, in [0, 1].
+        seed: determines which chains of the split are drawn, and their order.
 
     Raises:
         UnknownNameError: no such split.
-        ProblemSetError: an option is out of its range, or there are fewer than ``size``
+        ProblemSetError: an option is out of range, or there are fewer than ``size``
             distinct chains.
     """
     operations = _check(split, operations, multiply)
@@ -137,7 +137,7 @@ def _check(split: str, operations: int, multiply: float) -> int:
     if operator.index(operations) < 1:
         raise ProblemSetError(f"operations must be at least 1, got {operations}.")
     if not 0.0 <= multiply <= 1.0:
-        raise ProblemSetError(f"multiply is a probability, in [0, 1]; got {multiply}.")
+        raise ProblemSetError(f"multiply must be a probability in [0, 1], got {multiply}.")
     return operator.index(operations)
 
 
@@ -161,7 +161,7 @@ def _write(digits: NDArray[np.integer], signs: NDArray[np.integer]) -> list[str]
 
 
 def _solve_all(prompts: list[str]) -> list[str]:
-    """Solve chains of equal length at once."""
+    """Solve chains of equal length, vectorised."""
     text = np.frombuffer("".join(prompts).encode(), dtype=np.uint8).reshape(len(prompts), -1)
     digits = text[:, 0::2].astype(np.int16) - ord("0")
     value, results = digits[:, 0], np.empty((len(prompts), digits.shape[1] - 1), dtype=np.uint8)
@@ -181,14 +181,14 @@ def _strings(text: NDArray[np.uint8]) -> list[str]:
 def _sample_few(
     rng: np.random.Generator, count: int, split: str, operations: int, multiply: float
 ) -> list[str]:
-    """Draw up to ``count`` distinct chains where they are a large part of all that exist.
+    """Draw up to ``count`` distinct chains if these are a large share of all that exist.
 
-    Each chain gets an exponential waiting time whose rate is its probability; the first to
-    come are distributed as distinct chains drawn one after another (Efraimidis, Spirakis 2006).
+    Each chain gets an exponential waiting time whose rate is its probability. The chains with the
+    shortest times are distributed like draws without replacement (Efraimidis, Spirakis 2006).
     """
     signs = ("+-" if multiply < 1 else "") + ("*" if multiply > 0 else "")
-    places = ["0123456789", *[signs, "0123456789"] * operations, "="]
-    prompts = _of_split(["".join(parts) for parts in itertools.product(*places)], split)
+    alphabets = ["0123456789", *[signs, "0123456789"] * operations, "="]
+    prompts = _of_split(["".join(parts) for parts in itertools.product(*alphabets)], split)
     times = np.array([prompt.count("*") for prompt in prompts])
     rates = multiply**times * ((1 - multiply) / 2) ** (operations - times)
     waits = rng.exponential(size=len(prompts)) / rates

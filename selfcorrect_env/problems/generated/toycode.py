@@ -1,21 +1,22 @@
-"""Programs to finish in a toy language: verification by execution, then a local repair.
+"""Completing programs in a toy language: verification by execution, then a local repair.
 
-A prompt such as ``"*7-4?3>8="`` shows a program on digits whose last operation is missing, and
-its test: from 3 it is to come to 8, where only the last digit of each result is kept. A right
-reply writes the operation first and the log of its run after it, ``"+1*71-47+18"``: the
-operation ``+1``, then each operation with the digit that it comes to. The verifier runs the
-program (`selfcorrect_env.verifiers.toycode`), so whatever passes is right: ``+1``, ``-9``, or a
-product where there is one. Only the first operation counts.
+A prompt such as ``"*7-4?3>8="`` shows a program on digits whose last operation is missing, and a
+test: for the input 3 the output must be 8; only the last digit of each result is kept. A right
+reply has the operation first and then the log of a run, ``"+1*71-47+18"``: the operation ``+1``,
+then each operation with the digit that results. The verifier runs the program
+(`selfcorrect_env.verifiers.toycode`), so every operation that passes is right: ``+1``, ``-9``, or
+a product if there is one. Only the first operation counts.
 
-Where the headroom for self-correction is: to write the operation first, the whole program must
-be run in the head. The log after it is a test run step by step, which is easy, and shows whether
-the test passes, that is whether its last digit is the wanted one; it does *not* hold the right
-operation. A second attempt that compares the two knows whether to change its answer, and can work
-out how: by trying what is left of the few digits that may have to be added (``choices``), or from
-the digit before the last step and the wanted one. In `arithmetic`, the right answer stands in the
-reply and is copied.
+The headroom for self-correction: to write the operation first, a model has to run the whole
+program without intermediate steps. The log after it is a run step by step, which is easy, and
+shows whether the test passes, that is, whether its last digit is the target. It does *not* contain
+the right operation. A second attempt that compares the two digits can decide whether to change its
+answer, and can find the new one: by trying another of the few digits that may have to be added
+(``choices``), or from the digit before the last step and the target. In `arithmetic`, the right
+answer is in the reply and can be copied.
 
-A problem belongs to the training, the validation or the test split by a hash of its prompt.
+A hash of the prompt decides whether a problem is in the training, the validation or the test
+split.
 
 >>> problem = as_problem("*7-4?3>8=")
 >>> problem.reference
@@ -43,20 +44,20 @@ from selfcorrect_env.types import Problem
 from selfcorrect_env.verifiers.toycode import read_statement, run
 
 DEFAULT_SIZES = {"train": 20_000, "validation": 1_500, "test": 4_000}
-"""How many problems `load` gives when no ``size`` is asked for (fewer where fewer exist)."""
+"""Number of problems that `load` returns by default (fewer if fewer exist)."""
 
 CHOICES = 4
-"""How many digits may have to be added, unless ``choices`` says otherwise."""
+"""Default of ``choices``: the number of digits that may have to be added."""
 
 MOST_OPERATIONS = 12
-"""The longest program: the number of all problems must fit in 64 bits."""
+"""Maximum length of a program: the number of all problems must fit in 64 bits."""
 
 
 def as_problem(prompt: str) -> Problem:
     """Return the `Problem` of a prompt with one test; its reference adds a digit.
 
     Raises:
-        ValueError: ``prompt`` is no statement, or has several tests.
+        ValueError: ``prompt`` is not a statement, or has several tests.
     """
     statement = read_statement(prompt)
     if len(statement.tests) != 1:
@@ -76,20 +77,21 @@ def statements(
     multiply: float = 0.5,
     choices: int = CHOICES,
 ) -> list[str]:
-    """Draw ``count`` prompts of one split independently, so that a prompt may come twice.
+    """Draw ``count`` prompts of one split independently; duplicates are possible.
 
     Args:
-        rng: where the draws come from.
-        count: how many, at least 0.
+        rng: the random generator.
+        count: number of prompts, at least 0.
         split: ``"train"``, ``"validation"`` or ``"test"``.
-        operations: of the finished program, 1 to `MOST_OPERATIONS`; the last one is missing.
-        multiply: probability of ``*`` in each operation that is there, in [0, 1]; ``+`` and
-            ``-`` share the rest.
+        operations: length of the complete program, 1 to `MOST_OPERATIONS`; the last one is
+            missing.
+        multiply: probability of ``*`` in each given operation, in [0, 1]; ``+`` and ``-`` share
+            the rest.
         choices: the right operation adds 0 to ``choices`` − 1; 1 to 10.
 
     Raises:
         UnknownNameError: no such split.
-        ProblemSetError: an option is out of its range, or no problem is in the split.
+        ProblemSetError: an option is out of range, or no problem is in the split.
     """
     programs = Programs.of(split, operations, multiply, choices)
     return programs.of_split(rng, count, split)
@@ -104,20 +106,21 @@ def load(
     choices: int = CHOICES,
     seed: int = 0,
 ) -> ProblemSet:
-    """Build a set of distinct programs to finish.
+    """Build a set of distinct programs to complete.
 
     Args:
         split: ``"train"``, ``"validation"`` (for choosing settings) or ``"test"``: disjoint
-            whatever the other arguments are.
-        size: number of problems; by default `DEFAULT_SIZES`, or all where fewer exist.
-        operations: of the finished program, 1 to `MOST_OPERATIONS`: the difficulty.
-        multiply: probability of ``*`` in each operation that is there, in [0, 1].
+            for all values of the other arguments.
+        size: number of problems; by default `DEFAULT_SIZES`, or all if fewer exist.
+        operations: length of the complete program, 1 to `MOST_OPERATIONS`; this sets the
+            difficulty.
+        multiply: probability of ``*`` in each given operation, in [0, 1].
         choices: the right operation adds 0 to ``choices`` − 1; 1 to 10.
-        seed: which problems of the split are drawn, and in which order.
+        seed: determines which problems of the split are drawn, and their order.
 
     Raises:
         UnknownNameError: no such split.
-        ProblemSetError: an option is out of its range, or there are fewer than ``size``
+        ProblemSetError: an option is out of range, or there are fewer than ``size``
             problems.
     """
     programs = Programs.of(split, operations, multiply, choices)
@@ -140,31 +143,31 @@ def load(
 
 @dataclass(frozen=True)
 class Programs:
-    """All programs to finish of one length; each has a number, from 0 to ``total - 1``."""
+    """All programs of one length; each has a number from 0 to ``total - 1``."""
 
     signs: str
     """The operators that occur."""
     shares: tuple[float, ...]
-    """The probability of each."""
+    """The probability of each operator."""
     given: int
-    """Number of operations that are there."""
+    """Number of given operations."""
     choices: int
-    """How many digits the right operation may add, from 0."""
+    """The right operation adds 0 to ``choices`` − 1."""
 
     @classmethod
     def of(cls, split: str, operations: int, multiply: float, choices: int) -> Programs:
-        """Check the options of a set, and return what it is drawn from."""
+        """Check the options of a set, and return the programs that it is drawn from."""
         check_split("toycode", split, SHARES)
         if not 1 <= operator.index(operations) <= MOST_OPERATIONS:
             raise ProblemSetError(f"operations must be 1 to {MOST_OPERATIONS}, got {operations}.")
         if not 0.0 <= multiply <= 1.0:
-            raise ProblemSetError(f"multiply is a probability, in [0, 1]; got {multiply}.")
+            raise ProblemSetError(f"multiply must be a probability in [0, 1], got {multiply}.")
         if not 1 <= operator.index(choices) <= 10:
             raise ProblemSetError(f"choices must be 1 to 10, got {choices}.")
         shares = {"+": (1 - multiply) / 2, "-": (1 - multiply) / 2, "*": multiply}
         found = {sign: share for sign, share in shares.items() if share > 0}
         programs = cls("".join(found), tuple(found.values()), operations - 1, choices)
-        if programs.total < 1_000:  # few enough for a split to be empty
+        if programs.total < 1_000:  # so few that a split may be empty
             every = programs.prompts(np.arange(programs.total))
             if not any(split_of(prompt) == split for prompt in every):
                 raise ProblemSetError(
@@ -175,7 +178,7 @@ class Programs:
 
     @property
     def total(self) -> int:
-        """How many there are, in all splits."""
+        """The number of programs in all splits."""
         return self._tests * (10 * len(self.signs)) ** self.given
 
     def draw(self, rng: np.random.Generator, count: int) -> NDArray[np.int64]:
@@ -191,8 +194,8 @@ class Programs:
     def draw_all(self, rng: np.random.Generator) -> NDArray[np.int64]:
         """Draw every number once, in the order of draws without replacement.
 
-        Each gets an exponential waiting time whose rate is its probability (Efraimidis, Spirakis
-        2006).
+        Each number gets an exponential waiting time whose rate is its probability (Efraimidis,
+        Spirakis 2006).
         """
         numbers = np.arange(self.total)
         signs = numbers[:, None] // (self._tests * self._weights) % (10 * len(self.signs)) // 10
@@ -200,11 +203,11 @@ class Programs:
         return np.argsort(rng.exponential(size=self.total) / rates, kind="stable")
 
     def prompts(self, numbers: NDArray[np.int64]) -> list[str]:
-        """Write the prompts of these numbers."""
+        """Return the prompts of these numbers."""
         return list(map(self.prompt, numbers.tolist()))
 
     def prompt(self, number: int) -> str:
-        """Write the prompt of a number: its lowest part is the test."""
+        """Return the prompt of a number; its lowest digit (base ``_tests``) is the test."""
         number, test = divmod(number, self._tests)
         program = ""
         for _ in range(self.given):

@@ -1,8 +1,9 @@
-"""Code problems of our own: generated, so that a code environment works without data.
+"""Our own code problems: generated, so that a code environment works without data.
 
-Functions over lists, texts, dictionaries and numbers, in words with three asserts, as MBPP shows
-them; more asserts are hidden. What the tests expect is computed by the reference when the set is
-made. Problems belong to the test or the training split by a hash of their task.
+The tasks are functions over lists, texts, dictionaries and numbers, described in words and by three
+asserts, in MBPP's format; further asserts are hidden. The reference computes the expected results
+when the set is built. A hash of the task decides whether a problem is in the test or the training
+split.
 """
 
 from __future__ import annotations
@@ -24,32 +25,32 @@ TEMPLATES: tuple[CodeTemplate, ...] = (
     *texts.TEMPLATES,
     *arithmetic.TEMPLATES,
 )
-"""The kinds of problem."""
+"""All kinds of problem."""
 
 DEFAULT_SIZES = {"train": 1_000, "test": 250}
-"""How many problems `load` gives when no ``size`` is asked for."""
+"""Number of problems that `load` returns by default."""
 
 SHOWN = 3
-"""Tests that the statement shows."""
+"""Number of tests that the statement shows."""
 
 _TRIES = 100
-"""Draws in a row without a new problem after which a kind of problem counts as used up."""
+"""Consecutive draws without a new problem after which a kind of problem is exhausted."""
 
 
 def load(split: str = "test", *, size: int | None = None, seed: int = 0) -> ProblemSet:
-    """Generate code problems, spread evenly over their kinds.
+    """Generate code problems, distributed evenly over their kinds.
 
     Args:
-        split: ``"train"`` or ``"test"``: disjoint whatever the other arguments are.
+        split: ``"train"`` or ``"test"``: disjoint for all values of the other arguments.
         size: number of problems; by default `DEFAULT_SIZES`.
-        seed: which problems of the split are drawn, and in which order.
+        seed: determines which problems of the split are drawn, and their order.
 
-    The metadata hold ``template``, ``topic``, ``level`` (1 to 5) and what every code problem's do
-    (`selfcorrect_env.problems.code_rows.code_problem`).
+    The metadata contain ``template``, ``topic``, ``level`` (1 to 5) and the keys of every code
+    problem (`selfcorrect_env.problems.code_rows.code_problem`).
 
     Raises:
         UnknownNameError: no such split.
-        ProblemSetError: ``size`` is below 1, or there are not as many distinct problems.
+        ProblemSetError: ``size`` is below 1, or there are fewer distinct problems.
     """
     check_split("code", split)
     wanted = DEFAULT_SIZES[split] if size is None else operator.index(size)
@@ -95,13 +96,18 @@ def _problem(draft: CodeDraft, template: CodeTemplate) -> Problem:
         reference=program,
         tests=tests,
         names=[name],
-        facts={"template": name, "topic": template.topic, "level": template.level, "shown": SHOWN},
+        metadata={
+            "template": name,
+            "topic": template.topic,
+            "level": template.level,
+            "shown": SHOWN,
+        },
     )
 
 
 def _test(name: str, arguments: tuple[Any, ...], program: str) -> str:
     namespace: dict[str, Any] = {}
-    exec(program, namespace)  # our own text, from the templates of this package
+    exec(program, namespace)  # trusted: a template of this package
     result = namespace[name](*arguments)
     comparison = "is" if result is None or isinstance(result, bool) else "=="
     return f"assert {name}({', '.join(map(repr, arguments))}) {comparison} {result!r}"

@@ -1,4 +1,4 @@
-"""What a template of the built-in code problems makes."""
+"""The output of a template of the built-in code problems, and helpers to draw arguments."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ class CodeDraft:
     """A problem before its tests are computed."""
 
     statement: str
-    """What the function is to do, in a sentence or two; ``NAME`` stands for its name."""
+    """The task of the function, in one or two sentences; ``NAME`` is replaced by its name."""
     program: str
-    """The reference, with ``NAME`` for the function's name."""
+    """The reference; ``NAME`` is replaced by the function's name."""
     arguments: Sequence[tuple[Any, ...]]
-    """The arguments of each test, plain values; the first three are shown."""
+    """The arguments of each test, as plain values; the first three tests are shown."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class CodeTemplate:
     """A kind of problem."""
 
     name: str
-    """Unique among all templates, and what the function is called."""
+    """Unique among all templates; also the name of the function."""
     topic: str
     level: int
     """1 to 5."""

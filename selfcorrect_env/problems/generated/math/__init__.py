@@ -1,9 +1,9 @@
-"""MATH-style problems of our own: generated, so that `SelfCorrect-MATH-v0` works without data.
+"""Our own MATH-style problems: generated, so that `SelfCorrect-MATH-v0` works without data.
 
 Seven subjects, levels 1 to 5, statements in LaTeX, references computed by sympy (imported only
-when the set is built). Problems belong to the test or the training split by a hash of their
-statement. Each kind of problem at each level is drawn from a random stream of its own, so a kind
-that is added leaves the problems of the others as they are. Scores on them are not MATH scores.
+when the set is built). A hash of the statement decides whether a problem is in the test or the
+training split. Each kind of problem at each level has its own random stream, so adding a kind does
+not change the problems of the others. Scores on these problems are not MATH scores.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
     from selfcorrect_env.problems.generated.math.draft import Draft, Template
 
 DEFAULT_SIZES = {"train": 2_000, "test": 500}
-"""How many problems `load` gives when no ``size`` is asked for."""
+"""Number of problems that `load` returns by default."""
 
 _TRIES = 200
-"""Draws in a row without a new problem after which a kind of problem counts as used up."""
+"""Consecutive draws without a new problem after which a kind of problem is exhausted."""
 
 
 def load(
@@ -37,25 +37,25 @@ def load(
     subject: str | Iterable[str] | None = None,
     level: int | Iterable[int] | None = None,
 ) -> ProblemSet:
-    r"""Generate MATH-style problems, spread evenly over subjects, levels and kinds.
+    r"""Generate MATH-style problems, distributed evenly over subjects, levels and kinds.
 
-    There are tens of thousands of them; the defaults are the size of MATH's test split and of
-    a training set that is built in a second.
+    There are tens of thousands of problems. The default test size is that of MATH-500; the default
+    training set is built in about a second.
 
     Args:
-        split: ``"train"`` or ``"test"``: disjoint whatever the other arguments are.
+        split: ``"train"`` or ``"test"``: disjoint for all values of the other arguments.
         size: number of problems; by default `DEFAULT_SIZES`.
-        seed: which problems of the split are drawn, and in which order.
-        subject: of these subjects only; by default all seven.
-        level: of these levels only, 1 to 5; by default all.
+        seed: determines which problems of the split are drawn, and their order.
+        subject: one or more subjects; by default all seven.
+        level: one or more levels, 1 to 5; by default all.
 
-    The metadata hold ``subject``, ``level``, ``template`` (the kind of problem) and
+    The metadata contain ``subject``, ``level``, ``template`` (the kind of problem) and
     ``solution``, which ends in the reference as ``\boxed{…}``.
 
     Raises:
         UnknownNameError: no such split or subject.
-        ProblemSetError: an option is out of its range, or there are not as many distinct
-            problems as ``size``.
+        ProblemSetError: an option is out of range, or there are fewer than ``size`` distinct
+            problems.
     """
     check_split("procedural", split)
     subjects = check_subjects(subject) or SUBJECTS
@@ -109,18 +109,18 @@ def _generate(
     problems: list[Problem] = []
     statements: set[str] = set()
     while len(problems) < wanted:
-        places = [place for place, kinds in cells.items() if kinds]
-        if not places:
+        remaining = [cell for cell, kinds in cells.items() if kinds]
+        if not remaining:
             raise ProblemSetError(
                 f"Only {len(problems):,} distinct problems of the {split!r} split were found, not "
                 f"size={wanted:,}. Ask for fewer, or for more subjects and levels."
             )
-        order.shuffle(places)
-        for subject, level in places[: wanted - len(problems)]:
+        order.shuffle(remaining)
+        for subject, level in remaining[: wanted - len(problems)]:
             template, rng = cells[subject, level].pop(0)
             draft = _draw(rng, template, level, split, statements)
             if draft is None:
-                continue  # this kind is used up
+                continue  # this kind is exhausted
             cells[subject, level].append((template, rng))
             statements.add(draft.statement)
             problems.append(_problem(draft, subject, level, template.name))
@@ -130,7 +130,7 @@ def _generate(
 def _draw(
     rng: Random, template: Template, level: int, split: str, statements: set[str]
 ) -> Draft | None:
-    """Draw a new problem of the split; None after `_TRIES` that were not new."""
+    """Draw a new problem of the split; return None after `_TRIES` draws without one."""
     for _ in range(_TRIES):
         draft = template.make(rng, level)
         if is_test(draft.statement) == (split == "test") and draft.statement not in statements:

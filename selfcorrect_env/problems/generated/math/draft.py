@@ -1,4 +1,4 @@
-"""What a template of the procedural set makes, and how its parts are written in LaTeX."""
+"""The output of a template of the procedural set, and helpers that write LaTeX."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from typing import Any, TypeAlias
 import sympy
 
 Solved: TypeAlias = tuple[str, Any]
-"""One or two sentences of working, and the answer: LaTeX as a str, or what sympy can write."""
+"""One or two sentences of working, and the answer: LaTeX as a str, or a sympy expression."""
 
 
 @dataclass(frozen=True)
 class Draft:
-    """A problem before it is solved: many are dropped, for their split or as repetitions."""
+    """A problem before it is solved: many drafts are dropped, by split or as duplicates."""
 
     statement: str
     """The problem's text, with LaTeX."""
     solve: Callable[[], Solved]
-    """Works it out."""
+    """Returns the working and the answer."""
 
 
 @dataclass(frozen=True)
@@ -28,15 +28,15 @@ class Template:
     """A kind of problem."""
 
     name: str
-    """Unique among all templates; it stands in the problem's metadata."""
+    """Unique among all templates; part of the problem's metadata."""
     levels: tuple[int, ...]
-    """The levels, 1 to 5, that it can make."""
+    """The supported levels, 1 to 5."""
     make: Callable[[Random, int], Draft]
-    """Draws a problem of a level."""
+    """Draws a problem of a given level."""
 
 
 def latex(value: Any) -> str:
-    """Write ``value`` in LaTeX; a str is taken to be LaTeX already."""
+    """Write ``value`` in LaTeX; a str is already LaTeX."""
     return value if isinstance(value, str) else sympy.latex(sympy.sympify(value))
 
 
@@ -72,7 +72,7 @@ def column(values: Iterable[Any]) -> str:
 
 
 def money(cents: int) -> str:
-    """Write an amount of dollars: ``\\$4.50``, and ``\\$4`` where there are no cents."""
+    """Write an amount of dollars: ``\\$4.50``, and ``\\$4`` if there are no cents."""
     return f"\\${cents // 100}" + (f".{cents % 100:02d}" if cents % 100 else "")
 
 
@@ -87,7 +87,7 @@ def with_unit(value: Any, unit: str, power: int = 1) -> str:
 
 
 def word(text: str) -> str:
-    """Write an answer that is no number: ``\\text{odd}``."""
+    """Write an answer that is not a number: ``\\text{odd}``."""
     return f"\\text{{{text}}}"
 
 
