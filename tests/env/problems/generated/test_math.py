@@ -109,7 +109,7 @@ def test_kinds_do_not_depend_on_each_other(trained):
 @pytest.mark.parametrize("subject", SUBJECTS)
 def test_the_same_for_ever(subject):
     """Whoever adds a kind adds its line to the file; the other lines never change."""
-    file = Path(__file__).parent / "procedural_fingerprints.json"
+    file = Path(__file__).parent / "math_fingerprints.json"
     known = json.loads(file.read_text(encoding="utf-8"))[subject]
     assert {template.name: fingerprint(template) for template in templates()[subject]} == known
 
