@@ -162,6 +162,17 @@ def test_a_silent_hub_is_an_error_in_time_for_the_others(silent, tmp_path, name)
     assert "Three ways" in facts["text"]
 
 
+def test_a_silent_hub_is_an_error_in_time_for_any_data_set(silent, tmp_path):
+    code = REPORT.replace(
+        "load_problems(sys.argv[1])", "selfcorrect_env.ProblemSet.from_dataset(sys.argv[1])"
+    )
+    facts = load("somebody/something", tmp_path, code=code, HF_ENDPOINT=silent)
+    assert facts["seconds"] < 5
+    assert "did not answer within 2.5 s" in facts["text"]
+    assert "no file or folder of this name" in facts["text"]
+    assert not facts["datasets"]
+
+
 def test_a_refusing_hub(refusing, tmp_path):
     facts = load("math", tmp_path, HF_ENDPOINT=refusing)
     assert facts["name"] == "procedural-MATH"
@@ -241,7 +252,7 @@ def test_the_pinned_revision_is_preferred_to_a_newer_copy(cache):
     assert cached_rows("openai/gsm8k", "test", "main") == [{"answer": "newer"}]
 
 
-@pytest.mark.parametrize(("held", "said"), [("b" * 40, "b" * 40), ("0f1e", "does not tell")])
+@pytest.mark.parametrize(("held", "said"), [("b" * 40, "b" * 40), ("0f1e", "an unknown revision")])
 def test_another_revision_is_taken_with_a_warning(cache, held, said):
     put_into_cache(cache, "openai/gsm8k", "main", held, "test", [{"answer": "other"}])
     with pytest.warns(ProblemSetWarning, match=f"{COMMIT}.*HF_HUB_OFFLINE is set.*{said}"):
