@@ -26,13 +26,20 @@ def is_console_script(command: Sequence[str]) -> bool:
     True
     >>> is_console_script(["python", "-m", "selfcorrect_env", "list"])
     True
-    >>> is_console_script(["python", "train.py"]), is_console_script(["python"])
+    >>> is_console_script(["python", "-X", "dev", "train.py"]), is_console_script(["python"])
     (False, False)
     """
-    first, second = [*command[1:3], "", ""][:2]
-    if first == "-m":
-        return second.partition(".")[0] == "selfcorrect_env"
-    return os.path.basename(first).partition(".")[0] == "selfcorrect"
+    words = iter(command[1:])
+    for word in words:
+        if word == "-m":
+            return next(words, "").partition(".")[0] == "selfcorrect_env"
+        if word == "-c":
+            return False
+        if word in ("-X", "-W"):  # the interpreter's options that have a value
+            next(words, "")
+        elif not word.startswith("-"):
+            return os.path.basename(word).partition(".")[0] == "selfcorrect"
+    return False
 
 
 def quit_at_once() -> None:

@@ -1,7 +1,7 @@
 """The console script ``selfcorrect``: `main` finds the command, one module runs each.
 
-Exported for commands of other packages, and imported on first use: `EnvOptions`, `UsageError`,
-`make_env`, `parse`.
+Commands of other packages use `EnvOptions`, `make_env`, `parse`, `at_least`, `output_file`,
+`output_folder` and `UsageError`. All but the last are imported on first use.
 """
 
 from __future__ import annotations
@@ -12,13 +12,25 @@ from typing import TYPE_CHECKING, Any
 from selfcorrect_env.errors import UsageError
 
 if TYPE_CHECKING:
-    from selfcorrect_env.cli.options import EnvOptions, make_env, parse
+    from selfcorrect_env.cli.options import EnvOptions, at_least, make_env, parse
+    from selfcorrect_env.cli.outputs import output_file, output_folder
 
-__all__ = ["EnvOptions", "UsageError", "make_env", "parse"]
+__all__ = [
+    "EnvOptions",
+    "UsageError",
+    "at_least",
+    "make_env",
+    "output_file",
+    "output_folder",
+    "parse",
+]
 
 _MODULES = {
     "EnvOptions": "selfcorrect_env.cli.options",
+    "at_least": "selfcorrect_env.cli.options",
     "make_env": "selfcorrect_env.cli.options",
+    "output_file": "selfcorrect_env.cli.outputs",
+    "output_folder": "selfcorrect_env.cli.outputs",
     "parse": "selfcorrect_env.cli.options",
 }
 

@@ -11,7 +11,8 @@ from typing import Annotated, Any
 
 import tyro
 
-from selfcorrect_env.cli.options import EnvOptions, make_env, parse
+from selfcorrect_env.cli.options import EnvOptions, at_least, make_env, parse
+from selfcorrect_env.cli.outputs import output_folder
 from selfcorrect_env.errors import AgentError, UnjudgedWarning, UsageError
 from selfcorrect_env.evaluation.agent_factory import AgentFactory, find_agent, installed_agents
 from selfcorrect_env.evaluation.code_identity import hash_of_files
@@ -52,12 +53,9 @@ class EvalOptions(EnvOptions):
     """Print the report as one JSON object instead of tables."""
 
     def __post_init__(self) -> None:
-        """Refuse numbers below 1."""
-        for name in ("n", "batch_size"):
-            value = getattr(self, name)
-            if value is not None and value < 1:
-                option = name.replace("_", "-")
-                raise ValueError(f"--{option} must be at least 1, got {value}.")
+        at_least(1, n=self.n, batch_size=self.batch_size)
+        if self.out is not None:
+            output_folder(self.out)
 
 
 def main(argv: list[str]) -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 from dataclasses import dataclass
 from typing import Annotated, Any, TypeVar
@@ -101,7 +103,7 @@ def make_env(id: str, options: EnvOptions, *, split: str | None = None) -> gym.E
 def parse(
     options: type[T], argv: list[str], *, prog: str, about: str, default: T | None = None
 ) -> T:
-    """Return the ``options`` that ``argv`` gives; a mistake or --help ends the process.
+    """Return the ``options`` that ``argv`` gives; --help prints the help and ends the process.
 
     Args:
         options: a dataclass; dataclasses in it are groups of options.
@@ -109,20 +111,59 @@ def parse(
         prog: the command, as the help names it.
         about: what the command does, for the help.
         default: the values of options that are not given; by default the dataclass's own.
+
+    Raises:
+        UsageError: an option is unknown, missing or refused.
     """
     twin: Any = twin_of(options)
-    filled = tyro.cli(
-        twin,
-        args=argv,
-        prog=prog,
-        description=about,
-        default=None if default is None else twin_instance(twin, default),
-        config=(tyro.conf.DisallowNone,),
-    )
+    errors = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(errors):
+            filled = tyro.cli(
+                twin,
+                args=argv,
+                prog=prog,
+                description=about,
+                default=None if default is None else twin_instance(twin, default),
+                config=(tyro.conf.DisallowNone,),
+            )
+    except SystemExit as stop:
+        if stop.code:
+            raise UsageError(f"{one_line(errors.getvalue())} See {prog} --help.") from None
+        raise
     try:
         return checked(options, filled)
     except ValueError as error:  # a value that a dataclass refuses
         raise UsageError(str(error)) from error
+
+
+def one_line(box: str) -> str:
+    """Return the message in the box that tyro prints about invalid arguments, as one line.
+
+    >>> one_line("╭─ Title ─╮\\n│ Unrecognized options: --x │\\n│ ─── │\\n│ For full helptext … │")
+    'Unrecognized options: --x.'
+    """
+    sections: list[list[str]] = [[]]
+    for line in box.splitlines():
+        text = line.strip("│╭╮╰╯─ \t")
+        if "╭" in line or (not text and "─" in line):
+            sections.append([])
+        elif text:
+            sections[-1].append(text)
+    told = [" ".join(lines) for lines in sections if lines and "helptext" not in lines[0]]
+    return f"{' '.join(told).partition(' Got errors:')[0].rstrip('.')}."
+
+
+def at_least(least: int, **options: int | None) -> None:
+    """Refuse options that are given and below ``least``.
+
+    Raises:
+        UsageError: naming the option.
+    """
+    for name, value in options.items():
+        if value is not None and value < least:
+            option = name.replace("_", "-")
+            raise UsageError(f"--{option} must be at least {least}, got {value}.")
 
 
 def _value(text: str) -> Any:

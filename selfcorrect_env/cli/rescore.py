@@ -1,4 +1,4 @@
-"""``selfcorrect rescore RUN``: the verdicts of stored episodes again, by another verifier."""
+"""``selfcorrect rescore RUN``: re-score stored episodes with another verifier."""
 
 from __future__ import annotations
 
@@ -11,16 +11,17 @@ import tyro
 from rich.console import Console
 
 from selfcorrect_env.cli.options import parse
+from selfcorrect_env.cli.outputs import output_folder
 from selfcorrect_env.errors import UsageError
 from selfcorrect_env.evaluation.episode_files import write_episodes
 from selfcorrect_env.evaluation.report import EPISODES_FILE, REPORT_FILE, Measured, Report
 from selfcorrect_env.evaluation.rescoring import rescore, stored_episodes
 
 ABOUT = """\
-Judge the episodes of a run again, by another verifier (or by the same one, to see whether its
-verdicts still hold), and list every reply whose verdict differs. The run itself is not changed.
+Re-score the episodes of a run with another verifier (or with the same one, to check that its
+verdicts are unchanged), and list every reply whose verdict differs. The run itself is not changed.
 
-Exit status: 0 every verdict is as it was; 1 some differ; 2 a mistake in what was asked.
+Exit status: 0 every verdict is unchanged; 1 some differ; 2 invalid arguments.
 
 Examples:
   selfcorrect rescore runs/base --verifier exact
@@ -32,9 +33,9 @@ class RescoreOptions:
     """Which run, by which verifier."""
 
     run: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
-    """A folder with episodes.jsonl (of eval or train), or such a file."""
+    """A folder with an episodes.jsonl (from eval or train), or such a file."""
     verifier: str
-    """A name of 'selfcorrect list', or module:attribute."""
+    """The verifier: a name from 'selfcorrect list', or module:attribute."""
     out: str | None = None
     """A new folder for the episodes with their new verdicts, and differences.json."""
 
@@ -42,11 +43,11 @@ class RescoreOptions:
 def main(argv: list[str]) -> int:
     """Run the command; returns the exit status."""
     options = parse(RescoreOptions, argv, prog="selfcorrect rescore", about=ABOUT)
-    out = None if options.out is None else Path(options.out)
-    if out is not None and out.exists() and (not out.is_dir() or any(out.iterdir())):
+    out = None if options.out is None else output_folder(options.out)
+    if out is not None and out.exists() and any(out.iterdir()):
         raise UsageError(f"--out: {options.out!r} exists already. Name a new folder.")
     episodes = stored_episodes(options.run)
-    with Console(stderr=True).status(f"judging {len(episodes):,} episodes"):
+    with Console(stderr=True).status(f"re-scoring {len(episodes):,} episodes"):
         rescored = rescore(episodes, options.verifier)
     Console().print(rescored)
     if out is not None:
@@ -57,11 +58,11 @@ def main(argv: list[str]) -> int:
         else:
             Report.of(rescored.episodes, replace(measured, verifier=rescored.verifier)).save(out)
         rescored.to_json(out / "differences.json")
-        print(f"Episodes with their new verdicts, and every difference: {out}")
+        print(f"Re-scored episodes and all differences: {out}")
     return 1 if rescored.differences else 0
 
 
 def _measured(run: Path) -> Measured | None:
-    """Return what the run measured, if it is an evaluation's folder."""
+    """Return the metadata of the run's report, if the run is an evaluation."""
     path = run / REPORT_FILE
     return Measured(**json.loads(path.read_bytes())["measured"]) if path.is_file() else None

@@ -1,28 +1,28 @@
-"""``selfcorrect validate ID``: can the reward of an environment be believed?"""
+"""``selfcorrect validate ID``: check that an environment's reward can be trusted."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated, cast
 
 import tyro
 from rich.console import Console
 
-from selfcorrect_env.cli.options import EnvOptions, make_env, parse
+from selfcorrect_env.cli.options import EnvOptions, at_least, make_env, parse
+from selfcorrect_env.cli.outputs import output_file
 from selfcorrect_env.env import SelfCorrectEnv
-from selfcorrect_env.errors import UsageError
 from selfcorrect_env.evaluation.validation import CHECKS, validate
 
 ABOUT = (
     """\
-Try on every problem of an environment whether its reward can be believed. What must hold:
+Check on every problem of an environment that its reward can be trusted. The checks:
 
 """
     + "\n".join(f"  {name + ':':13}{claim}" for name, (claim, _) in CHECKS.items())
     + """
 
-Exit status: 0 nothing was found; 1 something was, and it is listed; 2 a mistake in what was asked.
+Exit status: 0 every check passed; 1 a check failed, and its findings are listed; 2 invalid
+arguments.
 
 Examples:
   selfcorrect validate SelfCorrect-Arithmetic-v0
@@ -38,16 +38,18 @@ class ValidateOptions(EnvOptions):
     id: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="ID")]
     """The environment's id, such as SelfCorrect-MATH-v0."""
     n: int | None = None
-    """Only the first so many problems; all of them by default."""
+    """Check only the first N problems; all of them by default."""
     out: str | None = None
-    """A .json file for everything that was found."""
+    """Write all findings to this .json file."""
+
+    def __post_init__(self) -> None:
+        at_least(1, n=self.n)
 
 
 def main(argv: list[str]) -> int:
     """Run the command; returns the exit status."""
     options = parse(ValidateOptions, argv, prog="selfcorrect validate", about=ABOUT)
-    if options.out is not None and not Path(options.out).absolute().parent.is_dir():
-        raise UsageError(f"--out: there is no folder {str(Path(options.out).parent)!r}.")
+    out = None if options.out is None else output_file(options.out)
     env = make_env(options.id, options)
     try:
         with Console(stderr=True).status("validating") as status:
@@ -59,7 +61,7 @@ def main(argv: list[str]) -> int:
     finally:
         env.close()
     Console().print(validation)
-    if options.out is not None:
-        validation.to_json(options.out)
-        print(f"All findings: {options.out}")
+    if out is not None:
+        validation.to_json(out)
+        print(f"All findings: {out}")
     return 1 if validation.findings else 0

@@ -66,6 +66,13 @@ class Check:
     findings: tuple[Finding, ...]
     """Where it did not hold."""
 
+    @property
+    def outcome(self) -> str:
+        """``"ok"``, the number of findings, or ``"not tried"`` if nothing could be checked."""
+        if self.findings:
+            return f"{len(self.findings):,}"
+        return "ok" if self.tried else "not tried"
+
 
 @dataclass(frozen=True)
 class Validation:
@@ -114,8 +121,7 @@ class Validation:
         for column in ("tried", "found"):
             table.add_column(column, justify="right")
         for check in self.checks:
-            found = str(len(check.findings)) if check.findings else "ok"
-            table.add_row(check.name, Text(check.claim), f"{check.tried:,}", found)
+            table.add_row(check.name, Text(check.claim), f"{check.tried:,}", check.outcome)
         listed = [Text(line) for check in self.checks for line in _listed(check)]
         return Group(table, *listed)
 

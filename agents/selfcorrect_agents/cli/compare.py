@@ -18,7 +18,7 @@ from selfcorrect_agents.comparison.plan.config import CompareConfig, config_of, 
 from selfcorrect_agents.comparison.report.files import write_report, write_tables
 from selfcorrect_agents.comparison.report.tables import for_terminal
 from selfcorrect_agents.comparison.results.summary import comparison_of
-from selfcorrect_env.cli import UsageError, parse
+from selfcorrect_env.cli import UsageError, output_folder, parse
 
 ABOUT = """\
 Run methods side by side: from the same base model, on the same problems, with the same number of
@@ -86,7 +86,7 @@ def main(argv: list[str]) -> int:
     """Run the command; returns the exit status."""
     transformers.utils.logging.disable_progress_bar()  # the bars of this command say enough
     options = parse(CompareOptions, argv, prog="selfcorrect compare", about=ABOUT)
-    config, folder = configured(options), Path(options.out)
+    config, folder = configured(options), output_folder(options.out)
     try:
         finished = run(config, folder)
     except KeyboardInterrupt:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,7 +21,7 @@ from selfcorrect_agents.comparison.results.cell_results import MethodResults, sp
 from selfcorrect_agents.training.config import flat
 from selfcorrect_agents.training.method_lookup import Budgeted, find_method
 from selfcorrect_env import Report
-from selfcorrect_env.cli import UsageError, parse
+from selfcorrect_env.cli import UsageError, output_folder, parse
 
 ABOUT = """\
 Watch a small language model learn to correct itself, with plain multi-turn RL beside it.
@@ -87,7 +86,7 @@ def main(argv: list[str]) -> int:
     if not options.seeds or options.jobs < 1 or not 1 <= options.problems <= 4000:
         raise UsageError("--seeds needs a seed, --jobs at least 1, --problems 1 to 4000.")
     console = Console()
-    folder = Path(options.out)
+    folder = output_folder(options.out)
     try:
         finished = run(configured(options), folder)
     except KeyboardInterrupt:

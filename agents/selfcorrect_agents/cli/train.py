@@ -18,7 +18,7 @@ from selfcorrect_agents.training.method_lookup import find_method, trainable
 from selfcorrect_agents.training.progress import Figures, accuracy_keys
 from selfcorrect_agents.training.run_folder import RunFolder
 from selfcorrect_env import SelfCorrectEnv, SelfCorrectError
-from selfcorrect_env.cli import EnvOptions, UsageError, make_env, parse
+from selfcorrect_env.cli import EnvOptions, UsageError, make_env, output_folder, parse
 
 ABOUT = """\
 Train a causal language model to correct itself, with one of the methods, on an environment's
@@ -76,6 +76,7 @@ def main(argv: list[str]) -> int:
         )
     method = find_method(argv[0])
     options, learning = _parse(argv[0], method, argv[1:])
+    output_folder(options.out)  # before a model is loaded
     if options.resume and not (Path(options.out) / "config.json").exists():
         raise UsageError(f"{options.out} holds no run to resume; leave out --resume to start one.")
     torch.set_num_threads(options.threads)

@@ -1,0 +1,173 @@
+"""Invalid arguments and unusable files: one line on stderr, status 2, no traceback, no work."""
+
+import functools
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from selfcorrect_env.cli import main as cli
+from selfcorrect_env.cli.options import at_least
+from selfcorrect_env.cli.outputs import output_file, output_folder
+from selfcorrect_env.errors import UsageError
+
+ID = "SelfCorrect-Arithmetic-v0"
+SCRIPT = Path(sys.executable).parent / "selfcorrect"
+
+AGENT = """
+def zero(conversation):
+    return "0"
+
+def broken(conversation):
+    raise ValueError("a bug")
+
+async def late(problem, response):
+    return 1.0
+
+def trl(completions, **kwargs):
+    return 1.0
+"""
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    (tmp_path / "some_agents.py").write_text(AGENT)
+    (tmp_path / "file").write_text("kept")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    yield tmp_path
+    sys.modules.pop("some_agents", None)
+
+
+def refused(capsys, words):
+    """Run a command in this process; return the one line that it prints."""
+    status = cli.main([str(word) for word in words])
+    out, err = capsys.readouterr()
+    assert status == 2, err
+    assert out == ""
+    (line,) = err.splitlines()
+    assert line.startswith("selfcorrect: ")
+    return line
+
+
+EVAL = ("eval", "some_agents:zero", "--env", ID, "--n", "2")
+VALIDATE = ("validate", ID)
+LINES = [
+    ((*EVAL, "--out", "file"), "'.*file' is a file. Name a folder"),
+    ((*EVAL, "--out", "file/deeper"), "'.*file' is a file. Name a folder"),
+    ((*EVAL, "--out", "/proc/x"), "--out: cannot write to '/proc/x'"),
+    ((*EVAL, "--out", "/proc/x/y"), "--out: cannot write to '/proc/x/y'"),
+    ((*EVAL, "--batch-size", "0"), "--batch-size must be at least 1, got 0"),
+    ((*EVAL, "--n", "-1"), "--n must be at least 1, got -1"),
+    ((*EVAL, "--n", "two"), r"Error parsing --n: .*'two'.* See selfcorrect eval .* --help"),
+    ((*EVAL, "--nonsense"), "Unrecognized options: --nonsense"),
+    (EVAL[:2], "Missing .*--env"),
+    ((*EVAL, "--option", "operations=nine"), "'operations' .* must be an integer, got 'nine'"),
+    ((*EVAL, "--option", "nope=1"), "has no option 'nope'"),
+    ((*EVAL, "--verifier", "some_agents:late"), "late is async"),
+    ((*EVAL, "--verifier", "some_agents:trl"), "a reward function of TRL"),
+    ((*EVAL, "--verifier", "maths"), "Did you mean 'math'"),
+    ((*EVAL, "--prompts", "plane"), "Did you mean 'plain'"),
+    ((*EVAL, "--problems", "aritmetic"), "Did you mean 'arithmetic'"),
+    ((*VALIDATE, "--out", "."), "'.' is not a file"),
+    ((*VALIDATE, "--out", "/dev/null"), "'/dev/null' is not a file"),
+    ((*VALIDATE, "--out", "/proc/x.json"), "--out: cannot write to '/proc/x.json'"),
+    ((*VALIDATE, "--out", "none/x.json"), "there is no folder 'none'"),
+    ((*VALIDATE, "--n", "0"), "--n must be at least 1, got 0"),
+    (("validate",), "Missing .*ID"),
+    (("validate", "Nowhere-v0"), "Nowhere"),
+    (("rescore", "none", "--verifier", "exact"), "no episodes at"),
+    (("rescore", "file", "--verifier", "exact"), "file, line 1: not an episode"),
+    (("rescore", ".", "--verifier", "exact", "--out", "file"), "is a file"),
+    (("rescore", ".", "--verifier", "exact", "--out", "/proc/x"), "cannot write to '/proc/x'"),
+    (("play", ID, "--index", "-1"), "counts from 0"),
+    (("doctor", "--nonsense"), "Unrecognized"),
+    (("list", "--json", "extra"), "Unrecognized"),
+]
+
+
+@pytest.mark.parametrize(("words", "message"), LINES, ids=lambda value: str(value)[-60:])
+def test_invalid_arguments_are_one_line(folder, capsys, words, message) -> None:
+    line = refused(capsys, words)
+    assert re.search(message, line), line
+    assert (folder / "file").read_text() == "kept"
+    assert sorted(path.name for path in folder.iterdir() if path.suffix != ".py") in (
+        ["file"],
+        ["__pycache__", "file"],
+    )
+
+
+def test_a_file_that_cannot_be_read_is_one_line(folder, capsys) -> None:
+    (folder / "looped.jsonl").symlink_to("looped.jsonl")
+    assert "looped" in refused(capsys, (*EVAL, "--problems", "looped.jsonl"))
+
+
+def test_a_bug_shows_its_traceback(folder) -> None:
+    with pytest.raises(ValueError, match="a bug"):
+        cli.main(["eval", "some_agents:broken", "--env", ID, "--n", "2"])
+
+
+def test_outputs_are_checked_and_left_alone(folder) -> None:
+    assert output_folder("new/deep") == Path("new/deep")
+    assert output_file("file") == Path("file")
+    assert output_file("new.json") == Path("new.json")
+    assert sorted(p.name for p in folder.iterdir()) == ["file", "some_agents.py"]
+    with pytest.raises(UsageError, match="--to: "):
+        output_folder("file", "--to")
+
+
+def test_at_least() -> None:
+    at_least(1, n=None, batch_size=1)
+    with pytest.raises(UsageError, match="--batch-size must be at least 1, got 0"):
+        at_least(1, n=3, batch_size=0)
+
+
+def test_a_validation_without_a_trial_is_not_ok() -> None:
+    from selfcorrect_env.evaluation.validation import Check, Finding
+
+    assert Check("hedging", "", 0, ()).outcome == "not tried"
+    assert Check("hedging", "", 2, ()).outcome == "ok"
+    assert Check("hedging", "", 2, (Finding("1", "what"),)).outcome == "1"
+
+
+@pytest.mark.parametrize("module", ["selfcorrect_env", "selfcorrect_env.cli"])
+def test_python_m_is_the_console_script(module) -> None:
+    command = [sys.executable, "-m", module]
+    done = subprocess.run([*command, "--version"], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("selfcorrect-env ")
+    done = subprocess.run([*command, "evla"], capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "Did you mean 'eval'?" in done.stderr
+
+
+@pytest.mark.parametrize("words", ["list", "doctor", f"validate {ID}", "eval zero"])
+def test_ctrl_c_while_a_command_starts_is_quiet(folder, words) -> None:
+    """Interrupted once our first module is imported: numpy and gymnasium are still loading."""
+    command = [sys.executable, "-v", SCRIPT, *words.split()]  # -v names every imported module
+    restored = functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL)  # a job ignores it
+    with subprocess.Popen(
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, preexec_fn=restored
+    ) as process:
+        assert process.stderr is not None
+        for line in process.stderr:
+            if line.startswith("import 'selfcorrect_env.interrupts'"):
+                break
+        process.send_signal(signal.SIGINT)
+        rest = process.stderr.read()
+    assert process.returncode == 130, rest[-2000:]
+    assert "Traceback" not in rest
+    assert "selfcorrect: interrupted." in rest
+
+
+def test_a_program_that_imports_the_package_keeps_its_handler(tmp_path) -> None:
+    code = (
+        "import signal, selfcorrect_env\n"
+        "assert signal.getsignal(signal.SIGINT) is signal.default_int_handler"
+    )
+    script = tmp_path / "train.py"
+    script.write_text(code)
+    subprocess.run([sys.executable, script], check=True)
