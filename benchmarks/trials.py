@@ -112,10 +112,10 @@ def run_trial(trial: Trial) -> dict[str, Any]:
     measured = gym.make(trial.env, split=trial.split)
     report = evaluate(agent, measured, n=trial.problems, batch_size=500)
     m = report.metrics
+    turns = range(1, len(m.accuracy) + 1)
     ends = [e.attempts[0].reply[-1:] == e.problem.reference for e in report.episodes]
     return {
-        "t1": m.accuracy[0].value,
-        "t2": m.accuracy[1].value,
+        **{f"t{t}": m.accuracy[t - 1].value for t in turns},
         "delta": m.delta.value,
         "i_to_c": m.delta_i_to_c.value,
         "c_to_i": m.delta_c_to_i.value,
@@ -124,8 +124,8 @@ def run_trial(trial: Trial) -> dict[str, Any]:
         "episodes": history[-1]["episodes"] if history else 0,
         "seconds": round(seconds, 1),
         "curve": [
-            [row["episodes"], round(row["t1/accuracy"], 4), round(row["t2/accuracy"], 4)]
+            [row["episodes"], *(round(row[f"t{t}/accuracy"], 4) for t in turns)]
             for row in history
-            if "t2/accuracy" in row
+            if f"t{len(turns)}/accuracy" in row
         ],
     }

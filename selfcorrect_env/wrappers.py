@@ -1,4 +1,10 @@
-"""Reward shaping as wrappers: SCoRe's bonus for progress between attempts."""
+"""Reward shaping as wrappers: SCoRe's bonus for progress between attempts.
+
+The wrappers are for training loops of one's own that learn from ``reward``, such as those of
+stable-baselines3. The training methods of this project compute their rewards from the verdicts,
+with the same equation on tensors: `learn` refuses these wrappers by name, and SCoRe's option
+``alpha`` is the bonus there.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +24,7 @@ from selfcorrect_env.types import Conversation, Verdict
 def progress_bonus(before: Verdict | None, now: Verdict, alpha: float) -> float:
     """Return ``α · (r(y_t) − r(y_{t−1}))`` (paper, equation 5).
 
-    It is 0 at the first attempt, and where either verdict says that it could not be judged.
+    It is 0 at the first attempt, and if either response was not judged.
     """
     if before is None or not (before.judged and now.judged):
         return 0.0
@@ -122,7 +128,7 @@ class VectorProgressBonus(VectorWrapper):
 
 
 def _verdict_of(info: dict[str, Any], env: object) -> Any:
-    """Return ``info["verdict"]``, or None where the info is that of a reset."""
+    """Return ``info["verdict"]``, or None if the info is that of a reset."""
     if "verdict" not in info and "attempt" not in info:
         raise EpisodeError(
             f"The progress bonus needs the info of a SelfCorrectEnv; {env} gives no 'verdict'."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -65,6 +66,7 @@ class LanguageModelAgent:
         self.policy = policy
         self.max_new_tokens = max_new_tokens
         self.temperature = temperature
+        self.seed = seed
         self._generator = torch.Generator(policy.device).manual_seed(seed)
         self._context: Context | None = None
         self._expected: tuple[Conversation, ...] = ()
@@ -74,6 +76,14 @@ class LanguageModelAgent:
         """How replies are drawn, for reports."""
         how = "greedy" if self.temperature == 0 else f"T = {self.temperature:g}"
         return f"{how}, at most {self.max_new_tokens} tokens"
+
+    def fingerprint(self) -> str:
+        """Return a hash of the weights: `evaluate` resumes a stored run only with equal ones."""
+        digest = hashlib.sha256()
+        for name, weights in sorted(self.policy.model.state_dict().items()):
+            digest.update(f"{name} {weights.dtype} {tuple(weights.shape)}\n".encode())
+            digest.update(weights.detach().cpu().reshape(-1).view(torch.uint8).numpy())
+        return digest.hexdigest()[:16]
 
     @classmethod
     def from_config(cls, config: PlayConfig) -> Self:
