@@ -1,0 +1,1 @@
+"""A method, a verifier, a problem set and prompts for selfcorrect-env."""
