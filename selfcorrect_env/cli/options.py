@@ -31,6 +31,7 @@ _KEYWORDS = (
     "prompts",
     "attempts",
 )
+_NO_HINT = tyro.conf.arg(help_behavior_hint="")  # not "(default: None)"
 _GYMNASIUMS_WORDS = " was raised from the environment creator for "
 
 
@@ -38,34 +39,30 @@ _GYMNASIUMS_WORDS = " was raised from the environment creator for "
 class EnvOptions:
     """How the environment is made."""
 
-    problems: Annotated[str | None, tyro.conf.arg(metavar="NAME|FILE|FOLDER")] = None
-    """Use other problems: a problem set of 'selfcorrect list'; a file that ends in .jsonl, .ndjson,
-    .json, .csv, .tsv or .parquet; a folder with train.jsonl and test.jsonl (or the like); or a
-    folder that save_to_disk wrote. By default the environment's own."""
-    path: str | None = None
+    problems: Annotated[str | None, _NO_HINT, tyro.conf.arg(metavar="NAME|FILE|FOLDER")] = None
+    """Other problems: a name of 'selfcorrect list', a file, or a folder with a file per split."""
+    path: Annotated[str | None, _NO_HINT] = None
     """Local file or folder of the environment's own data set (GSM8K, MATH, HumanEval, MBPP)."""
-    split: str | None = None
-    """Split: train, validation, test … By default train for training, and test otherwise."""
-    holdout: float | None = None
-    """For --problems without splits: this share (between 0 and 1) becomes the split test, the rest
-    the split train. A problem's text decides, so both splits are the same every time."""
-    prompt_column: str | None = None
-    """For --problems: the column of the problem's statement. By default prompt."""
-    reference_column: str | None = None
-    """For --problems: the column of the reference answer. By default reference."""
-    id_column: str | None = None
-    """For --problems: the column of the problem's id. By default id, or the row's number."""
-    verifier: str | None = None
-    """Use another verifier: a name of 'selfcorrect list', or module:attribute."""
-    prompts: str | None = None
-    """Use other prompts: a name of 'selfcorrect list', such as plain or math."""
-    attempts: int | None = None
-    """Attempts at each problem. By default the environment's own, mostly 2."""
+    split: Annotated[str | None, _NO_HINT] = None
+    """Split, by default train for training and test otherwise. A single file has no splits."""
+    holdout: Annotated[float | None, _NO_HINT] = None
+    """Share of --problems, in (0, 1), for the split test; the rest is train. By a text hash."""
+    prompt_column: Annotated[str | None, _NO_HINT] = None
+    """Column of --problems that holds the statement; by default prompt."""
+    reference_column: Annotated[str | None, _NO_HINT] = None
+    """Column of --problems that holds the reference answer; by default reference."""
+    id_column: Annotated[str | None, _NO_HINT] = None
+    """Column of --problems that holds the id; by default id, or the row's number."""
+    verifier: Annotated[str | None, _NO_HINT] = None
+    """Another verifier: a name of 'selfcorrect list', or module:attribute."""
+    prompts: Annotated[str | None, _NO_HINT] = None
+    """Other prompts: a name of 'selfcorrect list', or module:attribute."""
+    attempts: Annotated[int | None, _NO_HINT] = None
+    """Attempts at each problem; by default the environment's own, mostly 2."""
     option: Annotated[
         tuple[str, ...], tyro.conf.UseAppendAction, tyro.conf.arg(metavar="KEY=VALUE")
     ] = ()
-    """Another option of the environment or its problem set, such as level=2 or size=100. The
-    value is read as JSON, otherwise as text. Repeat --option for more."""
+    """Another option of the problem set, such as level=2. VALUE is JSON, otherwise text."""
 
 
 def make_env(id: str, options: EnvOptions, *, split: str | None = None) -> gym.Env[Any, Any]:
