@@ -1,7 +1,7 @@
-"""The fixed texts around a problem: how it is shown, and how a correction is asked for.
+"""The fixed texts around a problem: its first message and the correction instruction.
 
-The correction instruction never depends on the reply, so nothing crosses from the verifier
-to the agent (paper, section 3: intrinsic self-correction).
+The correction instruction never depends on the reply, so no information passes from the
+verifier to the agent (paper, section 3: intrinsic self-correction).
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ from selfcorrect_env.errors import PromptsError
 from selfcorrect_env.plugins import Registry
 from selfcorrect_env.types import Conversation, Message, Problem
 
-PLACE = "{prompt}"
-"""What stands for the problem's statement in `Prompts.attempt`."""
+STATEMENT = "{prompt}"
+"""Replaced by the problem's statement in `Prompts.attempt`."""
 
 CORRECTION = (
     "There might be an error in the answer above. Check it, correct it if needed, "
     "and give the whole answer again."
 )
-"""The correction instruction of our own, for problem sets that the paper did not use."""
+"""Our own correction instruction, for problem sets that the paper did not use."""
 
 
 @dataclass(frozen=True)
@@ -31,28 +31,28 @@ class Prompts:
     ({'role': 'user', 'content': 'Add up: 1 + 1'},)
 
     Raises:
-        ValueError: `attempt` has no place for the problem, or `correction` is empty.
+        ValueError: `attempt` does not contain ``{prompt}``, or `correction` is empty.
         TypeError: a text is not a str.
     """
 
     name: str
-    """The name that stands in reports."""
-    attempt: str = PLACE
-    """The first user message. ``{prompt}`` stands for the problem's statement; other braces
-    mean nothing, so LaTeX may stand there as it is."""
+    """The name in reports."""
+    attempt: str = STATEMENT
+    """The first user message. ``{prompt}`` is replaced by the problem's statement; other braces
+    are kept, so LaTeX needs no escapes."""
     correction: str = CORRECTION
     """The user message after an attempt: the same whether the attempt was right or wrong."""
     system: str | None = None
-    """A system message before everything, or None for no such message."""
+    """The system message at the start, or None for no system message."""
 
     def __post_init__(self) -> None:
         for field in ("name", "attempt", "correction", "system"):
             value = getattr(self, field)
             if not isinstance(value, str) and not (field == "system" and value is None):
                 raise TypeError(f"Prompts.{field} must be a str, not {type(value).__name__}.")
-        if PLACE not in self.attempt:
+        if STATEMENT not in self.attempt:
             raise ValueError(
-                f"Prompts.attempt must contain {PLACE!r}, which stands for the problem; "
+                f"Prompts.attempt must contain {STATEMENT!r}, the problem's statement; "
                 f"got {self.attempt!r:.80}."
             )
         if not self.correction.strip():
@@ -61,11 +61,11 @@ class Prompts:
     def first(self, problem: Problem) -> Conversation:
         """Return the conversation that shows ``problem``: the observation of ``reset``.
 
-        A problem whose metadata hold a ``first_attempt`` is one of repair: that attempt and
-        the correction instruction follow its statement.
+        If the problem's metadata have a ``first_attempt`` (a program to repair), that attempt
+        and the correction instruction follow the statement.
         """
         # replace, not format: LaTeX is full of braces
-        user = Message(role="user", content=self.attempt.replace(PLACE, problem.prompt))
+        user = Message(role="user", content=self.attempt.replace(STATEMENT, problem.prompt))
         shown = (user,)
         if self.system is not None:
             shown = (Message(role="system", content=self.system), user)
@@ -88,7 +88,7 @@ _FINAL_ANSWER = (
 
 _MATH_ATTEMPT = (
     "You are a math expert. When you respond, respond only with the Solution of the final "
-    f"Problem, thinking step by step. {_FINAL_ANSWER}\n\n{PLACE}"
+    f"Problem, thinking step by step. {_FINAL_ANSWER}\n\n{STATEMENT}"
 )
 
 _MATH_CORRECTION = (
@@ -97,7 +97,7 @@ _MATH_CORRECTION = (
     f"final solution! {_FINAL_ANSWER}"
 )
 
-MBPP_FRAME = f"You are an expert Python programmer, and here is your task: {PLACE}\n[BEGIN]"
+MBPP_FRAME = f"You are an expert Python programmer, and here is your task: {STATEMENT}\n[BEGIN]"
 """The frame of a task in MBPP's few-shot prompt (Austin et al. 2021; the paper, appendix C)."""
 
 # verbatim: arXiv 2409.12917v2, appendix C
@@ -108,14 +108,14 @@ _CODE_CORRECTION = (
 )
 
 _CODE_ATTEMPT = (
-    f"{PLACE}\n\nReply with the whole program, imports included, in one Python code block, and "
+    f"{STATEMENT}\n\nReply with the whole program, imports included, in one Python code block, and "
     "nothing after it."
 )
 
 
 def worked_example(statement: str, answer: str) -> str:
     """Return one shot of a few-shot prompt in MBPP's frame: a task, then its program."""
-    return f"{MBPP_FRAME.replace(PLACE, statement)}\n{answer.strip()}\n[DONE]"
+    return f"{MBPP_FRAME.replace(STATEMENT, statement)}\n{answer.strip()}\n[DONE]"
 
 
 _CODE_SHOTS = (
@@ -163,9 +163,9 @@ _MATH_SHOTS = (
 
 _MATH_FEW_SHOT = "\n\n".join(
     [
-        _MATH_ATTEMPT.removesuffix(f"\n\n{PLACE}"),
+        _MATH_ATTEMPT.removesuffix(f"\n\n{STATEMENT}"),
         *(f"Problem: {problem}\nSolution: {solution}" for problem, solution in _MATH_SHOTS),
-        f"Problem: {PLACE}\nSolution:",
+        f"Problem: {STATEMENT}\nSolution:",
     ]
 )
 
@@ -186,7 +186,7 @@ PROMPTS: dict[str, Prompts] = {
             "arithmetic",
             "Work from left to right and keep only the last digit of every result. Reply with "
             "the last digit of the final result, then the digits of all results in order, "
-            f"without spaces.\n{PLACE}",
+            f"without spaces.\n{STATEMENT}",
             "There might be an error in the answer above. Check it, correct it if needed, and "
             "reply in the same form.",
         ),
@@ -196,13 +196,13 @@ PROMPTS: dict[str, Prompts] = {
             "and only the last digit of the result is kept. Its last operation, marked ?, is "
             "missing. After it stands a test: the digit to start from, then the digit to come to. "
             "Reply with the missing operation, then with the log of a run: each operation and the "
-            f"digit that it comes to, without spaces.\n{PLACE}",
+            f"digit that it comes to, without spaces.\n{STATEMENT}",
             "The program above may fail its test. Compare the last digit of the run with the one "
             "to come to, change the missing operation if needed, and reply in the same form.",
         ),
         Prompts(
             "answer-tags",
-            f"{PLACE}\n\nThink step by step, then give the answer alone between <answer> and "
+            f"{STATEMENT}\n\nThink step by step, then give the answer alone between <answer> and "
             "</answer>.",
             "There might be an error in the answer above. Check it, correct it if needed, and "
             "give the answer alone between <answer> and </answer> again.",

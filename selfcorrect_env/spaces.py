@@ -1,6 +1,6 @@
-"""Gymnasium spaces for what language models read and write: any text, any conversation.
+"""Gymnasium spaces for the input and output of language models: any conversation, any text.
 
-``gymnasium.spaces.Text`` holds a fixed alphabet and a fixed length; what a model writes has
+``gymnasium.spaces.Text`` has a fixed alphabet and a maximum length; the text of a model has
 neither. These two spaces accept every string, in constant time.
 """
 
@@ -24,8 +24,8 @@ _ROLES = ("system", "user", "assistant")
 class ReplySpace(Space[str]):
     """Every ``str``: empty, long, any Unicode, control characters and lone surrogates too.
 
-    `sample` draws a short text of letters, digits, mathematical signs and a few symbols from
-    beyond ASCII.
+    `sample` draws a short text of letters, digits, mathematical signs and a few symbols that are
+    not ASCII.
 
     Args:
         seed: of `sample`.
@@ -55,7 +55,7 @@ class ReplySpace(Space[str]):
         return [str(text) for text in sample_n]
 
     def from_jsonable(self, sample_n: Sequence[Any]) -> list[str]:
-        """Return the texts as they were."""
+        """Return the texts unchanged."""
         return [str(text) for text in sample_n]
 
     def __eq__(self, other: object) -> bool:
