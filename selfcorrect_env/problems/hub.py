@@ -249,7 +249,7 @@ def _ask(repo: str, revision: str | None) -> None:
         error = failures[0]
         first_line = str(error).partition("\n")[0]
         raise HubUnavailableError(
-            f"the hub did not give {repo}: {type(error).__name__}: {first_line}"
+            f"the hub did not return {repo}: {type(error).__name__}: {first_line}"
         ) from error
 
 

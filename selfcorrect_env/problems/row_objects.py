@@ -19,7 +19,8 @@ def has_rows_by_split(data: object) -> TypeGuard[Mapping[str, Any]]:
 def rows_of_split(data: Mapping[str, Any], split: str) -> Any:
     """Return the rows of ``split``; `UnknownProblemSetError` if there is no such split."""
     if split not in data:
-        raise UnknownProblemSetError.of("split", split, map(str, data))
+        hint = "A dict maps splits to rows; give columns as a list of dicts or as a DataFrame."
+        raise UnknownProblemSetError.of("split", split, map(str, data), hint)
     return data[split]
 
 

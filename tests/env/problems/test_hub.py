@@ -191,7 +191,7 @@ def test_offline_asks_nobody(silent, tmp_path, variable):
 def test_a_hub_without_the_data_set(hub, tmp_path):
     facts = load("math", tmp_path, HF_ENDPOINT=hub)
     assert facts["name"] == "procedural-MATH"
-    assert "the hub did not give HuggingFaceH4/MATH-500" in facts["warnings"][0]
+    assert "the hub did not return HuggingFaceH4/MATH-500" in facts["warnings"][0]
 
 
 def test_a_hub_that_has_it_and_then_the_cache(hub, silent, tmp_path):

@@ -279,6 +279,8 @@ def test_rows_by_split():
     assert len(SelfCorrectEnv(splits, split="train").problems) == 30
     with pytest.raises(UnknownNameError, match=r"Unknown split 'dev'\. Known: test, train"):
         SelfCorrectEnv(splits, split="dev")
+    with pytest.raises(UnknownNameError, match="give columns as a list of dicts"):
+        SelfCorrectEnv({"prompt": ["1 + 1 = ?"], "reference": ["2"]})
 
 
 # -- references and prompts that are lists ---------------------------------------------------------
