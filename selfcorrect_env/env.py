@@ -14,7 +14,7 @@ from selfcorrect_env.prompts import Prompts
 from selfcorrect_env.session import Session, require_reply
 from selfcorrect_env.spaces import ConversationSpace, ReplySpace
 from selfcorrect_env.types import Conversation, ScoreFunction, Verifier
-from selfcorrect_env.vector_copies import CopiesVectorEnv, is_modified
+from selfcorrect_env.vector_copies import CopiesVectorEnv, copied, is_modified
 from selfcorrect_env.vector_env import SelfCorrectVectorEnv
 from selfcorrect_env.verifiers.base import judge
 
@@ -219,6 +219,18 @@ class SelfCorrectEnv(SetupProperties, gym.Env[Conversation, str]):
         if is_modified(self, SelfCorrectEnv):
             return CopiesVectorEnv(self, num_envs, autoreset_mode=autoreset_mode)
         return SelfCorrectVectorEnv.like(self, num_envs, autoreset_mode=autoreset_mode)
+
+    def copy(self) -> SelfCorrectEnv:
+        """Return an independent copy of the same class, with no episode under way.
+
+        It shares the problem set, the verifier and the prompts, and draws its own random numbers.
+
+        Raises:
+            UnsupportedEnvError: an attribute of a subclass cannot be copied.
+        """
+        twin = copied(self)
+        twin._session = None
+        return twin
 
     def __str__(self) -> str:
         name = self.spec.id if self.spec is not None else type(self).__name__

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 import gymnasium as gym
 import numpy as np
@@ -20,7 +20,11 @@ from selfcorrect_env.problems.problem_set import ProblemSet
 from selfcorrect_env.prompts import Prompts
 from selfcorrect_env.types import Conversation, Verifier
 
-PRESENTATION = frozenset({"metadata", "render", "render_mode", "_print", "close", "vectorised"})
+AnyEnv = TypeVar("AnyEnv", bound="gym.Env[Any, Any]")
+
+PRESENTATION = frozenset(
+    {"metadata", "render", "render_mode", "_print", "close", "vectorised", "copy"}
+)
 """Attributes that a subclass may replace without changing what happens in an episode."""
 
 
@@ -121,7 +125,7 @@ class CopiesVectorEnv(SyncVectorEnv):
         return f"<{type(self._original).__name__} × {self.num_envs}: stepped one by one>"
 
 
-def copied(env: gym.Env[Any, Any]) -> gym.Env[Any, Any]:
+def copied(env: AnyEnv) -> AnyEnv:
     """Return an independent copy of ``env`` that shares its problems, verifier and prompts.
 
     Its random generator is not copied: without a seed each copy draws its own numbers.

@@ -163,6 +163,21 @@ def test_a_subclass_may_vectorise_itself():
     assert type(training_env(Own(SUMS)).vectorised(2)) is SyncVectorEnv
 
 
+def test_a_copy_is_of_the_same_class_and_independent():
+    env = Hinted(SUMS)
+    env.reset(seed=1)
+    env.step("1")
+    twin = env.copy()
+    assert type(twin) is Hinted
+    assert twin.problems is env.problems
+    with pytest.raises(EpisodeError, match="before reset"):
+        twin.step("1")
+    twin.reset(seed=2)
+    twin.step("2")
+    assert (env.replies, twin.replies) == (["1"], ["2"])
+    assert env.step("2")[2]
+
+
 def test_what_cannot_be_copied_is_refused_by_name():
     class Locked(Hinted):
         def __init__(self):

@@ -26,15 +26,19 @@ from selfcorrect_env import (
     ProgressBonus,
     SelfCorrectEnv,
     TokenLevel,
+    TrainingEnv,
+    UnsupportedEnvError,
     longest_episode,
+    training_env,
 )
+from selfcorrect_env.evaluation import AnyEnv
 
 
 def learn(
     algorithm: type[OnPolicyAlgorithm],
     extra: dict[str, Any],
     policy: Policy,
-    env: SelfCorrectEnv,
+    env: str | AnyEnv | TrainingEnv,
     config: SB3Config,
     run: RunFolder | None,
     progress: bool,
@@ -45,14 +49,17 @@ def learn(
         algorithm: ``stable_baselines3.PPO`` or another on-policy algorithm.
         extra: its arguments beyond those that all have.
         policy: the policy to train; its weights at the start are the KL's reference.
-        env: where episodes are played.
+        env: where episodes are played: an environment's id, or an environment whose innermost one
+            is a `SelfCorrectEnv` (`selfcorrect_env.training_env`).
         config: the configuration.
         run: the folder to log to and to save the model to.
         progress: whether to show a progress bar.
 
     Raises:
+        UnsupportedEnvError: the environment cannot be trained in; the message names the reason.
         KeyboardInterrupt: Ctrl-C, after the update that was under way.
     """
+    env = _single(env)
     if run is not None:
         run.rewind(0)
     reference = FrozenCopy(policy)
@@ -95,14 +102,22 @@ def learn(
     return recorder.history
 
 
+def _single(env: str | AnyEnv | TrainingEnv) -> SelfCorrectEnv:
+    found = training_env(env)
+    if not isinstance(found, SelfCorrectEnv):
+        raise UnsupportedEnvError(
+            f"stable-baselines3 trains on copies of a single SelfCorrectEnv, got a "
+            f"{type(found).__name__}."
+        )
+    return found
+
+
 def token_envs(env: SelfCorrectEnv, policy: Policy, config: SB3Config) -> DummyVecEnv:
-    """Return ``config.envs`` token-level environments that share ``env``'s problems."""
+    """Return ``config.envs`` token-level environments on copies of ``env``."""
     length = longest_episode(env, policy.chat, config.max_new_tokens)
 
     def make() -> gym.Env[Any, Any]:
-        one: gym.Env[Any, Any] = SelfCorrectEnv(
-            env.problems, verifier=env.verifier, prompts=env.prompts, attempts=env.attempts
-        )
+        one: gym.Env[Any, Any] = env.copy()
         if config.alpha > 0:
             one = ProgressBonus(one, alpha=config.alpha)
         one = TokenLevel(

@@ -12,7 +12,8 @@ from selfcorrect_agents.checks import check
 from selfcorrect_agents.lm.agent import LanguageModelAgent
 from selfcorrect_agents.training.progress import Figures
 from selfcorrect_agents.training.run_folder import RunFolder
-from selfcorrect_env import AgentError, SelfCorrectEnv
+from selfcorrect_env import AgentError, TrainingEnv
+from selfcorrect_env.evaluation import AnyEnv
 
 CREDITS = ("attempt", "episode")
 
@@ -115,7 +116,7 @@ class SB3PPO(LanguageModelAgent):
 
     def learn(
         self,
-        env: SelfCorrectEnv,
+        env: str | AnyEnv | TrainingEnv,
         config: SB3PPOConfig | None = None,
         *,
         run: RunFolder | None = None,
@@ -151,7 +152,7 @@ class SB3A2C(LanguageModelAgent):
 
     def learn(
         self,
-        env: SelfCorrectEnv,
+        env: str | AnyEnv | TrainingEnv,
         config: SB3A2CConfig | None = None,
         *,
         run: RunFolder | None = None,
@@ -167,7 +168,7 @@ def _learn(
     algorithm: Literal["PPO", "A2C"],
     extra: dict[str, Any],
     agent: LanguageModelAgent,
-    env: SelfCorrectEnv,
+    env: str | AnyEnv | TrainingEnv,
     config: SB3Config,
     run: RunFolder | None,
     progress: bool,

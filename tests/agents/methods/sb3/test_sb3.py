@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import gymnasium as gym
 import numpy as np
 import pytest
 import torch
@@ -18,7 +19,13 @@ from selfcorrect_agents.lm.tiny import TinyConfig, build_model, build_tokenizer
 from selfcorrect_agents.methods.sb3 import SB3A2C, SB3PPO, SB3A2CConfig, SB3Config, SB3PPOConfig
 from selfcorrect_agents.rl.objectives import kl_full
 from selfcorrect_agents.training.run_folder import RunFolder, read_metrics
-from selfcorrect_env import SelfCorrectEnv, Verdict
+from selfcorrect_env import (
+    ProgressBonus,
+    SelfCorrectEnv,
+    SelfCorrectVectorEnv,
+    UnsupportedEnvError,
+    Verdict,
+)
 from selfcorrect_env.errors import AgentError
 from selfcorrect_env.types import Reason
 
@@ -223,6 +230,29 @@ def test_what_was_not_judged_is_credited_with_the_critics_estimate(policy: Polic
     )
     recorder._on_step()  # as stable-baselines3 does, before it stores the rewards
     assert told.tolist() == [0.25, 0.0, 0.0]
+
+
+class Upper(SelfCorrectEnv):
+    """A subclass whose own step counts."""
+
+    steps = 0
+
+    def step(self, action: str) -> Any:
+        Upper.steps += 1
+        return super().step(action)
+
+
+def test_a_subclass_is_trained_by_its_own_step_and_wrappers_are_named(
+    policy: Policy, env: SelfCorrectEnv
+) -> None:
+    config = SB3A2CConfig(**SMALL)
+    own = Upper(env.problems, verifier=env.verifier)
+    assert SB3A2C(policy).learn(gym.wrappers.OrderEnforcing(own), config)
+    assert Upper.steps > 0
+    with pytest.raises(UnsupportedEnvError, match="ProgressBonus changes rewards"):
+        SB3A2C(policy).learn(ProgressBonus(env), config)
+    with pytest.raises(UnsupportedEnvError, match="got a SelfCorrectVectorEnv"):
+        SB3A2C(policy).learn(SelfCorrectVectorEnv(2, env.problems), config)
 
 
 def test_failures_of_the_verifier_are_counted(policy: Policy, env: SelfCorrectEnv) -> None:
