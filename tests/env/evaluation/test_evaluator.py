@@ -79,7 +79,9 @@ ENVIRONMENTS = {
     "plain": sums_env,
     "vector": lambda: SelfCorrectVectorEnv(3, SUMS),
     "vector bonus": lambda: VectorProgressBonus(SelfCorrectVectorEnv(3, SUMS), alpha=10.0),
-    "made": lambda: gym.make("SelfCorrect-Arithmetic-v0", problems=SUMS),
+    "made": lambda: gym.make(
+        "SelfCorrect-Arithmetic-v0", problems=SUMS, verifier="exact", prompts="plain"
+    ),
     "bonus": lambda: ProgressBonus(sums_env(), alpha=10.0),
     "foreign": lambda: Foreign(sums_env()),
     "observing": lambda: gym.wrappers.TransformObservation(sums_env(), lambda c: c, None),

@@ -129,7 +129,7 @@ def test_it_prints_and_writes_what_it_found(tmp_path: Path) -> None:
     rows = [*SUMS, {"id": "bad", "prompt": "Blank?", "reference": " "}]
     validation = validate(SelfCorrectEnv(ProblemSet.from_records(rows, name="sums")))
     printed = str(validation)
-    for part in ("sums/test", validation.fingerprint, "bad"):
+    for part in ("sums/all", validation.fingerprint, "bad"):
         assert part in printed
     validation.to_json(tmp_path / "v.json")
     content = json.loads((tmp_path / "v.json").read_text())

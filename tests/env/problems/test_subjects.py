@@ -22,7 +22,7 @@ def test_unknown_subjects_and_levels():
     with pytest.raises(UnknownNameError, match="Did you mean 'Geometry'"):
         find_subject("Geomtry")
     for level in (0, 6, "3", 2.5, True, [1, 9]):
-        with pytest.raises(ProblemSetError, match="a number from 1 to 5"):
+        with pytest.raises(ProblemSetError, match="an integer from 1 to 5"):
             check_levels(level)
 
 
