@@ -1,10 +1,10 @@
-"""The same environment, token by token: numbers in, numbers out, as most RL libraries need it.
+"""The environment token by token: token ids in and out, as most RL libraries need it.
 
 `TokenLevel` turns a `SelfCorrectEnv` (wrapped or not) into one whose action is the next token
-and whose observation is the token ids so far. `AttemptEpisodes` on top of it lets a learner
-that knows nothing of attempts credit each attempt with its own reward.
+and whose observation is the token ids so far. `AttemptEpisodes` around it makes each attempt an
+episode, so that any learner credits each attempt with its own reward.
 
-No tokenizer is built in: the caller gives one (`TokenCodec`).
+The caller brings the tokenizer (`TokenCodec`).
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ Observation: TypeAlias = dict[str, NDArray[Any]]
 
 
 class TokenCodec(Protocol):
-    """What `TokenLevel` has to know of a tokenizer and its chat template.
+    """What `TokenLevel` needs of a tokenizer and its chat template.
 
     The attribute ``chat`` of a ``selfcorrect_agents.lm.policy.Policy`` is one.
     """
@@ -40,7 +40,7 @@ class TokenCodec(Protocol):
 
     @property
     def pad_id(self) -> int:
-        """The id that fills up an observation; it may be one that means something, too."""
+        """The id that pads an observation; it may also be the id of a token."""
         ...
 
     @property
@@ -49,18 +49,18 @@ class TokenCodec(Protocol):
         ...
 
     def prompt_ids(self, conversation: Conversation) -> Sequence[int]:
-        """Write a conversation in ids, up to where the assistant is to speak."""
+        """Return the ids of a conversation, up to the start of the assistant's next turn."""
         ...
 
     def continuation_ids(self, added: Sequence[Message]) -> Sequence[int]:
         """Return the ids that follow a reply when the messages ``added`` come after it.
 
-        They start with what ends the assistant's turn, and end where it is to speak again.
+        They start with the end of the assistant's turn and end at the start of its next one.
         """
         ...
 
     def decode(self, ids: Sequence[int]) -> str:
-        """Return the text of a reply's ids; the id that ended it is not among them."""
+        """Return the text of a reply's ids, which do not include the id that ended it."""
         ...
 
 
@@ -76,27 +76,27 @@ class TokenLevel(gym.Wrapper[Observation, Any, Conversation, str], RecordConstru
     ``Discrete(vocab_size)``.
 
     ## Observation Space
-    ``Dict``: ``ids``, the tokens so far (T,) int64, filled up on the right with the padding id;
-    ``mask``, (T,) int8, 1 on tokens and 0 on the filling. T is ``context_length``.
+    ``Dict``: ``ids``, the tokens so far (T,) int64, padded on the right with the padding id;
+    ``mask``, (T,) int8, 1 on tokens and 0 on padding. T is ``context_length``.
 
     ## Rewards
-    An attempt's reward, what wrappers below add included, at the attempt's last token; 0 before.
+    An attempt's reward, with what wrappers below add, at the attempt's last token; 0 before.
 
     ## Information
-    ``problem_id``; ``attempt``, the number of finished attempts; ``tokens``, how many tokens
-    the attempt under way has (at its end: the attempt that ended). At an attempt's end also
-    everything that the wrapped environment says: ``verdict``, and at the last one
-    ``transition`` and ``finished``.
+    ``problem_id``; ``attempt``, the number of finished attempts; ``tokens``, the number of tokens
+    of the current attempt (at its end: of the attempt that ended). At an attempt's end also the
+    info of the wrapped environment: ``verdict``, and at the last one ``transition`` and
+    ``finished``.
 
     Args:
         env: a `SelfCorrectEnv`, wrapped or not.
         codec: the tokenizer.
         max_new_tokens: token cap of one attempt, ≥ 1, the same for every attempt.
         context_length: T, in tokens. By default `longest_episode`, which reads every problem
-            once: give the number where many such environments are made.
+            once: give the number if you make many such environments.
 
     Raises:
-        TypeError: ``env`` is no `SelfCorrectEnv`, or a number is no int.
+        TypeError: ``env`` is not a `SelfCorrectEnv`, or a number is not an int.
         ValueError: a number is below 1; at ``reset``: the problem's episode may not fit into
             ``context_length``.
     """
@@ -135,7 +135,7 @@ class TokenLevel(gym.Wrapper[Observation, Any, Conversation, str], RecordConstru
         self._used = 0
         """Tokens so far, of everything."""
         self._reply: list[int] | None = None
-        """Tokens of the attempt under way; None where no episode is."""
+        """Tokens of the current attempt; None between episodes."""
         self._attempt = 0
 
     def reset(
@@ -199,10 +199,10 @@ class TokenLevel(gym.Wrapper[Observation, Any, Conversation, str], RecordConstru
 
     # -- the parts of reset and step ----------------------------------------------------
     def _continue(self, conversation: Conversation, ended: bool) -> None:
-        """Append what the environment said after the reply; the next attempt begins."""
+        """Append the messages after the reply and start the next attempt."""
         added = conversation[len(self._conversation) + 1 :]
         ids = self.codec.continuation_ids(added)
-        # the template's end of the turn stands there already where the model wrote it
+        # if the model wrote the end of the turn, the ids hold it already
         self._append(ids[1:] if ended and len(ids) and ids[0] in self._ends else ids)
         self._conversation = conversation
         self._attempt += 1
@@ -213,7 +213,7 @@ class TokenLevel(gym.Wrapper[Observation, Any, Conversation, str], RecordConstru
             token = operator.index(action)
         except TypeError:
             raise TypeError(
-                f"An action must be the id of a token, an int; got {type(action).__name__} "
+                f"An action must be a token id, an int; got {type(action).__name__} "
                 f"({action!r:.60}). Text goes to the environment below, a SelfCorrectEnv."
             ) from None
         if not 0 <= token < self._vocab_size:
@@ -232,22 +232,22 @@ class TokenLevel(gym.Wrapper[Observation, Any, Conversation, str], RecordConstru
 
 
 class AttemptEpisodes(gym.Wrapper[Observation, Any, Observation, Any], RecordConstructorArgs):
-    """Every attempt is an episode of its own to the learner, as lives are in Atari's.
+    """Each attempt is an episode of its own to the learner, as lives are in Atari games.
 
-    Over a `TokenLevel`: an attempt's end is reported as ``terminated``, and the ``reset`` that
-    follows goes on with the same conversation, its instruction appended; only after the last
-    attempt does it start another problem. So a learner with any discount and any λ credits
-    each attempt's tokens with that attempt's reward alone, which is the paper's γ = 0 between
-    attempts (appendix A.2); within an attempt its own discount holds.
+    The end of an attempt is reported as ``terminated``, and the following ``reset`` continues the
+    same conversation, with the instruction appended. After the last attempt it starts another
+    problem. A learner with any discount and any λ then credits each attempt's tokens with that
+    attempt's reward alone: the paper's γ = 0 between attempts (appendix A.2). Within an attempt
+    the learner's own discount applies.
 
-    ``info`` is as it was: ``transition`` and ``finished`` stand in that of the true end only. A
-    ``reset`` with a seed or with options starts another problem at once.
+    ``info`` is unchanged: ``transition`` and ``finished`` are only in the info of the last
+    attempt's end. A ``reset`` with a seed or with options starts another problem at once.
 
     Args:
         env: a `TokenLevel`, wrapped or not.
 
     Raises:
-        TypeError: there is no `TokenLevel` below.
+        TypeError: ``env`` wraps no `TokenLevel`.
     """
 
     def __init__(self, env: gym.Env[Observation, Any]) -> None:
@@ -261,7 +261,7 @@ class AttemptEpisodes(gym.Wrapper[Observation, Any, Observation, Any], RecordCon
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Observation, dict[str, Any]]:
-        """Start the next attempt, or an episode where there is none to go on with."""
+        """Start the next attempt, or the next episode after a last attempt."""
         following, self._next, self._open = self._next, None, True
         if following is None or seed is not None or options:
             return self.env.reset(seed=seed, options=options)
@@ -271,7 +271,7 @@ class AttemptEpisodes(gym.Wrapper[Observation, Any, Observation, Any], RecordCon
         """Write the next token; ``terminated`` says that the attempt is over.
 
         Raises:
-            EpisodeError: the attempt is over, or none was begun.
+            EpisodeError: the attempt is over, or `reset` was not called.
         """
         if not self._open:
             raise EpisodeError("step() was called after an attempt's end; call reset() first.")
@@ -286,15 +286,15 @@ class AttemptEpisodes(gym.Wrapper[Observation, Any, Observation, Any], RecordCon
 
 
 def longest_episode(env: gym.Env[Conversation, str], codec: TokenCodec, max_new_tokens: int) -> int:
-    """Return the most tokens that an episode of any of ``env``'s problems can have.
+    """Return the largest number of tokens that an episode of ``env`` can have.
 
     Args:
-        env: a `SelfCorrectEnv`, wrapped or not; every problem of its set is written in ids.
+        env: a `SelfCorrectEnv`, wrapped or not; every problem of its set is tokenised.
         codec: the tokenizer.
         max_new_tokens: token cap of one attempt.
 
     Raises:
-        TypeError: ``env`` is no `SelfCorrectEnv`, or the cap no int.
+        TypeError: ``env`` is not a `SelfCorrectEnv`, or the cap is not an int.
         ValueError: the cap is below 1.
     """
     _at_least_one("max_new_tokens", max_new_tokens)

@@ -1,4 +1,8 @@
-"""Asking an agent: it is shown conversations and nothing else, and must answer each with a str."""
+"""Agents: functions as agents, and the checks around `Agent.act`.
+
+An agent gets conversations and nothing else, and returns one str for each. A `Reply` is a str that
+also reports its number of tokens and whether the token cap cut it off.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +31,7 @@ def as_agent(agent: Agent | ReplyFunction) -> Agent:
     """Return ``agent`` as an `Agent`: unchanged, or a plain function wrapped.
 
     Raises:
-        TypeError: it is neither, or it is a class instead of an object of it.
+        TypeError: it is neither, or it is a class instead of an object.
     """
     if isinstance(agent, type):
         raise TypeError(
@@ -44,21 +48,20 @@ def as_agent(agent: Agent | ReplyFunction) -> Agent:
 
 
 def agent_name(agent: Agent) -> str:
-    """Return the agent's ``name`` where it has one, else its class's name."""
+    """Return the agent's ``name``, or its class's name if it has none."""
     name = getattr(agent, "name", None)
     return name if isinstance(name, str) else type(agent).__name__
 
 
 def is_oracle(agent: Agent) -> bool:
-    """Whether the agent says of itself that it sees what no agent may see (``oracle = True``)."""
+    """Return whether the agent declares that it sees references (``oracle = True``)."""
     return getattr(agent, "oracle", False) is True
 
 
 def attach(agent: Agent, env: Any) -> None:
-    """Show an oracle the environment that it is about to play in: call ``agent.attach(env)``.
+    """Give an oracle the environment that it is about to play in: call ``agent.attach(env)``.
 
-    An agent that is no oracle is shown nothing, whatever methods it has; an oracle without a
-    method ``attach`` brought what it knows along.
+    Nothing happens if the agent is not an oracle, or has no method ``attach``.
     """
     show = getattr(agent, "attach", None)
     if is_oracle(agent) and callable(show):
@@ -66,10 +69,10 @@ def attach(agent: Agent, env: Any) -> None:
 
 
 def ask(agent: Agent, conversations: Sequence[Conversation]) -> list[str]:
-    """Return the agent's reply to each conversation; the agent works on copies of them.
+    """Return the agent's reply to each conversation; the agent gets copies of them.
 
     Raises:
-        TypeError: the agent returned something else than one str for each conversation.
+        TypeError: the agent did not return one str for each conversation.
     """
     copies = [tuple(_copy(message) for message in c) for c in conversations]
     replies = agent.act(copies)

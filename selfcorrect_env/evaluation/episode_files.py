@@ -66,7 +66,7 @@ def from_row(row: Mapping[str, Any]) -> Episode:
     """Return the episode that `to_row` made the row of.
 
     Raises:
-        ValueError: a column is missing or holds something else than `to_row` writes.
+        ValueError: a column is missing, or does not hold what `to_row` writes.
     """
     try:
         if row.get("exact"):
@@ -91,7 +91,7 @@ def from_row(row: Mapping[str, Any]) -> Episode:
     except KeyError as error:
         raise ValueError(f"column {error} is missing") from None
     except (TypeError, AttributeError) as error:
-        raise ValueError(f"a column holds something else than an episode's: {error}") from None
+        raise ValueError(f"a column does not hold what an episode has: {error}") from None
 
 
 def read_episodes(path: str | Path) -> list[Episode]:
@@ -144,11 +144,11 @@ def write_parquet(path: str | Path, episodes: Iterable[Episode]) -> None:
 class EpisodeLog:
     """An append-only ``.jsonl`` file of finished episodes, for runs that may be interrupted.
 
-    What `append` has returned from is on the disk. Opening an existing file goes on after its
+    The episodes are on the disk when `append` returns. An existing file is continued after its
     last complete line; a last line that a crash cut short is dropped.
 
     Args:
-        path: the file; it is made if it does not exist, in a folder that does.
+        path: the file, in an existing folder; it is created if it does not exist.
 
     Raises:
         CheckpointError: the file cannot be read, or a complete line of it is broken.

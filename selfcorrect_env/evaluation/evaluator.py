@@ -22,7 +22,7 @@ from selfcorrect_env.types import Agent, Episode, ReplyFunction
 __all__ = ["as_agent", "evaluate", "play"]
 
 ORACLE_MARK = " (oracle)"
-"""What follows the name of an agent that sees what no agent may see, in every report."""
+"""Follows the name of an agent that sees references, in every report."""
 
 
 def play(
@@ -36,9 +36,10 @@ def play(
     """Play problems and return the finished episodes, in the order of ``indices``.
 
     Args:
-        agent: an `Agent`, or a function ``(conversation) -> str``. It is shown conversations
-            and nothing else; unless it is an oracle (its attribute ``oracle`` is True), whose
-            ``attach(env)`` is called with the unwrapped environment before the first episode.
+        agent: an `Agent`, or a function ``(conversation) -> str``. It gets conversations and
+            nothing else, and may return a `Reply` to report tokens and truncation. If it is an
+            oracle (its attribute ``oracle`` is True), its ``attach(env)`` is called with the
+            unwrapped environment before the first episode.
         env: an environment's id, a ``gymnasium.Env`` (wrapped or not) or a
             `SelfCorrectVectorEnv`. How it is stepped:
             `selfcorrect_env.evaluation.runners.runner_for`.
@@ -47,8 +48,8 @@ def play(
         progress: whether to show a progress bar on stderr.
 
     Raises:
-        TypeError: the agent returned something else than one str for each conversation.
-        ProblemSetError: an index lies outside the problem set.
+        TypeError: the agent did not return one str for each conversation.
+        ProblemSetError: an index is outside the problem set.
     """
     agent = as_agent(agent)
     with _runner(env) as runner:
@@ -96,7 +97,7 @@ def evaluate(
             problems of it are measured, `Report.warnings` says so.
 
     Raises:
-        TypeError: the agent returned something else than one str for each conversation.
+        TypeError: the agent did not return one str for each conversation.
         CheckpointError: ``out`` holds an evaluation of another agent, of other problems, or
             one of more than ``n`` problems; or it cannot be written.
 

@@ -2,8 +2,8 @@
 
 The paper (figure 1, right; section 6.2) spends a budget of replies in two ways: 2K first attempts
 and a vote over their answers, or K first attempts, each followed by one correction, and a vote
-over the corrected answers. Both figures are expectations over which k of n samples were drawn,
-so that n samples give less noisy a figure than the first k of them would.
+over the corrected answers. Both metrics are expectations over which k of n samples are drawn:
+they are less noisy than the metric of the first k samples.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import numpy.typing as npt
 from selfcorrect_env.evaluation.intervals import Array
 
 NO_ANSWER = -1
-"""The code of a reply without an answer: it was paid for, and it does not vote."""
+"""The code of a reply without an answer: it counts as a sample and does not vote."""
 
 
 def answer_codes(answers: Sequence[Sequence[str | None]]) -> npt.NDArray[np.int64]:
@@ -51,7 +51,7 @@ def pass_at_k(correct: npt.ArrayLike, k: int) -> Array:
         k: 1 to n.
 
     Raises:
-        ValueError: ``correct`` has another shape, or k lies outside 1 to n.
+        ValueError: ``correct`` has another shape, or k is outside 1 to n.
 
     >>> pass_at_k([[True, False, False]], 2).round(4).tolist()
     [0.6667]
@@ -69,7 +69,7 @@ def maj_at_k(codes: npt.ArrayLike, correct: npt.ArrayLike, ks: Sequence[int]) ->
     The expectation over all subsets of size k of the n samples. The answers that most samples of a
     subset give are tied; each of them wins with equal probability. Samples without an
     answer do not vote; a subset without any vote is wrong. An answer is worth the share of its
-    samples that were judged right (0 or 1 where the verdict follows from the answer).
+    samples that were judged right (0 or 1 if the verdict follows from the answer).
 
     Args:
         codes: shape (problems, n): the answers as numbers (`answer_codes`).
@@ -80,7 +80,7 @@ def maj_at_k(codes: npt.ArrayLike, correct: npt.ArrayLike, ks: Sequence[int]) ->
         Shape (problems, len(ks)).
 
     Raises:
-        ValueError: the shapes differ, or a k lies outside 1 to n.
+        ValueError: the shapes differ, or a k is outside 1 to n.
 
     >>> maj_at_k([[0, 0, 1]], [[True, True, False]], [1, 2, 3]).round(4).tolist()
     [[0.6667, 0.6667, 1.0]]
@@ -112,7 +112,7 @@ def _majority(votes: tuple[tuple[int, float], ...], n: int) -> Array:
         n: samples in all; those that are in no group don't vote.
 
     For each number of votes ``top`` that a winner may have, a subset is a choice from every group
-    of fewer than ``top`` samples or, where the group is tied for the top, of just ``top``. Two
+    of fewer than ``top`` samples or, if the group is tied for the top, of just ``top``. Two
     polynomials in the subset's size, one row for each number of tied groups, are multiplied up
     over the groups: ``ways`` counts subsets, ``worth`` adds up the worth of their tied groups.
     """
@@ -165,4 +165,4 @@ def _two_dimensional(values: npt.ArrayLike, name: str) -> npt.NDArray[np.generic
 def _check_k(ks: Sequence[int], n: int) -> None:
     for k in ks:
         if not 1 <= k <= n:
-            raise ValueError(f"k must lie between 1 and the number of samples {n}, got {k}.")
+            raise ValueError(f"k must be between 1 and the number of samples {n}, got {k}.")

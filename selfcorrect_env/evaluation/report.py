@@ -1,4 +1,4 @@
-"""`Report`: what an evaluation found, on what, and the episodes behind it."""
+"""`Report`: the metrics of an evaluation, what was measured, and the episodes."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ REPORT_FILE, EPISODES_FILE, PARQUET_FILE = "report.json", "episodes.jsonl", "epi
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measured:
-    """What was measured on what: two reports with equal ones may be put side by side."""
+    """What was measured on what. Two reports on equal problems may be compared."""
 
     agent: str
     """The agent's name."""
@@ -49,7 +49,7 @@ class Measured:
     attempts: int
     """Attempts in an episode."""
     decoding: str = ""
-    """How replies were drawn, in the agent's own words ("greedy", "T = 1" …)."""
+    """How replies were sampled, as the agent describes it ("greedy", "T = 1" …)."""
     settings: Mapping[str, Any] = field(default_factory=dict)
     """The agent's settings, JSON-able (model, token cap …)."""
 
@@ -166,7 +166,7 @@ class Report:
         )
 
     def notes(self) -> tuple[str, ...]:
-        """Return what stands below the table: warnings, causes, reused episodes."""
+        """Return the lines below the table: warnings, causes, reused episodes."""
         notes = [f"Warning: {warning}" for warning in self.warnings]
         if self.metrics.unjudged:
             notes.append(f"Warning: {self.metrics.why_unjudged()}")

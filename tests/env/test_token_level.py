@@ -267,7 +267,7 @@ def test_the_longest_episode_fits_and_no_less() -> None:
 def test_an_action_that_is_no_token_is_a_type_error(action: Any) -> None:
     env = token_level()
     env.reset(seed=0)
-    with pytest.raises(TypeError, match="must be the id of a token, an int; got"):
+    with pytest.raises(TypeError, match="must be a token id, an int; got"):
         env.step(action)
 
 
