@@ -160,9 +160,10 @@ class Report:
         accuracies = ", ".join(
             f"acc@t{t} {100 * a.value:.1f}" for t, a in enumerate(m.accuracy, start=1)
         )
+        change = f"Δ {100 * m.delta.value:+.1f}, " if len(m.accuracy) > 1 else ""
         return (
             f"Report({on.agent!r} on {on.problem_set}/{on.split}: {accuracies}, "
-            f"Δ {100 * m.delta.value:+.1f}, n={m.judged})"
+            f"{change}n={m.judged})"
         )
 
     def notes(self) -> tuple[str, ...]:

@@ -72,9 +72,10 @@ def comparison_table(
     from rich.text import Text
 
     turns = len(rows[0][1].accuracy)
-    names = [name for name, _, _ in _columns(rows[0][1])]
+    partial = any(metrics.partial for _, metrics in rows)
+    names = [name for name, _, _ in _columns(rows[0][1], partial)]
     cells = [
-        [percent(metric.value, signed) for _, metric, signed in _columns(metrics)]
+        [percent(metric.value, signed) for _, metric, signed in _columns(metrics, partial)]
         for _, metrics in rows
     ]
     tests = [["", ""]] + [[_with_interval(p.difference), f"{p.p_value:.2g}"] for p in pairs]
@@ -177,12 +178,12 @@ def _metrics(metrics: Metrics) -> Iterable[tuple[str, Estimate, bool]]:
     yield f"same answer at t1 and t{last}", metrics.unchanged_answers, False
 
 
-def _columns(metrics: Metrics) -> Iterable[tuple[str, Estimate, bool]]:
+def _columns(metrics: Metrics, partial: bool) -> Iterable[tuple[str, Estimate, bool]]:
     """Yield what a row of a comparison shows: heading, estimate, whether it has a sign."""
     last = len(metrics.accuracy)
     for turn, metric in enumerate(metrics.accuracy, start=1):
         yield f"acc@t{turn}", metric, False
-    if any(s.value != a.value for s, a in zip(metrics.score, metrics.accuracy, strict=True)):
+    if partial:
         for turn, metric in enumerate(metrics.score, start=1):
             yield f"score@t{turn}", metric, False
     if last > 1:

@@ -7,11 +7,13 @@ import pytest
 
 from selfcorrect_env.errors import CheckpointError
 from selfcorrect_env.evaluation.report import Measured, Report, compare
+from selfcorrect_env.evaluation.tables import as_text
 from selfcorrect_env.types import Attempt, Episode, Problem, Reason, Verdict
 
 RIGHT, WRONG = Verdict(1.0, Reason.CORRECT, "2"), Verdict(0.0, Reason.WRONG, "3")
 ERROR = Verdict(0.0, Reason.ERROR, detail="it broke")
-VERDICTS = {"c": RIGHT, "i": WRONG, "e": ERROR}
+HALF = Verdict(0.5, Reason.PARTIAL, "2 or 3")
+VERDICTS = {"c": RIGHT, "i": WRONG, "e": ERROR, "h": HALF}
 MEASURED = Measured(
     agent="[bold]guesser",
     problem_set="sums",
@@ -51,6 +53,55 @@ def test_the_table_shows_the_metrics_and_what_they_were_measured_on():
     ):
         assert part in text, part
     assert max(map(len, text.splitlines())) <= 80
+
+
+def test_three_attempts_name_their_turns():
+    text = str(report("iic iic icc ccc iii", attempts=3))
+    rows = {line.split("│")[1].strip(): line for line in text.splitlines() if "│" in line}
+    for name, value in (
+        *(("accuracy@t1", "20.0"), ("accuracy@t2", "40.0"), ("accuracy@t3", "80.0")),
+        *(("Δ(t1, t2)", "+20.0"), ("Δ(t2, t3)", "+40.0"), ("Δ(t1, t3)", "+60.0")),
+        ("wrong → right (i→c), of all problems", "60.0"),
+    ):
+        assert value in rows[name]
+    assert "same answer at t1 and t3" in rows
+    assert "acc@t3 80.0" in repr(report("iic iic icc ccc iii", attempts=3))
+    both = str(compare([report("iic iii"), report("iic icc", agent="other")]))
+    assert "acc@t3 − first's" in both
+    assert "Δ(t1, t3)" in both
+
+
+def test_one_attempt_has_an_accuracy_and_no_change():
+    text = str(report("c i c c", attempts=1))
+    assert "accuracy@t1" in text
+    assert "75.0" in text
+    assert "Δ" not in text
+    assert "→" not in text
+    assert repr(report("c i c c", attempts=1)).endswith("acc@t1 75.0, n=4)")
+    assert "acc@t1" in str(compare([report("c i"), report("i c", agent="other")]))
+
+
+def test_partial_credit_adds_the_mean_score():
+    assert "mean score" not in str(report("ic cc"))
+    partial = report("hc hh")
+    (line,) = [line for line in str(partial).splitlines() if "mean score@t1" in line]
+    assert "50.0" in line
+    assert partial.to_dict()["metrics"]["score"][1]["value"] == 0.75
+    assert report("ic cc").to_dict()["metrics"]["score"][0]["value"] == 0.5
+    for order in ([partial, report("ic cc", agent="other")], [report("ic cc"), partial]):
+        assert "score@t2" in str(compare(order))
+
+
+@pytest.mark.parametrize("width", [50, 60, 80, 100, 140])
+def test_no_number_is_cut_at_any_width(width):
+    agents = ["my_package.my_module:my_agent", "short"]
+    shown = compare([report(MIXED, agent=agent) for agent in agents])
+    text = as_text(shown.__rich__(), width)
+    assert "…" not in text
+    assert max(map(len, text.splitlines())) <= width
+    for part in ("30.0", "50.0", "+20.0", "[-27.8, +27.8]", "fingerprint 0123456789abcdef"):
+        assert part in text, part
+    assert "[10.8, 60.3]" in as_text(report(MIXED).__rich__(), width)
 
 
 def test_undefined_metrics_print_as_a_dash_and_save_as_null():
