@@ -31,6 +31,8 @@ from selfcorrect_env.types import (
 from selfcorrect_env.verifiers import get_verifier
 from selfcorrect_env.verifiers.base import judge
 
+__all__ = ["HOSTILE_REPLIES", "check_agent", "check_problem_set", "check_verifier"]
+
 T = TypeVar("T")
 RightReply = Callable[[Problem], str]
 

@@ -1,5 +1,6 @@
 """The project's files: nothing of one machine in them, none too long, the documents complete."""
 
+import ast
 import re
 from importlib import import_module
 from importlib.metadata import version
@@ -9,6 +10,8 @@ import pytest
 
 MACHINE_PATH = re.compile(r"(?<![\w.~-])/(?:work|root|home|Users|mnt|opt)/\w")
 LONGEST_FILE = 500
+LONGEST_FUNCTION = 60
+SOURCES = ("selfcorrect_env", "agents/selfcorrect_agents", "benchmarks", "examples", "scripts")
 
 
 def test_no_file_names_a_path_of_one_machine(tracked: list[Path], root: Path) -> None:
@@ -35,13 +38,47 @@ def test_the_search_knows_a_machine_path(line: str, found: bool) -> None:
     assert bool(MACHINE_PATH.search(line)) is found
 
 
+def sources(root: Path) -> list[Path]:
+    return [path for folder in SOURCES for path in sorted((root / folder).rglob("*.py"))]
+
+
 def test_no_module_is_too_long(root: Path) -> None:
     lengths = {
         str(path.relative_to(root)): len(path.read_text(encoding="utf-8").splitlines())
-        for folder in ("selfcorrect_env", "agents/selfcorrect_agents", "benchmarks", "scripts")
-        for path in (root / folder).rglob("*.py")
+        for path in sources(root)
     }
     assert {name: n for name, n in lengths.items() if n > LONGEST_FILE} == {}
+
+
+def long_functions(text: str) -> dict[str, int]:
+    """Return the functions whose lines, without the docstring, are more than `LONGEST_FUNCTION`."""
+    found = {}
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            has_docstring = ast.get_docstring(node, clean=False) is not None
+            first = node.body[0].end_lineno if has_docstring else node.lineno - 1
+            lines = (node.end_lineno or 0) - (first or 0)
+            if lines > LONGEST_FUNCTION:
+                found[node.name] = lines
+    return found
+
+
+def test_no_function_is_too_long(root: Path) -> None:
+    found = {
+        str(path.relative_to(root)): functions
+        for path in sources(root)
+        if (functions := long_functions(path.read_text(encoding="utf-8")))
+    }
+    assert found == {}
+
+
+@pytest.mark.parametrize(("extra", "found"), [(0, {}), (1, {"f": LONGEST_FUNCTION + 1})])
+def test_lines_of_a_function_are_counted_without_its_docstring(
+    extra: int, found: dict[str, int]
+) -> None:
+    docstring = '    """One.\n' + "\n" * 100 + '    """\n'
+    body = "    x = 1\n" * (LONGEST_FUNCTION + extra)
+    assert long_functions(f"def f():\n{docstring}{body}") == found
 
 
 def test_source_roots_are_no_packages(root: Path) -> None:
@@ -69,7 +106,12 @@ def test_the_changelog_tells_of_this_version(root: Path) -> None:
 
 
 def test_local_links_of_the_documents_lead_somewhere(root: Path) -> None:
-    pages = [*root.glob("*.md"), *(root / "docs").rglob("*.md"), *root.glob("agents/**/*.md")]
+    pages = [
+        *root.glob("*.md"),
+        *(root / "docs").rglob("*.md"),
+        *root.glob("agents/**/*.md"),
+        *root.glob("examples/**/*.md"),
+    ]
     broken = []
     for page in pages:
         text = page.read_text(encoding="utf-8")

@@ -14,6 +14,7 @@ import selfcorrect_env
 
 FOLDERS = [
     "selfcorrect_env",
+    "selfcorrect_env.testing",  # a module: the contracts, for tests of other packages
     *(
         module.name
         for module in pkgutil.walk_packages(selfcorrect_env.__path__, "selfcorrect_env.")
@@ -56,7 +57,7 @@ def test_every_public_name_exists(folder: str) -> None:
         exec(f"from {folder} import {name}", {})
 
 
-@pytest.mark.parametrize("source", ["agents"])
+@pytest.mark.parametrize("source", ["agents", "examples"])
 def test_only_public_names_of_the_environment_are_imported(source: str, root: Path) -> None:
     files = sorted((root / source).rglob("*.py"))
     assert files
@@ -65,6 +66,15 @@ def test_only_public_names_of_the_environment_are_imported(source: str, root: Pa
         for file in files
         if (lines := not_public(file.read_text(encoding="utf-8")))
     }
+    assert found == {}
+
+
+def test_examples_import_only_public_names_of_the_agents(root: Path) -> None:
+    found = {}
+    for file in sorted((root / "examples").rglob("*.py")):
+        imports = imports_of(file.read_text(encoding="utf-8"), "selfcorrect_agents")
+        if others := [i for i in imports if i[0] != "selfcorrect_agents"]:
+            found[str(file.relative_to(root))] = others
     assert found == {}
 
 

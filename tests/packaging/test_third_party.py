@@ -27,7 +27,7 @@ from dataclasses import dataclass, replace
 
 import torch
 
-from selfcorrect_agents.lm.agent import LanguageModelAgent
+from selfcorrect_agents import LanguageModelAgent
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -73,7 +73,8 @@ def test_the_wheel_holds_both_packages_and_nothing_else(wheel: Path, root: Path)
 def test_the_source_archive_holds_what_a_packager_needs(sdist: Path) -> None:
     with tarfile.open(sdist) as archive:
         names = {name.split("/", 1)[1] for name in archive.getnames() if "/" in name}
-    assert {"LICENSE", "README.md", "CHANGELOG.md", "Makefile", "tests/conftest.py"} <= names
+    assert {"LICENSE", "README.md", "CHANGELOG.md", "CITATION.cff", "Makefile"} <= names
+    assert {"tests/conftest.py", "examples/own_method/pyproject.toml"} <= names
     assert not [name for name in names if name.startswith((".venv", "dist/", "runs/"))]
 
 
