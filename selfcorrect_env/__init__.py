@@ -46,7 +46,7 @@ from selfcorrect_env.token_level import (
     TokenLevel,
     longest_episode,
 )
-from selfcorrect_env.training_env import TrainingEnv, training_env
+from selfcorrect_env.training_env import AnyEnv, TrainingEnv, training_env
 from selfcorrect_env.types import (
     Agent,
     Attempt,
@@ -70,6 +70,7 @@ __all__ = [
     "PROMPTS",
     "Agent",
     "AgentError",
+    "AnyEnv",
     "Attempt",
     "AttemptEpisodes",
     "CheckpointError",

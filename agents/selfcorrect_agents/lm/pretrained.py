@@ -41,7 +41,7 @@ def load_pretrained(config: ModelConfig, *, train: bool = False) -> Policy:
     elif config.lora.rank:
         model = _add_adapter(model, config.lora)
     if config.activation_checkpointing:
-        model.gradient_checkpointing_enable({"use_reentrant": False})
+        _checkpoint_activations(model)
     mixed = dtype != torch.float32 and (train or hasattr(model, "peft_config"))
     return Policy(model.eval(), tokenizer, autocast=dtype if mixed else None)
 
@@ -115,6 +115,15 @@ def _load_adapter(model: PreTrainedModel, folder: str, train: bool) -> PreTraine
 
     adapted = PeftModel.from_pretrained(model, folder, is_trainable=train)
     return cast(PreTrainedModel, adapted)
+
+
+def _checkpoint_activations(model: PreTrainedModel) -> None:
+    # transformers 5.24 renamed the method, which checkpoints without re-entrance by default
+    enable = getattr(model, "activation_checkpointing_enable", None)
+    if enable is not None:
+        enable()
+    else:
+        model.gradient_checkpointing_enable({"use_reentrant": False})
 
 
 def _add_adapter(model: PreTrainedModel, lora: LoRAConfig) -> PreTrainedModel:

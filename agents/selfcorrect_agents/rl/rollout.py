@@ -9,15 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any, cast
 
 import numpy as np
 import torch
+from gymnasium.vector import VectorEnv
 from torch import Tensor
 
 from selfcorrect_agents.lm.conversations import added
 from selfcorrect_agents.lm.policy import Policy
 from selfcorrect_agents.lm.samplers import Context, Turn
-from selfcorrect_env import Episode, SelfCorrectVectorEnv, Verdict
+from selfcorrect_env import Conversation, Episode, Verdict
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,7 +103,7 @@ class Rollout:
 
 def collect(
     policy: Policy,
-    env: SelfCorrectVectorEnv,
+    env: VectorEnv[Any, Any, Any],
     problems: Sequence[int],
     *,
     samples: int,
@@ -109,28 +111,34 @@ def collect(
     temperature: float = 1.0,
     generator: torch.Generator | None = None,
     first: Policy | None = None,
+    seed: int = 0,
 ) -> Rollout:
     """Play ``samples`` episodes of each problem with ``policy``, all at once.
 
     Args:
         policy: who answers.
-        env: a vector environment of ``len(problems) * samples`` sub-environments whose
-            ``autoreset_mode`` is ``AutoresetMode.DISABLED``.
-        problems: indices into ``env.problems``.
+        env: a vector environment of ``len(problems) * samples`` sub-environments without
+            autoreset, as ``TrainingEnv.vectorised`` returns it.
+        problems: indices into the environment's problem set.
         samples: episodes of each problem.
         max_new_tokens: token cap of one reply, the same in every turn.
         temperature: of sampling; above 0.
         generator: the source of randomness, on the policy's device.
         first: who makes the first attempt instead of ``policy``, which then reads it and goes
             on (the paper's offline prompts, section 5.3). Its tokens are in no column.
+        seed: of the environment's own randomness, if it has any; the same for all samples of a
+            problem.
 
     Returns:
         The rollout, with `Rollout.logps` as they were when the tokens were drawn.
     """
-    conversations, _ = env.reset(options={"index": np.repeat(problems, samples)})
-    context = policy.start(conversations[::samples], samples)
+    conversations, _ = cast(Any, env).reset(
+        seed=[seed + row // samples for row in range(len(problems) * samples)],
+        options={"index": np.repeat(problems, samples)},
+    )
+    context = _started(policy, conversations, samples)
     turns, starts, verdicts = [], [], []
-    other = None if first is None else first.start(conversations[::samples], samples)
+    other = None if first is None else _started(first, conversations, samples)
     while True:
         starts.append(context.ids.shape[1])
         if other is not None and not turns:
@@ -149,6 +157,12 @@ def collect(
     return _rollout(
         context, turns, starts, verdicts, list(infos["finished"]), samples, temperature, own
     )
+
+
+def _started(policy: Policy, conversations: Sequence[Conversation], samples: int) -> Context:
+    """Read each problem's conversation once if it is the same in all samples of the problem."""
+    alike = all(c == conversations[row - row % samples] for row, c in enumerate(conversations))
+    return policy.start(conversations[::samples], samples) if alike else policy.start(conversations)
 
 
 def _rollout(

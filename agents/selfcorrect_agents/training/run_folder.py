@@ -10,6 +10,7 @@ model/               the trained policy, written at the end
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 from collections.abc import Iterator, Mapping
@@ -18,7 +19,7 @@ from typing import Any
 
 from torch.utils.tensorboard.writer import SummaryWriter
 
-from selfcorrect_env import CheckpointError, Episode
+from selfcorrect_env import CheckpointError, Episode, TrainingEnv
 from selfcorrect_env.evaluation import to_row
 
 
@@ -109,6 +110,33 @@ class RunFolder:
         if self._tensorboard is not None:
             self._tensorboard.close()
             self._tensorboard = None
+
+
+def open_run(path: str | Path, method: str, env: TrainingEnv, config: Any) -> RunFolder:
+    """Open the folder of a run that is started from Python: a new run, or one to resume.
+
+    Args:
+        path: the folder. If it holds a run of the same method, environment and configuration, the
+            run is resumed.
+        method: the method's name.
+        env: the environment that is trained on.
+        config: the method's configuration, a dataclass.
+
+    Raises:
+        CheckpointError: the folder holds another run.
+    """
+    problems = env.problems
+    metadata = {
+        "method": method,
+        "learning": dataclasses.asdict(config),
+        "problem_set": problems.name,
+        "split": problems.split,
+        "fingerprint": problems.fingerprint,
+        "verifier": env.verifier.name,
+        "prompts": env.prompts.name,
+        "attempts": env.attempts,
+    }
+    return RunFolder(path, metadata, resume=(Path(path) / "config.json").exists())
 
 
 def read_metrics(path: str | Path) -> list[dict[str, float]]:

@@ -1,14 +1,16 @@
-"""The ground that a method's ``learn`` stands on: steps, rollouts, resuming, stopping."""
+"""`Trainer`, the steps of a run, and `TrainedAgent`, the base class of every trained method."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 import torch
-from gymnasium.vector import AutoresetMode
+from gymnasium.vector import VectorEnv
 
 from selfcorrect_agents.errors import LearningError
 from selfcorrect_agents.lm.agent import LanguageModelAgent
@@ -22,8 +24,8 @@ from selfcorrect_agents.rl.update import update
 from selfcorrect_agents.training.checkpoint import latest_checkpoint, save_checkpoint, step_seed
 from selfcorrect_agents.training.config import OnPolicyConfig, TrainingConfig
 from selfcorrect_agents.training.progress import Figures, progress_bar, stop_on_interrupt
-from selfcorrect_agents.training.run_folder import RunFolder
-from selfcorrect_env import Episode, SelfCorrectEnv, SelfCorrectVectorEnv
+from selfcorrect_agents.training.run_folder import RunFolder, open_run
+from selfcorrect_env import AnyEnv, Episode, TrainingEnv, training_env
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,12 +44,12 @@ class Stage:
 
 
 class Trainer:
-    """Steps of one run: it collects, updates, logs, saves, stops and goes on.
+    """Steps of one run: it collects, updates, logs, saves, stops and resumes.
 
     Args:
         policy: the policy to train, in place. Its weights at the start are the reference
             π_ref, whatever a resumed run then loads.
-        env: where episodes are played.
+        env: the environment that episodes are played in.
         config: the size of a step and how it samples.
         run: the folder to log to and to resume from; None keeps everything in memory.
         progress: whether to show a progress bar.
@@ -56,7 +58,7 @@ class Trainer:
     def __init__(
         self,
         policy: Policy,
-        env: SelfCorrectEnv,
+        env: TrainingEnv,
         config: TrainingConfig,
         run: RunFolder | None = None,
         progress: bool = False,
@@ -67,7 +69,7 @@ class Trainer:
         self.run = run
         self.progress = progress
         self.history: list[Figures] = []
-        """One dict of figures for each step taken (see `reinforce.LOGGED`)."""
+        """One dict of figures for each step taken (see `selfcorrect_agents.rl.update.LOGGED`)."""
         self.pool: list[Episode] = []
         """Episodes that a method keeps from step to step; a checkpoint holds them."""
         optimizer = adamw(policy.model, config.learning_rate)
@@ -75,7 +77,7 @@ class Trainer:
         self.attempts = env.attempts
         """Attempts in an episode of the environment."""
         self._env = env
-        self._vector_envs: dict[int, SelfCorrectVectorEnv] = {}
+        self._vector_envs: dict[int, VectorEnv[Any, Any, Any]] = {}
         self._checked: list[Stage] = []
         self._sampled = (0, 0)  # episodes and tokens of this step so far
 
@@ -132,6 +134,7 @@ class Trainer:
             temperature=config.temperature,
             generator=generator.manual_seed(step_seed(config.seed, step, f"samples{purpose}")),
             first=first,
+            seed=step_seed(config.seed, step, f"episodes{purpose}") % (1 << 31),
         )
         if counted:
             episodes, tokens = self._sampled
@@ -218,11 +221,9 @@ class Trainer:
             )
         return self.config
 
-    def _vector_env(self, size: int) -> SelfCorrectVectorEnv:
+    def _vector_env(self, size: int) -> VectorEnv[Any, Any, Any]:
         if size not in self._vector_envs:
-            self._vector_envs[size] = SelfCorrectVectorEnv.like(
-                self._env, size, autoreset_mode=AutoresetMode.DISABLED
-            )
+            self._vector_envs[size] = self._env.vectorised(size)
         return self._vector_envs[size]
 
     def _resume(self) -> int:
@@ -253,37 +254,63 @@ class TrainedAgent(LanguageModelAgent):
     """The frozen dataclass of its configuration; every field has a default and a docstring."""
     attempts: ClassVar[int | None] = 2
     """The number of attempts that the method is defined for; None takes any."""
+    least_attempts: ClassVar[int] = 1
+    """The least number of attempts, where `attempts` is None."""
 
     def learn(
         self,
-        env: SelfCorrectEnv,
+        env: str | AnyEnv | TrainingEnv,
         config: Any = None,
         *,
-        run: RunFolder | None = None,
+        run: RunFolder | str | Path | None = None,
         progress: bool = False,
     ) -> list[Figures]:
-        """Train the policy in place; returns one dict of figures for each step.
+        """Train the policy in place; returns one dict of metrics for each step.
 
         Args:
-            env: where episodes are played; problems come from its problem set.
+            env: an environment's id (its training split is played), an environment that
+                ``gym.make`` returned, a `SelfCorrectEnv` or a subclass of it. Problems come from
+                its problem set, rewards from its verdicts.
             config: a `Learning`; the default one where None.
-            run: a folder to log to, save to and resume from.
+            run: a folder to log to and to save to. A path that holds a run of the same settings
+                is resumed.
             progress: whether to show a progress bar.
 
         Raises:
+            UnsupportedEnvError: the environment has a wrapper that training would not use, such
+                as one that changes rewards.
             LearningError: the environment has another number of attempts than the method's.
+            CheckpointError: ``run`` holds another run.
             CreditError: a reward does not reach the turns that it should; no step was taken.
             KeyboardInterrupt: Ctrl-C, after a checkpoint was written.
         """
-        if self.attempts is not None and env.attempts != self.attempts:
-            raise LearningError(
-                f"{type(self).__name__} is defined for {self.attempts} attempts, and the "
-                f"environment has {env.attempts}. Make it with attempts={self.attempts}."
-            )
+        env = training_env(env)
+        self._check_attempts(env.attempts)
         config = self.Learning() if config is None else config
+        if not isinstance(run, str | Path):
+            return self._train(env, config, run, progress)
+        with closing(open_run(run, type(self).__name__, env, config)) as folder:
+            return self._train(env, config, folder, progress)
+
+    def _train(
+        self, env: TrainingEnv, config: Any, run: RunFolder | None, progress: bool
+    ) -> list[Figures]:
         trainer = Trainer(self.policy, env, config, run, progress)
         self.train(trainer, config)
         return trainer.history
+
+    def _check_attempts(self, attempts: int) -> None:
+        name = type(self).__name__
+        if self.attempts is not None and attempts != self.attempts:
+            raise LearningError(
+                f"{name} is defined for {self.attempts} attempts, and the environment has "
+                f"{attempts}. Make it with attempts={self.attempts}."
+            )
+        if attempts < self.least_attempts:
+            raise LearningError(
+                f"{name} needs at least {self.least_attempts} attempts, and the environment has "
+                f"{attempts}. Make it with attempts={self.least_attempts}."
+            )
 
     def train(self, trainer: Trainer, config: Any) -> None:
         """Take every step of a run: ``for step in trainer.steps(total)``."""

@@ -14,7 +14,7 @@ import torch
 from tabular import Game, Table, anything, dyadic, sgd
 
 from selfcorrect_agents.methods.score import SCoReConfig
-from selfcorrect_agents.methods.score.score import scale_second, stage_one, stage_two
+from selfcorrect_agents.methods.score.score import scale_later, stage_one, stage_two
 from selfcorrect_agents.methods.single_turn_rl.single_turn_rl import first_attempt_only
 from selfcorrect_agents.rl.credit import Rewards
 from selfcorrect_agents.rl.loss import Batch, KLTerm, Objective, turn_advantages
@@ -252,7 +252,7 @@ def test_the_bonus_weighs_the_second_turn_by_one_plus_alpha() -> None:
     second = game.owner == 1
     close(shaped[second], 11 * plain[second])
     close(shaped[~second], plain[~second])
-    close(shaped, followed(game, table, table, Objective(), lambda s: scale_second(s, 11.0)))
+    close(shaped, followed(game, table, table, Objective(), lambda s: scale_later(s, 11.0)))
 
 
 def test_a_baseline_within_one_first_attempt_cancels_it_sample_by_sample() -> None:
@@ -266,7 +266,7 @@ def test_a_baseline_within_one_first_attempt_cancels_it_sample_by_sample() -> No
         return turn_advantages(batch, Objective())[:, 1]
 
     progress = advantages(progress_bonus(rollout.scores, ALPHA))
-    torch.testing.assert_close(progress, advantages(scale_second(rollout.scores, 11.0)))
+    torch.testing.assert_close(progress, advantages(scale_later(rollout.scores, 11.0)))
     torch.testing.assert_close(progress, 11 * advantages(rollout.scores))
     assert progress.abs().max() > 1
 

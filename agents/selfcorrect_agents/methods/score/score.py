@@ -7,21 +7,35 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from selfcorrect_agents.errors import LearningError
 from selfcorrect_agents.imitation.fitting import gather
 from selfcorrect_agents.imitation.traces import d_star
 from selfcorrect_agents.methods.score.config import SCoReConfig
+from selfcorrect_agents.rl.credit import own_turn
 from selfcorrect_agents.rl.objectives import progress_bonus
 from selfcorrect_agents.training.trainer import Stage, TrainedAgent, Trainer
 
 
 class SCoRe(TrainedAgent):
-    """SCoRe: two stages of RL and a shaped second reward (paper, section 5)."""
+    """SCoRe: two stages of RL and a shaped second reward (paper, section 5).
+
+    The paper has two attempts. With more, stage I rewards every attempt but the first, and the
+    bonus of stage II is for progress between successive attempts.
+    """
 
     Learning: ClassVar[type[SCoReConfig]] = SCoReConfig
 
+    attempts: ClassVar[int | None] = None
+    least_attempts: ClassVar[int] = 2
+
     def train(self, trainer: Trainer, config: SCoReConfig) -> None:
         """Take stage I's steps, then stage II's, as often as there are rounds."""
-        one, two = stage_one(config), stage_two(config)
+        if config.stage_two == "star" and trainer.attempts != 2:
+            raise LearningError(
+                "SCoRe with stage_two='star' is defined for 2 attempts, and the environment has "
+                f"{trainer.attempts}. Make it with attempts=2, or take stage_two='rl'."
+            )
+        one, two = stage_one(config, trainer.attempts), stage_two(config, trainer.attempts)
         for step in trainer.steps(config.total_steps):
             if config.in_stage_one(step):
                 reinforce(trainer, step, one, offline=0)
@@ -36,30 +50,34 @@ class SCoRe(TrainedAgent):
                 reinforce(trainer, step, two, offline=config.offline_problems)
 
 
-def stage_one(config: SCoReConfig) -> Stage:
-    """Equation 3: only r(y₂) is rewarded, and β₂ holds the first attempt to the base."""
+def stage_one(config: SCoReConfig, attempts: int = 2) -> Stage:
+    """Equation 3: ``R = (0, r(y₂))``, and β₂ holds the first attempt to the base."""
     return Stage(
-        rewards=second_attempt_only,
-        betas=(config.beta_1 + config.beta_2, config.beta_1),
-        reach=[[], [1]],
+        rewards=later_attempts_only,
+        betas=[config.beta_1 + config.beta_2] + [config.beta_1] * (attempts - 1),
+        reach=[[], *own_turn(attempts)[1:]],
         learning_rate=config.optimization.learning_rate,
     )
 
 
-def stage_two(config: SCoReConfig) -> Stage:
-    """Equations 4 and 5: both attempts are rewarded, and progress between them once more."""
-    alpha = config.alpha
-    if config.shaping == "scale":
-        return Stage(
-            rewards=lambda scores: scale_second(scores, 1 + alpha),
-            betas=(config.beta_1, config.beta_1),
-            reach=[[0], [1]],
-            learning_rate=config.stage_two_learning_rate,
-        )
+def stage_two(config: SCoReConfig, attempts: int = 2) -> Stage:
+    """Equations 4 and 5: ``R = (r(y₁), r(y₂) + α (r(y₂) − r(y₁)))``.
+
+    The score of an attempt also reaches the next attempt, whose bonus it lowers.
+    """
+    alpha, reach = config.alpha, list(own_turn(attempts))
+    if config.shaping == "progress" and alpha:
+        reach = [[turn, turn + 1] for turn in range(attempts - 1)] + [[attempts - 1]]
+
+    def rewards(scores: Tensor) -> Tensor:
+        if config.shaping == "scale":
+            return scale_later(scores, 1 + alpha)
+        return progress_bonus(scores, alpha)
+
     return Stage(
-        rewards=lambda scores: progress_bonus(scores, alpha),
-        betas=(config.beta_1, config.beta_1),
-        reach=[[0, 1] if alpha else [0], [1]],
+        rewards=rewards,
+        betas=[config.beta_1] * attempts,
+        reach=reach,
         learning_rate=config.stage_two_learning_rate,
     )
 
@@ -77,18 +95,18 @@ def reinforce(trainer: Trainer, step: int, stage: Stage, *, offline: int) -> Non
     trainer.update(step, stage, rollouts)
 
 
-def second_attempt_only(scores: Tensor) -> Tensor:
-    """Stage I's rewards (equation 3): r(y₂) for the second turn, nothing for the first.
+def later_attempts_only(scores: Tensor) -> Tensor:
+    """Stage I's rewards (equation 3): nothing for the first turn, r(y_t) for every later one.
 
-    (B, 2) scores -> (B, 2) rewards. The first turn's tokens then follow their KL alone.
+    (B, K) scores -> (B, K) rewards. The first turn's tokens then follow their KL alone.
     """
-    return torch.cat([torch.zeros_like(scores[:, :-1]), scores[:, -1:]], dim=1)
+    return torch.cat([torch.zeros_like(scores[:, :1]), scores[:, 1:]], dim=1)
 
 
-def scale_second(scores: Tensor, factor: float) -> Tensor:
-    """``(r(y₁), factor · r(y₂))``: (B, 2) scores -> (B, 2) rewards.
+def scale_later(scores: Tensor, factor: float) -> Tensor:
+    """``(r(y₁), factor · r(y₂), …)``: (B, K) scores -> (B, K) rewards.
 
-    With factor 1 + α this is what the bonus comes to in expectation, since −α r(y₁) is a
-    constant given x₂: a control that tells its weight from its variance.
+    With two attempts and factor 1 + α this equals the bonus in expectation, since −α r(y₁) is a
+    constant given x₂: a control that separates the bonus's weight from its variance.
     """
     return torch.cat([scores[:, :1], factor * scores[:, 1:]], dim=1)

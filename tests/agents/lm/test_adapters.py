@@ -1,0 +1,225 @@
+"""LoRA adapters: the reference is the model with the adapter off; the adapter alone is saved."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch.testing import assert_close
+
+from selfcorrect_agents.lm.model_config import LoRAConfig, ModelConfig
+from selfcorrect_agents.lm.policy import Policy
+from selfcorrect_agents.lm.pretrained import load_pretrained
+from selfcorrect_agents.lm.references import AdapterOff, FrozenCopy, reference_of
+from selfcorrect_agents.methods.score import SCoRe, SCoReConfig
+from selfcorrect_agents.training.config import from_flat
+from selfcorrect_env import SelfCorrectEnv
+
+SMALL: dict[str, Any] = {
+    "problems_per_step": 2,
+    "samples": 2,
+    "max_new_tokens": 4,
+    "stage_one_steps": 2,
+    "stage_two_steps": 1,
+    "learning_rate": 1e-2,
+}
+
+
+@pytest.fixture
+def base(policy: Policy, tmp_path: Path) -> Path:
+    policy.save_pretrained(tmp_path / "base")
+    return tmp_path / "base"
+
+
+def adapted(base: Path, **options: Any) -> Policy:
+    lora = LoRAConfig(rank=4, alpha=8.0)
+    config = ModelConfig(model=str(base), device="cpu", lora=lora, **options)
+    return load_pretrained(config, train=True)
+
+
+def logits(policy: Policy) -> torch.Tensor:
+    ids = torch.tensor([[3, 4, 5, 6], [7, 8, 9, 10]])
+    return policy.logits(ids, torch.ones_like(ids, dtype=torch.bool), torch.tensor([1, 2, 3]))
+
+
+def learn(policy: Policy, env: SelfCorrectEnv, **options: Any) -> list[dict[str, float]]:
+    return SCoRe(policy).learn(env, from_flat(SCoReConfig, SMALL), **options)
+
+
+def test_a_fresh_adapter_changes_nothing_and_trains_alone(
+    policy: Policy, base: Path, env: SelfCorrectEnv
+) -> None:
+    ours = adapted(base)
+    assert_close(logits(ours), logits(policy))
+    before = {name: weight.clone() for name, weight in ours.model.named_parameters()}
+    learn(ours, env)
+    changed = {n for n, w in ours.model.named_parameters() if not torch.equal(w, before[n])}
+    assert changed
+    assert all("lora_" in name for name in changed)
+
+
+def test_the_reference_is_the_base_and_shares_its_memory(
+    policy: Policy, base: Path, env: SelfCorrectEnv
+) -> None:
+    ours = adapted(base)
+    reference = reference_of(ours)
+    assert isinstance(reference, AdapterOff)
+    assert reference.model is ours.model
+    learn(ours, env)
+    assert (logits(ours) - logits(policy)).abs().max() > 1e-3
+    assert_close(logits(reference), logits(policy))
+    conversations = [({"role": "user", "content": "1+2-3+4="},)]
+    sampled, expected = (p.start(conversations).sample(6, 0.0) for p in (reference, policy))
+    assert torch.equal(sampled.ids, expected.ids)
+    reference.restore(ours)
+    assert_close(logits(ours), logits(policy))
+
+
+def test_a_trained_adapter_is_its_own_reference(base: Path, env: SelfCorrectEnv) -> None:
+    """Its weights at the start, not the base model's."""
+    ours = adapted(base)
+    learn(ours, env)
+    start = logits(ours)
+    reference = reference_of(ours)
+    assert isinstance(reference, FrozenCopy)
+    learn(ours, env)
+    assert_close(logits(reference), start)
+
+
+def test_kl_is_measured_against_the_base(policy: Policy, base: Path, env: SelfCorrectEnv) -> None:
+    """The first step's KL is that of identical policies; later ones are above 0."""
+    kl = [row["t2/kl"] for row in learn(adapted(base), env)]
+    assert kl[0] == pytest.approx(0.0, abs=1e-6)
+    assert kl[-1] > 1e-6
+
+
+def test_the_adapter_alone_is_saved_and_peft_loads_it(
+    base: Path, env: SelfCorrectEnv, tmp_path: Path
+) -> None:
+    from peft import AutoPeftModelForCausalLM
+
+    ours = adapted(base)
+    learn(ours, env)
+    ours.save_pretrained(tmp_path / "adapter")
+    names = {path.name for path in (tmp_path / "adapter").iterdir()}
+    assert {"adapter_config.json", "adapter_model.safetensors"} <= names
+    assert "model.safetensors" not in names
+    saved = json.loads((tmp_path / "adapter" / "adapter_config.json").read_text())
+    assert saved["base_model_name_or_path"] == str(base)
+    loaded = Policy.from_pretrained(tmp_path / "adapter")
+    assert_close(logits(loaded), logits(ours))
+    ids = torch.tensor([[3, 4, 5]])
+    theirs = AutoPeftModelForCausalLM.from_pretrained(tmp_path / "adapter")
+    assert_close(theirs(input_ids=ids).logits, ours.model(input_ids=ids).logits)
+
+
+@pytest.mark.parametrize("lora", [False, True])
+def test_a_run_that_is_cut_resumes_to_the_same_bits(
+    base: Path, env: SelfCorrectEnv, tmp_path: Path, lora: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fresh() -> Policy:
+        return adapted(base) if lora else Policy.from_pretrained(base)
+
+    from selfcorrect_agents.training import trainer
+
+    whole = fresh()
+    history = learn(whole, env)
+    save = trainer.save_checkpoint
+
+    def killed(folder: Path, step: int, *args: Any, **options: Any) -> Path:
+        saved = save(folder, step, *args, **options)
+        if step == 2:
+            raise KeyboardInterrupt
+        return saved
+
+    config = from_flat(SCoReConfig, {**SMALL, "checkpoint_every": 1})
+    with monkeypatch.context() as patch:
+        patch.setattr(trainer, "save_checkpoint", killed)
+        with pytest.raises(KeyboardInterrupt):
+            SCoRe(fresh()).learn(env, config, run=tmp_path / "run")
+    resumed = fresh()
+    again = SCoRe(resumed).learn(env, config, run=tmp_path / "run")
+    assert [row["train/grad_norm"] for row in again] == [r["train/grad_norm"] for r in history]
+    theirs = resumed.trainable()
+    assert all(torch.equal(weight, theirs[name]) for name, weight in whole.trainable().items())
+    weights = tmp_path / "run" / "checkpoints" / "step-000003" / "model"
+    assert (weights / "adapter_model.safetensors").exists() is lora
+    assert (weights / "model.safetensors").exists() is not lora
+
+
+def test_an_adapter_on_an_adapter_is_refused(
+    base: Path, env: SelfCorrectEnv, tmp_path: Path
+) -> None:
+    adapted(base).save_pretrained(tmp_path / "adapter")
+    with pytest.raises(ValueError, match="is an adapter already"):
+        adapted(tmp_path / "adapter")
+
+
+def test_the_seed_decides_the_first_weights(base: Path) -> None:
+    one, two = adapted(base), adapted(base)
+    state = torch.random.get_rng_state()
+    other = load_pretrained(
+        ModelConfig(model=str(base), device="cpu", lora=LoRAConfig(rank=4, seed=1)), train=True
+    )
+    assert torch.equal(state, torch.random.get_rng_state())
+    names = [name for name in one.trainable() if "lora_A" in name]
+    assert all(torch.equal(one.trainable()[n], two.trainable()[n]) for n in names)
+    assert not any(torch.equal(one.trainable()[n], other.trainable()[n]) for n in names)
+
+
+@pytest.mark.parametrize("lora", [False, True])
+def test_bfloat16_trains_float32_weights(
+    policy: Policy, base: Path, env: SelfCorrectEnv, lora: bool
+) -> None:
+    config = ModelConfig(
+        model=str(base), device="cpu", dtype="bfloat16", lora=LoRAConfig(rank=4 * lora)
+    )
+    ours = load_pretrained(config, train=True)
+    assert {weight.dtype for weight in ours.trainable().values()} == {torch.float32}
+    frozen = {w.dtype for w in ours.model.parameters() if not w.requires_grad}
+    assert frozen == ({torch.bfloat16} if lora else set())
+    assert_close(logits(ours), logits(policy), atol=0.05, rtol=0.05)
+    assert not torch.equal(logits(ours), logits(policy))
+    history = learn(ours, env)
+    assert all(row["train/grad_norm"] > 0 for row in history)
+
+
+def test_a_model_that_only_plays_is_stored_in_bfloat16(base: Path) -> None:
+    config = ModelConfig(model=str(base), device="cpu", dtype="bfloat16")
+    ours = load_pretrained(config)
+    assert {weight.dtype for weight in ours.model.parameters()} == {torch.bfloat16}
+    assert ours.start([({"role": "user", "content": "1+2="},)]).sample(3, 1.0).ids.shape[0] == 1
+
+
+@pytest.mark.parametrize("lora", [False, True])
+def test_activation_checkpointing_changes_no_gradient(
+    base: Path, env: SelfCorrectEnv, lora: bool
+) -> None:
+    plain, checkpointed = (
+        load_pretrained(
+            ModelConfig(
+                model=str(base),
+                device="cpu",
+                lora=LoRAConfig(rank=4 * lora),
+                activation_checkpointing=on,
+            ),
+            train=True,
+        )
+        for on in (False, True)
+    )
+    calls = 0
+    layer = checkpointed.model.get_decoder().layers[0].mlp  # type: ignore[operator]
+
+    def count(*_: Any) -> None:
+        nonlocal calls
+        calls += torch.is_grad_enabled()
+
+    layer.register_forward_pre_hook(count)  # the recomputation may stop inside of the layer
+    ours, theirs = learn(checkpointed, env), learn(plain, env)
+    assert [row["train/grad_norm"] for row in ours] == pytest.approx(
+        [row["train/grad_norm"] for row in theirs], rel=1e-4
+    )
+    # each of the 3 steps runs the layer forward and once more in the backward pass; the credit
+    # check runs it for each score that reaches a turn: one in stage I, two in stage II
+    assert calls == 3 * 2 + 1 + 2

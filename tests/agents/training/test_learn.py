@@ -1,0 +1,108 @@
+"""`learn`: what it takes as an environment and as a run, and what it refuses by name."""
+
+from pathlib import Path
+from typing import Any
+
+import gymnasium as gym
+import pytest
+import torch
+from gymnasium.wrappers import RecordEpisodeStatistics
+
+from selfcorrect_agents.errors import LearningError
+from selfcorrect_agents.lm.policy import Policy
+from selfcorrect_agents.methods.multiturn_rl import MultiTurnRL, MultiTurnRLConfig
+from selfcorrect_agents.methods.score import SCoRe, SCoReConfig
+from selfcorrect_agents.training.config import from_flat
+from selfcorrect_env import CheckpointError, ProgressBonus, SelfCorrectEnv, UnsupportedEnvError
+
+ID = "SelfCorrect-Arithmetic-v0"
+SMALL: dict[str, Any] = {"problems_per_step": 2, "samples": 2, "max_new_tokens": 3}
+
+
+def score(**options: Any) -> SCoReConfig:
+    return from_flat(SCoReConfig, {"stage_one_steps": 1, "stage_two_steps": 1, **SMALL, **options})
+
+
+@pytest.mark.parametrize(
+    "env",
+    [
+        ID,
+        lambda: gym.make(ID, split="train", size=50),
+        lambda: RecordEpisodeStatistics(gym.make(ID, split="train", size=50)),
+        lambda: SelfCorrectEnv("arithmetic", split="train", size=50),
+    ],
+)
+def test_an_id_a_made_and_a_wrapped_environment_are_trained_on(policy: Policy, env: Any) -> None:
+    assert len(SCoRe(policy).learn(env() if callable(env) else env, score())) == 2
+
+
+def test_an_id_is_trained_on_its_training_split(policy: Policy, tmp_path: Path) -> None:
+    SCoRe(policy).learn(ID, score(), run=tmp_path / "run")
+    assert '"split": "train"' in (tmp_path / "run" / "config.json").read_text()
+
+
+def test_a_reward_wrapper_is_refused_by_name(policy: Policy) -> None:
+    env = ProgressBonus(gym.make(ID, split="train", size=50), alpha=2.0)
+    with pytest.raises(UnsupportedEnvError, match="ProgressBonus changes rewards"):
+        SCoRe(policy).learn(env, score())
+
+
+class Hinted(SelfCorrectEnv):
+    """Starts every conversation with a hint, drawn at random."""
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> Any:
+        conversation, info = super().reset(seed=seed, options=options)
+        hint = str(self.np_random.integers(10))
+        return ({"role": "user", "content": hint}, *conversation), info
+
+    def step(self, action: str) -> Any:
+        conversation, *rest = super().step(action)
+        return ({"role": "user", "content": "7"}, *conversation), *rest
+
+
+def test_a_subclass_is_trained_on_as_it_is(policy: Policy) -> None:
+    """Its own reset and step are what the policy sees: the prompts are longer by the hint."""
+    read: list[int] = []
+    start = policy.sampler.start
+
+    def counting(prompts: Any, samples: int = 1) -> Any:
+        read.extend(map(len, prompts))
+        return start(prompts, samples)
+
+    policy.sampler.start = counting  # type: ignore[method-assign]
+    options: dict[str, Any] = {"problems": "arithmetic", "split": "train", "size": 50}
+    config = from_flat(MultiTurnRLConfig, {"steps": 1, **SMALL})
+    MultiTurnRL(policy).learn(SelfCorrectEnv(**options), config)
+    plain = list(read)
+    read.clear()
+    MultiTurnRL(policy).learn(Hinted(**options), config)
+    assert len(read) == len(plain) == 2  # one prompt a problem: its samples start alike
+    assert all(longer > short for longer, short in zip(read, plain, strict=True))
+
+
+def test_a_path_is_a_run_and_resumes(policy: Policy, other_policy: Policy, tmp_path: Path) -> None:
+    first = SCoRe(policy).learn(ID, score(), run=str(tmp_path / "run"))
+    again = SCoRe(other_policy).learn(ID, score(), run=tmp_path / "run")
+    assert again == [{"step": i + 1, **row} for i, row in enumerate(first)]
+    mine, theirs = policy.model.state_dict(), other_policy.model.state_dict()
+    assert all(torch.equal(weight, theirs[name]) for name, weight in mine.items())
+    with pytest.raises(CheckpointError, match="holds another run"):
+        SCoRe(policy).learn(ID, score(alpha=3.0), run=tmp_path / "run")
+
+
+def test_score_of_three_attempts(policy: Policy) -> None:
+    env = SelfCorrectEnv("arithmetic", split="train", size=50, attempts=3)
+    history = SCoRe(policy).learn(env, score())
+    assert {"t1/kl", "t2/kl", "t3/kl", "t3/accuracy", "t3/reward"} <= history[-1].keys()
+
+
+def test_score_of_one_attempt_is_refused(policy: Policy) -> None:
+    env = SelfCorrectEnv("arithmetic", split="train", size=50, attempts=1)
+    with pytest.raises(LearningError, match="SCoRe needs at least 2 attempts"):
+        SCoRe(policy).learn(env, score())
+
+
+def test_star_in_stage_two_takes_two_attempts_alone(policy: Policy) -> None:
+    env = SelfCorrectEnv("arithmetic", split="train", size=50, attempts=3)
+    with pytest.raises(LearningError, match="defined for 2 attempts"):
+        SCoRe(policy).learn(env, score(stage_two="star", stage_two_steps=3))
