@@ -174,6 +174,7 @@ def test_play_shows_no_verdict_between_the_attempts(tmp_path):
     for first in ("42", "41"):
         result = run(
             *("play", "SelfCorrect-Arithmetic-v0", "--problems", path, "--index", "0"),
+            *("--verifier", "exact"),
             stdin=f"{first}\n\n42\n\n",
         )
         assert result.returncode == 0, result.stderr
@@ -190,7 +191,7 @@ def test_play_shows_no_verdict_between_the_attempts(tmp_path):
 def test_play_takes_replies_of_several_lines_and_the_ends_of_the_input(tmp_path):
     path = tmp_path / "one.jsonl"
     path.write_text('{"prompt": "two lines", "reference": "a\\nb"}\n')
-    words = ("play", "SelfCorrect-Arithmetic-v0", "--problems", path)
+    words = ("play", "SelfCorrect-Arithmetic-v0", "--problems", path, "--verifier", "exact")
     assert "(i→c)" in run(*words, stdin="a\n\na\nb").stdout
     left = run(*words, stdin="a\n\n")
     assert left.returncode == 0
