@@ -1,14 +1,14 @@
-"""What the reference agents must give, from the model's own probabilities and no episode.
+"""The expected metrics of the reference agents, from the model's probabilities without episodes.
 
-On `SelfCorrect-Arithmetic-v0` an answer is one digit and the tiny model says it first, so the
-probabilities p_a of all ten answers to a problem are one row of a softmax. From them follow, for
-each problem, the chances of every transition: `KNOWN`, one function for each agent. A first token
-that is no digit (5 in 10,000 at the default model) counts as no answer, so all is right up to that
-share.
+On `SelfCorrect-Arithmetic-v0` an answer is one digit, and the tiny model writes it first, so the
+probabilities p_a of all ten answers to a problem are one row of a softmax. They determine the
+probability of every transition for each problem: `KNOWN`, one function per agent. A first token
+that is not a digit (5 in 10,000 with the default model) counts as no answer, so the expected
+metrics are exact up to that share.
 
-On `SelfCorrect-ToyCode-v0` an answer is an operation, two tokens, and all that a sum or a
-difference does is to add a digit: from the chances of the ten digits to add follows the same
-(`sum_probabilities`), but for `resampled`'s share of same answers, since +1 and -9 are two texts.
+On `SelfCorrect-ToyCode-v0` an answer is an operation, two tokens, and a sum or a difference adds a
+digit. The probabilities of the ten digits determine the same metrics (`sum_probabilities`), except
+`resampled`'s share of same answers, since +1 and -9 are different texts.
 
 Axes: N problems, 10 answers.
 """
@@ -33,56 +33,54 @@ Array: TypeAlias = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Chances:
-    """The chance of each event at each problem, all of shape (N,) and in [0, 1]."""
+    """The probability of each event for each problem, all of shape (N,) and in [0, 1]."""
 
     right: Array
     """A right first answer."""
     fixed: Array
-    """Wrong at first, right at last (i→c)."""
+    """First answer wrong, last answer right (i→c)."""
     broken: Array
-    """Right at first, wrong at last (c→i)."""
+    """First answer right, last answer wrong (c→i)."""
     same: Array
-    """The same answer at first and last."""
+    """First and last answer equal."""
 
 
 @dataclass(frozen=True)
 class Line:
-    """One figure: what was expected, what was measured, and how far apart they are."""
+    """The expected and the measured value of a metric, and their deviation."""
 
-    figure: str
+    metric: str
     expected: float
     """A share, or a difference of shares."""
     measured: float
     deviation: float
-    """In standard deviations of the measured figure; 0 or inf where it is certain beforehand. One
-    problem is added to the variance, so that a rare event's first occurrence is no alarm."""
+    """In standard deviations of the measured value; 0 or inf if the expected value is exact. The
+    variance has one problem added, so that the first occurrence of a rare event raises no alarm."""
 
 
 def digit_probabilities(
     policy: Policy, conversations: Sequence[Conversation], temperature: float = 1.0
 ) -> Array:
-    """Return the chance of each digit as the first token of a reply.
+    """Return the probability of each digit as the first token of a reply.
 
     Args:
         policy: the model; its tokenizer has one token for each digit.
-        conversations: N of them.
-        temperature: of sampling, above 0.
+        conversations: N conversations.
+        temperature: temperature of sampling, above 0.
 
     Returns:
-        (N, 10), rows summing to 1 less the chance of another first token.
+        (N, 10); each row sums to 1 minus the probability of another first token.
 
     Raises:
-        ValueError: a digit is several tokens.
+        ValueError: the tokenizer splits a digit into several tokens.
     """
     encoded = policy.tokenizer(list("0123456789"), add_special_tokens=False)["input_ids"]
     digits = cast("list[list[int]]", encoded)
     if any(len(ids) != 1 for ids in digits):
-        raise ValueError(
-            "The tokenizer writes a digit in several tokens; its chance is no softmax."
-        )
+        raise ValueError("The tokenizer splits a digit into several tokens; it must be one.")
     context = policy.start(conversations)
     column = context.ids.shape[1]
-    context.sample(1, 0.0)  # so that there is a token to predict
+    context.sample(1, 0.0)  # the logits are those of the sampled token
     with torch.no_grad():
         logits = policy.logits(context.ids, context.mask, torch.tensor([column]))[:, 0]
     chances = (logits / temperature).softmax(-1)[:, [ids[0] for ids in digits]]
@@ -92,25 +90,25 @@ def digit_probabilities(
 def sum_probabilities(
     policy: Policy, conversations: Sequence[Conversation], temperature: float = 1.0
 ) -> Array:
-    """Return the chance of each digit that a reply to a ToyCode problem adds.
+    """Return the probability of each digit that a reply to a ToyCode problem adds.
 
     A reply that starts with ``+d`` adds d; one that starts with ``-d`` adds (10 - d) mod 10.
 
     Args:
         policy: the model; its tokenizer has one token for each digit and sign.
-        conversations: N of them.
-        temperature: of sampling, above 0.
+        conversations: N conversations.
+        temperature: temperature of sampling, above 0.
 
     Returns:
-        (N, 10), rows summing to 1 less the chance of another start.
+        (N, 10); each row sums to 1 minus the probability of another start.
 
     Raises:
-        ValueError: a digit or a sign is several tokens.
+        ValueError: the tokenizer splits a digit or a sign into several tokens.
     """
     encoded = policy.tokenizer(list("0123456789+-"), add_special_tokens=False)["input_ids"]
     tokens = cast("list[list[int]]", encoded)
     if any(len(ids) != 1 for ids in tokens):
-        raise ValueError("The tokenizer writes a digit or a sign in several tokens.")
+        raise ValueError("The tokenizer splits a digit or a sign into several tokens.")
     *digits, plus, minus = (ids[0] for ids in tokens)
     context = policy.start(conversations)
     rows, column = context.ids.shape
@@ -128,30 +126,30 @@ def sum_probabilities(
 
 def copied(p: Array, right: npt.NDArray[np.int64]) -> Chances:
     """Copy: nothing changes."""
-    return Chances(_of(p, right), np.zeros(len(p)), np.zeros(len(p)), np.ones(len(p)))
+    return Chances(_at_right(p, right), np.zeros(len(p)), np.zeros(len(p)), np.ones(len(p)))
 
 
 def resampled(p: Array, right: npt.NDArray[np.int64]) -> Chances:
     """Two independent samples: p (1 - p) for either transition, Σ p_a² for the same answer."""
-    r = _of(p, right)
+    r = _at_right(p, right)
     return Chances(r, (1 - r) * r, r * (1 - r), (p**2).sum(1))
 
 
 def flipped(p: Array, right: npt.NDArray[np.int64]) -> Chances:
-    """Another digit of nine: right ones break, a ninth of the wrong ones is fixed by accident."""
-    r = _of(p, right)
+    """One of nine other digits: breaks right answers, fixes a ninth of the wrong ones."""
+    r = _at_right(p, right)
     return Chances(r, (1 - r) / 9, r, np.zeros(len(p)))
 
 
 def voted_of_two(p: Array, right: npt.NDArray[np.int64]) -> Chances:
-    """A vote of two: the first answer stands, but where there is none the second one counts."""
-    r, none = _of(p, right), np.clip(1 - p.sum(1), 0, 1)
+    """A vote of two: keeps the first answer; if there is none, takes the second."""
+    r, none = _at_right(p, right), np.clip(1 - p.sum(1), 0, 1)
     return Chances(r, none * r, np.zeros(len(p)), 1 - none * (1 - none))
 
 
 def voted_of_three(p: Array, right: npt.NDArray[np.int64]) -> Chances:
-    """A vote of three: the first answer stands unless both others agree on another."""
-    r = _of(p, right)
+    """A vote of three: keeps the first answer unless both others agree on another."""
+    r = _at_right(p, right)
     squares = (p**2).sum(1)
     changed = squares - (p**3).sum(1)  # Σ_a p_a Σ_{b≠a} p_b²
     return Chances(r, (1 - r) * r**2, r * (squares - r**2), 1 - changed)
@@ -164,14 +162,14 @@ KNOWN: dict[str, Callable[[Array, npt.NDArray[np.int64]], Chances]] = {
     "majority, k = 2": voted_of_two,
     "majority, k = 3": voted_of_three,
 }
-"""The chances by agent: functions of p, (N, 10), and of the right digits, (N,)."""
+"""Agent -> function of p, (N, 10), and of the right digits, (N,)."""
 
 
 def compare(chances: Chances, metrics: Metrics) -> list[Line]:
-    """Put the figures of an evaluation beside what was expected of them.
+    """Compare the metrics of an evaluation with the expected ones.
 
     Problems are independent, so a count has mean Σ q_i and variance Σ q_i (1 - q_i). The second
-    accuracy has the mean and the variance of its parts: right, and still right or fixed.
+    accuracy is the sum of two events: right and not broken, or fixed.
     """
     fixed, broken = chances.fixed, chances.broken
     last = chances.right - broken + fixed
@@ -185,16 +183,16 @@ def compare(chances: Chances, metrics: Metrics) -> list[Line]:
     ]
 
 
-def _line(figure: str, mean: Array, measured: float, square: Array | None = None) -> Line:
-    """``mean`` and ``square``: the first two moments at each problem; equal for an event."""
+def _line(metric: str, mean: Array, measured: float, square: Array | None = None) -> Line:
+    """Compare one metric; ``mean`` and ``square`` are its first two moments for each problem."""
     square = mean if square is None else square
     expected = float(mean.mean())
     variance = float((square - mean**2).sum())
     away = measured - expected
     if variance < 1e-9:
-        return Line(figure, expected, measured, 0.0 if abs(away) < 1e-9 else math.inf)
-    return Line(figure, expected, measured, len(mean) * away / math.sqrt(variance + 1))
+        return Line(metric, expected, measured, 0.0 if abs(away) < 1e-9 else math.inf)
+    return Line(metric, expected, measured, len(mean) * away / math.sqrt(variance + 1))
 
 
-def _of(p: Array, right: npt.NDArray[np.int64]) -> Array:
+def _at_right(p: Array, right: npt.NDArray[np.int64]) -> Array:
     return p[np.arange(len(p)), right]

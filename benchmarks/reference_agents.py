@@ -93,7 +93,7 @@ def main() -> int:
         f"{len(problems)} problems; model {options.model}, T = 1, seed {options.seed}; "
         f"first token is not a digit: {1 - p.sum(1).mean():.1e}\n"
     )
-    names = [line.figure for line in compare(expected["copy"], base.metrics)]
+    names = [line.metric for line in compare(expected["copy"], base.metrics)]
     print("| agent | " + " | ".join(names) + " |\n" + "| --- " * (len(names) + 1) + "|")
     lines: dict[str, list[Line]] = {}
     for name, agent in agents(policy, options.seed).items():

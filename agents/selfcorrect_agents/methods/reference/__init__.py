@@ -1,4 +1,4 @@
-"""Reference agents: instruments whose figures are known beforehand, so that measuring is measured.
+"""Reference agents: agents with known metrics, which test the evaluation itself.
 
 `null.Null` and `gold.Gold` need no torch, so nothing is imported here.
 """

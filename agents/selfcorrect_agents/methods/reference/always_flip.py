@@ -1,4 +1,4 @@
-"""`AlwaysFlip`: never the same answer twice."""
+"""`AlwaysFlip`: the second answer always differs from the first."""
 
 from __future__ import annotations
 
@@ -17,29 +17,28 @@ from selfcorrect_env import Conversation, Reply
 
 @dataclass(frozen=True, kw_only=True)
 class AlwaysFlipConfig(PlayConfig):
-    """Which model makes the first attempt, and how answers are read."""
+    """The model of the first attempt, and how to read answers."""
 
     answers: str = AUTO
-    """How a reply's answer is read: first-digit, first-operation, math, answer-tags, last-line,
-    text, or module:function. auto: by the environment's instruction."""
+    """How to read a reply's answer: first-digit, first-operation, math, answer-tags, last-line,
+    text, or module:function. auto: determined by the environment's instruction."""
 
 
 class AlwaysFlip(LanguageModelAgent):
-    """Reference: the second answer always differs from the first, and is drawn evenly.
+    """Reference: the second answer always differs from the first, and is drawn uniformly.
 
     Known: Δ^{c→i} = Accuracy@t1 and unchanged answers 0, both exactly. On arithmetic there are
-    nine other digits, so Δ^{i→c} = (1 - Accuracy@t1) / 9 in expectation; so it is on ToyCode, as
-    long as first answers add or subtract (a product gives way to any of ten sums, and may so be
-    right twice). For mathematics the other
-    answer is a number of one digit, which may be right by accident; elsewhere it is a random
-    word, and nothing is fixed.
+    nine other digits, so Δ^{i→c} = (1 - Accuracy@t1) / 9 in expectation. The same holds on ToyCode
+    if first answers add or subtract (a product is replaced by any of ten sums, which may be right
+    twice). For mathematics the other answer is a number of one digit, which may be right by
+    accident; for other answers it is a random word, which is never right.
 
     Args:
         policy: the model of the first attempt, with its tokenizer.
         max_new_tokens: token cap of one reply.
         temperature: 0 takes the most likely token, 1 samples from the model.
-        seed: of sampling, and of the other answers.
-        answers: as in `AlwaysFlipConfig`.
+        seed: seed of sampling and of the other answers.
+        answers: see `AlwaysFlipConfig`.
     """
 
     Config: ClassVar[type[AlwaysFlipConfig]] = AlwaysFlipConfig
@@ -61,11 +60,11 @@ class AlwaysFlip(LanguageModelAgent):
         """Sample first attempts; change the answers of later ones.
 
         Raises:
-            AgentError: ``answers`` is ``"auto"``, and the instruction is none that is known.
+            AgentError: ``answers`` is ``"auto"``, and the instruction is not a known one.
         """
-        return by_attempt(conversations, super().act, self._changed)
+        return by_attempt(conversations, super().act, self._change)
 
-    def _changed(self, conversations: Sequence[Conversation]) -> list[Reply]:
+    def _change(self, conversations: Sequence[Conversation]) -> list[Reply]:
         replies = []
         for conversation in conversations:
             form = form_for(self.answers, conversation)

@@ -1,7 +1,7 @@
-"""How the answer in a reply is read, and how another one is written: `FORMS`, without a verifier.
+"""`FORMS`: how to read the answer in a reply, and write another one, without a verifier.
 
-`Majority` votes on answers and `AlwaysFlip` changes them. Neither may know the reference or the
-score, so they read replies with these functions, which get a reply's text and nothing else.
+`Majority` votes on answers and `AlwaysFlip` changes them. Neither may use the reference or the
+score, so they read replies with these functions, whose only input is the reply's text.
 """
 
 from __future__ import annotations
@@ -21,40 +21,39 @@ AUTO = "auto"
 _DIGITS = "0123456789"
 _OPERATION = re.compile("[-+*][0-9]")
 _STATEMENT = re.compile("(?:[-+*][0-9])*[?][0-9]>[0-9](?:;[0-9]>[0-9])*=")
-"""A program to finish, as `selfcorrect_env.problems.generated.toycode` asks for it; repeating it
-is no answer."""
+"""A statement of `selfcorrect_env.problems.generated.toycode`; repeating it is not an answer."""
 
 
 @dataclass(frozen=True)
 class Form:
-    """One way to read answers."""
+    """One way to read and write answers."""
 
     read: Callable[[str], str | None]
-    """A reply's answer, the same text for the same answer; None where the reply has none."""
+    """Returns a reply's answer, with equal text for equal answers, or None if it has none."""
     another: Callable[[str | None, np.random.Generator], str]
-    """A reply whose answer is not this one."""
+    """Returns a reply with a different answer."""
 
 
 def form_for(name: str, conversation: Conversation) -> Form:
-    """Return the form of answers that ``name`` says.
+    """Return the form of answers called ``name``.
 
     Args:
         name: a name in `FORMS`, ``"module:function"`` (a function from a reply to its answer or
-            None), or ``"auto"``: by the environment's instruction in ``conversation``.
-        conversation: one that ends in a correction instruction.
+            None), or ``"auto"``: determined by the environment's instruction in ``conversation``.
+        conversation: a conversation that ends with a correction instruction.
 
     Raises:
         UnknownNameError: there is no such form.
-        AgentError: ``"auto"``, and the instruction is none that is known; or the function cannot
-            be imported.
+        AgentError: ``name`` is ``"auto"`` and the instruction is not a known one, or the function
+            cannot be imported.
     """
     if name == AUTO:
         known = _FORM_OF_TASK.get(task_of(conversation) or "")
         if known is None:
             raise AgentError(
-                "How do replies give their answers? It can't be told from the instruction "
-                f"{conversation[-1]['content']!r:.80}. Give answers= (--answers) as one of "
-                f"{', '.join(FORMS)}, or as module:function."
+                "The instruction does not determine how to read answers: "
+                f"{conversation[-1]['content']!r:.80}. Set answers= (--answers) to one of "
+                f"{', '.join(FORMS)}, or to module:function."
             )
         return FORMS[known]
     if name in FORMS:
@@ -77,7 +76,7 @@ def _other_digit(answer: str | None, rng: np.random.Generator) -> str:
 
 
 def _operation(reply: str) -> str | None:
-    """The first operation outside of statements; a difference is written as the sum that it is."""
+    """Return the first operation outside of statements; a difference as the equivalent sum."""
     found = _OPERATION.search(_STATEMENT.sub("\n", reply))
     if found is None:
         return None
@@ -125,12 +124,12 @@ FORMS: dict[str, Form] = {
     "last-line": Form(_last_line, _word),
     "text": Form(_text, _word),
 }
-"""Every form by name. Other answers are: another digit, another sum, another one-digit number, or
-a random word that is no answer to anything. ``"text"`` takes the whole reply, as for programs.
+"""All forms by name. A different answer is another digit, another sum, another one-digit number, or
+a random word that is never right. ``"text"`` uses the whole reply, for programs.
 
-``"first-operation"`` is ToyCode's: -9 and +1 do the same to every digit, so they are one answer,
-and another sum is right where the first was wrong in 1 of 9. A product is an answer of its own,
-though it may do what a sum does."""
+``"first-operation"`` is for ToyCode: -9 and +1 have the same effect on every digit, so they are one
+answer; if the first answer is wrong, another sum is right in 1 of 9 cases. A product is a separate
+answer, although it may have the effect of a sum."""
 
 _FORM_OF_TASK = {
     "arithmetic": "first-digit",

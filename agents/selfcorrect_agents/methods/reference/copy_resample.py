@@ -1,4 +1,4 @@
-"""`Copy` and `Resample`: a second attempt that depends on the first in the simplest two ways."""
+"""`Copy` and `Resample`: second attempts that repeat the first, or are independent of it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from selfcorrect_env import Conversation, Reply
 class Copy(LanguageModelAgent):
     """Reference: the second reply repeats the first; Δ = 0.
 
-    Known: Δ = Δ^{i→c} = Δ^{c→i} = 0 exactly, all answers unchanged. A copy costs no tokens.
+    Known: Δ = Δ^{i→c} = Δ^{c→i} = 0 exactly, all answers unchanged. A copy uses no tokens.
     """
 
     def act(self, conversations: Sequence[Conversation]) -> list[Reply]:
@@ -24,14 +24,14 @@ class Copy(LanguageModelAgent):
 
 @dataclass(frozen=True, kw_only=True)
 class ResampleConfig(PlayConfig):
-    """Which model plays; it samples by default."""
+    """The model; it samples by default."""
 
     temperature: float = 1.0
-    """1 samples from the model. At 0 the second reply is the first again."""
+    """1 samples from the model. At 0 the second reply equals the first."""
 
 
 class Resample(LanguageModelAgent):
-    """Reference: every attempt is a fresh sample of the first prompt.
+    """Reference: every attempt is a new sample for the first prompt.
 
     Known, with p_i the probability of a right answer to problem i: Δ = 0 and Δ^{i→c} = Δ^{c→i}
     = mean of p_i (1 - p_i), in expectation; by Jensen at most P (1 - P) with P the mean of p_i.

@@ -1,4 +1,4 @@
-"""`Gold`: an oracle that says the reference answer."""
+"""`Gold`: an oracle that answers with the reference."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ Writer = Callable[[Problem], str]
 class Gold:
     """Reference, an oracle: every attempt gives the reference answer.
 
-    It is shown the references.
+    It has access to the references.
 
-    Known: both accuracies 100%, Δ = 0. A lower figure says that the verifier rejects a reference,
-    or cannot judge it.
+    Known: both accuracies 100%, Δ = 0. A lower accuracy means that the verifier rejects a
+    reference, or cannot judge it.
 
     Args:
-        env: the environment whose references it says; by default the one that it is attached
-            to, which `selfcorrect_env.evaluate` and ``play`` see to.
+        env: the environment with the references; by default the one that it is attached to,
+            which `selfcorrect_env.evaluate` and ``play`` do.
         write: writes a right reply to a problem. By default the reference as it is, or in the
             form that the environment's verifier reads
             (`selfcorrect_env.evaluation.validation.FORMS`).
@@ -53,14 +53,14 @@ class Gold:
         """Answer each with its reference.
 
         Raises:
-            AgentError: it is attached to no environment, or to one without this problem.
+            AgentError: it is not attached, or the environment does not have this problem.
         """
         if self._problems is None:
-            raise AgentError("The oracle 'gold' knows no reference yet: call attach(env) first.")
+            raise AgentError("The oracle 'gold' has no environment: call attach(env) first.")
         problems = [self._problems.find(conversation) for conversation in conversations]
-        return [Reply(self._written(problem), tokens=0, truncated=False) for problem in problems]
+        return [Reply(self._reply_to(problem), tokens=0, truncated=False) for problem in problems]
 
-    def _written(self, problem: Problem) -> str:
+    def _reply_to(self, problem: Problem) -> str:
         if self.write is not None:
             return self.write(problem)
         return self._form.replace("%s", problem.reference)

@@ -1,4 +1,4 @@
-"""`ShownProblems`: how an oracle knows a problem again, by the messages that show it."""
+"""`ShownProblems`: finds the problem of a conversation by the messages that show it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class ShownProblems:
 
     Args:
         problems: the problems.
-        prompts: the texts that show them.
+        prompts: the prompts that show them.
     """
 
     def __init__(self, problems: ProblemSet, prompts: Prompts) -> None:
@@ -29,8 +29,8 @@ class ShownProblems:
         """Read the problems of an environment.
 
         Args:
-            env: a `SelfCorrectEnv`, a `SelfCorrectVectorEnv`, or one with their ``problems`` and
-                ``prompts``.
+            env: a `SelfCorrectEnv`, a `SelfCorrectVectorEnv`, or another environment with
+                ``problems`` and ``prompts``.
 
         Raises:
             AgentError: ``env`` has no such attributes.
@@ -39,26 +39,26 @@ class ShownProblems:
         if not (isinstance(problems, ProblemSet) and isinstance(prompts, Prompts)):
             raise AgentError(
                 f"An oracle needs an environment with `problems` (a ProblemSet) and `prompts` "
-                f"(a Prompts), as a SelfCorrectEnv has them; {type(env).__name__} lacks them."
+                f"(a Prompts), such as a SelfCorrectEnv; {type(env).__name__} lacks them."
             )
         return cls(problems, prompts)
 
     def find(self, conversation: Conversation) -> Problem:
-        """Return the problem that a conversation is about.
+        """Return the problem of a conversation.
 
         Raises:
-            AgentError: there is none, or several with different references.
+            AgentError: there is no such problem, or several with different references.
         """
         shown = _key(conversation[: self._longest])
-        for length in range(len(shown), 0, -1):  # the longest: a repair's first messages are three
+        for length in range(len(shown), 0, -1):  # a repair starts with three messages
             found = self._problems.get(shown[:length])
             if found is None:
                 continue
             if len({problem.reference for problem in found}) > 1:
                 ids = ", ".join(problem.id for problem in found[:3])
                 raise AgentError(
-                    f"Problems {ids} of {self._name!r} are shown alike and have different "
-                    "references, so no oracle can tell them apart."
+                    f"Problems {ids} of {self._name!r} have the same messages and different "
+                    "references, so an oracle cannot distinguish them."
                 )
             return found[0]
         text = shown[0][1] if shown else ""

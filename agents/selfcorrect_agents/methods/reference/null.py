@@ -1,4 +1,4 @@
-"""`Null`: says nothing."""
+"""`Null`: returns empty replies."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from selfcorrect_env import Conversation, Reply
 class Null:
     """Reference: empty replies, which score 0.
 
-    Known: both accuracies 0, every verdict "no answer", all answers unchanged (none equals none).
+    Known: both accuracies 0, every verdict "no answer", all answers unchanged (a missing answer
+    equals a missing answer).
     """
 
     name = "null"

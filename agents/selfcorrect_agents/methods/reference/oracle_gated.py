@@ -1,4 +1,4 @@
-"""`OracleGated`: a language model whose right answers are kept, because an oracle says so."""
+"""`OracleGated`: a language model whose right answers are kept by an oracle."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from selfcorrect_env import AgentError, Conversation, Reply, Verifier, judge
 class OracleGated(LanguageModelAgent):
     """Reference, an oracle: a right first answer is kept, a wrong one is corrected by the model.
 
-    It is an oracle: it is shown the verdict on the first answer, as no model may be. So its Δ is
-    what the model's corrections could gain if it knew when to correct: an upper bound on what
-    choosing between the two attempts can bring.
+    It is an oracle: it has access to the verdict on the first answer, which a method must not have.
+    Its Δ is the gain of the model's corrections with a perfect choice of when to correct: an upper
+    bound on the gain from choosing between the two attempts.
 
     Known: Δ^{c→i} = 0 exactly and Δ = Δ^{i→c}, that of the same model, seed and batches without
-    the gate. A kept answer counts no tokens: the gate comes before the model is asked.
+    the gate. A kept answer counts no tokens: the gate precedes the model.
     """
 
     oracle: ClassVar[bool] = True
@@ -27,7 +27,7 @@ class OracleGated(LanguageModelAgent):
     _verifier: Verifier | None = None
 
     def attach(self, env: Any) -> None:
-        """Take over the problems and the verifier of an environment.
+        """Use the problems and the verifier of an environment.
 
         Raises:
             AgentError: ``env`` lacks ``problems``, ``prompts`` or ``verifier``.
@@ -35,23 +35,23 @@ class OracleGated(LanguageModelAgent):
         verifier = getattr(env, "verifier", None)
         if not isinstance(verifier, Verifier):
             raise AgentError(
-                "The oracle 'oracle_gated' needs an environment with a `verifier`, as a "
-                f"SelfCorrectEnv has it; {type(env).__name__} lacks it."
+                "The oracle 'oracle_gated' needs an environment with a `verifier`, such as "
+                f"a SelfCorrectEnv; {type(env).__name__} has none."
             )
         self._problems, self._verifier = ShownProblems.of(env), verifier
 
     def act(self, conversations: Sequence[Conversation]) -> list[Reply]:
-        """Sample first attempts; later ones are the model's where the latest reply is wrong.
+        """Sample first attempts; at later ones, correct the replies that are wrong.
 
         Raises:
-            AgentError: it is attached to no environment, or to one without this problem.
+            AgentError: it is not attached, or the environment does not have this problem.
         """
-        return by_attempt(conversations, super().act, self._gated)
+        return by_attempt(conversations, super().act, self._correct_wrong)
 
-    def _gated(self, conversations: Sequence[Conversation]) -> list[Reply]:
+    def _correct_wrong(self, conversations: Sequence[Conversation]) -> list[Reply]:
         if self._problems is None or self._verifier is None:
             raise AgentError(
-                "The oracle 'oracle_gated' knows no verifier yet: call attach(env) first."
+                "The oracle 'oracle_gated' has no environment: call attach(env) first."
             )
         problems = [self._problems.find(conversation) for conversation in conversations]
         latest = [last_reply(conversation) or "" for conversation in conversations]

@@ -101,5 +101,5 @@ def test_a_form_of_ones_own_and_names_that_are_none() -> None:
         form_for("maths", asked)
     with pytest.raises(AgentError, match="can't be imported"):
         form_for("no_such_module:read", asked)
-    with pytest.raises(AgentError, match="How do replies give their answers"):
+    with pytest.raises(AgentError, match="does not determine how to read answers"):
         form_for("auto", asked)

@@ -90,7 +90,7 @@ def test_a_figure_that_is_certain_may_not_be_missed_at_all() -> None:
     env = SelfCorrectEnv([{"prompt": f"{i}", "reference": str(i % 2)} for i in range(100)])
     metrics = measure(play(lambda conversation: "1", env))
     half, none, all_ = np.full(100, 0.5), np.zeros(100), np.ones(100)
-    lines = {line.figure: line for line in compare(Chances(half, none, half, all_), metrics)}
+    lines = {line.metric: line for line in compare(Chances(half, none, half, all_), metrics)}
     assert lines["accuracy@t1"].measured == 0.5
     assert lines["accuracy@t1"].deviation == 0.0
     assert lines["Δ i→c"].deviation == lines["same answer"].deviation == 0.0

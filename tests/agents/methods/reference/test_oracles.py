@@ -67,7 +67,7 @@ def test_what_an_oracle_cannot_know_is_said() -> None:
     with pytest.raises(AgentError, match="CartPole"):
         Gold(gym.make("CartPole-v1").unwrapped)
     twins = [{"prompt": "x", "reference": "1"}, {"prompt": "x", "reference": "2"}]
-    with pytest.raises(AgentError, match=r"Problems 0, 1 .* shown alike"):
+    with pytest.raises(AgentError, match=r"Problems 0, 1 .* same messages"):
         ShownProblems(ProblemSet.from_records(twins), Prompts("p")).find(
             ({"role": "user", "content": "x"},)
         )
