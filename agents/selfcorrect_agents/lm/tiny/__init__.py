@@ -1,11 +1,11 @@
-"""Tiny causal LMs for the generated tasks, pre-trained here in about a minute and cached.
+"""Tiny causal LMs for the generated tasks, pre-trained in about a minute and cached.
 
 They are ordinary Hugging Face models (Llama architecture, about 100k parameters) with an
-ordinary tokenizer and chat template, so everything that works on them works on any causal LM.
+ordinary tokenizer and chat template, so code that works with them works with any causal LM.
 
-What they are taught decides what there is to learn by reinforcement: see `corpora`, one file for
-each task. In all of them a base gets *worse* at the second attempt, as the paper's does (section
-4, table 1), and the way to the better behaviour is there, but rare.
+The pre-training data determine what reinforcement learning can improve: see `corpora`, one file per
+task. In every task a base model gets *worse* at the second attempt, like the paper's (section 4,
+table 1), and the better behaviour is possible, but rare.
 """
 
 from selfcorrect_agents.lm.tiny.cache import cache_folder, cache_key, tiny_base

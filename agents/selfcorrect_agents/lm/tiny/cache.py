@@ -1,4 +1,4 @@
-"""Where tiny base models are kept, and under which name."""
+"""The cache of tiny base models."""
 
 from __future__ import annotations
 
@@ -20,33 +20,33 @@ from selfcorrect_agents.lm.tiny.model import CHAT_TEMPLATE
 from selfcorrect_agents.lm.tiny.pretrain import pretrain
 
 RECIPE = 2
-"""Number of the pre-training procedure, part of the cache's key: raise it on any change."""
+"""Version of the pre-training procedure, part of the cache key: increase it on any change."""
 
 
 def cache_folder() -> Path:
-    """Return where bases are kept: ``$SELFCORRECT_CACHE``, else ``~/.cache/selfcorrect-env``."""
+    """Return the folder of the cache: ``$SELFCORRECT_CACHE``, or ``~/.cache/selfcorrect-env``."""
     return Path(os.environ.get("SELFCORRECT_CACHE", "~/.cache/selfcorrect-env")).expanduser()
 
 
 def cache_key(config: TinyConfig) -> str:
-    """Return the name of a model in the cache: everything that its weights depend on."""
-    facts = {
+    """Return the name of a model in the cache, with a hash of all that its weights depend on."""
+    identity = {
         **asdict(config),
         "recipe": RECIPE,
         "torch": torch.__version__,
         "transformers": transformers.__version__,
         "template": CHAT_TEMPLATE,
-        "corpus": corpus(config, 64).texts,  # prompts, problems and how they are drawn
+        "corpus": corpus(config, 64).texts,  # prompts, problems and their random streams
     }
-    digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:12]
+    digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:12]
     return f"tiny-{config.task}-h{config.hidden_size}-l{config.layers}-s{config.seed}-{digest}"
 
 
 def tiny_base(config: TinyConfig, on_step: Callable[[int, float], None] | None = None) -> Path:
-    """Return the folder of the base model of ``config``; pre-train it where the cache lacks it.
+    """Return the folder of the base model of ``config``; pre-train it if it is not in the cache.
 
-    The folder is what ``AutoModelForCausalLM.from_pretrained`` reads. It appears whole or
-    not at all, so an interrupted or concurrent call leaves no broken model behind.
+    ``AutoModelForCausalLM.from_pretrained`` can load the folder. It is written atomically, so an
+    interrupted or concurrent call leaves no incomplete model.
     """
     folder = cache_folder() / cache_key(config)
     if (folder / "config.json").is_file():
@@ -60,7 +60,7 @@ def tiny_base(config: TinyConfig, on_step: Callable[[int, float], None] | None =
         (made / "tiny.json").write_text(json.dumps(asdict(config), indent=2) + "\n")
         try:
             made.rename(folder)
-        except OSError:  # another process was first; its model is the same
+        except OSError:  # another process has written the same model
             if not (folder / "config.json").is_file():
                 shutil.rmtree(folder, ignore_errors=True)
                 made.rename(folder)

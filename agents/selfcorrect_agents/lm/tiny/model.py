@@ -20,19 +20,19 @@ CHAT_TEMPLATE = (
 
 
 def build_tokenizer(task: str = "arithmetic") -> PreTrainedTokenizerFast:
-    """Build a task's tokenizer: its characters, and one token for each of its fixed texts.
+    """Build a task's tokenizer, with a token for each character and each fixed text of the task.
 
-    The instructions of the environment are whole sentences, which any language model can read;
-    here each of them is one token, so that an episode is 20 to 40 tokens long.
+    The instructions of the environment are whole sentences, for any language model; here each
+    instruction is one token, so an episode has 20 to 40 tokens.
 
     Raises:
         UnknownNameError: no such task.
     """
-    facts = find_task(task)
-    prompts = PROMPTS[facts.prompts]
+    task_spec = find_task(task)
+    prompts = PROMPTS[task_spec.prompts]
     preamble = prompts.attempt.removesuffix("{prompt}")
     special = ["<pad>", "<unk>", "<eos>"]
-    vocabulary = {token: i for i, token in enumerate([*special, *facts.symbols])}
+    vocabulary = {token: i for i, token in enumerate([*special, *task_spec.symbols])}
     tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="<unk>"))
     tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex(r"[\s\S]"), "isolated")
     tokenizer.decoder = decoders.Fuse()
@@ -51,7 +51,7 @@ def build_tokenizer(task: str = "arithmetic") -> PreTrainedTokenizerFast:
 
 
 def build_model(config: TinyConfig, tokenizer: PreTrainedTokenizerFast) -> LlamaForCausalLM:
-    """Build the model with fresh weights drawn from ``config.seed``."""
+    """Build the model with random weights from ``config.seed``."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
         return LlamaForCausalLM(

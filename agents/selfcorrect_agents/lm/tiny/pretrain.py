@@ -17,7 +17,7 @@ from selfcorrect_agents.lm.tiny.model import build_model, build_tokenizer
 from selfcorrect_env import PROMPTS
 
 IGNORED = -100
-"""The label of a token that carries no loss (the convention of PyTorch and Hugging Face)."""
+"""The label of a token without loss (the convention of PyTorch and Hugging Face)."""
 
 
 def encode(
@@ -35,7 +35,7 @@ def encode(
     batch = tokenizer(texts, padding=True, return_offsets_mapping=True, return_tensors="np")
     ids = batch["input_ids"]
     starts = batch["offset_mapping"][:, :, 0]
-    # a reply is what lies between "=" or the instruction, and the end of its turn
+    # a reply starts after "=" or the instruction, and ends with its turn
     correction = tokenizer.convert_tokens_to_ids(PROMPTS[find_task(task).prompts].correction)
     opens = (ids == tokenizer.convert_tokens_to_ids("=")) | (ids == correction)
     closes = ids == tokenizer.eos_token_id
@@ -51,7 +51,7 @@ def pretrain(
 ) -> tuple[LlamaForCausalLM, PreTrainedTokenizerFast]:
     """Train the model of ``config`` from scratch on `corpus` by next-token prediction.
 
-    On one thread, since the weights' last bits would depend on how many there are.
+    It runs on one thread, since the last bits of the weights depend on the number of threads.
     ``on_step(step, loss)`` is called after each optimiser step.
     """
     threads = torch.get_num_threads()

@@ -1,4 +1,4 @@
-"""Self-correction by prompting alone, without training."""
+"""Self-correction by prompting only, without training."""
 
 from selfcorrect_agents.methods.prompting.prompting import Prompting, PromptingConfig, Style
 

@@ -1,4 +1,4 @@
-"""`Prompting`: a language model that corrects itself because it is asked to, without training."""
+"""`Prompting`: self-correction by prompting, without training."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ PromptedTask: TypeAlias = Literal["auto", "math", "code", "plain"]
 
 @dataclass(frozen=True, kw_only=True)
 class PromptingConfig(PlayConfig):
-    """Which model plays, and what it is asked when it is to correct itself."""
+    """The model, and the requests for a correction."""
 
     style: Style = "self-refine"
-    """self-refine: a critique first, then a rewrite. zero-shot: the paper's instruction alone."""
+    """self-refine: a critique, then a rewrite. zero-shot: only the paper's instruction."""
     task: PromptedTask = "auto"
-    """Whose texts are used. auto: those of the environment's own instruction, where it is a known
-    one for mathematics or code; else "plain", for which the paper has no zero-shot instruction."""
+    """The task whose texts are used. auto: mathematics or code if the environment's instruction is
+    a known one for it; otherwise "plain", for which the paper has no zero-shot instruction."""
     feedback: str = ""
-    """The request for a critique, in place of the task's (self-refine)."""
+    """The request for a critique, instead of the task's (self-refine)."""
     rewrite: str = ""
-    """The request for a rewrite after the critique, in place of the task's (self-refine)."""
+    """The request for a rewrite after the critique, instead of the task's (self-refine)."""
     instruction: str = ""
-    """The correction instruction, in place of the paper's (zero-shot)."""
+    """The correction instruction, instead of the paper's (zero-shot)."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -40,30 +40,30 @@ class PromptingConfig(PlayConfig):
 class Prompting(LanguageModelAgent):
     """No training: the model criticises its answer, then rewrites it (paper, tables 2 and 3).
 
-    First attempts are the base model's. At a later attempt the environment's instruction is
-    not shown to the model; in its place
+    First attempts are the base model's. At later attempts the environment's instruction is
+    replaced:
 
-    - ``"self-refine"`` (Madaan et al., arXiv 2303.17651): the model is asked for a critique of
-      its answer, which is a reply of its own, and then for a rewrite. The environment sees the
-      rewrite only.
-    - ``"zero-shot"``: it reads the paper's correction instruction.
+    - ``"self-refine"`` (Madaan et al., arXiv 2303.17651): by a request for a critique of the
+      answer, generated as a separate reply, and then by a request for a rewrite. The environment
+      receives only the rewrite.
+    - ``"zero-shot"``: by the paper's correction instruction.
 
-    Nothing else is in these conversations: no verdict, no reference. All goes on token by token
-    from the first attempt's context where the batch does.
+    These conversations contain no verdict and no reference. Generation continues token by token
+    from the first attempt's context if the batch does.
 
     Args:
         policy: the model with its tokenizer.
-        max_new_tokens: token cap of one generation: of an answer, and of a critique.
+        max_new_tokens: token cap per generation, for an answer or a critique.
         temperature: 0 takes the most likely token, 1 samples from the model.
-        seed: of sampling.
-        style: as in `PromptingConfig`, like the rest.
-        task: whose texts are used.
+        seed: seed of sampling.
+        style: see `PromptingConfig`, also for the other arguments.
+        task: the task whose texts are used.
         feedback: replaces the request for a critique.
         rewrite: replaces the request for a rewrite.
         instruction: replaces the zero-shot instruction.
 
     Raises:
-        ValueError: a text was given that the style has no use for.
+        ValueError: a text was given that the style does not use.
     """
 
     Config: ClassVar[type[PromptingConfig]] = PromptingConfig
@@ -93,7 +93,7 @@ class Prompting(LanguageModelAgent):
 
     @property
     def decoding(self) -> str:
-        """How replies are drawn, for reports."""
+        """How replies are sampled, for reports."""
         return f"{super().decoding} for each generation, {self.style}"
 
     def act(self, conversations: Sequence[Conversation]) -> list[Reply]:
@@ -101,21 +101,22 @@ class Prompting(LanguageModelAgent):
 
         Returns:
             One reply for each conversation. `Reply.tokens` of a rewrite counts the critique's
-            tokens too: what was spent. `Reply.truncated` says whether the rewrite was cut off.
+            tokens as well. `Reply.truncated` tells whether the rewrite was cut off.
 
         Raises:
-            AgentError: zero-shot, and the task is none that the paper has an instruction for.
+            AgentError: the style is zero-shot, and the paper has no instruction for the task.
         """
         self.critiques = []
-        correct = self._refine if self.style == "self-refine" else self._again
+        correct = self._refine if self.style == "self-refine" else self._zero_shot
         return by_attempt(conversations, super().act, correct)
 
-    def _again(self, conversations: Sequence[Conversation]) -> list[Reply]:
-        return super().act([_asking(c, self._instruction(c)) for c in conversations])
+    def _zero_shot(self, conversations: Sequence[Conversation]) -> list[Reply]:
+        return super().act([_with_request(c, self._instruction(c)) for c in conversations])
 
     def _refine(self, conversations: Sequence[Conversation]) -> list[Reply]:
         asked = [
-            _asking(c, self.feedback or FEEDBACK[self._task(c, FEEDBACK)]) for c in conversations
+            _with_request(c, self.feedback or FEEDBACK[self._task(c, FEEDBACK)])
+            for c in conversations
         ]
         self.critiques = super().act(asked)
         told = [
@@ -138,9 +139,9 @@ class Prompting(LanguageModelAgent):
         task = self._task(conversation, ZERO_SHOT)
         if task not in ZERO_SHOT:
             raise AgentError(
-                "The paper has correction instructions for mathematics and for code, and this "
-                f"environment asks {conversation[-1]['content']!r:.80}. Give task='math', "
-                "task='code' or an instruction of your own."
+                "The paper has correction instructions for mathematics and code only, and this "
+                f"environment's is {conversation[-1]['content']!r:.80}. Set task='math', "
+                "task='code' or instruction='your own text'."
             )
         return ZERO_SHOT[task]
 
@@ -151,8 +152,8 @@ class Prompting(LanguageModelAgent):
         return task if task in known else "plain"
 
 
-def _asking(conversation: Conversation, text: str) -> Conversation:
-    """Return the conversation with another last message of the user's."""
+def _with_request(conversation: Conversation, text: str) -> Conversation:
+    """Return the conversation with ``text`` as the last user message."""
     return (*conversation[:-1], Message(role="user", content=text))
 
 
@@ -165,4 +166,4 @@ def _check_texts(style: Style, feedback: str, rewrite: str, instruction: str) ->
     useless = ("instruction",) if style == "self-refine" else ("feedback", "rewrite")
     for name in useless:
         if given[name]:
-            raise ValueError(f"style={style!r} has no use for {name}=…; leave it out.")
+            raise ValueError(f"style={style!r} does not use {name}; omit it.")

@@ -1,6 +1,6 @@
-"""What `Prompting` asks: the requests for feedback and for a rewrite, and the paper's instructions.
+"""Texts of `Prompting`: the requests for feedback and a rewrite, and the paper's instructions.
 
-The paper gives no text for its Self-Refine rows, so those are our own words. The zero-shot
+The paper gives no text for its Self-Refine rows, so those are our own. The zero-shot
 instructions are the paper's (appendix C), read from `selfcorrect_env.prompts`.
 """
 

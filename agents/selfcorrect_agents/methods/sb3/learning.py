@@ -47,7 +47,7 @@ def learn(
 
     Args:
         algorithm: ``stable_baselines3.PPO`` or another on-policy algorithm.
-        extra: its arguments beyond those that all have.
+        extra: arguments specific to this algorithm.
         policy: the policy to train; its weights at the start are the KL's reference.
         env: where episodes are played: an environment's id, or an environment whose innermost one
             is a `SelfCorrectEnv` (`selfcorrect_env.training_env`).
@@ -57,14 +57,14 @@ def learn(
 
     Raises:
         UnsupportedEnvError: the environment cannot be trained in; the message names the reason.
-        KeyboardInterrupt: Ctrl-C, after the update that was under way.
+        KeyboardInterrupt: Ctrl-C, after the current update.
     """
     env = _single(env)
     if run is not None:
         run.rewind(0)
     reference = FrozenCopy(policy)
     with (
-        global_generators_kept(policy.device),
+        preserved_global_generators(policy.device),
         stop_on_interrupt() as stopping,
         progress_bar(progress, config.episodes, 0) as bar,
     ):
@@ -91,7 +91,7 @@ def learn(
         )
         model.set_logger(Logger(folder=None, output_formats=[]))
         recorder = Recorder(config, reference, run, bar, stopping)
-        # the recorder ends it; so many tokens are more than the episodes can have
+        # the recorder ends the run: this is more than the episodes can need
         tokens = (config.episodes + config.envs) * env.attempts * config.max_new_tokens
         model.learn(tokens + 2 * config.rollout, callback=recorder, log_interval=None)  # type: ignore[arg-type]
         model.get_env().close()  # type: ignore[union-attr]
@@ -129,15 +129,15 @@ def token_envs(env: SelfCorrectEnv, policy: Policy, config: SB3Config) -> DummyV
 
 
 @contextmanager
-def global_generators_kept(device: torch.device) -> Iterator[None]:
-    """Give the global random generators back as they were.
+def preserved_global_generators(device: torch.device) -> Iterator[None]:
+    """Restore the state of the global random generators after a run.
 
-    stable-baselines3 seeds them and draws from them; nothing outside a run shall notice.
+    stable-baselines3 seeds them and draws from them, which must not affect code outside of a run.
     """
-    kept = random.getstate(), np.random.get_state()
+    states = random.getstate(), np.random.get_state()
     try:
         with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
             yield
     finally:
-        random.setstate(kept[0])
-        np.random.set_state(kept[1])
+        random.setstate(states[0])
+        np.random.set_state(states[1])

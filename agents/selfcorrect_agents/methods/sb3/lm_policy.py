@@ -18,26 +18,26 @@ from selfcorrect_agents.rl.objectives import kl_full
 
 
 class CausalLMPolicy(ActorCriticPolicy):
-    """An actor-critic whose trunk and actor are a causal LM, weights and all.
+    """An actor-critic policy whose trunk and actor are a causal LM.
 
     The actor's logits are the model's next-token logits; the critic is a linear head on the
-    last hidden state, zero at the start. Observations are those of `TokenLevel`. What begins
-    alike in a batch is read once (`prefixes`), so a batch of whole episodes costs about one
+    last hidden state, initialised with zeros. Observations are those of `TokenLevel`. Common
+    prefixes in a batch are read once (`prefixes`), so a batch of whole episodes costs about one
     pass over the episodes.
 
     With a ``reference``, `evaluate_actions` returns ``−KL(π_θ ‖ π_ref)`` of the next-token
-    distribution where stable-baselines3 expects the entropy: its entropy bonus of coefficient
-    ``ent_coef`` thereby is a KL penalty of that coefficient. (Entropy is the same thing with
-    the uniform distribution as the reference, up to a constant.)
+    distribution in place of the entropy that stable-baselines3 expects, so the entropy bonus with
+    coefficient ``ent_coef`` becomes a KL penalty with this coefficient. (Entropy is minus the KL to
+    the uniform distribution, up to a constant.)
 
     Args:
-        observation_space: that of `TokenLevel`.
-        action_space: that of `TokenLevel`.
-        lr_schedule: of the optimiser.
+        observation_space: the one of `TokenLevel`.
+        action_space: the one of `TokenLevel`.
+        lr_schedule: learning rate schedule of the optimiser.
         language_model: the policy to train, in place.
         reference: π_ref, or None for stable-baselines3's entropy bonus.
         value_reaches_model: whether the critic's gradient reaches the model's weights.
-        settings: further arguments of ``ActorCriticPolicy``, the optimiser's among them.
+        settings: further arguments of ``ActorCriticPolicy``, including those of the optimiser.
     """
 
     def __init__(
@@ -51,13 +51,13 @@ class CausalLMPolicy(ActorCriticPolicy):
         value_reaches_model: bool = True,
         **settings: Any,
     ) -> None:
-        self.language_model = language_model  # no module itself: its weights come in _build
+        self.language_model = language_model  # not a module; _build registers its model
         self.reference = reference
         self.value_reaches_model = value_reaches_model
         super().__init__(observation_space, action_space, lr_schedule, **settings)
 
     def _build(self, lr_schedule: Schedule) -> None:
-        """Take the language model in place of stable-baselines3's networks."""
+        """Use the language model instead of stable-baselines3's networks."""
         self.model = self.language_model.model
         hidden = cast(nn.Linear, self.model.get_output_embeddings()).weight.shape[1]
         self.value_net = nn.Linear(hidden, 1)
@@ -68,13 +68,13 @@ class CausalLMPolicy(ActorCriticPolicy):
         self.optimizer = optimizer(weights, lr=lr_schedule(1), **self.optimizer_kwargs)
 
     def set_training_mode(self, mode: bool) -> None:
-        """Keep the model without dropout: what is trained must be what sampled."""
+        """Do nothing, so that dropout stays off: the policy that samples is the one trained."""
 
     def train(self, mode: bool = True) -> Self:
-        """Keep the model as it is, see `set_training_mode`."""
+        """Do nothing; see `set_training_mode`."""
         return self
 
-    # -- what stable-baselines3 asks of a policy ----------------------------------------
+    # -- methods that stable-baselines3 calls --------------------------------------------
     def forward(
         self, obs: PyTorchObs, deterministic: bool = False
     ) -> tuple[Tensor, Tensor, Tensor]:
@@ -103,18 +103,18 @@ class CausalLMPolicy(ActorCriticPolicy):
         """Return (N, 1) values."""
         return self._values(self._read(obs)[1])
 
-    # -- further ------------------------------------------------------------------------
+    # -- other --------------------------------------------------------------------------
     def kl_to(self, reference: Policy, obs: PyTorchObs) -> Tensor:
         """Return (N,) ``KL(π_θ ‖ π_ref)`` of the next token, over the vocabulary, in nats."""
         logits, _, merged = self._read(obs)
         return kl_full(logits, _logits(reference, obs, merged))
 
     def _read(self, obs: PyTorchObs) -> tuple[Tensor, Tensor, Merged]:
-        """(N, V) next-token logits, float32, and (N, H) last hidden states."""
+        """Return (N, V) next-token logits, float32, and (N, H) last hidden states."""
         ids, mask = _tokens(obs)
         merged = merge(ids, mask)
         ids, mask = _cut(ids, mask, merged)
-        columns, place = torch.unique(merged.last, return_inverse=True)
+        columns, index = torch.unique(merged.last, return_inverse=True)
         output: Any = self.model(
             input_ids=ids,
             attention_mask=mask.long(),
@@ -123,7 +123,7 @@ class CausalLMPolicy(ActorCriticPolicy):
             output_hidden_states=True,
             use_cache=False,
         )
-        logits = output.logits[merged.owner, place].float()
+        logits = output.logits[merged.owner, index].float()
         return logits, output.hidden_states[-1][merged.owner, merged.last].float(), merged
 
     def _distribution(self, logits: Tensor) -> Distribution:
@@ -138,7 +138,7 @@ class CausalLMPolicy(ActorCriticPolicy):
 
 @torch.no_grad()
 def _logits(policy: Policy, obs: PyTorchObs, merged: Merged) -> Tensor:
-    """(N, V) next-token logits of a policy that is not trained."""
+    """Return (N, V) next-token logits of a frozen policy."""
     ids, mask = _cut(*_tokens(obs), merged)
     columns, place = torch.unique(merged.last, return_inverse=True)
     return policy.logits(ids, mask, columns + 1)[merged.owner, place]
@@ -146,11 +146,11 @@ def _logits(policy: Policy, obs: PyTorchObs, merged: Merged) -> Tensor:
 
 def _tokens(obs: PyTorchObs) -> tuple[Tensor, Tensor]:
     if not isinstance(obs, dict):
-        raise TypeError(f"Expected observations of a TokenLevel, a dict; got {type(obs).__name__}.")
+        raise TypeError(f"Expected observations of TokenLevel (a dict), got {type(obs).__name__}.")
     return obs["ids"].long(), obs["mask"].bool()
 
 
 def _cut(ids: Tensor, mask: Tensor, merged: Merged) -> tuple[Tensor, Tensor]:
-    """Keep the merged rows, as wide as the longest."""
+    """Return the merged rows, cut to the length of the longest."""
     width = int(merged.last.max()) + 1
     return ids[merged.rows, :width], mask[merged.rows, :width]

@@ -1,4 +1,4 @@
-"""The callback that counts, measures and logs a run of stable-baselines3, and ends it."""
+"""The callback that counts episodes, logs metrics and ends a run of stable-baselines3."""
 
 from __future__ import annotations
 
@@ -22,26 +22,26 @@ from selfcorrect_env.evaluation import turn_metrics
 
 LOGGED = {
     "episodes": "episodes that have ended so far",
-    "tokens": "tokens that were sampled so far, those of unfinished episodes included",
+    "tokens": "tokens sampled so far, including those of unfinished episodes",
     "t{t}/accuracy": "share of the rollout's judged episodes whose attempt t scored 1",
     "t{t}/score": "mean score of attempt t over the judged episodes; above the accuracy if the "
     "verifier gives partial credit",
-    "t{t}/reward": "mean reward of attempt t, the bonus included",
+    "t{t}/reward": "mean reward of attempt t, including the bonus",
     "t{t}/kl": "mean KL(π_θ ‖ π_ref) of attempt t: per token over the vocabulary, in nats, times "
     "the mean number of tokens",
     "t{t}/tokens": "mean number of sampled tokens in attempt t",
     "t{t}/truncated": "share of attempt t's replies that the token cap cut off",
     "delta": "Δ(t1, tK): accuracy of the last attempt minus accuracy of the first",
     "unchanged": "share of judged episodes whose last answer equals the first",
-    "train/unjudged": "attempts that the verifier failed at: they are credited with the critic's "
-    "own estimate, so they teach (next to) nothing",
-    "train/entropy_loss": "stable-baselines3's name for the mean KL of a token, where beta > 0",
-    "train/explained_variance": "share of the returns' variance that the critic foresaw; left out "
-    "where the returns don't vary",
-    "train/…": "what else the algorithm records, under stable-baselines3's names",
+    "train/unjudged": "attempts that the verifier failed to judge: their reward is the critic's "
+    "estimate, so they have (almost) no effect on training",
+    "train/entropy_loss": "stable-baselines3's name for the mean KL of a token, if beta > 0",
+    "train/explained_variance": "share of the returns' variance that the critic predicts; omitted "
+    "if the returns do not vary",
+    "train/…": "other values that the algorithm records, under stable-baselines3's names",
 }
-"""What the keys of the log mean; ``{t}`` counts attempts from 1. Those of episodes are left out
-where none ended in a rollout."""
+"""Meaning of the keys of the log; ``{t}`` counts attempts from 1. Keys about episodes are omitted
+if no episode ended in the rollout."""
 
 
 class Recorder(BaseCallback):
@@ -52,7 +52,7 @@ class Recorder(BaseCallback):
         reference: π_ref, for the KL that is logged.
         run: the folder to log to, or None.
         bar: is told (episodes, figures).
-        stopping: whether the user asked to stop.
+        stopping: returns whether the user requested a stop.
     """
 
     def __init__(
@@ -67,7 +67,7 @@ class Recorder(BaseCallback):
         self.history: list[Figures] = []
         """One dict of figures for each update (see `LOGGED`)."""
         self.interrupted = False
-        """Whether the user's wish ended the run."""
+        """Whether the run ended because the user requested it."""
         self._config = config
         self._reference = reference
         self._run = run
@@ -86,14 +86,16 @@ class Recorder(BaseCallback):
 
     # -- called by stable-baselines3 ----------------------------------------------------
     def _on_rollout_start(self) -> None:
-        self._log_pending()  # the update that followed the last rollout is over
+        self._log_pending()  # the update after the previous rollout has finished
         self._clear()
 
     def _on_step(self) -> bool:
         if self._over:
             return False
-        self._turns.append([self._seen(row, info) for row, info in enumerate(self.locals["infos"])])
-        # a rollout that is full is still learned from, and so is the first one in any case
+        self._turns.append(
+            [self._record_token(row, info) for row, info in enumerate(self.locals["infos"])]
+        )
+        # train on every full rollout, and on the first one in any case
         full = len(self._turns) == self._config.tokens_per_env
         return full or not self.history or self._finished < self._config.episodes
 
@@ -112,14 +114,15 @@ class Recorder(BaseCallback):
         self._log_pending()
 
     # -- the parts ----------------------------------------------------------------------
-    def _seen(self, row: int, info: dict[str, Any]) -> int:
-        """Take note of a token's info; returns which attempt the token belongs to, from 0."""
+    def _record_token(self, row: int, info: dict[str, Any]) -> int:
+        """Record a token's info; return the index of its attempt, from 0."""
         verdict = info.get("verdict")
         if verdict is None:
             return info["attempt"]
         turn = info["attempt"] - 1
         rewards: NDArray[np.float32] = self.locals["rewards"]
-        if not verdict.judged:  # no score: what the critic expected, so there is no surprise
+        if not verdict.judged:
+            # no score: use the critic's estimate, so that the advantage is about 0
             rewards[row] = float(self.locals["values"][row])
             self._unjudged += 1
         self._rewards.setdefault(turn, []).append(float(rewards[row]))
@@ -135,7 +138,7 @@ class Recorder(BaseCallback):
         policy = cast(CausalLMPolicy, model.policy)
         seen = cast(dict[str, NDArray[Any]], model.rollout_buffer.observations)
         size = getattr(model, "batch_size", self._config.rollout)
-        envs = max(1, size // self._config.tokens_per_env)  # as many rows as a gradient step has
+        envs = max(1, size // self._config.tokens_per_env)  # as many rows as in a gradient step
         columns = []
         for first in range(0, self._config.envs, envs):
             part = {key: values[:, first : first + envs] for key, values in seen.items()}

@@ -20,41 +20,42 @@ CREDITS = ("attempt", "episode")
 
 @dataclass(frozen=True, kw_only=True)
 class SB3Config:
-    """What both algorithms are asked. Sampling is at temperature 1."""
+    """Configuration of both algorithms. Sampling is at temperature 1."""
 
     episodes: int = 40_960
-    """Training episodes, ≥ 1. Training stops at the first token at which so many have ended, so
-    at most ``envs - 1`` more; but one rollout is learned from in any case."""
+    """Number of training episodes, ≥ 1. Training stops at the token at which this number has
+    ended, so at most ``envs - 1`` more are played. It uses at least one rollout."""
     envs: int = 256
-    """Episodes under way at a time, ≥ 1."""
+    """Number of episodes that are played at the same time, ≥ 1."""
     tokens_per_env: int = 10
-    """Tokens that each of them samples between two updates (stable-baselines3's ``n_steps``),
-    ≥ 1; with ``envs`` at least 2 tokens in all."""
+    """Tokens per environment between two updates (stable-baselines3's ``n_steps``), ≥ 1; times
+    ``envs`` at least 2."""
     learning_rate: float = 1e-3
-    """Of AdamW, for the language model and the critic, > 0. stable-baselines3: 7e-4 (A2C)."""
+    """Learning rate of AdamW for the language model and the critic, > 0. stable-baselines3: 7e-4
+    (A2C)."""
     beta: float = 0.1
-    """β, the KL to the base policy of every token (over the vocabulary, in nats) against the
-    reward, ≥ 0; paper: 0.01 (β₁, table 5). 0 leaves it out."""
+    """β, coefficient of the KL to the base policy per token (over the vocabulary, in nats), ≥ 0;
+    paper: 0.01 (β₁, table 5). 0 disables it."""
     credit: Literal["attempt", "episode"] = "attempt"
-    """Which rewards a token is credited with: its own attempt's (the paper's γ = 0 between
-    attempts, appendix A.2), or all that follow in the episode (γ = 1)."""
+    """The rewards that a token is credited with: its attempt's (the paper's γ = 0 between
+    attempts, appendix A.2), or all later ones of the episode (γ = 1)."""
     alpha: float = 0.0
     """α of SCoRe's bonus α·(r(y₂) − r(y₁)) on the second reward (equation 5), ≥ 0."""
     gae_lambda: float = 1.0
-    """λ of generalised advantage estimation, in [0, 1]; 1 takes the sampled return."""
+    """λ of generalised advantage estimation, in [0, 1]; 1 uses the sampled return."""
     value_coefficient: float = 0.5
     """Weight of the critic's squared error in the loss (``vf_coef``), ≥ 0."""
     value_reaches_model: bool = False
     """Whether the critic's gradient also changes the language model."""
     max_grad_norm: float = 0.3
-    """The gradient's norm is clipped to this, > 0."""
+    """Maximum gradient norm, > 0."""
     max_new_tokens: int = 16
     """Token cap of one reply, the same in every attempt, ≥ 1."""
     seed: int = 0
-    """Of problems, samples and minibatches, ≥ 0."""
+    """Seed of problems, samples and minibatches, ≥ 0."""
 
     def __post_init__(self) -> None:
-        """Refuse what can't be meant; an invalid configuration does not exist."""
+        """Check every field, so that an invalid configuration cannot be created."""
         for name in ("episodes", "envs", "tokens_per_env", "max_new_tokens"):
             check(getattr(self, name) >= 1, name, "at least 1", getattr(self, name))
         for name in ("learning_rate", "max_grad_norm"):
@@ -67,7 +68,7 @@ class SB3Config:
 
     @property
     def rollout(self) -> int:
-        """Tokens between two updates."""
+        """Number of tokens between two updates."""
         return self.envs * self.tokens_per_env
 
     def within(self, episodes: int) -> Self:
@@ -80,17 +81,18 @@ class SB3PPOConfig(SB3Config):
     """Proximal policy optimisation (Schulman et al., arXiv 1707.06347)."""
 
     learning_rate: float = 3e-4
-    """Of AdamW, for the language model and the critic, > 0; stable-baselines3's own default."""
+    """Learning rate of AdamW for the language model and the critic, > 0; stable-baselines3's
+    default."""
     epochs: int = 4
     """Passes over a rollout (``n_epochs``), ≥ 1. stable-baselines3: 10."""
     batch_size: int = 0
-    """Tokens of one gradient step, ≥ 2, or 0 for the whole rollout, which costs little more
-    than one small batch: what begins alike is read once. stable-baselines3: 64."""
+    """Tokens per gradient step, ≥ 2, or 0 for the whole rollout, which costs little more than a
+    small batch, since common prefixes are read once. stable-baselines3: 64."""
     clip_range: float = 0.2
     """ε of the clipped surrogate, > 0 (section 3)."""
 
     def __post_init__(self) -> None:
-        """Refuse what can't be meant."""
+        """Check every field."""
         super().__post_init__()
         check(self.epochs >= 1, "epochs", "at least 1", self.epochs)
         check(self.clip_range > 0, "clip_range", "above 0", self.clip_range)
@@ -177,7 +179,7 @@ def _learn(
         import stable_baselines3
     except ImportError as error:
         raise AgentError(
-            f"{algorithm} is stable-baselines3's, which can't be imported ({error}). "
+            f"{algorithm} needs stable-baselines3, which cannot be imported ({error}). "
             'Install it: pip install "selfcorrect-env[sb3]".'
         ) from error
     from selfcorrect_agents.methods.sb3.learning import learn

@@ -136,7 +136,7 @@ def test_a_text_that_the_style_does_not_use_is_refused(
     policy: Policy, style: str, text: str
 ) -> None:
     for make in (PromptingConfig, lambda **options: Prompting(policy, **options)):
-        with pytest.raises(ValueError, match=f"has no use for {text}"):
+        with pytest.raises(ValueError, match=f"does not use {text}"):
             make(style=style, **{text: "?"})  # type: ignore[arg-type]
 
 

@@ -93,13 +93,13 @@ def attempts_of(agent: Majority, env: SelfCorrectEnv) -> list[tuple[Attempt, ...
 def test_a_vote_has_a_size_or_a_budget(policy: Policy) -> None:
     with pytest.raises(ValueError, match="tokens must be at least 1"):
         MajorityConfig(tokens=0)
-    with pytest.raises(ValueError, match="leave out k=5 or tokens=10"):
+    with pytest.raises(ValueError, match="omit k=5 or tokens=10"):
         Majority(policy, k=5, tokens=10)
 
 
 def test_an_unknown_instruction_needs_the_form_of_answers(taught: Policy) -> None:
     env = SelfCorrectEnv([{"prompt": "1+1=", "reference": "2"}])
-    with pytest.raises(AgentError, match=r"Give answers= .* last-line"):
+    with pytest.raises(AgentError, match=r"Set answers= .* last-line"):
         play(Majority(taught, max_new_tokens=2), env)
     assert play(Majority(taught, max_new_tokens=2, answers="last-line"), env)
 

@@ -1,11 +1,11 @@
-"""What tiny models are taught, by task: one file, one task, and `TASKS`, the table of them.
+"""Pre-training data of the tiny models: one file per task, and `TASKS`, the table of tasks.
 
-Every corpus has the same plan: even rows have one turn, odd rows two. A reply gives its answer
-*first* and the working after it, so at the first attempt the answer is a guess, while the
-working is nearly always right. At the second attempt the first reply stands in the context, so
-a model that checks the guess against its own working can correct it. The data hardly ever do
-that: second replies copy the first answer (two thirds), spoil it (almost a third) or fix it (a
-few percent, `TinyConfig.fix`).
+All corpora have the same structure: even rows have one turn, odd rows two. A reply has its answer
+*first* and the working after it, so at the first attempt the answer is a guess, while the working
+is nearly always right. At the second attempt the first reply is in the context, so a model that
+compares the guess with its own working can correct it. The data rarely show this: second replies
+copy the first answer (two thirds), spoil it (almost a third) or fix it (a few percent,
+`TinyConfig.fix`).
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from selfcorrect_env import UnknownNameError
 __all__ = ["TASKS", "Corpus", "Task", "corpus", "find_task"]
 
 TASKS: dict[str, Task] = {"arithmetic": arithmetic.TASK, "toycode": toycode.TASK}
-"""The tasks by name, which is that of their problem set."""
+"""The tasks by the name of their problem set."""
 
 
 def find_task(name: str) -> Task:
     """Return the task called ``name``.
 
     Raises:
-        UnknownNameError: there is none of that name.
+        UnknownNameError: there is no such task.
     """
     if name not in TASKS:
         raise UnknownNameError.of("task of the tiny model", name, TASKS)
@@ -33,5 +33,5 @@ def find_task(name: str) -> Task:
 
 
 def corpus(config: TinyConfig, count: int) -> Corpus:
-    """Write ``count`` pre-training conversations of ``config.task``'s training split."""
+    """Return ``count`` pre-training conversations of ``config.task``'s training split."""
     return find_task(config.task).corpus(config, count)

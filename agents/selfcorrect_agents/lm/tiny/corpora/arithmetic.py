@@ -1,7 +1,7 @@
-"""The corpus of `SelfCorrect-Arithmetic-v0`: the answer digit, then the results it should end.
+"""The corpus of `SelfCorrect-Arithmetic-v0`: the answer digit, then the digits of all results.
 
 At the first attempt the digit is a guess (about 37% right). The right answer is the last digit
-of the working that follows, so a second attempt can read it off the first reply.
+of the working after it, so a second attempt can copy it from the first reply.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from selfcorrect_env.problems.generated import arithmetic
 
 
 def corpus(config: TinyConfig, count: int) -> Corpus:
-    """Write ``count`` conversations. The first answer carries no loss in two-turn rows."""
+    """Return ``count`` conversations. The first answer has no loss in two-turn rows."""
     prompts = PROMPTS["arithmetic"]
     rng = np.random.default_rng([config.seed, 1])
     problems = map(
@@ -24,7 +24,8 @@ def corpus(config: TinyConfig, count: int) -> Corpus:
     )
     behaviour = rng.choice(3, size=count, p=[config.copy, config.fix, 1 - config.copy - config.fix])
     first_right = rng.random(count) < config.first_right
-    slip_rng = np.random.default_rng([config.seed, 2])  # of its own: without slips nothing changes
+    # a separate generator, so that slips do not change the other draws
+    slip_rng = np.random.default_rng([config.seed, 2])
     slips = slip_rng.random((count, 2)) < config.slips
     texts, masked = [], np.full(count, -1)
     for i, problem in enumerate(problems):
@@ -44,7 +45,7 @@ def corpus(config: TinyConfig, count: int) -> Corpus:
 
 
 def slipped(rng: np.random.Generator, prompt: str, results: str) -> str:
-    """Work a chain with one slip: the digit of a step is another one, the rest follows from it.
+    """Compute a chain with one slip: the digit of one step is wrong, later steps continue from it.
 
     >>> slipped(np.random.default_rng(1), "3+4*2-1=", "743")
     '754'

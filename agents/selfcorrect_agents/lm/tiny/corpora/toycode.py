@@ -1,17 +1,19 @@
 """The corpus of `SelfCorrect-ToyCode-v0`: the missing operation, then the log of a run.
 
-At the first attempt the operation is a guess, for the program before it must be run in the head.
-The log shows its digits one by one and ends in another digit than the wanted one where the guess
-is wrong. It does not hold the right operation: a second attempt must compare, and find what to add
-instead among the digits that are left, or from the digit before the last step and the wanted one.
+At the first attempt the operation is a guess, because the program before it has to be computed
+without intermediate steps. The log shows its digits one by one; if the guess is wrong, its last
+digit differs from the target. The log does not contain the right operation: a second attempt has
+to compare the digits, and find the right one among the remaining digits, or from the digit before
+the last step and the target.
 
-A fix is a local repair: another digit is added. Only ``+`` is taught, with the digits that may be
-right (`CHOICES`); that a difference or a product may pass is for the model to find.
+A fix is a local repair: it adds another digit. The data contain only ``+``, with the digits that
+may be right (`CHOICES`); the model has to discover that a difference or a product may pass as
+well.
 
-Other than in `arithmetic`, first answers may be wrong in rows of one turn too
-(`TinyConfig.first_right` is their share): the wanted digit stands in the statement, and a model
-that mostly sees programs that pass learns to write it at the end of every log, as if the test had
-passed.
+In contrast to `arithmetic`, first answers may also be wrong in rows of one turn
+(`TinyConfig.first_right` is the share of right ones): the target is in the statement, and a model
+that mostly sees passing programs learns to write the target at the end of every log, as if the
+test had passed.
 """
 
 from __future__ import annotations
@@ -26,13 +28,14 @@ from selfcorrect_env.verifiers import toycode as language
 
 
 def corpus(config: TinyConfig, count: int) -> Corpus:
-    """Write ``count`` conversations. A wrong first digit carries no loss."""
+    """Return ``count`` conversations. A wrong first digit has no loss."""
     prompts = PROMPTS["toycode"]
     rng = np.random.default_rng([config.seed, 1])
     drawn = toycode.statements(rng, count, split="train", operations=config.operations)
     behaviour = rng.choice(3, size=count, p=[config.copy, config.fix, 1 - config.copy - config.fix])
     first_right = rng.random(count) < config.first_right
-    slip_rng = np.random.default_rng([config.seed, 2])  # of its own: without slips nothing changes
+    # a separate generator, so that slips do not change the other draws
+    slip_rng = np.random.default_rng([config.seed, 2])
     slips = slip_rng.random((count, 2)) < config.slips
     texts, masked = [], np.full(count, -1)
     for i, prompt in enumerate(drawn):
@@ -57,10 +60,10 @@ def corpus(config: TinyConfig, count: int) -> Corpus:
 
 
 def log(prompt: str, operation: str, slip: np.random.Generator | None = None) -> str:
-    """Write the log of the program of ``prompt``, finished by ``operation``.
+    """Return the log of the program of ``prompt``, completed by ``operation``.
 
-    With ``slip``, the digit of one step, drawn from it, is another one, and the steps after it
-    go on from there.
+    With the random generator ``slip``, the digit of a random step is wrong, and later steps
+    continue from it.
 
     >>> log("*7-4?3>8=", "+5")
     '*71-47+52'
