@@ -18,5 +18,5 @@ from selfcorrect_agents.lm.tiny import TinyConfig
     ],
 )
 def test_a_configuration_that_cannot_be_meant_is_refused(wrong: dict[str, float]) -> None:
-    with pytest.raises(ValueError, match=r"at least|multiple|share"):
+    with pytest.raises(ValueError, match=r"at least|multiple|must be in"):
         TinyConfig(**wrong)  # type: ignore[arg-type]
