@@ -16,7 +16,7 @@ import argparse
 
 import numpy as np
 
-from selfcorrect_agents.comparison.results.statistics import pairs, resample
+from selfcorrect_agents.comparison.results.statistics import paired_tests, resample
 from selfcorrect_env.evaluation import Array, mcnemar
 
 SEEDS, SPREADS = (2, 3, 5), (0.0, 0.03, 0.1)
@@ -59,7 +59,7 @@ def main() -> None:
             ours = [
                 pair.p_value < 0.05
                 for start in range(0, len(drawn), BATCH)
-                for pair in pairs([(0 * gain, gain) for gain in drawn[start : start + BATCH]])
+                for pair in paired_tests([(0 * g, g) for g in drawn[start : start + BATCH]])
             ]
             others = [
                 [resampled_differs(g, rng) for g in drawn],

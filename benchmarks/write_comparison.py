@@ -30,7 +30,7 @@ class Options:
     """Title of the comparison."""
     seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
     """Seeds of base models and runs."""
-    problems: int = 2000
+    n: int = 2000
     """Number of held-out problems."""
     controls: bool = True
     """Whether to add rows for the controls."""
@@ -48,9 +48,9 @@ def main() -> None:
         f'model = "{tuning["model"]}"',
         f"seeds = {list(options.seeds)}",
         f"episodes = {tuning['episodes']}",
-        f"problems = {options.problems}",
+        f"n = {options.n}",
         f'env = "{env}"',
-        'scaling = {problems = 200, samples = 32, temperature = 1.0, methods = ["base", '
+        'scaling = {n = 200, samples = 32, temperature = 1.0, methods = ["base", '
         '"multi-turn RL", "SCoRe"]}',
     ]
     for label, (agent, learning) in rows.items():

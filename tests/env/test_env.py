@@ -123,7 +123,7 @@ def test_the_transition_is_named(first, last, transition):
     assert info["transition"] == transition
 
 
-def test_a_single_attempt_and_facts_of_a_reply():
+def test_a_single_attempt_and_identity_of_a_reply():
     env = sums_env(attempts=1)
     env.reset(options={"index": 1})
     conversation, reward, terminated, _, info = env.step(Reply("2", tokens=7, truncated=True))

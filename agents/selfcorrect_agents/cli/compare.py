@@ -1,4 +1,4 @@
-"""``selfcorrect compare``: methods side by side, on equal ground, over several seeds."""
+"""``selfcorrect compare``: methods on the same problems, with the same budget and seeds."""
 
 from __future__ import annotations
 
@@ -14,148 +14,178 @@ import tyro
 from rich.console import Console
 
 from selfcorrect_agents.comparison.engine import Finished, run
-from selfcorrect_agents.comparison.plan.config import CompareConfig, config_of, read_config
-from selfcorrect_agents.comparison.report.files import write_report, write_tables
-from selfcorrect_agents.comparison.report.tables import for_terminal
+from selfcorrect_agents.comparison.plan.config import (
+    ENV_OPTIONS,
+    CompareConfig,
+    config_of,
+    read_config,
+)
+from selfcorrect_agents.comparison.report.files import write_tables
+from selfcorrect_agents.comparison.report.page import write_page
+from selfcorrect_agents.comparison.report.sections.episodes import shown_episodes
+from selfcorrect_agents.comparison.report.terminal import for_terminal
+from selfcorrect_agents.comparison.results.comparison import COMPARISON_FILE
 from selfcorrect_agents.comparison.results.summary import comparison_of
 from selfcorrect_env.cli import UsageError, output_folder, parse
 
 ABOUT = """\
-Run methods side by side: from the same base model, on the same problems, with the same number of
-training episodes, once for each seed. Prints the figures with 95% intervals and paired tests, and
-writes comparison.json, table.md, table.csv and report.html (one page, works offline) to --out.
+Compare methods: each is trained from the same base model with the same number of episodes, and
+measured on the same problems, once for each seed. Prints the metrics with 95% intervals and paired
+tests, and writes comparison.json, table.md, table.csv and report.html (one page, works offline) to
+--out.
 
-A method is a name from 'selfcorrect list', or module:attribute: a class that learns, an agent
-that only plays, or a function from a conversation to a reply. A compare.toml can also give one
-method several times with other settings, and everything else; see docs/compare.md. Options that
-are given beside a file take the place of the file's.
+A method is a name from 'selfcorrect list', or module:attribute: a class that learns, an agent that
+only plays, or a function from a conversation to a reply. A compare.toml can give one method several
+times with other settings, and has further keys; see docs/compare.md. Options of the command line
+override the keys of the file.
 
-Every method x seed is a process of its own. Ctrl-C leaves everything so that the same command
-goes on; methods and seeds that are added later are all that is run then.
+Each method x seed runs in a process of its own. After Ctrl-C, the same command resumes. Methods and
+seeds can be added later: only what is missing is run.
 
-Exit status: 0 done; 1 a method x seed failed (the others are finished, and the same command
-tries it again); 2 a mistake in what was asked; 130 Ctrl-C.
+Exit status: 0 done; 1 a method x seed failed (the others are finished; the same command tries it
+again); 2 invalid arguments; 130 Ctrl-C.
 
 Examples:
   selfcorrect compare --methods base score multiturn_rl --episodes 20480 --out runs/compare
-  selfcorrect compare --methods base my_module:MyMethod --seeds 0 --problems 200 --out runs/mine
+  selfcorrect compare --methods base my_module:MyMethod --seeds 0 --n 200 --out runs/mine
+  selfcorrect compare --methods base score --problems sums/ --verifier math --out runs/sums
   selfcorrect compare compare.toml --out runs/compare
   selfcorrect compare compare.toml --out runs/compare --seeds 0 1 2 3 4 --jobs 4"""
 
 
+def option(metavar: str, default: str = "") -> Any:
+    """Return how an option without a value of its own is shown in the help text."""
+    hint = f"(default: {default})" if default else ""
+    return tyro.conf.arg(metavar=metavar, help_behavior_hint=hint)
+
+
 @dataclass(frozen=True, kw_only=True)
 class CompareOptions:
-    """What to compare, on what, and where to put it."""
+    """What to compare, on what, and where to write the results."""
 
-    config: Annotated[str | None, tyro.conf.Positional] = None
-    """A compare.toml; without one, the options below say it all."""
+    config: Annotated[str | None, tyro.conf.Positional, option("[FILE]")] = None
+    """A compare.toml; without one, --methods is required."""
     out: str = "runs/compare"
-    """The folder for everything; the same command goes on from what it holds."""
-    methods: tuple[str, ...] | None = None
-    """Names of 'selfcorrect list', or module:attribute."""
-    seeds: tuple[int, ...] | None = None
-    """Each trains every method once. [0 1 2]"""
-    episodes: int | None = None
-    """Training episodes of every method. [each method's own default]"""
-    model: str | None = None
-    """The base: a folder, a Hugging Face id, a .gguf file, or "tiny"; {seed} becomes the seed.
-    ["tiny:seed={seed}"]"""
-    device: str | None = None
-    """Where models run: "cpu", "cuda" … ["cpu"]"""
-    env: str | None = None
-    """The environment's id; its split "train" is trained on, "test" measured.
-    [SelfCorrect-Arithmetic-v0]"""
-    problems: int | None = None
-    """Held-out problems to measure on. [2000]"""
-    max_new_tokens: int | None = None
-    """Token cap of one reply. [16]"""
-    decodings: tuple[str, ...] | None = None
-    """How to measure: sampled (T = 1), greedy (T = 0). [both]"""
-    reference: str | None = None
-    """The method that the others are paired with, beside the base. [score]"""
-    scaling: bool | None = None
-    """Also draw 32 samples of each of 200 problems: majority vote and pass@k against the number
-    of replies. A file's [scaling] can say more. [no]"""
-    jobs: int | None = None
-    """Processes at a time, each with one thread. [2]"""
-    title: str | None = None
-    """Stands over the tables and the page."""
+    """The folder of the results; the same command resumes from it."""
+    methods: Annotated[tuple[str, ...] | None, option("NAME ...")] = None
+    """Names from 'selfcorrect list', or module:attribute."""
+    seeds: Annotated[tuple[int, ...] | None, option("INT ...", "0 1 2")] = None
+    """Every method is trained and measured once for each seed."""
+    episodes: Annotated[int | None, option("INT", "each method's own")] = None
+    """Training episodes of every method."""
+    model: Annotated[str | None, option("NAME", "tiny:seed={seed}")] = None
+    """The base model: a folder, a Hugging Face id, a .gguf file, or "tiny"; {seed} is replaced by
+    the seed."""
+    device: Annotated[str | None, option("DEVICE", "cpu")] = None
+    """Where models run, such as cpu or cuda."""
+    env: Annotated[str | None, option("ID", "SelfCorrect-Arithmetic-v0")] = None
+    """The environment's id. Methods are trained on its split "train", and measured on "test"."""
+    problems: Annotated[str | None, option("NAME|PATH", "the environment's own")] = None
+    """Another problem set with the splits "train" and "test": a name from 'selfcorrect list', or a
+    folder with a file for each split."""
+    holdout: Annotated[float | None, option("FLOAT")] = None
+    """If --problems is a file: the share of it that is measured on instead of trained on."""
+    verifier: Annotated[str | None, option("NAME", "the environment's own")] = None
+    """Another verifier: a name from 'selfcorrect list', or module:attribute."""
+    prompts: Annotated[str | None, option("NAME", "the environment's own")] = None
+    """Other prompts, such as plain or math."""
+    attempts: Annotated[int | None, option("INT", "2")] = None
+    """Attempts at each problem."""
+    n: Annotated[int | None, option("INT", "2000")] = None
+    """Measure on the first N problems of the split "test"."""
+    max_new_tokens: Annotated[int | None, option("INT", "16")] = None
+    """Token cap of one reply."""
+    decodings: Annotated[tuple[str, ...] | None, option("NAME ...", "sampled greedy")] = None
+    """How replies are drawn in measuring: sampled (T = 1), greedy (T = 0)."""
+    reference: Annotated[str | None, option("NAME", "score")] = None
+    """The method that all others are paired with, beside the base model."""
+    scaling: Annotated[bool | None, option("", "no")] = None
+    """Also draw 32 samples of each of 200 problems: majority vote and pass@k against the number of
+    replies. The table [scaling] of a file has further settings."""
+    jobs: Annotated[int | None, option("INT", "2")] = None
+    """Processes at a time, each with one thread."""
+    title: Annotated[str | None, option("TEXT")] = None
+    """Title of the tables and the page."""
 
 
 def main(argv: list[str]) -> int:
     """Run the command; returns the exit status."""
-    transformers.utils.logging.disable_progress_bar()  # the bars of this command say enough
+    transformers.utils.logging.disable_progress_bar()  # this command has its own
     options = parse(CompareOptions, argv, prog="selfcorrect compare", about=ABOUT)
     config, folder = configured(options), output_folder(options.out)
     try:
         finished = run(config, folder)
     except KeyboardInterrupt:
-        print(f"\nselfcorrect: stopped; the same command goes on from {folder}.", file=sys.stderr)
+        print(f"\nselfcorrect: stopped; the same command resumes from {folder}.", file=sys.stderr)
         raise
     except OSError as error:
         raise UsageError(f"Cannot write to --out {options.out!r}: {error}") from error
     if finished.results:
-        _tell(config, finished, folder)
+        _report(config, finished, folder)
     for failure in finished.failures:
         print(f"selfcorrect: {failure}", file=sys.stderr)
     if finished.failures:
-        print("selfcorrect: the same command tries again what failed.", file=sys.stderr)
+        print("selfcorrect: the same command tries the failed runs again.", file=sys.stderr)
     return 1 if finished.failures else 0
 
 
 def configured(options: CompareOptions) -> CompareConfig:
-    """Return the comparison that the options ask for, on their own or over a file's.
+    """Return the comparison of the options: of their own, or of a file with the options' changes.
 
     Raises:
-        UsageError: neither a file nor methods were given, or both.
-        ComparisonError: a value can't be meant.
+        UsageError: neither a file nor methods were given, or both; or an option that the file
+            must have.
+        ComparisonError: a value is invalid.
     """
     given = {
         field.name: value
         for field in dataclasses.fields(CompareOptions)
-        if field.name not in ("config", "out", "methods", "env", "scaling")
+        if field.name not in ("config", "out", "methods", "scaling")
         and (value := getattr(options, field.name)) is not None
     }
     if options.config is not None:
-        if options.methods is not None or options.env is not None:
-            raise UsageError(
-                "--methods and --env cannot be given beside a file: change them in "
-                f"{options.config}."
-            )
-        config = read_config(options.config)
-        if options.scaling is False:
-            config = dataclasses.replace(config, scaling=None)
-        elif options.scaling and config.scaling is None:
-            raise UsageError(f"--scaling: give {options.config} a [scaling] table.")
-        return dataclasses.replace(config, **given)
+        return _changed(options.config, options, given)
     if not options.methods:
         raise UsageError(
-            "What to compare? selfcorrect compare compare.toml, or --methods base score …; "
-            "see selfcorrect compare --help."
+            "Nothing to compare: give a compare.toml, or --methods base score …; see selfcorrect "
+            "compare --help."
         )
-    return config_of({**given, **_tables(options, options.methods)}, "command line")
+    methods = _methods(options.methods)
+    scaling = {"scaling": {}} if options.scaling else {}
+    return config_of({**given, **methods, **scaling}, "command line")
 
 
-def _tables(options: CompareOptions, methods: Sequence[str]) -> Mapping[str, Any]:
-    twice = {name for name in methods if methods.count(name) > 1}
+def _changed(path: str, options: CompareOptions, given: Mapping[str, Any]) -> CompareConfig:
+    """Return the comparison of a file, with the options that were given."""
+    names = ("methods", "env", *ENV_OPTIONS)
+    only_file = [name for name in names if getattr(options, name) is not None]
+    if only_file:
+        listed = ", ".join(f"--{name}" for name in only_file)
+        raise UsageError(f"{listed} cannot be given with a file: change {path}.")
+    config = read_config(path)
+    if options.scaling is False:
+        config = dataclasses.replace(config, scaling=None)
+    elif options.scaling and config.scaling is None:
+        raise UsageError(f"--scaling: add a table [scaling] to {path}.")
+    return dataclasses.replace(config, **given)
+
+
+def _methods(names: Sequence[str]) -> Mapping[str, Any]:
+    twice = {name for name in names if names.count(name) > 1}
     if twice:
         raise UsageError(
-            f"--methods: {', '.join(sorted(twice))} is there twice; a compare.toml can give a "
+            f"--methods: {', '.join(sorted(twice))} is given twice; use a compare.toml to give a "
             "method several labels."
         )
-    tables: dict[str, Any] = {"methods": {name: {} for name in methods}}
-    if options.env is not None:
-        tables["env"] = options.env
-    if options.scaling:
-        tables["scaling"] = {}
-    return tables
+    return {"methods": {name: {} for name in names}}
 
 
-def _tell(config: CompareConfig, finished: Finished, folder: Path) -> None:
+def _report(config: CompareConfig, finished: Finished, folder: Path) -> None:
+    """Write the files of the comparison, and print its tables."""
     comparison = comparison_of(config, finished.results)
     write_tables(folder, comparison)
-    write_report(folder, comparison, finished.results)
+    write_page(folder / "report.html", comparison, list(shown_episodes(finished.results)))
     console = Console()
     console.print(for_terminal(comparison))
-    written = ", ".join(("report.html", "comparison.json", "table.md", "table.csv"))
+    written = ", ".join(("report.html", COMPARISON_FILE, "table.md", "table.csv"))
     console.print(f"Written to {folder}: {written}", highlight=False, markup=False)

@@ -1,43 +1,45 @@
-"""``selfcorrect quickstart``: a small language model learns to correct itself, in minutes."""
+"""``selfcorrect quickstart``: a small language model learns to correct its answers, in minutes."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import transformers
 from rich.console import Console, Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 
 from selfcorrect_agents.comparison.engine import run
 from selfcorrect_agents.comparison.plan.cells import plan
 from selfcorrect_agents.comparison.plan.config import DECODINGS, CompareConfig, MethodConfig
 from selfcorrect_agents.comparison.report.curves import curve_table, write_svg
+from selfcorrect_agents.comparison.report.fitted_table import FittedTable
 from selfcorrect_agents.comparison.results.cell_results import MethodResults, spent
 from selfcorrect_agents.training.config import flat
 from selfcorrect_agents.training.method_lookup import Budgeted, find_method
-from selfcorrect_env import Report
 from selfcorrect_env.cli import UsageError, output_folder, parse
+from selfcorrect_env.evaluation import Metrics
 
 ABOUT = """\
-Watch a small language model learn to correct itself, with plain multi-turn RL beside it.
+Train a small language model to correct its answers, with SCoRe and with plain multi-turn RL.
 
-For each seed a tiny Llama-style model is pre-trained (under a minute, then cached), and trained
-with plain multi-turn RL (at a KL coefficient near the paper's, and at a tuned one) and with SCoRe,
-all at the same number of episodes, on an arithmetic task in two attempts. Prints
-each seed's figures on held-out problems, sampled and greedy, and the learning curves.
+For each seed, a tiny Llama-style model is pre-trained (under a minute, then cached). It is then
+trained on an arithmetic task with two attempts: with plain multi-turn RL (with a KL coefficient
+near the paper's, and with a tuned one) and with SCoRe, each for the same number of episodes. Prints
+the metrics of each seed on held-out problems, sampled and greedy, and the learning curves.
 
-The folder keeps every run; the same command goes on where it was interrupted. It is one of
-'selfcorrect compare', which takes its compare.toml for more methods, seeds and settings.
+The folder keeps every run; after an interruption, the same command resumes. It is also a folder of
+'selfcorrect compare': run that with its compare.toml to add methods, seeds and settings.
 
 Examples:
   selfcorrect quickstart
   selfcorrect quickstart --seeds 0 1 2 3 4 --jobs 4 --out runs/five
   selfcorrect quickstart --hidden-size 128"""
+
+PICTURE = "learning-curves.svg"
 
 METHODS: dict[str, tuple[str, dict[str, Any]]] = {
     "base": ("base", {}),
@@ -45,72 +47,70 @@ METHODS: dict[str, tuple[str, dict[str, Any]]] = {
     "multi-turn RL": ("multiturn_rl", {}),
     "SCoRe": ("score", {}),
 }
-"""What is compared: the name in tables -> agent, and what differs from its defaults."""
+"""The methods: name in tables -> agent, and the settings that differ from its defaults."""
 
 TUNED_WIDTH = 64
 """The width of the tiny model that the methods' defaults were tuned at."""
 
-COLUMNS = ("t1", "t2", "Δ", "Δ i→c", "Δ c→i", "same")
-
 
 @dataclass(frozen=True, kw_only=True)
 class QuickstartOptions:
-    """How large the comparison is, and where it goes."""
+    """The size of the comparison, and the folder of its results."""
 
     seeds: tuple[int, ...] = (0, 1, 2)
-    """One base model and one run of each method for each seed."""
+    """For each seed, one base model and one run of each method."""
     hidden_size: int = 64
     """Width of the tiny model. Learning rates fall and steps rise in proportion to it."""
-    problems: int = 2000
-    """Held-out problems to measure on, at most 4,000."""
+    n: int = 2000
+    """Measure on the first N held-out problems, at most 4,000."""
     jobs: int = 2
-    """Processes at a time; each uses one thread."""
+    """Processes at a time, each with one thread."""
     out: str = "runs/quickstart"
-    """The folder for everything."""
+    """The folder of the results."""
 
 
 @dataclass(frozen=True)
-class Row:
-    """A line of the table: one method, one seed, one way of decoding; percentages."""
+class SeedMetrics:
+    """The metrics of one method, one seed and one way of decoding."""
 
     name: str
     seed: int
-    figures: tuple[float, ...] = field()
-    """Acc@t1, Acc@t2, Δ, Δ^{i→c}, Δ^{c→i}, share of answers that stayed the same; in percent."""
+    values: tuple[float, ...]
+    """In percent, one for each of `metric_names`."""
 
 
 def main(argv: list[str]) -> int:
     """Run the command; returns the exit status."""
-    transformers.utils.logging.disable_progress_bar()  # the bars of this command say enough
+    transformers.utils.logging.disable_progress_bar()  # this command has its own
     options = parse(QuickstartOptions, argv, prog="selfcorrect quickstart", about=ABOUT)
-    if not options.seeds or options.jobs < 1 or not 1 <= options.problems <= 4000:
-        raise UsageError("--seeds needs a seed, --jobs at least 1, --problems 1 to 4000.")
+    if not options.seeds or options.jobs < 1 or not 1 <= options.n <= 4000:
+        raise UsageError("--seeds needs a seed, --jobs at least 1, --n from 1 to 4000.")
     console = Console()
     folder = output_folder(options.out)
     try:
         finished = run(configured(options), folder)
     except KeyboardInterrupt:
-        print(f"\nselfcorrect: stopped; the same command goes on from {folder}.", file=sys.stderr)
+        print(f"\nselfcorrect: stopped; the same command resumes from {folder}.", file=sys.stderr)
         raise
     if finished.failures:
         for failure in finished.failures:
             print(f"selfcorrect: {failure}", file=sys.stderr)
         return 1
     console.print(summary(finished.results))
-    curves = {
-        cell.cell.name: cell.history
-        for seed in zip(*(result.cells for result in finished.results), strict=True)
-        for cell in seed
-        if cell.history
+    runs = {
+        result.method.label: {cell.cell.seed: cell.history for cell in result.cells}
+        for result in finished.results
+        if result.agent.trains
     }
-    write_svg(folder / "learning-curves.svg", curves)
-    console.print(curve_table(curves))
-    console.print(Text(f"Pictures, runs and episodes: {folder} (learning-curves.svg)"))
+    attempts = finished.results[0].attempts
+    write_svg(folder / PICTURE, "Training accuracy on arithmetic", runs, attempts)
+    console.print(curve_table(runs, attempts))
+    console.print(Text(f"Pictures, runs and episodes: {folder} ({PICTURE})"))
     return 0
 
 
 def configured(options: QuickstartOptions) -> CompareConfig:
-    """Return the comparison, checked for equal numbers of training episodes."""
+    """Return the comparison; every method trains for the same number of episodes."""
     config = CompareConfig(
         title="Quickstart: SCoRe and plain multi-turn RL on arithmetic",
         methods=tuple(
@@ -121,7 +121,7 @@ def configured(options: QuickstartOptions) -> CompareConfig:
         ),
         model=f"tiny:seed={{seed}},hidden_size={options.hidden_size}",
         seeds=options.seeds,
-        problems=options.problems,
+        n=options.n,
         jobs=options.jobs,
     )
     learnings = [cell.learning() for cell in plan(config)]
@@ -134,8 +134,8 @@ def configured(options: QuickstartOptions) -> CompareConfig:
 def scaled(method: str, hidden_size: int) -> dict[str, Any]:
     """Return a method's learning rates and numbers of steps for a model of another width.
 
-    Adam's step moves a layer's output in proportion to the width, so the rates fall with it,
-    and there are as many more steps: the same for every method.
+    A step of Adam changes a layer's output in proportion to the width, so learning rates are
+    divided by the relative width and numbers of steps are multiplied by it, for every method.
     """
     if method == "base" or hidden_size == TUNED_WIDTH:
         return {}
@@ -149,11 +149,14 @@ def scaled(method: str, hidden_size: int) -> dict[str, Any]:
 
 
 def summary(results: Sequence[MethodResults]) -> RenderableType:
-    """Return the tables of all cells, sampled and greedy, and what they come to."""
+    """Return the tables of every method and seed, sampled and greedy, with a conclusion each."""
     parts: list[RenderableType] = []
+    attempts = results[0].attempts
     for decoding, temperature in DECODINGS.items():
         rows = [
-            row_of(result.method.label, cell.cell.seed, cell.reports[decoding])
+            SeedMetrics(
+                result.method.label, cell.cell.seed, seed_values(cell.reports[decoding].metrics)
+            )
             for result in results
             for cell in result.cells
         ]
@@ -163,48 +166,52 @@ def summary(results: Sequence[MethodResults]) -> RenderableType:
             f"{first.measured.problem_set}/{first.measured.split} "
             f"({first.measured.fingerprint}), in percent"
         )
-        parts += [figures_table(title, rows), Text(verdict(rows)), Text("")]
-    trained = next(result for result in results if result.contestant.trains)
-    episodes = spent(trained)["episodes"]
+        parts += [metrics_table(title, rows, attempts), Text(verdict(rows, attempts)), Text("")]
+    trained = next(result for result in results if result.agent.trains)
+    episodes = spent(trained).episodes
     parts.append(Text(f"Every trained policy played {episodes:,.0f} training episodes."))
     return Group(*parts)
 
 
-def row_of(label: str, seed: int, measured: Report) -> Row:
-    """Return the six figures of a report."""
-    m = measured.metrics
-    values = (
-        *(a.value for a in m.accuracy),
-        m.delta.value,
-        m.delta_i_to_c.value,
-        m.delta_c_to_i.value,
-        m.unchanged_answers.value,
-    )
-    return Row(label, seed, tuple(100 * value for value in values))
+def metric_names(attempts: int) -> list[str]:
+    """Return the columns of the table: the accuracies, then what the last attempt changed."""
+    turns = [f"t{turn}" for turn in range(1, attempts + 1)]
+    return [*turns, f"Δ(t1, t{attempts})", "Δ i→c", "Δ c→i", "same"]
 
 
-def figures_table(title: str, rows: Sequence[Row]) -> Table:
-    """Return one line for each method × seed, and the mean ± sd over seeds of each method."""
-    table = Table(title=Text(title), title_justify="left", padding=(0, 0))
-    table.add_column("method", no_wrap=True)
-    table.add_column("seed", justify="right", no_wrap=True)
-    for column in COLUMNS:
-        table.add_column(column, justify="right", no_wrap=True)
+def seed_values(metrics: Metrics) -> tuple[float, ...]:
+    """Return the values of `metric_names` in percent."""
+    changes = (metrics.delta, metrics.delta_i_to_c, metrics.delta_c_to_i, metrics.unchanged_answers)
+    return tuple(100 * estimate.value for estimate in (*metrics.accuracy, *changes))
+
+
+def metrics_table(title: str, rows: Sequence[SeedMetrics], attempts: int) -> FittedTable:
+    """Return one line for each method × seed, and the mean and sd over seeds of each method."""
+    lines = [["method", "seed", *metric_names(attempts)]]
+    bold, ends = set(), set()
     for name in dict.fromkeys(row.name for row in rows):
         group = [row for row in rows if row.name == name]
-        for row in group:
-            table.add_row(name, str(row.seed), *(f"{value:.1f}" for value in row.figures))
-        values = np.array([row.figures for row in group])
+        lines += [[name, str(row.seed), *_written(row.values)] for row in group]
+        values = np.array([row.values for row in group])
         if len(group) > 1:
-            pairs = zip(values.mean(axis=0), values.std(axis=0, ddof=1), strict=True)
-            table.add_row(name, "mean±sd", *(f"{m:.1f}±{s:.1f}" for m, s in pairs), style="bold")
-        table.add_section()
-    return table
+            bold.add(len(lines) - 1)
+            lines.append([name, "mean", *_written(values.mean(axis=0))])
+            lines.append([name, "sd", *_written(values.std(axis=0, ddof=1))])
+        ends.add(len(lines) - 2)
+    return FittedTable(title=title, rows=lines, names=2, bold=bold, ends=ends)
 
 
-def verdict(rows: Sequence[Row]) -> str:
-    """Say in a line whether SCoRe's worst seed beats multi-turn RL's best in Acc@t2."""
-    worst = min(row.figures[1] for row in rows if row.name == "SCoRe")
-    best = max(row.figures[1] for row in rows if row.name == "multi-turn RL")
+def _written(values: Iterable[float]) -> list[str]:
+    return [f"{value:.1f}" for value in values]
+
+
+def verdict(rows: Sequence[SeedMetrics], attempts: int) -> str:
+    """Return whether SCoRe's worst seed is above multi-turn RL's best, at the last attempt."""
+    last = attempts - 1
+    worst = min(row.values[last] for row in rows if row.name == "SCoRe")
+    best = max(row.values[last] for row in rows if row.name == "multi-turn RL")
     relation = "above" if worst > best else "NOT above"
-    return f"Acc@t2: SCoRe's worst seed {worst:.1f} is {relation} multi-turn RL's best {best:.1f}."
+    return (
+        f"Acc@t{attempts}: SCoRe's worst seed {worst:.1f} is {relation} multi-turn RL's best "
+        f"{best:.1f}."
+    )

@@ -1,4 +1,4 @@
-"""`run`: checks a comparison, makes what is missing of it, and puts it together."""
+"""`run`: check a comparison, run what is missing of it, and load its results."""
 
 from __future__ import annotations
 
@@ -20,34 +20,34 @@ from selfcorrect_env import UnknownNameError
 
 @dataclass(frozen=True)
 class Finished:
-    """A comparison of which every cell was tried."""
+    """A comparison after all of its cells were run."""
 
     cells: Sequence[Cell]
     """Every method × seed."""
     results: Sequence[MethodResults]
-    """Of the methods none of whose cells failed."""
+    """Of the methods without a failed cell."""
     failures: Sequence[Failure]
     """The cells that failed; running the comparison again tries them again."""
 
 
 def run(config: CompareConfig, folder: Path) -> Finished:
-    """Make what ``folder`` lacks of a comparison, with a progress bar for each running cell.
+    """Run the cells that ``folder`` lacks, with a progress bar for each running cell.
 
     Args:
         config: the comparison.
-        folder: where it is kept; the same call goes on after an interruption.
+        folder: the folder of its results; the same call resumes after an interruption.
 
     Raises:
         ComparisonError: an agent or an environment does not fit; nothing was run.
-        EpisodeError: the environment to measure in is not one of ours; nothing was run.
+        EpisodeError: the test environment is not one of this project; nothing was run.
         CheckpointError: the folder holds a cell with other settings, problems or weights; nothing
             was run.
-        KeyboardInterrupt: after the running cells have stopped, with what they had on the disk.
+        KeyboardInterrupt: after the running cells have stopped and saved their state.
     """
     cells = plan(config, check(config))
     missing = missing_cells(cells, folder)
     write_config(folder, config)
-    for model in _tiny_models(missing):  # else two cells would train the same base at once
+    for model in _tiny_models(missing):  # else two cells would train the same base
         tiny_base_with_progress(parse_tiny(model))
     with CellBars(missing, done=len(cells) - len(missing)) as bars:
         failures = run_cells(missing, folder, jobs=config.jobs, watcher=bars)
@@ -55,23 +55,23 @@ def run(config: CompareConfig, folder: Path) -> Finished:
 
 
 def check(config: CompareConfig) -> Contents:
-    """Find mistakes before anything runs: agents, their settings, the models, the environments.
+    """Check agents, their settings, models and environments before anything is run.
 
     Returns:
-        What the names of its models and environments stand for.
+        The hashes of its problem sets and models.
 
     Raises:
         ComparisonError: the message says which method or key, and what was expected.
-        EpisodeError: the environment to measure in does not say what its problems are.
+        EpisodeError: the test environment does not say what its problems are.
     """
     cells = plan(config)
-    learnt = [cell.learning() for cell in cells]  # imports every agent, builds every setting
+    learning = [cell.learning() for cell in cells]  # imports every agent, builds all settings
     for model in _tiny_models(cells):
         try:
             parse_tiny(model)
         except (UnknownNameError, ValueError) as error:
             raise ComparisonError(f"model {model!r}: {error}") from error
-    trained = any(learning is not None for learning in learnt)
+    trained = any(each is not None for each in learning)
     return look_up(config, [cell.model for cell in cells], trained=trained)
 
 

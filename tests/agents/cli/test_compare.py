@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import transformers
@@ -84,7 +85,7 @@ def steps(path: Path) -> list[int]:
 @pytest.mark.slow
 def test_what_fails_or_is_stopped_is_gone_on_with_and_the_rest_is_kept(tmp_path: Path) -> None:
     (tmp_path / "mine.py").write_text(MINE)
-    words = ["--methods", "mine:seven", "mine:Fragile", "--seeds", "0", "--problems", "4"]
+    words = ["--methods", "mine:seven", "mine:Fragile", "--seeds", "0", "--n", "4"]
     words += ["--model", MODEL, "--out", "out"]
     cells = tmp_path / "out" / "cells"
     fragile, seven = cells / "mine-fragile-seed0", cells / "mine-seven-seed0"
@@ -113,7 +114,7 @@ def test_what_fails_or_is_stopped_is_gone_on_with_and_the_rest_is_kept(tmp_path:
     process.send_signal(signal.SIGINT)
     out, err = process.communicate()
     assert process.returncode == 130, err
-    assert "the same command goes on from out" in err
+    assert "the same command resumes from out" in err
     (checkpoint,) = (fragile / "run" / "checkpoints").iterdir()
     reached = len(steps(metrics))
     assert 2 <= reached < 12
@@ -132,7 +133,7 @@ def test_what_fails_or_is_stopped_is_gone_on_with_and_the_rest_is_kept(tmp_path:
     assert [method["trained"] for method in found["methods"]] == [False, True]
     assert "mine:Fragile" in (tmp_path / "out/report.html").read_text("utf-8")
     assert found["methods"][1]["spent"]["episodes"] == 48
-    assert found["methods"][1]["figures"]["greedy"]["kl_t2"]["value"] >= 0
+    assert found["methods"][1]["kl"][1]["value"] >= 0
 
 
 def run(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str]:
@@ -149,29 +150,38 @@ def test_help_teaches(capsys: pytest.CaptureFixture[str]) -> None:
     assert status == 0
     for word in ("Examples:", "compare.toml", "--episodes", "--scaling", "report.html", "Ctrl-C"):
         assert word in out
+    for word in ("None", "{[", "(default: )"):
+        assert word not in out
 
 
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
-        ([], "What to compare?"),
+        ([], "Nothing to compare: give a compare.toml"),
         (["--methods", "scor"], "Did you mean 'score'?"),
-        (["--methods", "base", "base"], "base is there twice"),
+        (["--methods", "base", "base"], "base is given twice"),
         (["--methods", "base", "--seeds", "0", "0"], "seeds must be all different"),
         (["--methods", "base", "--env", "SelfCorrect-Nothing-v0"], "SelfCorrect-Nothing"),
         (["--methods", "score", "--env", "CartPole-v1"], "CartPole"),
         (["--methods", "base", "--model", "tiny:depth=3"], "Unknown option of the tiny model"),
         (["--methods", "base", "--reference", "score"], "reference: Unknown key 'score'"),
         (["nothing.toml"], "nothing.toml: cannot be read"),
-        (["there.toml", "--methods", "base"], "cannot be given beside a file"),
-        (["there.toml", "--problems", "0"], "problems must be at least 1"),
-        (["there.toml", "--scaling"], "give there.toml a [scaling] table"),
+        (["there.toml", "--methods", "base"], "--methods cannot be given with a file"),
+        (["there.toml", "--n", "0"], "n must be at least 1"),
+        (["there.toml", "--problems", "sums"], "--problems cannot be given with a file"),
+        (["--methods", "base", "--attempts", "0"], "attempts"),
+        (["--methods", "base", "--problems", "nothing.jsonl"], "nothing.jsonl"),
+        (["same.toml"], "4 of the 4 problems measured on"),
+        (["there.toml", "--scaling"], "add a table [scaling] to there.toml"),
     ],
 )
 def test_a_mistake_is_one_line_and_leaves_no_folder(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, words: list[str], expected: str
 ) -> None:
     (tmp_path / "there.toml").write_text("[methods.base]")
+    (tmp_path / "same.toml").write_text("problems = 'sums.jsonl'\n[methods.score]")
+    rows = [{"prompt": f"{i} + 1", "reference": str(i + 1)} for i in range(4)]
+    (tmp_path / "sums.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows))
     status, out, err = run(capsys, *words)
     assert status == 2
     assert expected in err
@@ -180,11 +190,83 @@ def test_a_mistake_is_one_line_and_leaves_no_folder(
     assert not (tmp_path / "runs").exists()
 
 
+LATE = '''
+RIGHT = {"a": "1", "b": "2", "c": "3"}
+
+def late(conversation):
+    """Right at the third attempt alone."""
+    attempt = sum(message["role"] == "assistant" for message in conversation) + 1
+    letter = conversation[0]["content"][0]
+    return RIGHT[letter] if attempt == 3 else "9"
+
+def early(conversation):
+    """Right at the first attempt alone."""
+    attempt = sum(message["role"] == "assistant" for message in conversation) + 1
+    letter = conversation[0]["content"][0]
+    return RIGHT[letter] if attempt == 1 else "9"
+'''
+
+
+def compared(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], attempts: int
+) -> tuple[str, dict[str, Any]]:
+    """Compare an agent that is right at t3 alone with one that is right at t1 alone."""
+    (tmp_path / "late.py").write_text(LATE)
+    rows = [{"prompt": f"{x} =", "reference": str(i)} for i, x in enumerate("abc", start=1)]
+    (tmp_path / "abc.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    words = ["--methods", "late:late", "late:early", "--seeds", "0", "--out", "out"]
+    words += ["--problems", "abc.jsonl", "--verifier", "exact", "--attempts", str(attempts)]
+    words += ["--decodings", "greedy", "--reference", "late:early"]
+    status, out, err = run(capsys, *words)
+    assert status == 0, err
+    return out, json.loads((tmp_path / "out/comparison.json").read_text("utf-8"))
+
+
+def test_three_attempts_are_measured_and_named_each(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out, found = compared(tmp_path, capsys, 3)
+    late, early = (method["metrics"]["greedy"] for method in found["methods"])
+    assert [each["value"] for each in late["accuracy"]] == [0, 0, 1]
+    assert [each["value"] for each in early["accuracy"]] == [1, 0, 0]
+    assert (late["delta"]["value"], early["delta"]["value"]) == (1, -1)
+    assert found["pairs"][0]["difference"]["value"] == 1
+    assert found["measured"]["attempts"] == 3
+    markdown = (tmp_path / "out/table.md").read_text("utf-8")
+    for text in (out, markdown):
+        for name in ("acc@t1", "acc@t2", "acc@t3", "Δ(t1, t3)", "acc@t3, paired"):
+            assert name in text
+        assert "acc@t2, paired" not in text
+    assert "| late:late | 0 | 0.0 | 0.0 | 100.0 | +100.0 | 0.0 | +100.0 | 100.0 | 0.0 |" in markdown
+    table = (tmp_path / "out/table.csv").read_text("utf-8").splitlines()
+    means = [row.split(",")[:5] for row in table if row.startswith("late:late,greedy,accuracy_t")]
+    assert [[name, value] for _, _, name, seed, value in means if seed == "mean"] == [
+        *(["accuracy_t1", "0.0"], ["accuracy_t2", "0.0"], ["accuracy_t3", "1.0"]),
+        ["accuracy_t3 minus late:early", "1.0"],
+    ]
+    page = (tmp_path / "out/report.html").read_text("utf-8")
+    assert "<b>late:late</b> has the best Acc@t3" in page
+    assert "Acc@t2, paired" not in page
+
+
+def test_one_attempt_has_no_second(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out, found = compared(tmp_path, capsys, 1)
+    late, early = (method["metrics"]["greedy"] for method in found["methods"])
+    assert [each["value"] for each in late["accuracy"]] == [0]
+    assert [each["value"] for each in early["accuracy"]] == [1]
+    assert late["delta"] is None
+    page = (tmp_path / "out/report.html").read_text("utf-8")
+    assert "<b>late:early</b> has the best Acc@t1" in page
+    for text in (out, (tmp_path / "out/table.md").read_text("utf-8"), page):
+        assert "cc@t1" in text
+        assert "cc@t2" not in text
+
+
 def test_options_are_laid_over_a_file(tmp_path: Path) -> None:
     path = tmp_path / "compare.toml"
-    path.write_text("title = 'mine'\nproblems = 7\n[methods.base]\n[methods.score]\n[scaling]\n")
+    path.write_text("title = 'mine'\nn = 7\n[methods.base]\n[methods.score]\n[scaling]\n")
     config = configured(CompareOptions(config=str(path), seeds=(4,), scaling=False))
-    assert (config.title, config.problems, config.seeds) == ("mine", 7, (4,))
+    assert (config.title, config.n, config.seeds) == ("mine", 7, (4,))
     assert config.scaling is None
     assert [method.label for method in config.methods] == ["base", "score"]
     alone = configured(CompareOptions(methods=("base",), scaling=True, env="SelfCorrect-MATH-v0"))

@@ -4,11 +4,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from selfcorrect_agents.cli import quickstart
 from selfcorrect_agents.comparison.plan.cells import plan
 from selfcorrect_agents.comparison.plan.config import CompareConfig
+from selfcorrect_agents.comparison.plan.environments import make_env
 from selfcorrect_env.cli.main import main
+from selfcorrect_env.problems.overlap import shared_problems
 
 SMALL = {"problems_per_step": 2, "samples": 2, "max_new_tokens": 4}
 
@@ -35,7 +38,7 @@ def test_a_shrunk_quickstart(
         )
 
     monkeypatch.setattr(quickstart, "configured", shrunk)
-    words = ["quickstart", "--seeds", "0", "--problems", "8", "--out", str(tmp_path / "out")]
+    words = ["quickstart", "--seeds", "0", "--n", "8", "--out", str(tmp_path / "out")]
     assert main(words) == 0
     shown = " ".join(capsys.readouterr().out.split())
     assert "8 held-out problems of arithmetic/test" in shown
@@ -53,6 +56,14 @@ def test_it_trains_on_one_split_and_measures_on_the_other() -> None:
     assert {cell.test.options["split"] for cell in cells} == {"test"}
 
 
+def test_its_problems_are_not_trained_on() -> None:
+    train = make_env(quickstart.configured(quickstart.QuickstartOptions()).train)
+    test = make_env(quickstart.configured(quickstart.QuickstartOptions()).test)
+    tested = test.unwrapped.problems  # type: ignore[attr-defined]
+    assert shared_problems(train.unwrapped.problems, tested) == []  # type: ignore[attr-defined]
+    assert len(tested) == 4000
+
+
 def test_a_wider_model_learns_in_more_and_smaller_steps() -> None:
     assert quickstart.scaled("multiturn_rl", 64) == {}
     default = quickstart.scaled("multiturn_rl", 64 * 2)
@@ -60,11 +71,31 @@ def test_a_wider_model_learns_in_more_and_smaller_steps() -> None:
 
 
 def test_the_verdict_says_what_the_figures_say() -> None:
-    row = quickstart.Row
+    row = quickstart.SeedMetrics
     rows = [
         row("SCoRe", 0, (40.0, 99.0)),
         row("SCoRe", 1, (40.0, 60.0)),
         row("multi-turn RL", 0, (38.0, 41.0)),
     ]
-    assert "60.0 is above" in quickstart.verdict(rows)
-    assert "60.0 is NOT above" in quickstart.verdict([*rows, row("multi-turn RL", 1, (50.0, 60.0))])
+    assert "60.0 is above" in quickstart.verdict(rows, 2)
+    assert "60.0 is NOT above" in quickstart.verdict(
+        [*rows, row("multi-turn RL", 1, (50.0, 60.0))], 2
+    )
+
+
+@pytest.mark.parametrize("width", [50, 80])
+def test_its_table_never_cuts_a_number(width: int) -> None:
+    """The longest numbers, in every seed and so in the mean."""
+    values = (100.0, 100.0, -100.0, 100.0, 100.0, 100.0)
+    rows = [quickstart.SeedMetrics("RL, small KL", seed, values) for seed in (0, 1)]
+    console = Console(width=width)
+    with console.capture() as capture:
+        console.print(quickstart.metrics_table("a title", rows, 2))
+    shown = capture.get()
+    assert "…" not in shown
+    assert shown.count("100.0") == 3 * 6
+    assert "Δ(t1," in shown
+
+
+def test_its_table_has_a_column_for_each_attempt() -> None:
+    assert quickstart.metric_names(3)[:4] == ["t1", "t2", "t3", "Δ(t1, t3)"]

@@ -1,4 +1,4 @@
-"""A comparison as the engine would write it, drawn by chance around plausible figures."""
+"""A comparison as comparison.json holds it, drawn at random around plausible values."""
 
 from __future__ import annotations
 
@@ -6,6 +6,11 @@ import math
 import random
 from itertools import combinations
 from typing import Any
+
+from selfcorrect_agents.comparison.plan.typed_values import build
+from selfcorrect_agents.comparison.report.sections.episodes import ShownEpisode
+from selfcorrect_agents.comparison.results.comparison import MethodComparison
+from selfcorrect_env.types import Attempt, Episode, Problem, Reason, Verdict
 
 # name -> agent, oracle, trained, then Acc@t1, i->c, c->i sampled and greedy
 METHODS: dict[
@@ -24,13 +29,18 @@ PROBLEMS = 2000
 STEPS = 70
 
 
-def comparison(seed: int = 0) -> dict[str, Any]:
-    """Return what ``comparison.json`` would hold."""
+def read(facts: dict[str, Any]) -> MethodComparison:
+    """Return the comparison that ``facts`` hold."""
+    return build(MethodComparison, facts, "synthetic")
+
+
+def comparison(seed: int = 0, attempts: int = 2) -> dict[str, Any]:
+    """Return the content of a comparison.json."""
     rng = random.Random(seed)
-    methods = [_method(rng, name) for name in METHODS]
+    methods = [_method(rng, name, attempts) for name in METHODS]
     return {
         "title": "Seven methods on three-operation chains",
-        "created": "2025-11-24T18:03:11Z",
+        "created": "2025-11-24T18:03:11+00:00",
         "measured": {
             "problem_set": "arithmetic",
             "split": "test",
@@ -39,12 +49,23 @@ def comparison(seed: int = 0) -> dict[str, Any]:
             "problems": PROBLEMS,
             "verifier": "exact",
             "prompts": "arithmetic",
-            "attempts": 2,
+            "attempts": attempts,
         },
         "model": "tiny:seed={seed},hidden_size=64",
-        "budget": {"episodes": 17920},
+        "device": "cpu",
+        "max_new_tokens": 16,
+        "train": {"id": "SelfCorrect-Arithmetic-v0", "options": {"split": "train"}},
+        "test": {"id": "SelfCorrect-Arithmetic-v0", "options": {"split": "test"}},
+        "episodes": 17920,
         "seeds": SEEDS,
         "decodings": ["sampled", "greedy"],
+        "base": "base",
+        "reference": "SCoRe",
+        "scaling": {"n": 200, "samples": 32, "temperature": 0.7, "methods": None},
+        "intervals": "mean ± t",
+        "test_of_pairs": "a t test",
+        "notes": [],
+        "left_out": [],
         "methods": methods,
         "pairs": [
             _pair(rng, first, second, decoding)
@@ -54,7 +75,7 @@ def comparison(seed: int = 0) -> dict[str, Any]:
     }
 
 
-def episodes(seed: int = 0, each: int = 4) -> list[dict[str, Any]]:
+def episodes(seed: int = 0, each: int = 4) -> list[ShownEpisode]:
     """Return a sample of episodes: ``each`` for every method, decoding and transition."""
     rng = random.Random(seed)
     return [
@@ -66,7 +87,29 @@ def episodes(seed: int = 0, each: int = 4) -> list[dict[str, Any]]:
     ]
 
 
-def worked_episode() -> dict[str, Any]:
+def shown(
+    method: str,
+    seed: int,
+    decoding: str,
+    problem: tuple[str, str, str],
+    replies: list[str],
+    answers: list[str | None],
+    correct: list[bool | None],
+) -> ShownEpisode:
+    """Return an episode; ``problem`` is (id, prompt, reference), None is not judged."""
+    reasons = {True: Reason.CORRECT, False: Reason.WRONG, None: Reason.ERROR}
+    attempts = tuple(
+        Attempt(reply=reply, verdict=Verdict(1.0 if right else 0.0, reasons[right], answer))
+        for reply, answer, right in zip(replies, answers, correct, strict=True)
+    )
+    id, prompt, reference = problem
+    given = Problem(id=id, prompt=prompt, reference=reference)
+    return ShownEpisode(
+        method, seed, decoding, Episode(problem=given, attempts=attempts, conversation=())
+    )
+
+
+def worked_episode() -> ShownEpisode:
     """Return an episode with replies in words, of which the second changes a line."""
     first = (
         "There are 16 eggs. She eats 3 and bakes with 4, so 16 - 3 - 4 = 9 are left.\n"
@@ -76,23 +119,15 @@ def worked_episode() -> dict[str, Any]:
         "There are 16 eggs. She eats 3 and bakes with 4, so 16 - 3 - 4 = 9 are left.\n"
         "Each egg sells for $2, so she makes 9 * 2 = 18 dollars.\nThe answer is \\boxed{18}."
     )
-    return {
-        "method": "SCoRe",
-        "seed": 2,
-        "decoding": "greedy",
-        "problem_id": "gsm8k-17",
-        "prompt": "Janet's ducks lay 16 eggs a day. She eats 3 and bakes muffins with 4. The rest "
-        "she sells at $2 an egg. How much does she make a day?",
-        "reference": "18",
-        "replies": [first, second],
-        "answers": ["11", "18"],
-        "reasons": ["wrong", "correct"],
-        "scores": [0.0, 1.0],
-        "transition": "i->c",
-    }
+    prompt = (
+        "Janet's ducks lay 16 eggs a day. She eats 3 and bakes muffins with 4. The rest she sells "
+        "at $2 an egg. How much does she make a day?"
+    )
+    problem = ("gsm8k-17", prompt, "18")
+    return shown("SCoRe", 2, "greedy", problem, [first, second], ["11", "18"], [False, True])
 
 
-def _method(rng: random.Random, name: str) -> dict[str, Any]:
+def _method(rng: random.Random, name: str, attempts: int) -> dict[str, Any]:
     agent, oracle, trained, sampled, greedy = METHODS[name]
     shares = {"sampled": sampled, "greedy": greedy}
     return {
@@ -100,44 +135,55 @@ def _method(rng: random.Random, name: str) -> dict[str, Any]:
         "agent": agent,
         "summary": f"{name}, as the paper describes it, on the tiny base of each seed.",
         "oracle": oracle,
+        "instrument": False,
         "trained": trained,
-        "figures": {d: _figures(rng, *s, trained=trained) for d, s in shares.items()},
-        "transitions": {d: _transitions(*s) for d, s in shares.items()},
-        "edit_histogram": {d: _histogram(rng, *s) for d, s in shares.items()},
+        "learning": {},
+        "play": {},
+        "metrics": {d: _metrics(rng, *s, attempts) for d, s in shares.items()},
+        "kl": [metric(rng, 0.02 + 1.4 * turn, 0.01) for turn in range(attempts)] if trained else [],
         "spent": {
             "episodes": 17920 if trained else 0,
             "tokens": 17920 * 10 if trained else 0,
             "training_seconds": rng.uniform(6, 20) if trained else 0.0,
             "seconds": 23.25,
         },
-        "tokens": {d: {"episode": 9.5, "turns": [5.0, 4.5]} for d in shares},
-        "curves": {str(s): _curve(rng, *sampled) for s in SEEDS} if trained else {},
+        "curves": {str(s): _curve(rng, *sampled, attempts) for s in SEEDS} if trained else {},
         "scaling": _scaling(rng, *sampled) if name in ("base", "Pair-SFT", "SCoRe") else None,
     }
 
 
-def figure(rng: random.Random, value: float, spread: float = 0.006) -> dict[str, Any]:
-    """Return a figure around ``value``, with an interval and a value of each seed."""
+def metric(rng: random.Random, value: float, spread: float = 0.006) -> dict[str, Any]:
+    """Return a metric around ``value``, with an interval and a value for each seed."""
     seeds = [min(max(value + rng.gauss(0, spread), -1.0), 1.0) for _ in SEEDS]
     mean = sum(seeds) / len(seeds)
     half = 1.2 * spread + 0.004
     return {"value": mean, "low": mean - half, "high": min(mean + half, 1.0), "seeds": seeds}
 
 
-def _figures(
-    rng: random.Random, t1: float, fixed: float, broken: float, *, trained: bool
+def _metrics(
+    rng: random.Random, t1: float, fixed: float, broken: float, attempts: int
 ) -> dict[str, Any]:
-    kl = (0.02, 1.4) if trained else (None, None)
-    return {
-        "accuracy_t1": figure(rng, t1),
-        "accuracy_t2": figure(rng, t1 + fixed - broken),
-        "delta": figure(rng, fixed - broken),
-        "delta_i_to_c": figure(rng, fixed, 0.002),
-        "delta_c_to_i": figure(rng, broken, 0.0005),
-        "unchanged_answers": figure(rng, 0.97 - fixed - broken),
-        "edit_distance_ratio": figure(rng, 0.02 + 0.4 * (fixed + broken), 0.003),
-        "kl_t1": figure(rng, kl[0]) if kl[0] else None,
-        "kl_t2": figure(rng, kl[1], 0.05) if kl[1] else None,
+    last = t1 + fixed - broken
+    steps = max(attempts - 1, 1)
+    metrics: dict[str, Any] = {
+        "accuracy": [metric(rng, t1 + (last - t1) * turn / steps) for turn in range(attempts)],
+        "mean_score": [],
+        "transitions": _transitions(t1, fixed, broken),
+        "edit_histogram": None,
+        "tokens": [5.0, *[4.5] * (attempts - 1)],
+    }
+    if attempts == 1:
+        return metrics
+    return metrics | {
+        "delta": metric(rng, fixed - broken),
+        "successive": [
+            metric(rng, (fixed - broken) / steps) for _ in range(steps if attempts > 2 else 0)
+        ],
+        "delta_i_to_c": metric(rng, fixed, 0.002),
+        "delta_c_to_i": metric(rng, broken, 0.0005),
+        "unchanged_answers": metric(rng, 0.97 - fixed - broken),
+        "edit_distance_ratio": metric(rng, 0.02 + 0.4 * (fixed + broken), 0.003),
+        "edit_histogram": _histogram(rng, fixed, broken),
     }
 
 
@@ -151,7 +197,7 @@ def _transitions(t1: float, fixed: float, broken: float) -> dict[str, float]:
     }
 
 
-def _histogram(rng: random.Random, t1: float, fixed: float, broken: float) -> dict[str, Any]:
+def _histogram(rng: random.Random, fixed: float, broken: float) -> dict[str, Any]:
     moved = fixed + broken
     tail = [math.exp(-((i - 4) ** 2) / 6) for i in range(19)]
     counts = [10_000 * (1 - moved)] + [10_000 * moved * t / sum(tail) for t in tail]
@@ -161,38 +207,34 @@ def _histogram(rng: random.Random, t1: float, fixed: float, broken: float) -> di
     }
 
 
-def _curve(rng: random.Random, t1: float, fixed: float, broken: float) -> list[dict[str, float]]:
+def _curve(
+    rng: random.Random, t1: float, fixed: float, broken: float, attempts: int
+) -> list[dict[str, float]]:
     rows = []
     turn = rng.uniform(14, 24)
     for step in range(1, STEPS + 1):
         done = 1 / (1 + math.exp(-(step - turn) / 4))
-        t2 = 0.257 + done * (t1 + fixed - broken - 0.257)
-        rows.append(
-            {
-                "step": step,
-                "episodes": 256 * step,
-                "tokens": 2560 * step,
-                "t1/accuracy": t1 + rng.gauss(0, 0.02),
-                "t2/accuracy": min(t2 + rng.gauss(0, 0.02), 1.0),
-                "t1/kl": 0.03 * done * rng.uniform(0.8, 1.2),
-                "t2/kl": 1.5 * done * rng.uniform(0.9, 1.1),
-                "unchanged": 0.7 + done * (0.27 - fixed) + rng.gauss(0, 0.01),
-            }
-        )
+        last = 0.257 + done * (t1 + fixed - broken - 0.257)
+        row: dict[str, float] = {"step": step, "episodes": 256 * step, "tokens": 2560 * step}
+        for t in range(1, attempts + 1):
+            accuracy = t1 if t == 1 else last
+            row[f"t{t}/accuracy"] = min(accuracy + rng.gauss(0, 0.02), 1.0)
+            row[f"t{t}/kl"] = (0.03 if t == 1 else 1.5) * done * rng.uniform(0.8, 1.2)
+        rows.append(row | {"unchanged": 0.7 + done * (0.27 - fixed) + rng.gauss(0, 0.01)})
     return rows
 
 
 def _scaling(rng: random.Random, t1: float, fixed: float, broken: float) -> dict[str, Any]:
-    samples = [2, 4, 8, 16, 32]
+    replies = [2, 4, 8, 16, 32]
     t2 = t1 + fixed - broken
 
     def grown(start: float, rate: float) -> list[dict[str, Any]]:
         return [
-            figure(rng, 1 - (1 - start) * math.exp(-rate * i), 0.004) for i in range(len(samples))
+            metric(rng, 1 - (1 - start) * math.exp(-rate * i), 0.004) for i in range(len(replies))
         ]
 
     return {
-        "samples": samples,
+        "replies": replies,
         "parallel": grown(t1, 0.02),
         "sequential": grown(t2, 0.03),
         "pass_parallel": grown(t1 + 0.1, 0.35),
@@ -203,7 +245,7 @@ def _scaling(rng: random.Random, t1: float, fixed: float, broken: float) -> dict
 def _pair(
     rng: random.Random, first: dict[str, Any], second: dict[str, Any], decoding: str
 ) -> dict[str, Any]:
-    values = [m["figures"][decoding]["accuracy_t2"]["value"] for m in (first, second)]
+    values = [m["metrics"][decoding]["accuracy"][-1]["value"] for m in (first, second)]
     difference = values[1] - values[0]
     discordant = round(PROBLEMS * max(abs(difference), 0.01) * 1.2) + rng.randrange(8)
     only_second = round((discordant + PROBLEMS * difference) / 2)
@@ -213,7 +255,12 @@ def _pair(
         "first": first["name"],
         "second": second["name"],
         "decoding": decoding,
-        "difference": {"value": difference, "low": difference - 0.02, "high": difference + 0.02},
+        "difference": {
+            "value": difference,
+            "low": difference - 0.02,
+            "high": difference + 0.02,
+            "seeds": [difference] * len(SEEDS),
+        },
         "only_first": discordant - only_second,
         "only_second": only_second,
         "p_value": math.erfc(sigma / math.sqrt(2)),
@@ -221,7 +268,7 @@ def _pair(
     }
 
 
-def _episode(rng: random.Random, name: str, decoding: str, transition: str) -> dict[str, Any]:
+def _episode(rng: random.Random, name: str, decoding: str, transition: str) -> ShownEpisode:
     digits = [rng.randrange(10) for _ in range(4)]
     signs = [rng.choice("+-*") for _ in range(3)]
     chain = str(digits[0]) + "".join(s + str(d) for s, d in zip(signs, digits[1:], strict=True))
@@ -233,16 +280,7 @@ def _episode(rng: random.Random, name: str, decoding: str, transition: str) -> d
         str(value if letter == "c" else (value + rng.randrange(1, 10)) % 10)
         for letter in transition.split("->")
     ]
-    return {
-        "method": name,
-        "seed": rng.choice(SEEDS),
-        "decoding": decoding,
-        "problem_id": chain,
-        "prompt": chain + "=",
-        "reference": str(value),
-        "replies": [answer + results for answer in answers],
-        "answers": answers,
-        "reasons": ["correct" if letter == "c" else "wrong" for letter in transition.split("->")],
-        "scores": [1.0 if letter == "c" else 0.0 for letter in transition.split("->")],
-        "transition": transition,
-    }
+    correct: list[bool | None] = [letter == "c" for letter in transition.split("->")]
+    problem = (chain, chain + "=", str(value))
+    replies = [answer + results for answer in answers]
+    return shown(name, rng.choice(SEEDS), decoding, problem, replies, [*answers], correct)

@@ -199,7 +199,7 @@ def test_unchanged_answers_and_texts():
     assert m.edit_distance_ratio == pytest.approx((0 + 6 / 8 + 1 / 3 + 1 / 2) / 4)
 
 
-def test_facts_of_turns():
+def test_identity_of_turns():
     m = measure(
         [
             episode(0, "cc", ["ab", ""], tokens=4, truncated=True),

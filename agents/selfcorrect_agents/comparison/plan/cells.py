@@ -1,19 +1,19 @@
-"""Cells: one method with one seed, its folder, and whether what lies there is this very cell.
+"""Cells: one method with one seed, its folder, and whether that folder holds this very cell.
 
     cells/<label>-seed<k>/
-        cell.json       the facts that determine the result, written before anything else
+        cell.json       the settings that determine the result, written before anything else
         run/            the training run (`selfcorrect_agents.training.run_folder`)
-        trained.json    written once the method has learnt
+        trained.json    written when the training is finished
         sampled/ …      a `Report` for each decoding
-        scaling/        many samples of some problems, where asked for
-        seconds.json    wall-clock, summed over interruptions
-        log.txt         what the cell's process said last
-        done.json       the facts again, once all of them are made
+        scaling/        many samples of some problems, if asked for
+        seconds.json    wall-clock time, summed over interruptions
+        log.txt         the output of the cell's last process
+        done.json       the settings again, written when everything is finished
 
-Facts come in parts: ``training``, ``test``, one for each decoding, ``scaling``. A part that a
-folder holds must be equal to be gone on with; a part that it lacks is added. So a comparison may
-grow (a method, a seed, a decoding), and nothing of it is ever mixed with other settings, problems
-or weights (`contents`).
+The settings have parts: ``training``, ``test``, one for each decoding, ``scaling``. A part that a
+folder holds must be equal for the cell to resume; a part that it lacks is added. So a comparison
+may grow (a method, a seed, a decoding), and its results are never mixed with those of other
+settings, problems or weights (`content_hashes`).
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from typing import Any, TypeAlias
 import torch
 import transformers
 
+from selfcorrect_agents.comparison.plan.compared_agents import ComparedAgent
 from selfcorrect_agents.comparison.plan.config import (
     DECODINGS,
     CompareConfig,
@@ -35,12 +36,12 @@ from selfcorrect_agents.comparison.plan.config import (
     ScalingConfig,
 )
 from selfcorrect_agents.comparison.plan.content_hashes import Contents
-from selfcorrect_agents.comparison.plan.contestants import Contestant
 from selfcorrect_agents.training.config import flat
 from selfcorrect_env import CheckpointError, __version__
 from selfcorrect_env.evaluation import replacing
 
-Facts: TypeAlias = dict[str, Any]
+Identity: TypeAlias = dict[str, Any]
+"""The settings that determine a cell's result, by part."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,8 +64,8 @@ class Cell:
     """Where it is trained."""
     test: EnvConfig
     """Where it is measured."""
-    problems: int
-    """Held-out problems to measure on."""
+    n: int
+    """Number of held-out problems to measure on."""
     batch_size: int
     """Problems answered at a time."""
     decodings: tuple[str, ...]
@@ -72,15 +73,15 @@ class Cell:
     scaling: ScalingConfig | None
     """Many samples of each problem, if this method takes part in that."""
     weights: str | None = None
-    """Of the base model, as `contents.weights_of` tells them; None where nobody looked."""
+    """Hash of the base model's weights (`content_hashes.weights_of`); None if not computed."""
     train_problems: str | None = None
-    """Fingerprint of the problems that it is trained on; None where nobody looked."""
+    """Fingerprint of the problems that it is trained on; None if not computed."""
     test_problems: str | None = None
-    """Fingerprint of the problems that it is measured on; None where nobody looked."""
+    """Fingerprint of the problems that it is measured on; None if not computed."""
 
     @property
     def name(self) -> str:
-        """What messages and bars call it."""
+        """Its name in messages and progress bars."""
         return f"{self.method.label}, seed {self.seed}"
 
     @property
@@ -88,20 +89,20 @@ class Cell:
         """The cell's folder within the comparison's."""
         return f"cells/{self.method.slug}-seed{self.seed}"
 
-    def contestant(self) -> Contestant:
-        """Return the agent that its method names (imports it)."""
-        return Contestant.find(self.method)
+    def compared_agent(self) -> ComparedAgent:
+        """Return the agent of its method (imports it)."""
+        return ComparedAgent.find(self.method)
 
     def learning(self) -> Any:
-        """Return the configuration of its training; None where its agent does not train."""
-        contestant = self.contestant()
-        if not contestant.trains:
+        """Return the configuration of its training; None if its agent does not train."""
+        agent = self.compared_agent()
+        if not agent.trains:
             return None
-        return contestant.learning(self.seed, self.max_new_tokens, self.episodes)
+        return agent.learning(self.seed, self.max_new_tokens, self.episodes)
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Cell:
-        """Return the cell that ``dataclasses.asdict`` and JSON made ``values`` of."""
+        """Return the cell whose ``dataclasses.asdict``, written as JSON, is ``values``."""
         nested = {
             "method": MethodConfig(**values["method"]),
             "train": EnvConfig(**values["train"]),
@@ -117,8 +118,7 @@ def plan(config: CompareConfig, contents: Contents | None = None) -> list[Cell]:
 
     Args:
         config: the comparison.
-        contents: what its names stand for; a plan that is run needs it, one that is only looked
-            at does not.
+        contents: hashes of its models and problem sets; needed to run the plan.
     """
     return [
         Cell(
@@ -137,24 +137,24 @@ def plan(config: CompareConfig, contents: Contents | None = None) -> list[Cell]:
 
 
 SHARED = (
-    *("device", "episodes", "max_new_tokens", "train", "test", "problems", "batch_size"),
+    *("device", "episodes", "max_new_tokens", "train", "test", "n", "batch_size"),
     "decodings",
 )
-"""Fields that every cell has from the comparison as they are."""
+"""Fields that every cell copies from the comparison."""
 
 
 def _scaling(scaling: ScalingConfig | None, label: str) -> ScalingConfig | None:
     if scaling is None or (scaling.methods is not None and label not in scaling.methods):
         return None
-    return dataclasses.replace(scaling, methods=None)  # who else takes part is not this cell's
+    return dataclasses.replace(scaling, methods=None)  # the other methods do not matter here
 
 
-# -- what determines a cell ----------------------------------------------------------------------
-def facts_of(cell: Cell) -> Facts:
-    """Return what determines the cell's result, by part, the defaults of its method included."""
+# -- identity ----------------------------------------------------------------------
+def identity_of(cell: Cell) -> Identity:
+    """Return the settings that determine the cell's result, its method's defaults included."""
     learning = cell.learning()
     trained = learning is not None
-    facts: Facts = {
+    identity: Identity = {
         "training": {
             "agent": cell.method.agent,
             "learning": flat(learning) if trained else None,
@@ -173,36 +173,36 @@ def facts_of(cell: Cell) -> Facts:
         "test": {
             **dataclasses.asdict(cell.test),
             "fingerprint": cell.test_problems,
-            "problems": cell.problems,
+            "n": cell.n,
             "batch_size": cell.batch_size,
         },
         **{name: {"temperature": DECODINGS[name]} for name in cell.decodings},
     }
     if cell.scaling is not None:
-        facts["scaling"] = dataclasses.asdict(cell.scaling)
-    return json.loads(json.dumps(facts, default=str))
+        identity["scaling"] = dataclasses.asdict(cell.scaling)
+    return json.loads(json.dumps(identity, default=str))
 
 
 def is_done(cell: Cell, folder: Path) -> bool:
-    """Whether the cell was trained and measured with just these settings."""
-    made = _read(folder / cell.folder / "done.json")
-    return all(made.get(part) == facts for part, facts in facts_of(cell).items())
+    """Whether the cell was trained and measured with exactly these settings."""
+    finished = _read(folder / cell.folder / "done.json")
+    return all(finished.get(part) == settings for part, settings in identity_of(cell).items())
 
 
 def require_same(cell: Cell, folder: Path) -> None:
     """Refuse a cell whose folder holds other settings.
 
     Raises:
-        CheckpointError: the message says what differs, and how to go on.
+        CheckpointError: the message says what differs, and what to do.
     """
-    place = folder / cell.folder
-    asked = _read(place / "cell.json")
-    if not asked and (place / "run").exists():
+    path = folder / cell.folder
+    asked = _read(path / "cell.json")
+    if not asked and (path / "run").exists():
         raise CheckpointError(
-            f"{place} holds a run but no cell.json, so nobody knows which. Delete it, or name "
-            "another folder with --out."
+            f"{path} holds a run but no cell.json, so its settings are unknown. Delete it, or "
+            "name another folder with --out."
         )
-    wanted = facts_of(cell)
+    wanted = identity_of(cell)
     differences = [
         f"{part}: {key}: {asked[part].get(key)!r} then, {wanted[part].get(key)!r} now"
         for part in wanted
@@ -212,26 +212,26 @@ def require_same(cell: Cell, folder: Path) -> None:
     ]
     if differences:
         raise CheckpointError(
-            f"{place} was made with other settings ({'; '.join(differences)}). Results are never "
-            "mixed: ask for the same, delete that folder to make the cell anew, give the method "
+            f"{path} was run with other settings ({'; '.join(differences)}). Results are never "
+            "mixed: use the same settings, delete that folder to run it again, give the method "
             "another label, or name another folder with --out."
         )
 
 
-def write_facts(cell: Cell, place: Path, name: str) -> None:
-    """Add the cell's facts to ``cell.json`` or ``done.json`` in its folder."""
-    place.mkdir(parents=True, exist_ok=True)
-    facts = {**_read(place / name), **facts_of(cell)}
-    with replacing(place / name) as temporary:
-        temporary.write_text(json.dumps(facts, indent=2) + "\n", "utf-8")
+def write_identity(cell: Cell, path: Path, name: str) -> None:
+    """Add the cell's settings to the file ``name`` in its folder ``path``."""
+    path.mkdir(parents=True, exist_ok=True)
+    identity = {**_read(path / name), **identity_of(cell)}
+    with replacing(path / name) as temporary:
+        temporary.write_text(json.dumps(identity, indent=2) + "\n", "utf-8")
 
 
-def _read(path: Path) -> Facts:
+def _read(path: Path) -> Identity:
     if not path.is_file():
         return {}
     try:
         return dict(json.loads(path.read_bytes()))
     except (ValueError, TypeError) as error:
         raise CheckpointError(
-            f"{path} is damaged ({error}). Delete {path.parent} to make the cell anew."
+            f"{path} is damaged ({error}). Delete {path.parent} to run it again."
         ) from error

@@ -4,7 +4,7 @@ title = "Methods on arithmetic"
 model = "tiny:seed={seed}"        # one base for each seed; without {seed}, one for all
 seeds = [0, 1, 2]
 episodes = 40960                  # training episodes of every method
-problems = 2000                   # held-out problems
+n = 2000                          # held-out problems
 
 [methods.base]
 
@@ -25,7 +25,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from selfcorrect_agents.comparison.plan.toml_fields import build, field_types, fit, require_known
+from selfcorrect_agents.comparison.plan.typed_values import build, field_types, fit, require_known
 from selfcorrect_agents.errors import ComparisonError
 from selfcorrect_env.problems import has_splits
 
@@ -38,6 +38,9 @@ DECODINGS = {"sampled": 1.0, "greedy": 0.0}
 """How every method is measured: name -> temperature."""
 
 ARITHMETIC = "SelfCorrect-Arithmetic-v0"
+
+ENV_OPTIONS = {"problems": str, "verifier": str, "prompts": str, "attempts": int, "holdout": float}
+"""Options of the environment that a file may set for training and testing, with their types."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +58,7 @@ class MethodConfig:
     """One row of the comparison."""
 
     label: str
-    """What tables call it; different for each row."""
+    """Its name in tables; different for each row."""
     agent: str
     """A name of ``selfcorrect list``, or ``module:attribute``."""
     learning: Mapping[str, Any] = field(default_factory=dict)
@@ -69,13 +72,13 @@ class MethodConfig:
         for name in ("model", "device", "seed", "temperature"):
             if name in self.play:
                 raise ComparisonError(
-                    f"[methods.{self.label!r}] play: {name} is the comparison's, the same for "
-                    "every method; take it out."
+                    f"[methods.{self.label!r}] play: {name} is set by the comparison, the same "
+                    "for every method; remove it."
                 )
 
     @property
     def slug(self) -> str:
-        """The label as a part of a folder's name."""
+        """The label in the name of a folder."""
         return re.sub(r"[^\w.+]+", "-", self.label).strip("-.").lower()
 
 
@@ -83,17 +86,17 @@ class MethodConfig:
 class ScalingConfig:
     """Many samples of each problem: majority vote and pass@k (paper, figure 1, right)."""
 
-    problems: int = 200
-    """The first so many of the held-out problems, ≥ 1."""
+    n: int = 200
+    """The first N held-out problems are sampled, N ≥ 1."""
     samples: int = 32
-    """Episodes of each problem, ≥ 2."""
+    """Episodes of each problem, ≥ 2 and at least as many as an episode has attempts."""
     temperature: float = 0.7
-    """Of sampling, > 0; the paper: 0.7. Tiny models say more at 1."""
+    """Of sampling, > 0; the paper: 0.7. Samples of tiny models vary more at 1."""
     methods: tuple[str, ...] | None = None
     """Labels of the methods that are sampled; None takes all."""
 
     def __post_init__(self) -> None:
-        _check(self.problems >= 1, "scaling: problems", "at least 1", self.problems)
+        _check(self.n >= 1, "scaling: n", "at least 1", self.n)
         _check(self.samples >= 2, "scaling: samples", "at least 2", self.samples)
         _check(self.temperature > 0, "scaling: temperature", "above 0", self.temperature)
 
@@ -105,7 +108,7 @@ class CompareConfig:
     methods: tuple[MethodConfig, ...]
     """What is compared, in the order of the tables."""
     title: str = "Self-correction methods compared"
-    """Stands over the tables and the page."""
+    """Title of the tables and the page."""
     model: str = "tiny:seed={seed}"
     """The base model of every method; ``{seed}`` is replaced by the seed."""
     device: str = "cpu"
@@ -113,33 +116,34 @@ class CompareConfig:
     seeds: tuple[int, ...] = (0, 1, 2)
     """Each trains every method once."""
     episodes: int | None = None
-    """Training episodes of every method that can be kept to a number; None takes each method's
-    own default."""
+    """Training episodes of every method whose configuration is `Budgeted`; by default each
+    method's own number."""
     max_new_tokens: int = 16
-    """Token cap of one reply, in measuring and, where ``learning`` says nothing, in training."""
+    """Token cap of one reply, in measuring and, unless ``learning`` has another one, in
+    training."""
     train: EnvConfig = EnvConfig(options={"split": "train"})
-    """Where the methods are trained."""
+    """The environment that methods are trained in."""
     test: EnvConfig = EnvConfig(options={"split": "test"})
-    """Where they are measured."""
-    problems: int = 2000
-    """The first so many problems of ``test`` are measured on (all, where there are fewer)."""
+    """The environment that methods are measured in."""
+    n: int = 2000
+    """Methods are measured on the first N problems of ``test`` (all, if there are fewer)."""
     batch_size: int = 500
-    """Problems that are answered at a time in measuring; lower it where memory is short."""
+    """Problems that are answered at a time in measuring; lower it if memory is short."""
     decodings: tuple[str, ...] = tuple(DECODINGS)
     """``sampled`` (T = 1) and ``greedy`` (T = 0; the paper's tables)."""
     reference: str | None = None
-    """The method that every other one is paired with, beside the base; None takes SCoRe's."""
+    """The method that every other one is paired with, beside the base; by default SCoRe's."""
     scaling: ScalingConfig | None = None
-    """Many samples of each problem; None leaves that out."""
+    """Many samples of each problem; by default none."""
     jobs: int = 2
-    """Cells that run at the same time, each in a process with one thread."""
+    """Runs at the same time, each in a process with one thread."""
 
     def __post_init__(self) -> None:
         _check(bool(self.title.strip()), "title", "a text", self.title)
         _check(bool(self.seeds), "seeds", "at least one seed", self.seeds)
         _check(len(set(self.seeds)) == len(self.seeds), "seeds", "all different", self.seeds)
         _check(min(self.seeds) >= 0, "seeds", "at least 0 each", self.seeds)
-        for name in ("max_new_tokens", "problems", "batch_size", "jobs"):
+        for name in ("max_new_tokens", "n", "batch_size", "jobs"):
             _check(getattr(self, name) >= 1, name, "at least 1", getattr(self, name))
         if self.episodes is not None:
             _check(self.episodes >= 1, "episodes", "at least 1", self.episodes)
@@ -167,7 +171,7 @@ class CompareConfig:
 
     @property
     def base(self) -> str | None:
-        """The label of the untrained base model's row, if it takes part."""
+        """The label of the untrained base model's row, if there is one."""
         return next((m.label for m in self.methods if m.agent == "base"), None)
 
     @property
@@ -183,8 +187,8 @@ def read_config(path: str | Path) -> CompareConfig:
     """Read a compare.toml.
 
     Raises:
-        ComparisonError: the file cannot be read, is no TOML, or holds an unknown key, a value of
-            a wrong type or one that can't be meant. The message names the file and the key.
+        ComparisonError: the file cannot be read, is no TOML, or holds an unknown key or a value
+            of a wrong type or range. The message names the file and the key.
     """
     try:
         tables = tomllib.loads(Path(path).read_text("utf-8"))
@@ -196,27 +200,45 @@ def read_config(path: str | Path) -> CompareConfig:
 def config_of(tables: Mapping[str, Any], where: str) -> CompareConfig:
     """Return the configuration that TOML tables hold; ``where`` names them in messages.
 
-    ``env`` is the id for training and testing; ``train`` and ``test`` hold options of the
-    environment and, where one of the two is another, its ``env``.
+    ``env`` and each of `ENV_OPTIONS` are for training and testing. ``train`` and ``test`` hold
+    further options of the environment and, if one of the two is another one, its ``env``.
 
     Raises:
         ComparisonError: see `read_config`.
     """
     values = dict(tables)
-    require_known(values, {**field_types(CompareConfig), "env": str}, where)
+    require_known(values, {**field_types(CompareConfig), **ENV_OPTIONS, "env": str}, where)
+    _refuse_count(values, where)
     id = fit(values.pop("env", ARITHMETIC), str, f"{where}: env")
+    shared = {
+        name: fit(values.pop(name), hint, f"{where}: {name}")
+        for name, hint in ENV_OPTIONS.items()
+        if name in values
+    }
     for name in ("train", "test"):
         options = dict(fit(values.get(name, {}), dict, f"{where}: {name}"))
         own = fit(options.pop("env", id), str, f"{where}: {name}: env")
+        options = {**shared, **options}
         if has_splits(options.get("problems"), options.get("holdout")):
             options = {"split": name, **options}
         values[name] = EnvConfig(id=own, options=options)
     if "scaling" in values:
         table = fit(values["scaling"], dict, f"{where}: scaling")
+        _refuse_count(table, f"{where}: [scaling]")
         values["scaling"] = build(ScalingConfig, table, f"{where}: [scaling]")
     methods = fit(values.get("methods", {}), dict, f"{where}: methods")
     values["methods"] = tuple(_method(label, table, where) for label, table in methods.items())
     return build(CompareConfig, values, where)
+
+
+def _refuse_count(values: Mapping[str, Any], where: str) -> None:
+    """Refuse a number of problems under the key ``problems``, which names a problem set."""
+    count = values.get("problems")
+    if type(count) is int:
+        raise ComparisonError(
+            f"{where}: problems names a problem set, got {count}. The number of problems is "
+            f"n = {count}."
+        )
 
 
 def to_toml(config: CompareConfig) -> str:
@@ -233,11 +255,11 @@ def to_toml(config: CompareConfig) -> str:
 
 
 def _method(label: str, table: Any, where: str) -> MethodConfig:
-    place = f"{where}: [methods.{label!r}]"
-    values = fit(table, dict, place)
+    key = f"{where}: [methods.{label!r}]"
+    values = fit(table, dict, key)
     if "label" in values:
-        raise ComparisonError(f"{place}: the label is the table's name; take out 'label'.")
-    return build(MethodConfig, {"label": label, "agent": label, **values}, place)
+        raise ComparisonError(f"{key}: the label is the table's name; remove 'label'.")
+    return build(MethodConfig, {"label": label, "agent": label, **values}, key)
 
 
 def _key(key: str) -> str:

@@ -1,7 +1,7 @@
-"""What the names of a comparison stand for: problem sets and weights, by their content.
+"""Content hashes of the problem sets and weights that a comparison names.
 
-A name stays when what lies behind it changes: a file of problems is mended, a folder gets other
-weights. So cells write down these values, and results of different ones are never mixed.
+A name stays the same if its content changes: a file of problems is edited, a folder gets other
+weights. So each cell stores these hashes, and results of different contents are never mixed.
 """
 
 from __future__ import annotations
@@ -10,6 +10,9 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+import gymnasium as gym
 
 from selfcorrect_agents.comparison.plan.config import CompareConfig
 from selfcorrect_agents.comparison.plan.environments import make_env, make_training_env
@@ -17,25 +20,26 @@ from selfcorrect_agents.errors import ComparisonError
 from selfcorrect_agents.lm.loading import is_tiny, parse_tiny
 from selfcorrect_agents.lm.tiny import cache_key
 from selfcorrect_env.evaluation import runner_for
+from selfcorrect_env.problems import ProblemSet, shared_problems
 
 READ = (".safetensors", ".bin", ".gguf", ".json", ".jinja", ".model", ".txt", ".py")
 """Endings of the files of a model's folder that loading it may read: weights, configuration,
 tokenizer, chat template."""
 
 BLOCK = 1 << 22
-"""Bytes that are read at a time."""
+"""Bytes read at a time."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Contents:
-    """The contents behind the names of one comparison, looked up once."""
+    """Hashes of the problem sets and weights of one comparison, computed once."""
 
     train: str | None
-    """Fingerprint of the problems that methods are trained on; None where none is trained."""
+    """Fingerprint of the problems that methods are trained on; None if none is trained."""
     test: str
     """Fingerprint of the whole problem set that they are measured on."""
     models: Mapping[str, str]
-    """Each base model's name -> `weights_of` it."""
+    """Name of a base model -> `weights_of` it."""
 
 
 def look_up(config: CompareConfig, models: Iterable[str], *, trained: bool) -> Contents:
@@ -47,29 +51,67 @@ def look_up(config: CompareConfig, models: Iterable[str], *, trained: bool) -> C
         trained: whether any method of it is trained.
 
     Raises:
-        ComparisonError: an environment can't be made or trained in, or a model can't be read.
-        EpisodeError: the environment to measure in does not say what its problems are.
+        ComparisonError: an environment can't be made or trained in, a model can't be read, methods
+            would be measured on problems that they are trained on, or there are fewer samples for
+            scaling than attempts.
+        EpisodeError: the test environment does not say what its problems are.
     """
-    train = None
-    if trained:
-        training_env = make_training_env(config.train)
-        train = training_env.problems.fingerprint
-        training_env.close()
     env = make_env(config.test)
-    test = str(runner_for(env).metadata["fingerprint"])
-    env.close()
+    try:
+        measured = runner_for(env).metadata
+        _check_samples(config, int(measured["attempts"]))
+        train = _trained_on(config, env) if trained else None
+    finally:
+        env.close()
     return Contents(
-        train=train, test=test, models={name: weights_of(name) for name in dict.fromkeys(models)}
+        train=train,
+        test=str(measured["fingerprint"]),
+        models={name: weights_of(name) for name in dict.fromkeys(models)},
+    )
+
+
+def _check_samples(config: CompareConfig, attempts: int) -> None:
+    if config.scaling is not None and config.scaling.samples < attempts:
+        raise ComparisonError(
+            f"scaling: samples must be at least the {attempts} attempts of an episode, "
+            f"got {config.scaling.samples}."
+        )
+
+
+def _trained_on(config: CompareConfig, test_env: gym.Env[Any, Any]) -> str:
+    """Return the fingerprint of the training problems; refuse those that are measured on, too."""
+    env = make_training_env(config.train)
+    try:
+        trained, tested = env.problems, getattr(test_env.unwrapped, "problems", None)
+        if isinstance(tested, ProblemSet):
+            refuse_overlap(trained, tested.head(min(config.n, len(tested))))
+        return trained.fingerprint
+    finally:
+        env.close()
+
+
+def refuse_overlap(trained: ProblemSet, tested: ProblemSet) -> None:
+    """Raise a ComparisonError if a problem of ``tested`` is in ``trained``, too."""
+    shared = shared_problems(trained, tested)
+    if not shared:
+        return
+    statement = " ".join(shared[0].prompt.split())
+    raise ComparisonError(
+        f"{len(shared):,} of the {len(tested):,} problems measured on ({tested.name}/"
+        f"{tested.split}) are also trained on ({trained.name}/{trained.split}, {len(trained):,} "
+        f"problems), such as {statement!r:.80}. Give problems a folder with one file for each "
+        "split (train.jsonl, test.jsonl), hold out a share of one file with holdout = 0.2, or "
+        "name other problems in train and test."
     )
 
 
 def weights_of(model: str) -> str:
-    """Return what tells the weights of one model from another's.
+    """Return an identifier of a model's weights.
 
-    - A folder or a file: a SHA-256 over everything of it that loading may read (`READ`).
-    - ``tiny…``: its name in the cache, which holds a hash of all that the weights depend on.
-    - Anything else is an id of the Hugging Face hub, and returned as it is: what the hub holds
-      under it is not looked at.
+    - A folder or a file: a SHA-256 over everything in it that loading may read (`READ`).
+    - ``tiny…``: its name in the cache, which includes a hash of all that the weights depend on.
+    - Anything else is an id of the Hugging Face hub, and returned unchanged: the files on the hub
+      are not read.
 
     Raises:
         ComparisonError: a file can't be read.

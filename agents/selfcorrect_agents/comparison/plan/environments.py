@@ -1,4 +1,4 @@
-"""The environments of a comparison, made of its configuration."""
+"""The environments of a comparison, and the problems in them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-// The theme's switch, and values of charts under the pointer or by arrow keys.
+// The theme's switch, values of charts under the pointer or by arrow keys, hints at wide tables.
 
 const THEMES = ["auto", "light", "dark"];
 
@@ -72,5 +72,17 @@ function nearestTo(places, wanted) {
   return best;
 }
 
+// A table that is wider than its box says so.
+function watchTables() {
+  const boxes = document.querySelectorAll(".tabled .scroll");
+  const watcher = new ResizeObserver((entries) => {
+    for (const { target } of entries) {
+      target.parentElement.classList.toggle("overflows", target.scrollWidth > target.clientWidth);
+    }
+  });
+  boxes.forEach((box) => watcher.observe(box));
+}
+
 startTheme();
+watchTables();
 document.querySelectorAll("[data-points]").forEach(startPanel);

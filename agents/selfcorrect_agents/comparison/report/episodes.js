@@ -1,9 +1,8 @@
-// The browser of episodes. Content only ever becomes text nodes.
+// The list of episodes. Content only ever becomes text nodes.
 
 const DATA = JSON.parse(document.getElementById("data").textContent);
 const PAGE = 100; // episodes that the list grows by
-const ATTEMPTS = ["First attempt", "Second attempt"];
-const SIGNS = { "i->c": "✗ → ✓", "c->i": "✓ → ✗", "c->c": "✓ → ✓", "i->i": "✗ → ✗", unjudged: "? → ?" };
+const MARKS = { right: "✓", wrong: "✗", unjudged: "?" };
 const KINDS = { "i->c": "gain", "c->i": "loss" };
 const CHOICES = ["method", "decoding", "seed"];
 
@@ -37,7 +36,7 @@ function buildFilters() {
     for (const value of values) byId(key).append(make("option", { value, textContent: value }));
   }
   const present = new Set(distinct("transition"));
-  for (const [transition, title] of Object.entries(DATA.outcomes)) {
+  for (const [transition, title] of Object.entries(DATA.titles)) {
     if (!present.has(transition)) continue;
     const box = make("input", { type: "checkbox", name: "transition", value: transition });
     const count = make("span", { className: "count" });
@@ -118,8 +117,8 @@ function readHash() {
 // -- the list --------------------------------------------------------------------------------
 function option(index, position) {
   const e = episodes[index];
-  const sign = make("span", { className: `sign ${KINDS[e.transition] || ""}`, title: DATA.outcomes[e.transition] });
-  sign.textContent = SIGNS[e.transition];
+  const sign = make("span", { className: `sign ${KINDS[e.transition] || ""}`, title: DATA.titles[e.transition] });
+  sign.textContent = e.attempts.map((attempt) => MARKS[result(attempt)]).join(" → ");
   const about = `${e.method} · ${e.decoding} · seed ${e.seed}`;
   const item = make("li", { id: `option-${index}`, role: "option", "aria-selected": "false" });
   item.setAttribute("aria-setsize", matching.length);
@@ -128,6 +127,11 @@ function option(index, position) {
   item.append(sign, make("span", { className: "snippet", textContent: snippet(e) }));
   item.append(make("span", { className: "about", textContent: about }));
   return item;
+}
+
+function result(attempt) {
+  if (!attempt.judged) return "unjudged";
+  return attempt.right ? "right" : "wrong";
 }
 
 function snippet(episode) {
@@ -186,7 +190,7 @@ function showEpisode(position) {
   const next = make("button", { type: "button", textContent: "Next →", disabled: position === matching.length - 1 });
   previous.addEventListener("click", () => stepFrom(-1));
   next.addEventListener("click", () => stepFrom(1));
-  const title = make("h3", {}, DATA.outcomes[e.transition], make("span", { className: "id", textContent: e.id }));
+  const title = make("h3", {}, DATA.titles[e.transition], make("span", { className: "id", textContent: e.id }));
   const about = `${e.method} · ${e.decoding} · seed ${e.seed} · ${position + 1} of ${matching.length}`;
   place.replaceChildren(
     make("div", { className: "turning" }, previous, next),
@@ -218,11 +222,9 @@ function attempts(episode) {
 }
 
 function column(attempt, index, pieces) {
-  const right = attempt.reason === "correct";
-  const score = attempt.score === null ? "" : ` (score ${attempt.score})`;
-  const sign = right ? "✓" : attempt.reason === "error" ? "?" : "✗";
-  const verdict = make("p", { className: `verdict ${right ? "right" : "wrong"}` });
-  verdict.textContent = `${sign} ${attempt.reason || "no verdict"}${score}`;
+  const found = result(attempt);
+  const verdict = make("p", { className: `verdict ${found}` });
+  verdict.textContent = `${MARKS[found]} ${attempt.reason} (score ${attempt.score})`;
   const answer = make("p", { className: "answer" }, "Answer: ");
   answer.append(attempt.answer === null ? make("em", { textContent: "none found" }) : make("code", { textContent: attempt.answer }));
   const reply = make("pre", { className: "reply" });
@@ -232,7 +234,7 @@ function column(attempt, index, pieces) {
   }
   if (!attempt.reply) reply.append(make("em", { textContent: "(empty)" }));
   const same = index && pieces && pieces.every((piece) => piece.kind === "same");
-  const heading = make("h4", { textContent: ATTEMPTS[index] || `Attempt ${index + 1}` });
+  const heading = make("h4", { textContent: `Attempt ${index + 1}` });
   const note = same ? make("p", { className: "note", textContent: "The same text as the attempt before." }) : null;
   return make("section", { className: "attempt" }, heading, verdict, answer, reply, note);
 }

@@ -49,6 +49,14 @@ def join(parts: Iterable[Child], between: str = "") -> Markup:
     return Markup(text(between).join(text(part) for part in parts if part is not None))
 
 
+def one_line(content: object, longest: int = 80) -> str:
+    """Return a text on one line, every character visible, cut after ``longest`` characters."""
+    line = " ".join(str(content).split())
+    if len(line) > longest:
+        line = f"{line[: longest - 1]}…"
+    return printable(line, len(line) + 1)
+
+
 def _attribute(key: str, value: Attribute) -> str:
     if value is None or value is False:
         return ""

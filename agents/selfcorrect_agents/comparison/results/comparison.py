@@ -1,200 +1,297 @@
-"""``comparison.json`` as the page reads it: typed, and what is missing or undefined is None."""
+"""`MethodComparison`: the result of a comparison, as comparison.json holds it and reports read it.
+
+Shares, accuracies and scores are in [0, 1], KL divergences in nats. An undefined number is None.
+"""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
-from selfcorrect_env import printable
+from selfcorrect_agents.comparison.plan.config import EnvConfig, ScalingConfig
+from selfcorrect_agents.comparison.plan.typed_values import build
+from selfcorrect_agents.errors import ComparisonError
+from selfcorrect_env.evaluation import replacing
 
-LONGEST_NAME, LONGEST_SUMMARY = 80, 400
-"""Characters of a name and of a summary that are shown; longer ones are cut."""
+COMPARISON_FILE = "comparison.json"
 
-DECODING_TITLES = {"greedy": "Greedy decoding", "sampled": "Sampled replies"}
-OUTCOMES = {
-    "i->c": "wrong → right",
-    "c->i": "right → wrong",
-    "c->c": "right → right",
-    "i->i": "wrong → wrong",
-    "unjudged": "not judged",
-}
-"""Transition -> how people call it, in the order of the filters."""
+TRANSITIONS: tuple[str, ...] = ("c->c", "i->c", "c->i", "i->i", "unjudged")
+"""Keys of `DecodingMetrics.transitions`."""
 
 
-@dataclass(frozen=True, slots=True)
-class Figure:
-    """A figure as the mean over seeds with its 95% interval."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MetricValue:
+    """A metric: its mean over seeds with a 95% interval, and its value for each seed."""
 
-    value: float
-    low: float | None
-    high: float | None
-    seeds: tuple[float | None, ...]
-    """Each seed's value."""
+    value: float | None
+    """The mean over seeds; None if it is undefined for one of them."""
+    low: float | None = None
+    """Lower end of the interval; None if there is none."""
+    high: float | None = None
+    """Upper end of the interval."""
+    seeds: tuple[float | None, ...] = ()
+    """One value for each seed, in the comparison's order."""
 
     @property
-    def span(self) -> tuple[float, float]:
-        """From the lowest to the highest of everything that a picture shows of it."""
-        known = [self.value, self.low, self.high, *self.seeds]
-        defined = [value for value in known if value is not None]
-        return min(defined), max(defined)
+    def known(self) -> tuple[float, ...]:
+        """All numbers of it that are defined: mean, ends of the interval, values of the seeds."""
+        numbers = (self.value, self.low, self.high, *self.seeds)
+        return tuple(number for number in numbers if number is not None)
 
 
-@dataclass(frozen=True, slots=True)
-class Method:
-    """One method of the comparison."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EditHistogram:
+    """The distribution of the edit-distance ratio over the problems of all seeds."""
+
+    edges: tuple[float, ...]
+    """n + 1 edges of the bins."""
+    counts: tuple[int, ...]
+    """n numbers of episodes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DecodingMetrics:
+    """What a method reached with one way of decoding, on the held-out problems.
+
+    The metrics of a change are from the first attempt to the last. They are None if an episode
+    has one attempt.
+    """
+
+    accuracy: tuple[MetricValue, ...]
+    """Acc@t1 … Acc@tK."""
+    mean_score: tuple[MetricValue, ...] = ()
+    """The mean score of attempts 1 … K; empty unless the verifier gave partial credit."""
+    delta: MetricValue | None = None
+    """Acc@tK − Acc@t1."""
+    successive: tuple[MetricValue, ...] = ()
+    """Acc@t2 − Acc@t1, Acc@t3 − Acc@t2 …; empty if an episode has fewer than three attempts."""
+    delta_i_to_c: MetricValue | None = None
+    """Share of all problems that are wrong at t1 and right at tK."""
+    delta_c_to_i: MetricValue | None = None
+    """Share of all problems that are right at t1 and wrong at tK."""
+    unchanged_answers: MetricValue | None = None
+    """Share of the episodes whose last extracted answer equals the first."""
+    edit_distance_ratio: MetricValue | None = None
+    """Edit distance of the first and the last reply, divided by their total length."""
+    transitions: Mapping[str, float]
+    """One of `TRANSITIONS` -> share of the episodes."""
+    edit_histogram: EditHistogram | None = None
+    """Of the edit-distance ratio."""
+    tokens: tuple[float, ...] | None = None
+    """Mean number of sampled tokens of attempts 1 … K; None if the agent did not count them."""
+
+    def named(self) -> dict[str, MetricValue | None]:
+        """Return every metric by its name: ``accuracy_t1`` …, ``mean_score_t1`` …, ``delta`` …"""
+        values: dict[str, MetricValue | None] = {}
+        for name, turns in (("accuracy", self.accuracy), ("mean_score", self.mean_score)):
+            values |= {f"{name}_t{turn}": value for turn, value in enumerate(turns, start=1)}
+        values["delta"] = self.delta
+        for turn, value in enumerate(self.successive, start=1):
+            values[f"delta_t{turn}_t{turn + 1}"] = value
+        return values | {name: getattr(self, name) for name in CHANGES}
+
+
+CHANGES = ("delta_i_to_c", "delta_c_to_i", "unchanged_answers", "edit_distance_ratio")
+"""Metrics of what the last attempt changed in the first."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScalingMetrics:
+    """Accuracy against the number of replies to a problem, drawn in two ways.
+
+    Each tuple has one entry for each number of ``replies``. ``parallel`` spends all of them on
+    first attempts; ``sequential`` on whole episodes of K attempts, of which the last answers
+    count. ``sequential`` is empty if an episode has one attempt.
+    """
+
+    replies: tuple[int, ...]
+    """Numbers of replies: K, 2K, 4K …"""
+    parallel: tuple[MetricValue, ...]
+    """maj@k of first attempts."""
+    sequential: tuple[MetricValue, ...]
+    """maj@k of last attempts."""
+    pass_parallel: tuple[MetricValue, ...]
+    """pass@k of first attempts."""
+    pass_sequential: tuple[MetricValue, ...]
+    """pass@k of last attempts."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spent:
+    """What one seed of a method took, mean over seeds."""
+
+    episodes: float | None
+    """Training episodes; None if the training log does not count them."""
+    tokens: float | None
+    """Tokens sampled in training; None if the training log does not count them."""
+    training_seconds: float
+    """Wall-clock time of the training."""
+    seconds: float
+    """Wall-clock time of training, measuring and the samples for scaling."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ComparedMethod:
+    """One method of the comparison, over all seeds."""
 
     name: str
-    summary: str
-    oracle: bool
-    """Whether it saw what no model may see, such as whether its first attempt was right."""
-    trained: bool
-    figures: Mapping[str, Mapping[str, Figure | None]]
-    """decoding -> name -> figure."""
-    transitions: Mapping[str, Mapping[str, float | None]]
-    """decoding -> transition -> share of the problems."""
-    histograms: Mapping[str, Mapping[str, Sequence[float]]]
-    """decoding -> ``edges`` (n + 1) and ``counts`` (n) of the edit-distance ratio."""
-    spent: Mapping[str, float | None]
-    """Of one seed: episodes and tokens of training, seconds."""
-    tokens: Mapping[str, Mapping[str, Any]]
-    """decoding -> mean tokens of an ``episode`` in measuring and of each of its ``turns``."""
-    curves: Mapping[str, Sequence[Mapping[str, float]]]
-    """seed -> rows of the training log."""
-    scaling: Mapping[str, Any] | None
+    """Its label in tables."""
+    agent: str
+    """The name of its agent."""
+    summary: str = ""
+    """One line about it."""
+    oracle: bool = False
+    """Whether it sees what no model may see, such as whether its first attempt is right."""
+    instrument: bool = False
+    """Whether it is a reference agent with known results, which is never called the best."""
+    trained: bool = False
+    """Whether it learns."""
+    learning: Mapping[str, Any]
+    """The settings of its training that differ from the defaults."""
+    play: Mapping[str, Any]
+    """The settings of its agent that differ from the defaults."""
+    metrics: Mapping[str, DecodingMetrics]
+    """By decoding."""
+    kl: tuple[MetricValue | None, ...] = ()
+    """KL divergence to the base at attempts 1 … K: of the replies sampled in training, mean of the
+    last tenth of the log; None if it was not logged. Empty for a method that does not learn."""
+    spent: Spent
+    """Episodes, tokens and time."""
+    curves: Mapping[str, tuple[Mapping[str, float], ...]]
+    """Seed -> rows of the training log."""
+    scaling: ScalingMetrics | None = None
+    """Of many samples, if the method was sampled."""
 
-    def figure(self, decoding: str, name: str) -> Figure | None:
-        """Return a figure, or None where it was not measured or is undefined."""
-        return self.figures.get(decoding, {}).get(name)
+    @property
+    def ranked(self) -> bool:
+        """Whether it may be called the best: oracles and instruments may not."""
+        return not (self.oracle or self.instrument)
 
 
-@dataclass(frozen=True, slots=True)
-class Pair:
-    """A paired test of two methods on the same problems."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MethodPair:
+    """A paired test of two methods at the last attempt, on the same problems."""
 
     first: str
+    """The name of a method."""
     second: str
+    """The name of another one."""
     decoding: str
-    difference: Figure | None
-    """Last-attempt accuracy of the second minus that of the first."""
-    only_first: int | None
-    only_second: int | None
+    """How both were decoded."""
+    difference: MetricValue
+    """Acc@tK of the second minus that of the first."""
+    only_first: int
+    """(Seed, problem) pairs that only the first gets right."""
+    only_second: int
+    """(Seed, problem) pairs that only the second gets right."""
     p_value: float | None
-    problems: int | None
+    """Of no difference, two-sided, not corrected for the number of pairs."""
+    problems: int
+    """Problems that both were judged on in every seed."""
 
 
-@dataclass(frozen=True, slots=True)
-class Comparison:
-    """Everything that the page shows, but for the episodes."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MeasuredOn:
+    """What every method was measured on."""
+
+    problem_set: str
+    """Name of the problem set."""
+    split: str
+    """Its split."""
+    size: int
+    """Number of problems in it."""
+    fingerprint: str
+    """Hash of its content."""
+    problems: int
+    """Number of problems that were measured: the first ones."""
+    verifier: str
+    """Name of the verifier."""
+    prompts: str
+    """Name of the prompts."""
+    attempts: int
+    """Attempts in an episode (K), at least 1."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MethodComparison:
+    """Methods compared on the same problems over several seeds."""
 
     title: str
+    """Title of tables and page."""
     created: str
+    """When it was put together: ISO 8601, UTC."""
+    measured: MeasuredOn
+    """What every method was measured on."""
     model: str
-    measured: Mapping[str, Any]
-    budget: int | None
-    seeds: tuple[str, ...]
+    """The base model; ``{seed}`` is replaced by the seed."""
+    device: str
+    """Where models ran."""
+    max_new_tokens: int
+    """Token cap of one reply."""
+    train: EnvConfig
+    """Where methods were trained."""
+    test: EnvConfig
+    """Where methods were measured."""
+    episodes: int | None
+    """The budget of training episodes; None if each method had its own."""
+    seeds: tuple[int, ...]
+    """Each trained every method once."""
     decodings: tuple[str, ...]
-    methods: tuple[Method, ...]
-    pairs: tuple[Pair, ...]
+    """How every method was measured."""
+    base: str | None
+    """Name of the untrained base model's row."""
+    reference: str | None
+    """Name of the row that all others are paired with, beside the base's."""
+    scaling: ScalingConfig | None
+    """How many samples were drawn for `ComparedMethod.scaling`."""
+    intervals: str
+    """How the intervals were computed."""
+    test_of_pairs: str
+    """How the pairs were tested."""
     notes: tuple[str, ...]
-    """What a reader must know, a sentence each; how the intervals were made comes first."""
-    test: str
-    """How the pairs were tested; "" where it is not said."""
+    """What a reader must know, a sentence each."""
+    left_out: tuple[str, ...]
+    """Names of methods without results, because a run of theirs failed."""
+    methods: tuple[ComparedMethod, ...]
+    """At least one."""
+    pairs: tuple[MethodPair, ...]
+    """The paired tests."""
 
-    @classmethod
-    def of(cls, facts: Mapping[str, Any]) -> Comparison:
-        """Read what the comparison wrote.
+    def __post_init__(self) -> None:
+        if not self.methods:
+            raise ValueError("A comparison needs at least one method.")
 
-        Raises:
-            ValueError: there is no method in it.
-        """
-        if not facts.get("methods"):
-            raise ValueError(
-                "A comparison needs at least one method: 'methods' is missing or empty. "
-                "Give what comparison.json holds."
-            )
-        methods = tuple(_method(each) for each in facts["methods"])
-        found = dict.fromkeys(decoding for method in methods for decoding in method.figures)
-        budget = (facts.get("budget") or {}).get("episodes")
-        intervals = facts.get("intervals") or {}
-        made = [f"95% intervals: {intervals['method']}."] if intervals.get("method") else []
-        return cls(
-            title=name_of(facts.get("title") or "Comparison of self-correction methods", 200),
-            created=name_of(facts.get("created") or ""),
-            model=name_of(facts.get("model") or "", 200),
-            measured=facts.get("measured") or {},
-            budget=None if budget is None else int(budget),
-            seeds=tuple(str(seed) for seed in facts.get("seeds") or ()),
-            decodings=tuple(facts.get("decodings") or found),
-            methods=methods,
-            pairs=tuple(_pair(each) for each in facts.get("pairs") or ()),
-            notes=tuple(name_of(each, 500) for each in [*made, *(facts.get("notes") or ())]),
-            test=name_of(intervals.get("test") or "", 500),
-        )
+    @property
+    def attempts(self) -> int:
+        """Attempts in an episode (K)."""
+        return self.measured.attempts
+
+    @property
+    def partial_credit(self) -> bool:
+        """Whether the verifier gave partial credit, so that mean scores are shown."""
+        return any(metrics.mean_score for m in self.methods for metrics in m.metrics.values())
 
 
-def name_of(value: Any, longest: int = LONGEST_NAME) -> str:
-    """Return a name as the page shows it: on one line, every character visible, not too long."""
-    name = " ".join(str(value).split())
-    if len(name) > longest:
-        name = f"{name[: longest - 1]}…"
-    return printable(name, len(name) + 1)
+def write_comparison(path: Path, comparison: MethodComparison) -> None:
+    """Write ``comparison`` as JSON: all of it or nothing."""
+    text = json.dumps(asdict(comparison), indent=1, ensure_ascii=False, allow_nan=False)
+    with replacing(path) as temporary:
+        temporary.write_text(text + "\n", "utf-8")
 
 
-def decoding_title(decoding: str) -> str:
-    """Return what a way of decoding is called in headings."""
-    return DECODING_TITLES.get(decoding, decoding)
+def read_comparison(path: Path) -> MethodComparison:
+    """Read what `write_comparison` wrote.
 
-
-def number(value: Any) -> float | None:
-    """Return a finite number, or None for what is undefined (null, nan, infinite, no number)."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        return None
-    return float(value) if math.isfinite(value) else None
-
-
-def figure(facts: Any) -> Figure | None:
-    """Return a figure with its interval, or None where it has no value."""
-    if not isinstance(facts, Mapping):
-        facts = {"value": facts}
-    value = number(facts.get("value"))
-    if value is None:
-        return None
-    seeds = tuple(number(seed) for seed in facts.get("seeds") or ())
-    return Figure(value, number(facts.get("low")), number(facts.get("high")), seeds)
-
-
-def _method(facts: Mapping[str, Any]) -> Method:
-    return Method(
-        name=name_of(facts.get("name") or "unnamed"),
-        summary=name_of(facts.get("summary") or "", LONGEST_SUMMARY),
-        oracle=bool(facts.get("oracle")),
-        trained=bool(facts.get("trained", True)),
-        figures={
-            decoding: {name: figure(value) for name, value in (figures or {}).items()}
-            for decoding, figures in (facts.get("figures") or {}).items()
-        },
-        transitions={
-            decoding: {name: number(share) for name, share in (shares or {}).items()}
-            for decoding, shares in (facts.get("transitions") or {}).items()
-        },
-        histograms={k: v for k, v in (facts.get("edit_histogram") or {}).items() if v},
-        spent={name: number(value) for name, value in (facts.get("spent") or {}).items()},
-        tokens={k: v for k, v in (facts.get("tokens") or {}).items() if v},
-        curves={str(k): rows for k, rows in (facts.get("curves") or {}).items() if rows},
-        scaling=facts.get("scaling") or None,
-    )
-
-
-def _pair(facts: Mapping[str, Any]) -> Pair:
-    return Pair(
-        first=name_of(facts.get("first")),
-        second=name_of(facts.get("second")),
-        decoding=str(facts.get("decoding")),
-        difference=figure(facts.get("difference")),
-        only_first=facts.get("only_first"),
-        only_second=facts.get("only_second"),
-        p_value=number(facts.get("p_value")),
-        problems=facts.get("problems"),
-    )
+    Raises:
+        ComparisonError: the file cannot be read, or is no such file; the message names the key.
+    """
+    try:
+        values = json.loads(path.read_bytes())
+    except (OSError, ValueError) as error:
+        raise ComparisonError(f"{path}: cannot be read as JSON: {error}") from error
+    if not isinstance(values, dict):
+        raise ComparisonError(f"{path}: expected a JSON object, got {type(values).__name__}.")
+    return build(MethodComparison, values, str(path))

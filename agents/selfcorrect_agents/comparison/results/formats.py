@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+import math
 
-from selfcorrect_agents.comparison.results.comparison import Figure
+from selfcorrect_agents.comparison.results.comparison import MetricValue
 
 UNDEFINED = "–"
 
@@ -16,43 +15,72 @@ def percent(share: float | None, *, signed: bool = False, digits: int = 1) -> st
     >>> percent(0.987), percent(-0.112, signed=True), percent(None)
     ('98.7', '−11.2', '–')
     """
-    if share is None:
-        return UNDEFINED
-    written = f"{100 * share:{'+' if signed else ''}.{digits}f}"
+    return UNDEFINED if share is None else fixed(100 * share, digits, signed=signed)
+
+
+def fixed(value: float, digits: int, *, signed: bool = False) -> str:
+    """Return a number with ``digits`` decimals, a true minus sign, and no sign before zero.
+
+    >>> fixed(-0.04, 1), fixed(3.14159, 2, signed=True)
+    ('0.0', '+3.14')
+    """
+    written = f"{value:{'+' if signed else ''}.{digits}f}"
     if not written.strip("+-0."):
-        written = written.lstrip("+-")  # no sign before zero
+        written = written.lstrip("+-")
     return written.replace("-", "−")
 
 
-def decimal(value: float | None, digits: int = 2) -> str:
-    """Return a plain number; small ones in two significant digits.
+def decimals_of(value: float | None, least: int = 2) -> int:
+    """Return how many decimals show two significant digits of a number, ``least`` or more.
+
+    >>> decimals_of(0.2), decimals_of(0.0098), decimals_of(0.0)
+    (2, 4, 2)
+    """
+    if not value:
+        return least
+    return max(least, 1 - math.floor(math.log10(abs(value))))
+
+
+def decimal(value: float | None, least: int = 2) -> str:
+    """Return a number that is no share; a small one with two significant digits.
 
     >>> decimal(0.2), decimal(0.0031), decimal(None)
     ('0.20', '0.0031', '–')
     """
-    if value is None:
-        return UNDEFINED
-    small = value != 0 and abs(value) < 10**-digits
-    return f"{value:.{'2g' if small else f'{digits}f'}}".replace("-", "−")
+    return UNDEFINED if value is None else fixed(value, decimals_of(value, least))
 
 
-def interval(figure: Figure | None, *, signed: bool = False, shares: bool = True) -> str:
-    """Return ``[low, high]``, or nothing where there is no interval."""
-    if figure is None or figure.low is None or figure.high is None:
+def interval(metric: MetricValue | None, *, signed: bool = False, share: bool = True) -> str:
+    """Return ``[low, high]``, or nothing if there is no interval.
+
+    Args:
+        metric: the metric.
+        signed: whether positive numbers have a sign.
+        share: whether it is a share, shown in percent; else the ends have as many decimals as
+            `decimal` gives the value.
+
+    >>> interval(MetricValue(value=0.0098, low=0.0071, high=0.01), share=False)
+    '[0.0071, 0.0100]'
+    """
+    if metric is None or metric.low is None or metric.high is None:
         return ""
-    if not shares:
-        return f"[{decimal(figure.low)}, {decimal(figure.high)}]"
-    return f"[{percent(figure.low, signed=signed)}, {percent(figure.high, signed=signed)}]"
+    ends = (metric.low, metric.high)
+    if share:
+        low, high = (percent(end, signed=signed) for end in ends)
+    else:
+        digits = decimals_of(metric.value)
+        low, high = (fixed(end, digits, signed=signed) for end in ends)
+    return f"[{low}, {high}]"
 
 
-def with_interval(figure: Mapping[str, Any], signed: bool = False) -> str:
-    """Return a share of comparison.json in percent, followed by its interval where it has one.
+def with_interval(metric: MetricValue | None, *, signed: bool = False) -> str:
+    """Return a share in percent, followed by its interval if it has one.
 
-    >>> with_interval({"value": -0.112, "low": -0.2, "high": -0.024}, signed=True)
+    >>> with_interval(MetricValue(value=-0.112, low=-0.2, high=-0.024), signed=True)
     '−11.2 [−20.0, −2.4]'
     """
-    value, low, high = (percent(figure[key], signed=signed) for key in ("value", "low", "high"))
-    return value if figure["low"] is None else f"{value} [{low}, {high}]"
+    value = percent(metric and metric.value, signed=signed)
+    return f"{value} {interval(metric, signed=signed)}".rstrip()
 
 
 def count(value: float | None) -> str:
@@ -102,7 +130,7 @@ def duration(seconds: float | None) -> str:
 
 
 def clock(seconds: float) -> str:
-    """Return a time span where there is little room.
+    """Return a time span in few characters.
 
     >>> clock(62.4), clock(8000)
     ('1:02', '2:13:20')

@@ -1,8 +1,8 @@
-"""Many samples of each problem: what maj@k and pass@k are estimated from."""
+"""Many samples of each problem, from which maj@k and pass@k are estimated."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,22 +28,23 @@ SAMPLES_FILE = "episodes.jsonl"
 
 @dataclass(frozen=True)
 class ScalingCurves:
-    """What a number of replies buys at each problem, in [0, 1]; nan where it was not judged.
+    """Accuracy against the number of replies at each problem, in [0, 1]; nan if not judged.
 
-    Every array has the shape (len(replies), problems). ``sequential`` at x replies is x/2
-    first attempts, each followed by one correction, of which only the corrected answers count.
+    Every array has the shape (len(replies), problems). ``sequential`` at x replies is x/K episodes
+    of K attempts, of which only the last answers count. With K = 1 the arrays of ``sequential`` and
+    ``pass_sequential`` have the length 0.
     """
 
     replies: tuple[int, ...]
-    """2, 4, 8 … up to the number of samples."""
+    """K, 2K, 4K … up to the number of samples; 2, 4, 8 … for the K = 2 of the paper."""
     parallel: Array
     """maj@x of first attempts."""
     sequential: Array
-    """maj@(x/2) of corrected answers."""
+    """maj@(x/K) of last attempts."""
     pass_parallel: Array
     """pass@x of first attempts."""
     pass_sequential: Array
-    """pass@(x/2) of corrected answers."""
+    """pass@(x/K) of last attempts."""
 
 
 def sample_many(
@@ -56,19 +57,19 @@ def sample_many(
     seed: int,
     batch_size: int,
 ) -> None:
-    """Play every problem ``scaling.samples`` times; goes on after the batches ``folder`` holds.
+    """Play every problem ``scaling.samples`` times; resume after the batches in ``folder``.
 
     Args:
         make_agent: builds the agent with a seed of sampling; called for every batch.
         env: the environment.
         scaling: how often each problem is played.
         folder: gets ``episodes.jsonl``, the samples of a problem one after the other.
-        problems: the first so many are played.
-        seed: of the cell.
+        problems: the first N are played.
+        seed: the cell's seed.
         batch_size: episodes played at a time.
 
-    Every batch has an agent of its own, whose seed depends on where the batch starts. So a run
-    that was interrupted draws the same samples as one that was not.
+    Every batch has an agent of its own, whose seed depends on where the batch starts. So an
+    interrupted run draws the same samples as an uninterrupted one.
     """
     folder.mkdir(parents=True, exist_ok=True)
     indices = np.repeat(np.arange(problems), scaling.samples)
@@ -97,29 +98,38 @@ def read_curves(folder: Path, samples: int) -> ScalingCurves:
 
 
 def scaling_curves(episodes: list[Episode], samples: int) -> ScalingCurves:
-    """Return what each number of replies buys.
+    """Return the accuracy at each number of replies.
 
     Args:
         episodes: ``samples`` of each problem, one problem after the other.
-        samples: how many, ≥ 2.
+        samples: how many, at least the number of attempts.
 
     A problem with an episode that could not be judged is left out (nan), at every number.
     """
-    replies = tuple(2**i for i in range(1, samples.bit_length()))
+    attempts = len(episodes[0].attempts)
+    doublings = (samples // attempts).bit_length()
+    replies = tuple(attempts * 2**i for i in range(doublings))
     firsts = _Votes.of([e.attempts[0] for e in episodes], samples)
     lasts = _Votes.of([e.attempts[-1] for e in episodes], samples)
-    judged = np.array([e.judged for e in episodes]).reshape(-1, samples).all(axis=1)
-    halves = [x // 2 for x in replies]
+    judged = np.array([e.judged for e in episodes]).reshape(-1, samples).min(axis=1)
+    played = [x // attempts for x in replies] if attempts > 1 else []  # whole episodes
 
-    def seen(values: Array) -> Array:
-        return np.where(judged, values, np.nan)
+    def votes(of: _Votes, counts: Sequence[int]) -> Array:
+        if not counts:
+            return np.empty((0, len(judged)))
+        return np.where(judged, maj_at_k(of.codes, of.correct, counts).T, np.nan)
+
+    def passes(of: _Votes, counts: Sequence[int]) -> Array:
+        if not counts:
+            return np.empty((0, len(judged)))
+        return np.where(judged, np.array([pass_at_k(of.correct, x) for x in counts]), np.nan)
 
     return ScalingCurves(
         replies=replies,
-        parallel=seen(maj_at_k(firsts.codes, firsts.correct, replies).T),
-        sequential=seen(maj_at_k(lasts.codes, lasts.correct, halves).T),
-        pass_parallel=seen(np.array([pass_at_k(firsts.correct, x) for x in replies])),
-        pass_sequential=seen(np.array([pass_at_k(lasts.correct, x) for x in halves])),
+        parallel=votes(firsts, replies),
+        sequential=votes(lasts, played),
+        pass_parallel=passes(firsts, replies),
+        pass_sequential=passes(lasts, played),
     )
 
 

@@ -1,7 +1,7 @@
 """Means over seeds and problems with intervals and tests: pure numpy.
 
-A figure is a mean over problems within each seed, and over seeds. ``values[s, i]`` is what it is
-at problem i of seed s (1 or 0 for a share), nan where the verifier could not judge; every seed is
+A metric is a mean over problems within each seed, and over seeds. ``values[s, i]`` is its value at
+problem i of seed s (1 or 0 for a share), nan if the verifier could not judge; every seed is
 measured on the same problems.
 
 Two things make such a mean uncertain: other problems could have been drawn, and other seeds.
@@ -50,11 +50,13 @@ TEST = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Pair:
+class PairedTest:
     """How a second method does against a first at the last attempt, problem by problem."""
 
     difference: Estimate
     """Accuracy of the second minus that of the first, mean over seeds."""
+    seeds: tuple[float, ...]
+    """Each seed's difference."""
     only_first: int
     """(Seed, problem) pairs that only the first gets right, over all seeds."""
     only_second: int
@@ -66,32 +68,27 @@ class Pair:
     """Problems that both were judged on in every seed."""
 
 
-def mean_over_seeds(values: Array) -> float:
-    """Return the mean over seeds of each seed's mean over judged problems; nan if undefined."""
-    return float(np.mean(seed_means(values)))
-
-
 def seed_means(values: Array) -> Array:
     """Return shape (S,): each seed's mean over the problems that were judged, else nan."""
     judged = ~np.isnan(values)
     return ratio(np.where(judged, values, 0.0).sum(axis=1), judged.sum(axis=1))
 
 
-def estimates(figures: Sequence[Array], *, seed: int = 0) -> list[Estimate]:
-    """Return the mean of every figure with its 95% interval, all from the same resamples.
+def estimates(metrics: Sequence[Array], *, seed: int = 0) -> list[Estimate]:
+    """Return the mean of every metric with its 95% interval, all from the same resamples.
 
     Args:
-        figures: arrays of shape (S, N), over the same N problems; S may differ.
+        metrics: arrays of shape (S, N), over the same N problems; S may differ.
         seed: of the resampling.
     """
-    if not figures:
+    if not metrics:
         return []
-    rows = np.concatenate(figures)
+    rows = np.concatenate(metrics)
     resampled = resample(rows, seed=seed)
-    ends = np.cumsum([len(figure) for figure in figures])
+    ends = np.cumsum([len(values) for values in metrics])
     return [
-        interval(figure, resampled[:, end - len(figure) : end])
-        for figure, end in zip(figures, ends, strict=True)
+        interval(values, resampled[:, end - len(values) : end])
+        for values, end in zip(metrics, ends, strict=True)
     ]
 
 
@@ -115,7 +112,7 @@ def resample(rows: Array, *, seed: int, resamples: int = RESAMPLES) -> Array:
 
 
 def interval(values: Array, resampled: Array) -> Estimate:
-    """Return the mean of one figure with its interval (see the module's docstring).
+    """Return the mean of one metric with its interval (see the module's docstring).
 
     Args:
         values: shape (S, N).
@@ -142,7 +139,7 @@ def between_seeds(values: Sequence[float]) -> Estimate:
     return Estimate(mean, max(0.0, mean - reach), mean + reach)
 
 
-def pairs(compared: Sequence[tuple[Array, Array]], *, seed: int = 0) -> list[Pair]:
+def paired_tests(compared: Sequence[tuple[Array, Array]], *, seed: int = 0) -> list[PairedTest]:
     """Compare the last attempts of two methods at a time, seed by seed on the same problems.
 
     Args:
@@ -161,9 +158,10 @@ def pairs(compared: Sequence[tuple[Array, Array]], *, seed: int = 0) -> list[Pai
     ]
 
 
-def _pair(gains: Array, resampled: Array) -> Pair:
-    return Pair(
+def _pair(gains: Array, resampled: Array) -> PairedTest:
+    return PairedTest(
         difference=interval(gains, resampled),
+        seeds=tuple(seed_means(gains).tolist()),
         only_first=int((gains < 0).sum()),
         only_second=int((gains > 0).sum()),
         p_value=_p_value(gains, resampled.mean(axis=1)),

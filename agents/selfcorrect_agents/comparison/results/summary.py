@@ -1,165 +1,222 @@
-"""`comparison_of`: the content of comparison.json, made of the results of every method."""
+"""`comparison_of`: the results of every method put together, with intervals and paired tests."""
 
 from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timezone
-from typing import Any
+from itertools import count, takewhile
 
 import numpy as np
 
+from selfcorrect_agents.comparison.plan.compared_agents import budget_note
 from selfcorrect_agents.comparison.plan.config import CompareConfig
-from selfcorrect_agents.comparison.plan.contestants import budget_note
 from selfcorrect_agents.comparison.results import statistics
 from selfcorrect_agents.comparison.results.cell_results import (
-    FIGURES,
     MethodResults,
     curve,
     final_kl,
     spent,
     tokens_measured,
 )
-from selfcorrect_env.evaluation import LEVEL, Array, Estimate
+from selfcorrect_agents.comparison.results.comparison import (
+    CHANGES,
+    TRANSITIONS,
+    ComparedMethod,
+    DecodingMetrics,
+    EditHistogram,
+    MeasuredOn,
+    MethodComparison,
+    MethodPair,
+    MetricValue,
+    ScalingMetrics,
+)
+from selfcorrect_env.evaluation import Array, Estimate
 
 BINS = 20
-"""Of the histogram of edit-distance ratios, which lie in [0, 1]."""
+"""Of the histogram of edit-distance ratios, which are in [0, 1]."""
+
+SCALING = ("parallel", "sequential", "pass_parallel", "pass_sequential")
 
 
-def comparison_of(config: CompareConfig, results: Sequence[MethodResults]) -> dict[str, Any]:
-    """Return everything that comparison.json holds (docs/compare.md says what each key is)."""
-    measured = next(iter(results[0].cells[0].reports.values()))
-    notes = [note for r in results if (note := budget_note(r.contestant, config))]
-    left_out = [m.label for m in config.methods if m not in [r.method for r in results]]
+def comparison_of(config: CompareConfig, results: Sequence[MethodResults]) -> MethodComparison:
+    """Return the comparison of ``results``, one entry for each method that is finished."""
+    labels = [result.method.label for result in results]
+    left_out = tuple(m.label for m in config.methods if m.label not in labels)
+    notes = [note for r in results if (note := budget_note(r.agent, config))]
     if left_out:
-        notes.append(f"Left out, since a cell of theirs failed: {', '.join(left_out)}.")
-    ground = {
-        key: value
-        for key, value in asdict(measured.measured).items()
-        if key not in ("agent", "decoding", "settings")
-    }
-    return {
-        "title": config.title,
-        "created": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-        "measured": {**ground, "problems": measured.metrics.episodes},
-        "model": config.model,
-        "device": config.device,
-        "max_new_tokens": config.max_new_tokens,
-        "train": asdict(config.train),
-        "test": asdict(config.test),
-        "budget": {"episodes": config.episodes},
-        "seeds": list(config.seeds),
-        "decodings": list(config.decodings),
-        "base": config.base,
-        "reference": config.referred,
-        "scaling": config.scaling and asdict(config.scaling),
-        "intervals": {
-            "level": LEVEL,
-            "method": statistics.METHOD,
-            "test": statistics.TEST,
-        },
-        "notes": notes,
-        "left_out": left_out,
-        "methods": _methods(config, results),
-        "pairs": list(_pairs(config, results)),
-    }
+        notes.append(f"Left out, because a run of theirs failed: {', '.join(left_out)}.")
+    return MethodComparison(
+        title=config.title,
+        created=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        measured=_measured(results[0]),
+        model=config.model,
+        device=config.device,
+        max_new_tokens=config.max_new_tokens,
+        train=config.train,
+        test=config.test,
+        episodes=config.episodes,
+        seeds=config.seeds,
+        decodings=config.decodings,
+        base=config.base,
+        reference=config.referred,
+        scaling=config.scaling,
+        intervals=statistics.METHOD,
+        test_of_pairs=statistics.TEST,
+        notes=tuple(notes),
+        left_out=left_out,
+        methods=tuple(_methods(config, results)),
+        pairs=tuple(_pairs(config, results)),
+    )
 
 
-def _methods(config: CompareConfig, results: Sequence[MethodResults]) -> list[dict[str, Any]]:
-    figures = {decoding: _figures(results, decoding) for decoding in config.decodings}
-    return [
-        {
-            "name": result.method.label,
-            "agent": result.method.agent,
-            "summary": result.contestant.summary,
-            "oracle": result.contestant.oracle,
-            "trained": result.contestant.trains,
-            "learning": dict(result.method.learning),
-            "play": dict(result.method.play),
-            "figures": {
-                decoding: {**figures[decoding][i], **_kl(result)} for decoding in config.decodings
+def _measured(result: MethodResults) -> MeasuredOn:
+    report = next(iter(result.cells[0].reports.values()))
+    measured = report.measured
+    return MeasuredOn(
+        problem_set=measured.problem_set,
+        split=measured.split,
+        size=measured.size,
+        fingerprint=measured.fingerprint,
+        problems=report.metrics.episodes,
+        verifier=measured.verifier,
+        prompts=measured.prompts,
+        attempts=measured.attempts,
+    )
+
+
+def _methods(config: CompareConfig, results: Sequence[MethodResults]) -> Iterator[ComparedMethod]:
+    by_decoding = {decoding: _metrics(results, decoding) for decoding in config.decodings}
+    for i, result in enumerate(results):
+        yield ComparedMethod(
+            name=result.method.label,
+            agent=result.method.agent,
+            summary=result.agent.summary,
+            oracle=result.agent.oracle,
+            instrument=result.agent.instrument,
+            trained=result.agent.trains,
+            learning=result.method.learning,
+            play=result.method.play,
+            metrics={decoding: by_decoding[decoding][i] for decoding in config.decodings},
+            kl=_kl(result),
+            spent=spent(result),
+            curves={
+                str(cell.cell.seed): tuple(curve(cell.history, result.attempts))
+                for cell in result.cells
+                if cell.history
             },
-            "transitions": {name: _transitions(result, name) for name in config.decodings},
-            "edit_histogram": {name: _histogram(result, name) for name in config.decodings},
-            "spent": spent(result),
-            "tokens": {name: tokens_measured(result, name) for name in config.decodings},
-            "curves": {str(c.cell.seed): curve(c.history) for c in result.cells if c.history},
-            "scaling": _scaling(result),
-        }
-        for i, result in enumerate(results)
-    ]
+            scaling=_scaling(result),
+        )
 
 
-def _figures(results: Sequence[MethodResults], decoding: str) -> list[dict[str, Any]]:
-    """Return the figures of every method, all from the same resamples of problems."""
-    flat = [result.stacked(decoding, name) for result in results for name in FIGURES]
-    found = iter(zip(flat, statistics.estimates(flat), strict=True))
+# -- metrics ---------------------------------------------------------------------------------------
+def _metrics(results: Sequence[MethodResults], decoding: str) -> list[DecodingMetrics]:
+    """Return the metrics of every method, all from the same resamples of problems."""
+    attempts = results[0].attempts
+    turns = range(1, attempts + 1)
+    names = [f"t{turn}/accuracy" for turn in turns]
+    if any(result.partial_credit for result in results):
+        names += [f"t{turn}/score" for turn in turns]
+    if attempts > 1:
+        names += ["delta", *CHANGES]
+    if attempts > 2:
+        names += [f"delta/t{turn}-t{turn + 1}" for turn in turns[:-1]]
+    values = iter(_metric_values([r.stacked(decoding, name) for r in results for name in names]))
     return [
-        {name: figure(estimate, statistics.seed_means(values)) for name, (values, estimate) in row}
-        for row in ([(name, next(found)) for name in FIGURES] for _ in results)
+        _decoding_metrics(result, decoding, {name: next(values) for name in names})
+        for result in results
     ]
 
 
-def figure(estimate: Estimate, seeds: Sequence[float] | Array) -> dict[str, Any]:
-    """Return a figure as JSON holds it; what is undefined is None."""
-    return {
-        "value": _number(estimate.value),
-        "low": _number(estimate.low),
-        "high": _number(estimate.high),
-        "seeds": [_number(float(value)) for value in seeds],
-    }
+def _decoding_metrics(
+    result: MethodResults, decoding: str, values: Mapping[str, MetricValue]
+) -> DecodingMetrics:
+    several = "delta" in values
+    return DecodingMetrics(
+        accuracy=_of_turns(values, "t{}/accuracy"),
+        mean_score=_of_turns(values, "t{}/score"),
+        delta=values.get("delta"),
+        successive=_of_turns(values, "delta/t{}-t{}"),
+        **{name: values.get(name) for name in CHANGES},
+        transitions=_transitions(result, decoding),
+        edit_histogram=_histogram(result, decoding) if several else None,
+        tokens=tokens_measured(result, decoding),
+    )
 
 
-def _kl(result: MethodResults) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for turn in (1, 2):
+def _of_turns(values: Mapping[str, MetricValue], name: str) -> tuple[MetricValue, ...]:
+    """Return the metrics called ``name`` of turns 1, 2 …, as far as there are any."""
+    names = (name.format(turn, turn + 1) for turn in count(1))
+    return tuple(values[each] for each in takewhile(values.__contains__, names))
+
+
+def _metric_values(values: Sequence[Array]) -> list[MetricValue]:
+    """Return a metric for each array of shape (S, N), all from the same resamples of problems."""
+    return [
+        metric_value(estimate, statistics.seed_means(each))
+        for each, estimate in zip(values, statistics.estimates(values), strict=True)
+    ]
+
+
+def metric_value(estimate: Estimate, seeds: Sequence[float] | Array) -> MetricValue:
+    """Return an estimate with the value for each seed; nan becomes None."""
+    return MetricValue(
+        value=_defined(estimate.value),
+        low=_defined(estimate.low),
+        high=_defined(estimate.high),
+        seeds=tuple(_defined(float(value)) for value in seeds),
+    )
+
+
+def _defined(value: float) -> float | None:
+    return None if math.isnan(value) else float(value)
+
+
+def _kl(result: MethodResults) -> tuple[MetricValue | None, ...]:
+    if not result.agent.trains:
+        return ()
+    found: list[MetricValue | None] = []
+    for turn in range(1, result.attempts + 1):
         seeds = [final_kl(cell.history, turn) for cell in result.cells]
         known = [kl for kl in seeds if kl is not None]
-        whole = len(known) == len(seeds)
-        found[f"kl_t{turn}"] = figure(statistics.between_seeds(known), known) if whole else None
-    return found
+        complete = len(known) == len(seeds)
+        value = metric_value(statistics.between_seeds(known), known) if complete else None
+        found.append(value)
+    return tuple(found)
 
 
 def _transitions(result: MethodResults, decoding: str) -> dict[str, float]:
-    kinds = ("c->c", "i->c", "c->i", "i->i", "unjudged")
     shares = []
     for cell in result.cells:
         found = [episode.transition for episode in cell.reports[decoding].episodes]
         counts = Counter("unjudged" if kind is None else kind.value for kind in found)
-        shares.append([counts[kind] / len(found) for kind in kinds])
-    return dict(zip(kinds, np.mean(shares, axis=0).tolist(), strict=True))
+        shares.append([counts[kind] / len(found) for kind in TRANSITIONS])
+    return dict(zip(TRANSITIONS, np.mean(shares, axis=0).tolist(), strict=True))
 
 
-def _histogram(result: MethodResults, decoding: str) -> dict[str, list[float]]:
+def _histogram(result: MethodResults, decoding: str) -> EditHistogram:
     ratios = result.stacked(decoding, "edit_distance_ratio")
     counts, edges = np.histogram(ratios, bins=BINS, range=(0.0, 1.0))
-    return {"edges": edges.tolist(), "counts": counts.tolist()}
+    return EditHistogram(edges=tuple(edges.tolist()), counts=tuple(counts.tolist()))
 
 
-def _scaling(result: MethodResults) -> dict[str, Any] | None:
+def _scaling(result: MethodResults) -> ScalingMetrics | None:
     curves = [cell.scaling for cell in result.cells if cell.scaling is not None]
     if len(curves) < len(result.cells):
         return None
-    names = ("parallel", "sequential", "pass_parallel", "pass_sequential")
-    stacked = {name: np.stack([getattr(c, name) for c in curves], axis=1) for name in names}
-    flat = [values for name in names for values in stacked[name]]  # one (S, N) for each number
-    found = iter(zip(flat, statistics.estimates(flat), strict=True))
-    figures = {
-        name: [
-            figure(estimate, statistics.seed_means(values))
-            for values, estimate in (next(found) for _ in stacked[name])
-        ]
-        for name in names
-    }
-    return {"samples": list(curves[0].replies), **figures}
+    stacked = {name: np.stack([getattr(c, name) for c in curves], axis=1) for name in SCALING}
+    # one array of shape (S, N) for each number of replies
+    found = iter(_metric_values([values for name in SCALING for values in stacked[name]]))
+    values = {name: tuple(next(found) for _ in stacked[name]) for name in SCALING}
+    return ScalingMetrics(replies=curves[0].replies, **values)
 
 
-def _pairs(config: CompareConfig, results: Sequence[MethodResults]) -> Iterator[dict[str, Any]]:
+# -- pairs -----------------------------------------------------------------------------------------
+def _pairs(config: CompareConfig, results: Sequence[MethodResults]) -> Iterator[MethodPair]:
     labels = [result.method.label for result in results]
     against = dict.fromkeys(x for x in (config.base, config.referred) if x in labels)
-    named = [
+    names = [
         (first, second)
         for first in against
         for second in labels
@@ -167,21 +224,19 @@ def _pairs(config: CompareConfig, results: Sequence[MethodResults]) -> Iterator[
         if second != first and not (second == config.base and first == config.referred)
     ]
     for decoding in config.decodings:
-        last = {r.method.label: r.stacked(decoding, "accuracy_t2") for r in results}
-        found = statistics.pairs([(last[first], last[second]) for first, second in named])
-        for (first, second), pair in zip(named, found, strict=True):
-            difference = asdict(pair.difference)
-            yield {
-                "first": first,
-                "second": second,
-                "decoding": decoding,
-                "difference": {key: _number(value) for key, value in difference.items()},
-                "only_first": pair.only_first,
-                "only_second": pair.only_second,
-                "p_value": _number(pair.p_value),
-                "problems": pair.problems,
-            }
-
-
-def _number(value: float) -> float | None:
-    return None if math.isnan(value) else float(value)
+        last = {
+            result.method.label: result.stacked(decoding, f"t{result.attempts}/accuracy")
+            for result in results
+        }
+        tests = statistics.paired_tests([(last[first], last[second]) for first, second in names])
+        for (first, second), test in zip(names, tests, strict=True):
+            yield MethodPair(
+                first=first,
+                second=second,
+                decoding=decoding,
+                difference=metric_value(test.difference, test.seeds),
+                only_first=test.only_first,
+                only_second=test.only_second,
+                p_value=_defined(test.p_value),
+                problems=test.problems,
+            )

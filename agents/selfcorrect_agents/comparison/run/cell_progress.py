@@ -1,4 +1,4 @@
-"""How far a running cell is, read from the files that it writes."""
+"""The progress of a running cell, read from the files that it writes."""
 
 from __future__ import annotations
 
@@ -12,37 +12,37 @@ from selfcorrect_agents.training.method_lookup import Budgeted
 from selfcorrect_env.evaluation import EPISODES_FILE
 
 TAIL = 1 << 16
-"""Bytes at the end of a log that hold its last row."""
+"""Bytes at the end of a log that include its last row."""
 
 
 @dataclass(frozen=True)
 class CellProgress:
-    """What a cell is at, and how far."""
+    """The phase that a cell is in, and how far it is."""
 
     phase: str
     """"starting", "training", "sampled", "greedy" or "scaling"."""
     done: int
-    """Episodes played in it (training steps where a method does not log its episodes)."""
+    """Episodes played in it (training steps if the method does not log its episodes)."""
     total: int | None
-    """Episodes in all; None where nobody knows."""
+    """Episodes in all; None if unknown."""
     note: str = ""
-    """Newest accuracies in training, such as "41% → 63%"."""
+    """Latest training accuracies of all turns, such as "41% → 63%"."""
 
 
-def progress_of(cell: Cell, place: Path) -> CellProgress:
-    """Return how far the cell is whose folder is ``place``."""
-    if cell.scaling is not None and (place / "scaling").exists():
-        total = cell.scaling.problems * cell.scaling.samples
-        return CellProgress("scaling", count_samples(place / "scaling"), total)
+def progress_of(cell: Cell, folder: Path) -> CellProgress:
+    """Return the progress of the cell in ``folder``."""
+    if cell.scaling is not None and (folder / "scaling").exists():
+        total = cell.scaling.n * cell.scaling.samples
+        return CellProgress("scaling", count_samples(folder / "scaling"), total)
     for decoding in reversed(cell.decodings):
-        path = place / decoding / EPISODES_FILE
+        path = folder / decoding / EPISODES_FILE
         if path.exists():
-            return CellProgress(decoding, path.read_bytes().count(b"\n"), cell.problems)
-    row = last_row(place / "run" / "metrics.jsonl")
+            return CellProgress(decoding, path.read_bytes().count(b"\n"), cell.n)
+    row = last_row(folder / "run" / "metrics.jsonl")
     if row is None:
         return CellProgress("starting", 0, None)
-    turns = sorted(key for key in row if key.endswith("/accuracy"))
-    note = " → ".join(f"{100 * row[key]:.0f}%" for key in turns)
+    turns = sorted((len(key), key) for key in row if key.endswith("/accuracy"))  # t2 before t10
+    note = " → ".join(f"{100 * row[key]:.0f}%" for _, key in turns)
     if "episodes" in row:
         learning = cell.learning()
         total = learning.episodes if isinstance(learning, Budgeted) else None
@@ -51,11 +51,11 @@ def progress_of(cell: Cell, place: Path) -> CellProgress:
 
 
 def last_row(path: Path) -> dict[str, float] | None:
-    """Return the last whole row of a run's metrics.jsonl; None where there is none yet."""
+    """Return the last complete row of a run's metrics.jsonl; None if there is none yet."""
     if not path.exists():
         return None
     with path.open("rb") as file:
         file.seek(0, 2)
         file.seek(max(0, file.tell() - TAIL))
-        lines = file.read().split(b"\n")[:-1]  # what follows the last newline is half a row
+        lines = file.read().split(b"\n")[:-1]  # after the last newline is an incomplete row
     return json.loads(lines[-1]) if lines and lines[-1] else None

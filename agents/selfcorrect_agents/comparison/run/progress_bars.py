@@ -84,10 +84,11 @@ class CellBars:
         self._bars.advance(self._all)
 
     def stopping(self, running: int) -> None:
-        """Say that running cells are waited for."""
+        """Print that running cells are waited for."""
         self._console.print(
             Text(
-                f"Stopping: {running} running cells finish their step and write a checkpoint; "
+                f"Stopping: waiting for {running} running "
+                f"{'cell' if running == 1 else 'cells'} to write a checkpoint; "
                 "Ctrl-C again kills them."
             )
         )

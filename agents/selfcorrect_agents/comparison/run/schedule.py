@@ -1,4 +1,4 @@
-"""Runs the cells that a folder lacks, several at a time, each in a process of its own."""
+"""Run the cells that a folder lacks, several at a time, each in a process of its own."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from selfcorrect_agents.comparison.plan.cells import Cell, is_done, require_same, write_facts
+from selfcorrect_agents.comparison.plan.cells import Cell, is_done, require_same, write_identity
 from selfcorrect_agents.comparison.run.cell_progress import CellProgress, progress_of
 
 POLL = 0.2
-"""Seconds between two looks at the running cells."""
+"""Seconds between two checks of the running cells."""
 
 ONE_THREAD = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
@@ -31,39 +31,39 @@ class Failure:
     status: int
     """The process's exit status; below 0 the signal that killed it."""
     log: Path
-    """What the process said."""
+    """The file with the process's output."""
     last_line: str
-    """The last line of that."""
+    """The last line of it."""
 
     def __str__(self) -> str:
         return f"{self.cell.name} failed (status {self.status}): {self.last_line} See {self.log}."
 
 
 class Watcher(Protocol):
-    """Who is told how the cells get on."""
+    """Receives the events of `run_cells`."""
 
     def started(self, cell: Cell) -> None:
         """A cell's process has started."""
         ...
 
     def progressed(self, cell: Cell, progress: CellProgress) -> None:
-        """How far a running cell is; called several times a second."""
+        """A running cell has made progress; called several times a second."""
         ...
 
     def ended(self, cell: Cell, failure: Failure | None) -> None:
-        """A cell is finished, or has failed."""
+        """A cell has finished or failed."""
         ...
 
     def stopping(self, running: int) -> None:
-        """Ctrl-C was pressed: so many cells are asked to stop, and waited for."""
+        """Ctrl-C was pressed: ``running`` cells are asked to stop, and waited for."""
         ...
 
 
 def missing_cells(cells: Sequence[Cell], folder: Path) -> list[Cell]:
-    """Return the cells that ``folder`` does not hold finished.
+    """Return the cells that are not finished in ``folder``.
 
     Raises:
-        CheckpointError: it holds one of them with other settings.
+        CheckpointError: the folder has one of them with other settings.
     """
     for cell in cells:
         require_same(cell, folder)
@@ -71,16 +71,16 @@ def missing_cells(cells: Sequence[Cell], folder: Path) -> list[Cell]:
 
 
 def run_cells(cells: Sequence[Cell], folder: Path, *, jobs: int, watcher: Watcher) -> list[Failure]:
-    """Run cells, ``jobs`` at a time; one that was interrupted goes on.
+    """Run cells, ``jobs`` at a time; an interrupted one resumes.
 
     A cell that fails does not stop the others. Ctrl-C asks the running ones to stop: a training
     run finishes its step and writes a checkpoint first. A second Ctrl-C kills them.
 
     Args:
-        cells: those that are missing (`missing_cells`).
-        folder: the comparison's.
+        cells: the cells to run (`missing_cells`).
+        folder: the comparison's folder.
         jobs: how many run at a time.
-        watcher: who is told.
+        watcher: receives the events.
 
     Returns:
         The cells that failed; the same call tries them again.
@@ -116,9 +116,9 @@ def run_cells(cells: Sequence[Cell], folder: Path, *, jobs: int, watcher: Watche
 
 def _start(cell: Cell, folder: Path) -> subprocess.Popen[bytes]:
     """Start the cell's process. Its standard input stays open for as long as it may run."""
-    place = folder / cell.folder
-    write_facts(cell, place, "cell.json")
-    with (place / "log.txt").open("wb") as log:
+    path = folder / cell.folder
+    write_identity(cell, path, "cell.json")
+    with (path / "log.txt").open("wb") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", "selfcorrect_agents.comparison.run.worker"],
             stdin=subprocess.PIPE,
@@ -127,9 +127,9 @@ def _start(cell: Cell, folder: Path) -> subprocess.Popen[bytes]:
             env={**os.environ, **dict.fromkeys(ONE_THREAD, "1")},
             start_new_session=True,  # Ctrl-C reaches this process only, which asks them to stop
         )
-    task = {"cell": dataclasses.asdict(cell), "place": str(place)}
+    task = {"cell": dataclasses.asdict(cell), "folder": str(path)}
     if process.stdin is not None:
-        with contextlib.suppress(BrokenPipeError):  # it is dead already: its status will tell
+        with contextlib.suppress(BrokenPipeError):  # it has ended already: see its status
             process.stdin.write(json.dumps(task).encode() + b"\n")
             process.stdin.flush()
     return process
@@ -155,5 +155,5 @@ def _failure(cell: Cell, status: int, folder: Path) -> Failure | None:
     if status == 0:
         return None
     log = folder / cell.folder / "log.txt"
-    lines = log.read_text(errors="replace").strip().splitlines() or ["it said nothing."]
+    lines = log.read_text(errors="replace").strip().splitlines() or ["no output."]
     return Failure(cell, status, log, lines[-1])

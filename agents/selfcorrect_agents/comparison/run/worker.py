@@ -1,7 +1,7 @@
 """The process of one cell: trains its method and measures it.
 
-Reads the cell as one line of JSON from standard input, which stays open as a leash: when the
-scheduler closes it, or is gone, the process stops as by Ctrl-C, with what it has on the disk.
+Reads the cell as one line of JSON from standard input, which stays open: when the scheduler closes
+it, or ends, the process stops as by Ctrl-C and saves its state.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from typing import Any
 import torch
 import transformers
 
-from selfcorrect_agents.comparison.plan.cells import Cell, facts_of, write_facts
+from selfcorrect_agents.comparison.plan.cells import Cell, identity_of, write_identity
+from selfcorrect_agents.comparison.plan.compared_agents import ComparedAgent, play_settings
 from selfcorrect_agents.comparison.plan.config import DECODINGS
-from selfcorrect_agents.comparison.plan.contestants import Contestant, play_settings
 from selfcorrect_agents.comparison.plan.environments import make_env, make_training_env
 from selfcorrect_agents.comparison.results.clock import Clock
 from selfcorrect_agents.comparison.results.sampling import sample_many
@@ -33,61 +33,61 @@ from selfcorrect_env.evaluation import REPORT_FILE, AnyEnv
 METRICS, TRAINED = "run/metrics.jsonl", "trained.json"
 
 
-def work(cell: Cell, place: Path) -> None:
-    """Make a cell in this process; goes on where an interrupted one stopped.
+def work(cell: Cell, folder: Path) -> None:
+    """Train and measure a cell in this process; resumes an interrupted one.
 
     Args:
         cell: what is trained and measured.
-        place: its folder, which exists.
+        folder: its folder, which exists.
     """
-    contestant = cell.contestant()
-    clock = Clock(place / "seconds.json")
+    compared_agent = cell.compared_agent()
+    clock = Clock(folder / "seconds.json")
     policy: Policy | None = None
-    if contestant.trains:
+    if compared_agent.trains:
         with clock.spent_on("training"):
-            policy = train(cell, contestant, place)
+            policy = train(cell, compared_agent, folder)
     with clock.spent_on("measuring"):
-        measure(cell, contestant, policy, place)
-    write_facts(cell, place, "done.json")
+        measure(cell, compared_agent, policy, folder)
+    write_identity(cell, folder, "done.json")
 
 
-def train(cell: Cell, contestant: Contestant, place: Path) -> Policy:
-    """Train the cell's method, unless it has learnt already, and load what it has become.
+def train(cell: Cell, compared_agent: ComparedAgent, folder: Path) -> Policy:
+    """Train the cell's method, unless that is finished, and load the trained policy.
 
-    That is ``run/model`` as the method wrote it; where it wrote none, its agent's attribute
-    ``policy``; where it has none, the policy that it was given. It is read back from the disk
-    either way, so that a cell is measured alike, whether it was interrupted or not.
+    The trained policy is ``run/model`` if the method wrote it, else the agent's attribute
+    ``policy``, else the policy that the agent was made with. It is always read back from the disk,
+    so that an interrupted cell is measured like an uninterrupted one.
 
     Raises:
         ComparisonError: the agent's ``policy`` is no `Policy`, and it wrote no ``run/model``.
     """
-    run_folder, trained = place / "run", place / TRAINED
+    run_folder, trained = folder / "run", folder / TRAINED
     if trained.exists():
         return load_policy(run_folder / "model", device=cell.device)
     policy = load_policy(cell.model, device=cell.device)
-    run = RunFolder(run_folder, facts_of(cell)["training"], resume=True, episodes_every=0)
+    run = RunFolder(run_folder, identity_of(cell)["training"], resume=True, episodes_every=0)
     if not run.checkpoints.exists():
-        run.rewind(0)  # a method that keeps no checkpoints starts over, and so does its log
-    agent = contestant.of_policy(policy, _settings(cell, temperature=1.0))
+        run.rewind(0)  # a method without checkpoints starts over, and so does its log
+    agent = compared_agent.of_policy(policy, _settings(cell, temperature=1.0))
     env = make_training_env(cell.train)
     try:
-        history = agent.learn(env, cell.learning(), run=run, progress=False)
+        history = agent.learn(env, cell.learning(), run=run, progress=False) or []
     finally:
         run.close()
         env.close()
-    if not (place / METRICS).exists():  # a method that logs nothing itself
+    if not (folder / METRICS).exists():  # a method that logs nothing itself
         _log(run, history)
     if not run.model.exists():
-        _save(_learnt(agent, policy, cell), run.model)
+        _save(_trained_policy(agent, policy, cell), run.model)
     trained.write_text(json.dumps({"steps": len(history)}) + "\n", "utf-8")
     return load_policy(run.model, device=cell.device)
 
 
-def _learnt(agent: Any, given: Policy, cell: Cell) -> Policy:
+def _trained_policy(agent: Any, given: Policy, cell: Cell) -> Policy:
     policy = getattr(agent, "policy", given)
     if not isinstance(policy, Policy):
         raise ComparisonError(
-            f"{cell.method.agent!r} has learnt, but its attribute policy is a "
+            f"{cell.method.agent!r} has been trained, but its attribute policy is a "
             f"{type(policy).__name__}, not a selfcorrect_agents.lm.policy.Policy. Make it one, or "
             "let learn write run.model (a folder as save_pretrained writes it)."
         )
@@ -95,7 +95,7 @@ def _learnt(agent: Any, given: Policy, cell: Cell) -> Policy:
 
 
 def _save(policy: Policy, folder: Path) -> None:
-    """Write a policy whole or not at all."""
+    """Write a policy: all of it or nothing."""
     written = folder.with_name(f".{folder.name}")
     if written.exists():  # of a process that was killed
         shutil.rmtree(written)
@@ -103,26 +103,26 @@ def _save(policy: Policy, folder: Path) -> None:
     written.rename(folder)
 
 
-def measure(cell: Cell, contestant: Contestant, policy: Policy | None, place: Path) -> None:
-    """Measure the cell's agent in every decoding, and sample it many times where asked for.
+def measure(cell: Cell, compared_agent: ComparedAgent, policy: Policy | None, folder: Path) -> None:
+    """Measure the cell's agent in every decoding, and draw the samples for scaling.
 
     Args:
         cell: what is measured.
-        contestant: its method.
-        policy: what it has become; None where it does not train.
-        place: the cell's folder.
+        compared_agent: its agent.
+        policy: the trained policy; None if the agent does not train.
+        folder: the cell's folder.
     """
 
     def agent(temperature: float, seed: int) -> Agent:
         settings = _settings(cell, temperature=temperature, seed=seed)
         if policy is None:
-            return contestant.untrained(settings)
-        return contestant.of_policy(policy, settings)
+            return compared_agent.untrained(settings)
+        return compared_agent.of_policy(policy, settings)
 
     env = make_env(cell.test)
     try:
         reports = [
-            _evaluate(cell, agent(DECODINGS[name], cell.seed), env, name, place)
+            _evaluate(cell, agent(DECODINGS[name], cell.seed), env, name, folder)
             for name in cell.decodings
         ]
         if cell.scaling is not None:
@@ -131,8 +131,8 @@ def measure(cell: Cell, contestant: Contestant, policy: Policy | None, place: Pa
                 lambda seed: agent(temperature, seed),
                 env,
                 cell.scaling,
-                place / "scaling",
-                problems=min(cell.scaling.problems, reports[0].measured.size),
+                folder / "scaling",
+                problems=min(cell.scaling.n, reports[0].measured.size),
                 seed=cell.seed,
                 batch_size=cell.batch_size,
             )
@@ -140,16 +140,16 @@ def measure(cell: Cell, contestant: Contestant, policy: Policy | None, place: Pa
         env.close()
 
 
-def _evaluate(cell: Cell, agent: Agent, env: AnyEnv, decoding: str, place: Path) -> Report:
-    out = place / decoding
+def _evaluate(cell: Cell, agent: Agent, env: AnyEnv, decoding: str, folder: Path) -> Report:
+    out = folder / decoding
     if out.exists() and not (out / REPORT_FILE).exists():
-        # interrupted: going on after its episodes, an agent would draw others than without a stop
+        # interrupted: an agent that resumed after its episodes would draw other replies
         shutil.rmtree(out)
     settings = _settings(cell, temperature=DECODINGS[decoding])
     return evaluate(
         agent,
         env,
-        n=cell.problems,
+        n=cell.n,
         batch_size=cell.batch_size,
         name=cell.name,
         settings={"agent": cell.method.agent, **settings},
@@ -174,7 +174,7 @@ def _log(run: RunFolder, history: list[dict[str, float]]) -> None:
     run.close()
 
 
-def stop_when_let_go() -> None:
+def stop_when_input_ends() -> None:
     """Stop this process, as Ctrl-C would, once standard input ends."""
 
     def wait() -> None:
@@ -187,12 +187,12 @@ def stop_when_let_go() -> None:
 def main() -> int:
     """Entry of a cell's process; its exit status."""
     task = json.loads(sys.stdin.readline())
-    stop_when_let_go()
+    stop_when_input_ends()
     torch.set_num_threads(1)
     transformers.utils.logging.disable_progress_bar()
     try:
-        work(Cell.from_dict(task["cell"]), Path(task["place"]))
-    except SelfCorrectError as error:  # a mistake that is explained needs no trace
+        work(Cell.from_dict(task["cell"]), Path(task["folder"]))
+    except SelfCorrectError as error:  # the message is enough
         print(f"{type(error).__name__}: {' '.join(str(error).split())}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:

@@ -41,6 +41,7 @@ class AlwaysFlip(LanguageModelAgent):
         answers: see `AlwaysFlipConfig`.
     """
 
+    instrument: ClassVar[bool] = True
     Config: ClassVar[type[AlwaysFlipConfig]] = AlwaysFlipConfig
 
     def __init__(

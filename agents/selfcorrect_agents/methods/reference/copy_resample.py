@@ -17,6 +17,8 @@ class Copy(LanguageModelAgent):
     Known: Δ = Δ^{i→c} = Δ^{c→i} = 0 exactly, all answers unchanged. A copy uses no tokens.
     """
 
+    instrument: ClassVar[bool] = True
+
     def act(self, conversations: Sequence[Conversation]) -> list[Reply]:
         """Sample first attempts; copy later ones."""
         return by_attempt(conversations, super().act, _copies)
@@ -37,6 +39,7 @@ class Resample(LanguageModelAgent):
     = mean of p_i (1 - p_i), in expectation; by Jensen at most P (1 - P) with P the mean of p_i.
     """
 
+    instrument: ClassVar[bool] = True
     Config: ClassVar[type[ResampleConfig]] = ResampleConfig
 
     def act(self, conversations: Sequence[Conversation]) -> list[Reply]:

@@ -28,6 +28,8 @@ class Gold:
             (`selfcorrect_env.evaluation.validation.FORMS`).
     """
 
+    instrument: ClassVar[bool] = True
+
     name = "gold"
     decoding = "the reference"
     oracle: ClassVar[bool] = True

@@ -69,6 +69,7 @@ class Majority(LanguageModelAgent):
         answers: see `MajorityConfig`.
     """
 
+    instrument: ClassVar[bool] = True
     Config: ClassVar[type[MajorityConfig]] = MajorityConfig
 
     def __init__(

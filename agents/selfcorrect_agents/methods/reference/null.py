@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import ClassVar
 
 from selfcorrect_env import Conversation, Reply
 
@@ -13,6 +14,8 @@ class Null:
     Known: both accuracies 0, every verdict "no answer", all answers unchanged (a missing answer
     equals a missing answer).
     """
+
+    instrument: ClassVar[bool] = True
 
     name = "null"
     decoding = "empty replies"

@@ -22,6 +22,7 @@ class OracleGated(LanguageModelAgent):
     the gate. A kept answer counts no tokens: the gate precedes the model.
     """
 
+    instrument: ClassVar[bool] = True
     oracle: ClassVar[bool] = True
     _problems: ShownProblems | None = None
     _verifier: Verifier | None = None

@@ -8,11 +8,11 @@ import pytest
 
 from selfcorrect_agents.comparison.plan.cells import (
     Cell,
-    facts_of,
+    identity_of,
     is_done,
     plan,
     require_same,
-    write_facts,
+    write_identity,
 )
 from selfcorrect_agents.comparison.plan.config import CompareConfig, config_of
 from selfcorrect_env.errors import CheckpointError
@@ -30,7 +30,7 @@ def config(**changes: object) -> CompareConfig:
 def finish(cells: list[Cell], folder: Path) -> None:
     for cell in cells:
         for name in ("cell.json", "done.json"):
-            write_facts(cell, folder / cell.folder, name)
+            write_identity(cell, folder / cell.folder, name)
 
 
 def test_every_method_meets_every_seed() -> None:
@@ -70,7 +70,7 @@ def test_a_comparison_may_grow_and_only_the_new_is_missing(tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("changes", "expected"),
     [
-        ({"problems": 5}, "problems: 2000 then, 5 now"),
+        ({"n": 5}, "n: 2000 then, 5 now"),
         ({"model": "tiny"}, "model: 'tiny:seed=0' then, 'tiny' now"),
         ({"max_new_tokens": 4}, "max_new_tokens: 16 then, 4 now"),
         ({"test": {"size": 9}}, "options: "),
@@ -84,7 +84,7 @@ def test_other_settings_are_refused(
     finish(plan(config()), tmp_path)
     (cell, *_) = [cell for cell in plan(config(**changes)) if cell.method.label == "SCoRe"]
     assert not is_done(cell, tmp_path)
-    with pytest.raises(CheckpointError, match="made with other settings") as caught:
+    with pytest.raises(CheckpointError, match="run with other settings") as caught:
         require_same(cell, tmp_path)
     assert expected in str(caught.value)
 
@@ -94,7 +94,7 @@ def test_a_result_of_other_defaults_is_not_this_one(tmp_path: Path) -> None:
     cell = plan(config())[1]
     finish([cell], tmp_path)
     assert is_done(cell, tmp_path)
-    facts = facts_of(cell)
+    facts = identity_of(cell)
     facts["training"]["learning"]["beta_1"] = 0.77
     (tmp_path / cell.folder / "done.json").write_text(json.dumps(facts))
     assert not is_done(cell, tmp_path)

@@ -22,7 +22,7 @@ model = "tiny:seed={seed}"
 seeds = [0, 3]
 episodes = 512
 jobs = 1
-problems = 50
+n = 50
 decodings = ["greedy"]
 max_new_tokens = 8
 env = "SelfCorrect-MBPP-v0"
@@ -31,7 +31,7 @@ test = {env = "SelfCorrect-HumanEval-v0", split = "test"}
 reference = "no bonus"
 
 [scaling]
-problems = 10
+n = 10
 samples = 8
 temperature = 1
 methods = ["no bonus"]
@@ -67,9 +67,7 @@ def test_a_whole_file_is_read(tmp_path: Path) -> None:
         id="SelfCorrect-MBPP-v0", options={"split": "train", "isolation": "basic"}
     )
     assert config.test == EnvConfig(id="SelfCorrect-HumanEval-v0", options={"split": "test"})
-    assert config.scaling == ScalingConfig(
-        problems=10, samples=8, temperature=1.0, methods=("no bonus",)
-    )
+    assert config.scaling == ScalingConfig(n=10, samples=8, temperature=1.0, methods=("no bonus",))
     assert config.base == "base"
     assert config.referred == "no bonus"
 
@@ -80,6 +78,14 @@ def test_what_is_written_is_read_back(tmp_path: Path) -> None:
     assert read_config(written(tmp_path, to_toml(config))) == config
     small = config_of({"methods": {"base": {}}}, "here")
     assert read_config(written(tmp_path, to_toml(small))) == small
+
+
+def test_options_of_the_environment_are_for_training_and_testing(tmp_path: Path) -> None:
+    text = "problems = 'sums'\nattempts = 3\ntest = {attempts = 2}\n[methods.base]"
+    config = read_config(written(tmp_path, text))
+    assert config.train.options == {"split": "train", "problems": "sums", "attempts": 3}
+    assert config.test.options == {"split": "test", "problems": "sums", "attempts": 2}
+    assert read_config(written(tmp_path, to_toml(config))) == config
 
 
 def test_the_reference_is_score_unless_another_is_named() -> None:
@@ -101,7 +107,10 @@ def test_the_reference_is_score_unless_another_is_named() -> None:
         ("seeds = [-1]\n[methods.base]", "at least 0"),
         ("episodes = 1.5\n[methods.base]", "episodes must be a whole number, got 1.5"),
         ("episodes = true\n[methods.base]", "episodes must be a whole number, got True"),
-        ("problems = 0\n[methods.base]", "problems must be at least 1, got 0"),
+        ("n = 0\n[methods.base]", "n must be at least 1, got 0"),
+        ("problems = 50\n[methods.base]", "The number of problems is n = 50."),
+        ("[methods.a]\n[scaling]\nproblems = 9", "The number of problems is n = 9."),
+        ("attempts = '3'\n[methods.base]", "attempts must be a whole number, got '3'"),
         ("decodings = ['beam']\n[methods.base]", "some of sampled, greedy"),
         ("decodings = []\n[methods.base]", "some of sampled, greedy"),
         ("train = 'x'\n[methods.base]", "train must be a table, got 'x'"),
@@ -113,7 +122,7 @@ def test_the_reference_is_score_unless_another_is_named() -> None:
         ("[methods.a]\nlerning = {}", "[methods.'a']: Unknown key 'lerning'"),
         ("[methods.a]\nlearning = 1", "learning must be a table"),
         ("[methods.a]\nlabel = 'b'", "the label is the table's name"),
-        ("[methods.a]\nplay = {temperature = 0.5}", "temperature is the comparison's"),
+        ("[methods.a]\nplay = {temperature = 0.5}", "temperature is set by the comparison"),
         ("[methods.'??']", "needs a letter or digit"),
         ("[methods.a]\n[scaling]\nsamples = 1", "samples must be at least 2"),
         ("[methods.a]\n[scaling]\nmethods = ['b']", "scaling: methods: Unknown key 'b'"),

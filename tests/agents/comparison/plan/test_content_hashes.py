@@ -7,16 +7,21 @@ import pytest
 
 from selfcorrect_agents.comparison.engine import check
 from selfcorrect_agents.comparison.plan import cells
-from selfcorrect_agents.comparison.plan.cells import is_done, plan, require_same, write_facts
+from selfcorrect_agents.comparison.plan.cells import is_done, plan, require_same, write_identity
 from selfcorrect_agents.comparison.plan.config import CompareConfig, config_of
 from selfcorrect_agents.comparison.plan.content_hashes import weights_of
+from selfcorrect_agents.errors import ComparisonError
 from selfcorrect_agents.lm.policy import Policy
 from selfcorrect_agents.lm.tiny import TinyConfig, cache_key
 from selfcorrect_env.errors import CheckpointError
 
 
 def problems(path: Path, *references: str) -> str:
-    rows = [{"id": str(i), "prompt": "1 + 1", "reference": r} for i, r in enumerate(references)]
+    """Write problems that no other file has."""
+    rows = [
+        {"id": str(i), "prompt": f"{path.stem} {i}", "reference": r}
+        for i, r in enumerate(references)
+    ]
     path.write_text("".join(f"{json.dumps(row)}\n" for row in rows))
     return str(path)
 
@@ -36,7 +41,7 @@ def asked(tmp_path: Path, policy: Policy) -> CompareConfig:
 def finish(asked: CompareConfig, folder: Path) -> None:
     for cell in plan(asked, check(asked)):
         for name in ("cell.json", "done.json"):
-            write_facts(cell, folder / cell.folder, name)
+            write_identity(cell, folder / cell.folder, name)
 
 
 def refusals(asked: CompareConfig, folder: Path) -> dict[str, str]:
@@ -89,6 +94,36 @@ def test_another_version_of_the_package_is_refused(
     monkeypatch.setattr(cells, "__version__", "0.0.2")
     found = refusals(asked, tmp_path)
     assert all("selfcorrect_env: '0.0.1' then, '0.0.2' now" in why for why in found.values())
+
+
+def overlapping(tmp_path: Path, n: int, method: str) -> CompareConfig:
+    """Return a comparison whose third test problem of four is the first training problem."""
+    for name, prompts in (("train", "abc"), ("test", "deaf")):
+        rows = [{"prompt": f"{letter} + 1", "reference": "2"} for letter in prompts]
+        (tmp_path / f"{name}.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    tables = {name: {"problems": str(tmp_path / f"{name}.jsonl")} for name in ("train", "test")}
+    return config_of({"seeds": [0], "n": n, "methods": {"null": {}, method: {}}, **tables}, "test")
+
+
+def test_problems_that_are_trained_on_are_not_measured_on(tmp_path: Path) -> None:
+    with pytest.raises(ComparisonError) as caught:
+        check(overlapping(tmp_path, 4, "score"))
+    for part in ("1 of the 4 problems measured on", "'a + 1'", "holdout", "test.jsonl"):
+        assert part in str(caught.value)
+    check(overlapping(tmp_path, 2, "score"))  # only the first two are measured
+    check(overlapping(tmp_path, 4, "gold"))  # nothing is trained
+
+
+def test_one_file_for_training_and_testing_is_refused(tmp_path: Path) -> None:
+    file = problems(tmp_path / "sums.jsonl", "2", "3")
+    with pytest.raises(ComparisonError, match="2 of the 2 problems measured on"):
+        check(config_of({"problems": file, "methods": {"score": {}}}, "test"))
+
+
+def test_fewer_samples_than_attempts_are_refused() -> None:
+    scaling = {"scaling": {"samples": 2}, "attempts": 3}
+    with pytest.raises(ComparisonError, match="samples must be at least the 3 attempts"):
+        check(config_of({"methods": {"null": {}}, **scaling}, "test"))
 
 
 def test_what_tells_the_weights(tmp_path: Path) -> None:

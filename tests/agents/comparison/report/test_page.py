@@ -1,19 +1,21 @@
 """The page as text: complete, self-contained, and nothing that anyone wrote is markup in it."""
 
 import base64
-import copy
 import hashlib
 import json
 import re
+from collections.abc import Sequence
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote_plus
 
 import pytest
 import synthetic_comparison as synthetic
 
 from selfcorrect_agents.comparison.report.page import page, write_page
-from selfcorrect_agents.comparison.report.sections.episodes import LONGEST
+from selfcorrect_agents.comparison.report.sections.episodes import LONGEST, ShownEpisode
 from selfcorrect_agents.comparison.report.sections.plots import nice_axis
 
 HOSTILE = (
@@ -55,13 +57,14 @@ def data_of(html: str) -> list[dict[str, Any]]:
     return json.loads(found[1])["episodes"]
 
 
-def bare() -> dict[str, Any]:
-    """The least that a comparison can be: one method, of which nothing is known."""
-    return {"methods": [{"name": "only"}]}
+def rendered(facts: dict[str, Any], episodes: Sequence[ShownEpisode] = ()) -> str:
+    return page(synthetic.read(facts), episodes)
 
 
 def test_it_is_one_file_that_loads_nothing(tmp_path: Path) -> None:
-    write_page(tmp_path / "report.html", synthetic.comparison(), synthetic.episodes())
+    write_page(
+        tmp_path / "report.html", synthetic.read(synthetic.comparison()), synthetic.episodes()
+    )
     html = (tmp_path / "report.html").read_text("utf-8")
     outline = Outline(html)
     assert outline.open == []
@@ -75,17 +78,17 @@ def test_it_is_one_file_that_loads_nothing(tmp_path: Path) -> None:
 
 
 def test_the_policy_allows_the_pages_own_script_and_no_other() -> None:
-    html = page(synthetic.comparison(), [])
+    html = rendered(synthetic.comparison())
     (script,) = re.findall(r"<script>(.*?)</script>", html, flags=re.DOTALL)
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     assert f"script-src 'sha256-{digest}';" in html
 
 
 def test_sections_stand_in_order_with_headings_and_names() -> None:
-    outline = Outline(page(synthetic.comparison(), synthetic.episodes()))
+    outline = Outline(rendered(synthetic.comparison(), synthetic.episodes()))
     ids = [a["id"] for a in outline.named("section")]
     assert ids == [
-        *("figures", "pairs", "transitions", "collapse", "cost", "curves", "scaling", "episodes")
+        *("metrics", "pairs", "transitions", "collapse", "cost", "curves", "scaling", "episodes")
     ]
     known = {a["id"] for _, a in outline.elements if "id" in a}
     for attributes in outline.named("a"):
@@ -96,13 +99,54 @@ def test_sections_stand_in_order_with_headings_and_names() -> None:
     assert len(outline.named("h1")) == 1
 
 
-def test_figures_are_those_of_the_comparison() -> None:
+def test_the_numbers_are_those_of_the_comparison() -> None:
     facts = synthetic.comparison()
-    figures = facts["methods"][5]["figures"]["greedy"]
-    figures["accuracy_t2"] = {"value": 0.9876, "low": 0.981, "high": 0.994, "seeds": [0.9511] * 5}
-    html = page(facts, [])
+    accuracy = facts["methods"][5]["metrics"]["greedy"]["accuracy"]
+    accuracy[1] = {"value": 0.9876, "low": 0.981, "high": 0.994, "seeds": [0.9511] * 5}
+    html = rendered(facts)
     assert '<b>98.8<span class="hidden"> (best)</span></b><small>[98.1, 99.4]</small>' in html
     assert "<td>95.1</td>" in html  # in the table of seeds
+
+
+@pytest.mark.parametrize("attempts", [1, 3, 4])
+def test_every_attempt_has_its_own_name_and_number(attempts: int) -> None:
+    facts = synthetic.comparison(attempts=attempts)
+    for method in facts["methods"]:
+        for turn in range(attempts):
+            value = {"value": 0.1011 * (turn + 1), "low": None, "high": None, "seeds": [None] * 5}
+            method["metrics"]["greedy"]["accuracy"][turn] = value
+    html = rendered(facts)
+    table = html[html.index("Metrics, in percent") :].split("</table>")[0]
+    heads = re.findall(r'<th scope="col">(.*?)</th>', table)
+    names = [f"Acc@t{turn}" for turn in range(1, attempts + 1)]
+    turns = [(1, attempts), *((t, t + 1) for t in range(1, attempts) if attempts > 2)]
+    deltas = [f'Δ<span class="args">(t{a}, t{b})</span>' for a, b in turns]
+    changes = [*deltas, "Δ<sup>i→c</sup>", "Δ<sup>c→i</sup>"]
+    assert heads == ["Method", *names, *(changes if attempts > 1 else [])]
+    row = table[table.index("Greedy decoding") :]
+    shown = re.findall(r"<td[^>]*><(?:span|b)>([\d.]+)", row)[:attempts]
+    assert shown == [f"{10.11 * (turn + 1):.1f}" for turn in range(attempts)]
+    assert ("Acc@t2" in html) is (attempts > 1)
+    assert ("Acc@t3" in html) is (attempts > 2)
+    assert f"the best Acc@t{attempts}" in html
+    assert ('id="transitions"' in html) is (attempts > 1)
+    assert ('<p class="ends">' in html) is (attempts > 1)
+    assert f"differences of Acc@t{attempts} in points" in html
+    for turn in range(1, attempts + 1):  # learning curves and KL have a line for each attempt
+        assert f"&quot;label&quot;:&quot;t{turn}&quot;" in html
+        assert f">KL t{turn}<" in html
+
+
+def test_partial_credit_stands_beside_the_accuracy() -> None:
+    facts = synthetic.comparison()
+    assert "Score@t1" not in rendered(facts)
+    for method in facts["methods"]:
+        for metrics in method["metrics"].values():
+            metrics["mean_score"] = [{"value": v, "seeds": [v] * 5} for v in (0.4321, 0.8765)]
+    html = rendered(facts)
+    assert "Score@t1" in html
+    assert "<span>43.2</span>" in html
+    assert "partial credit" in html
 
 
 def test_the_cost_tells_training_from_the_rest() -> None:
@@ -110,68 +154,82 @@ def test_the_cost_tells_training_from_the_rest() -> None:
     facts["methods"] = facts["methods"][5:6]
     spent = {"episodes": 17920, "tokens": 5, "training_seconds": 61.0, "seconds": 125.0}
     facts["methods"][0]["spent"] = spent
-    html = page(facts, [])
+    html = rendered(facts)
     cost = html[html.index('<h2 id="cost-title">') : html.index('<h2 id="curves-title">')]
     heads = re.findall(r'<th scope="col">(.*?)</th>', cost)
-    assert heads[3:5] == ["Training time", "Time in all"]
+    assert heads[3:5] == ["Training time", "Total time"]
     assert [cost.count(shown) for shown in (">1 min 1 s<", ">2 min 5 s<")] == [1, 1]
     assert heads[5:] == ["Method", "An episode", "Attempt 1", "Attempt 2"]
     assert ">9.5<" in cost
-    facts["methods"][0]["tokens"] = {"greedy": None}
-    assert "Tokens sampled in measuring" not in page(facts, [])
+    for metrics in facts["methods"][0]["metrics"].values():
+        metrics["tokens"] = None
+    assert "Tokens sampled in measuring" not in rendered(facts)
 
 
-def test_an_oracle_is_labelled_and_never_best() -> None:
+@pytest.mark.parametrize("kind", ["oracle", "instrument"])
+def test_an_oracle_or_instrument_is_labelled_and_never_best(kind: str) -> None:
     facts = synthetic.comparison()
+    facts["methods"][6] |= {"oracle": kind == "oracle", "instrument": kind == "instrument"}
     for decoding in facts["decodings"]:
-        facts["methods"][6]["figures"][decoding]["accuracy_t2"]["value"] = 1.0
-    html = page(facts, [])
-    table = html[html.index("The five figures, in percent") :].split("</table>")[0]
+        facts["methods"][6]["metrics"][decoding]["accuracy"][1]["value"] = 1.0
+    html = rendered(facts)
+    table = html[html.index("Metrics, in percent") :].split("</table>")[0]
     rows = [row for row in table.split("<tr") if "told whether right" in row]
     assert len(rows) == 2
     for row in rows:
-        assert "oracle" in row
+        assert kind in row
         assert "(best)" not in row
-    assert "<b>SCoRe</b> best at the second attempt" in html
+    assert "<b>SCoRe</b> has the best Acc@t2, <b>" in html
+
+
+def test_instruments_alone_have_no_best() -> None:
+    facts = synthetic.comparison()
+    for method in facts["methods"][1:]:
+        method["instrument"] = True
+    assert 'class="headline"' not in rendered(facts)
 
 
 def test_what_ties_as_printed_shares_the_mark() -> None:
     facts = synthetic.comparison()
     for method, value in ((4, 0.99951), (5, 0.99949), (3, 0.5)):
-        facts["methods"][method]["figures"]["greedy"]["accuracy_t2"]["value"] = value
-    html = page(facts, [])
-    sentence = (
-        "Greedy decoding: <b>multi-turn RL</b> best at the second attempt, with <b>100.0%</b>"
-    )
-    assert sentence in html
-    facts["methods"][5]["figures"]["greedy"]["accuracy_t2"]["value"] = 0.99952
-    assert "<b>multi-turn RL</b>, <b>SCoRe</b> best at the second attempt" in page(facts, [])
+        facts["methods"][method]["metrics"]["greedy"]["accuracy"][1]["value"] = value
+    html = rendered(facts)
+    assert "Greedy decoding: <b>multi-turn RL</b> has the best Acc@t2, <b>100.0%</b>" in html
+    facts["methods"][5]["metrics"]["greedy"]["accuracy"][1]["value"] = 0.99952
+    both = "<b>multi-turn RL</b>, <b>SCoRe</b> have the best Acc@t2, <b>100.0%</b> each"
+    assert both in rendered(facts)
 
 
 def test_a_pair_stands_with_both_signs() -> None:
     facts = synthetic.comparison()
-    pair = {"first": "base", "second": "SCoRe", "decoding": "greedy", "p_value": 1e-9}
+    pair = facts["pairs"][0] | {"second": "SCoRe", "decoding": "greedy", "p_value": 1e-9}
     facts["pairs"] = [pair | {"difference": {"value": 0.25, "low": 0.2, "high": 0.3}}]
-    html = page(facts, [])
+    html = rendered(facts)
     assert '<td class="up"><b>+25.0</b><small>&lt; 0.0001</small></td>' in html
     assert '<td class="down"><b>−25.0</b>' in html
     assert "1 test; bold" in html
+    assert "not tested" not in html
+    other = pair | {"first": "STaR", "second": "Pair-SFT"}
+    facts["pairs"].append(other | {"difference": {"value": 0.25}})
+    html = rendered(facts)
+    assert "· marks pairs that were not tested" in html
+    assert html.count('<td class="untested">·</td>') == 8  # of 16 places, without the diagonal
 
 
-@pytest.mark.parametrize("place", ["title", "model", "method", "summary", "seed", "measured"])
+@pytest.mark.parametrize("place", ["title", "model", "method", "summary", "note", "measured"])
 def test_hostile_names_stay_text(place: str) -> None:
     facts = synthetic.comparison()
     if place == "method":
         facts["methods"][0]["name"] = HOSTILE
     elif place == "summary":
         facts["methods"][0]["summary"] = HOSTILE
-    elif place == "seed":
-        facts["seeds"] = [HOSTILE, 1, 2, 3, 4]
+    elif place == "note":
+        facts["notes"] = [HOSTILE]
     elif place == "measured":
         facts["measured"]["problem_set"] = facts["measured"]["verifier"] = HOSTILE
     else:
         facts[place] = HOSTILE
-    html = page(facts, [])
+    html = rendered(facts)
     outline = Outline(html)
     html.encode("utf-8")
     assert len(outline.named("script")) == 2
@@ -181,63 +239,58 @@ def test_hostile_names_stay_text(place: str) -> None:
 
 
 def test_hostile_episodes_stay_data() -> None:
-    episode = synthetic.worked_episode()
-    for name in ("method", "seed", "decoding", "problem_id", "prompt", "reference"):
-        episode[name] = HOSTILE
-    for name in ("replies", "answers", "reasons"):
-        episode[name] = [HOSTILE, HOSTILE]
-    html = page(synthetic.comparison(), [episode])
+    episode = synthetic.shown(
+        HOSTILE, 0, HOSTILE, (HOSTILE,) * 3, [HOSTILE] * 2, [HOSTILE] * 2, [True, None]
+    )
+    html = rendered(synthetic.comparison(), [episode])
     html.encode("utf-8")
     assert len(Outline(html).named("script")) == 2
     (kept,) = data_of(html)
     assert kept["attempts"][0]["reply"].startswith("</script><script>alert(1)")
     assert "\\x00\\x1b[31m\\ud800\\u202e\\u2028 ${title} $style" in kept["prompt"]
+    assert [attempt["judged"] for attempt in kept["attempts"]] == [True, False]
 
 
 def test_long_texts_are_cut_where_everyone_sees_it() -> None:
-    episode = synthetic.worked_episode() | {"replies": ["x" * 3_000_000, "\t" * 3_000_000]}
-    html = page(synthetic.comparison(), [episode])
+    replies = ["x" * 3_000_000, "\t" * 3_000_000]
+    episode = synthetic.shown("a", 0, "greedy", ("1", "p", "r"), replies, [None] * 2, [False] * 2)
+    html = rendered(synthetic.comparison(), [episode])
     assert len(html) < 1_000_000
     reply = data_of(html)[0]["attempts"][0]["reply"]
     assert f"[{3_000_000 - LONGEST:,} characters left out]" in reply
 
 
-def test_nothing_known_is_said_not_drawn() -> None:
-    html = page(bare(), [])
-    assert Outline(html).open == []
-    for words in (
-        *("No accuracy was measured.", "No two methods", "No transitions", "No edit distances"),
-        *("No run logged its accuracy", "No run logged its KL", "Scaling at inference was not"),
-        "No episodes were kept",
-    ):
-        assert words in html
+def test_a_section_without_content_is_left_out() -> None:
+    facts = synthetic.comparison(attempts=1)
+    facts["pairs"] = []
+    for method in facts["methods"]:
+        method |= {"trained": False, "curves": {}, "scaling": None, "kl": []}
+    html = rendered(facts)
+    outline = Outline(html)
+    assert outline.open == []
+    assert [a["id"] for a in outline.named("section")] == ["metrics", "cost", "episodes"]
+    links = [a["href"] for a in outline.named("a")]
+    assert links == ["#main", "#metrics", "#cost", "#episodes"]
+    assert "No episodes were kept" in html
+    assert "was not measured" not in html
 
 
-@pytest.mark.parametrize(
-    "lack",
-    ["figures", "transitions", "edit_histogram", "spent", "curves", "scaling", "summary"],
-)
-@pytest.mark.parametrize("value", [None, {}, "absent"])
-def test_a_method_that_lacks_something_is_still_shown(lack: str, value: Any) -> None:
+def test_an_interval_has_as_many_decimals_as_its_value() -> None:
     facts = synthetic.comparison()
-    if value == "absent":
-        del facts["methods"][5][lack]
-    else:
-        facts["methods"][5][lack] = value
-    assert Outline(page(facts, [])).open == []
+    facts["methods"][5]["kl"][0] = {"value": 0.0098, "low": 0.0071, "high": 0.01, "seeds": []}
+    assert "<span>0.0098</span><small>[0.0071, 0.0100]</small>" in rendered(facts)
 
 
-def test_undefined_figures_are_dashes() -> None:
+def test_undefined_numbers_are_dashes() -> None:
     facts = synthetic.comparison()
     undefined = {"value": None, "low": None, "high": None, "seeds": [None] * 5}
-    nan = {"value": float("nan"), "low": float("nan"), "high": float("nan"), "seeds": []}
     for decoding in facts["decodings"]:
-        facts["methods"][0]["figures"][decoding]["accuracy_t2"] = undefined
-        facts["methods"][1]["figures"][decoding]["delta"] = nan
-        facts["methods"][2]["figures"][decoding]["delta"] = None
-    facts["methods"][3]["scaling"]["parallel"][0] = None
-    html = page(facts, [])
+        facts["methods"][0]["metrics"][decoding]["accuracy"][1] = undefined
+        facts["methods"][1]["metrics"][decoding]["delta"] = undefined
+    facts["methods"][3]["scaling"]["parallel"][0] = undefined
+    html = rendered(facts)
     assert "nan" not in Outline(html).text["main"]
+    assert "None" not in Outline(html).text["main"]
     assert "<td><span>–</span><small></small></td>" in html
 
 
@@ -246,29 +299,27 @@ def test_one_seed_without_intervals_or_with_short_logs() -> None:
     facts["seeds"] = [0]
     for method in facts["methods"]:
         method["curves"] = {k: rows[:1] for k, rows in list(method["curves"].items())[:1]}
-        for figures in method["figures"].values():
-            for figure in figures.values():
-                if figure:
-                    figure |= {"low": None, "high": None, "seeds": figure["seeds"][:1]}
-    assert Outline(page(facts, synthetic.episodes(each=1))).open == []
+        for metrics in method["metrics"].values():
+            for metric in (*metrics["accuracy"], metrics["delta"]):
+                metric |= {"low": None, "high": None, "seeds": metric["seeds"][:1]}
+    assert Outline(rendered(facts, synthetic.episodes(each=1))).open == []
 
 
-def test_the_page_says_how_many_episodes_it_holds() -> None:
-    facts, kept = synthetic.comparison(), synthetic.episodes(each=3)
-    told = f"This page holds {len(kept)} of the 140,000 measured episodes: at most 3 for each"
-    assert told in page(facts, kept)
+def test_the_page_says_how_many_episodes_it_shows() -> None:
+    kept = synthetic.episodes(each=3)
+    told = f"This page shows {len(kept)} of the 140,000 measured episodes: at most 3 for each"
+    assert told in rendered(synthetic.comparison(), kept)
 
 
-def test_a_comparison_without_methods_is_refused() -> None:
-    with pytest.raises(ValueError, match="at least one method"):
-        page({"methods": []}, [])
-
-
-def test_the_comparison_is_left_as_it_was() -> None:
-    facts, kept = synthetic.comparison(), synthetic.episodes(each=1)
-    before = copy.deepcopy((facts, kept))
-    page(facts, kept)
-    assert (facts, kept) == before
+def test_a_long_name_is_cut_and_still_finds_its_episodes() -> None:
+    facts, name = synthetic.comparison(), "long " * 40
+    facts["methods"][0]["name"] = name
+    episode = replace(synthetic.worked_episode(), method=name)
+    html = rendered(facts, [episode])
+    shown = data_of(html)[0]["method"]
+    assert len(shown) == 80
+    assert f">{shown}<" in html
+    assert quote_plus(shown) in html  # the links of the flows
 
 
 @pytest.mark.parametrize(

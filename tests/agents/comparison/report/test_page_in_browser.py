@@ -44,19 +44,45 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture(scope="module")
 def address(tmp_path_factory: pytest.TempPathFactory) -> str:
     """A page with one worked and one hostile episode, then four of each kind."""
-    hostile: dict[str, Any] = synthetic.worked_episode() | {
-        "method": HOSTILE,
-        "problem_id": HOSTILE,
-    }
-    hostile |= {"prompt": HOSTILE, "replies": [HOSTILE, "x" * 50_000], "answers": [HOSTILE, None]}
-    hostile |= {"transition": None, "seed": 7}
+    hostile = synthetic.shown(
+        HOSTILE,
+        7,
+        "greedy",
+        (HOSTILE, HOSTILE, "18"),
+        [HOSTILE, "x" * 50_000],
+        [HOSTILE, None],
+        [None, False],
+    )
     facts = synthetic.comparison()
     facts["methods"] = [facts["methods"][i] for i in (0, 1, 5)]  # a small page opens sooner
     facts["pairs"] = facts["pairs"][:1]
     facts["methods"][1]["name"] = HOSTILE
     path = tmp_path_factory.mktemp("page") / "report.html"
-    write_page(path, facts, [synthetic.worked_episode(), hostile, *synthetic.episodes()])
+    shown = [synthetic.worked_episode(), hostile, *synthetic.episodes()]
+    write_page(path, synthetic.read(facts), shown)
     return path.as_uri()
+
+
+@pytest.fixture(scope="module", params=[1, 3])
+def other_attempts(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[int, str]:
+    """Another number of attempts, and the address of a page with an episode of so many."""
+    attempts = request.param
+    facts = synthetic.comparison(attempts=attempts)
+    replies = ["it is 1", "it is 2", "it is 3"][:attempts]
+    episode = synthetic.shown(
+        "SCoRe",
+        0,
+        "greedy",
+        ("sum", "1 + 2", "3"),
+        replies,
+        ["1", "2", "3"][:attempts],
+        [False, False, True][:attempts],
+    )
+    path = tmp_path_factory.mktemp("page") / "report.html"
+    write_page(path, synthetic.read(facts), [episode])
+    return attempts, path.as_uri()
 
 
 class Opened:
@@ -289,6 +315,39 @@ def test_a_narrow_screen_never_scrolls_sideways(browser: Browser, address: str, 
     assert opened.complaints == []
 
 
+def test_a_table_that_scrolls_says_so(browser: Browser, address: str) -> None:
+    for width, wide in ((360, True), (1280, False)):
+        opened = Opened(browser, address, viewport={"width": width, "height": 740})
+        hint = opened.page.locator("#metrics .tabled .hint").first
+        expect(hint).to_be_visible(visible=wide, timeout=PATIENCE)
+        opened.page.close()
+        assert opened.complaints == []
+
+
+def test_other_numbers_of_attempts(browser: Browser, other_attempts: tuple[int, str]) -> None:
+    attempts, address = other_attempts
+    opened = Opened(browser, address)
+    page = opened.page
+    heads = page.locator("#metrics table").first.locator("thead th").all_inner_texts()
+    turns = [f"Acc@t{turn}" for turn in range(1, attempts + 1)]
+    assert heads[1 : attempts + 1] == turns
+    assert len(heads) == 1 + attempts + {1: 0, 3: 5}[attempts]
+    panel = page.locator("#curves .panel").last
+    panel.focus()
+    page.keyboard.press("Home")
+    shown = panel.locator(".readout").inner_text()
+    assert [f"t{turn} " in shown for turn in range(1, 5)] == [t <= attempts for t in range(1, 5)]
+    (listed,) = page.locator("#list [role=option]").all_inner_texts()
+    assert listed.startswith({1: "✗\n", 3: "✗ → ✗ → ✓"}[attempts])
+    titles = [f"Attempt {turn}" for turn in range(1, attempts + 1)]
+    assert page.locator(".attempt h4").all_inner_texts() == titles
+    assert page.locator("#transition label").all_inner_texts() == [
+        {1: "wrong 1", 3: "wrong → right 1"}[attempts]
+    ]
+    page.close()
+    assert opened.complaints == []
+
+
 def luminance(colour: tuple[float, ...]) -> float:
     linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in
               (part / 255 for part in colour)]  # fmt: skip
@@ -324,12 +383,12 @@ def test_the_theme_can_be_switched(opened: Opened) -> None:
     assert button.inner_text() == "Theme: auto"
 
 
-def test_without_scripts_the_figures_can_be_read(browser: Browser, address: str) -> None:
+def test_without_scripts_the_metrics_can_be_read(browser: Browser, address: str) -> None:
     context = browser.new_context(java_script_enabled=False)
     page = context.new_page()
     page.goto(address)
     assert page.is_visible("noscript p")
-    assert page.is_visible("#figures table")
+    assert page.is_visible("#metrics table >> nth=0")
     assert page.is_visible("#curves .panel >> nth=0")
     assert not page.is_visible("#browser")
     context.close()

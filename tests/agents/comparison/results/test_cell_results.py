@@ -5,21 +5,21 @@ from pathlib import Path
 
 import pytest
 
-from selfcorrect_agents.comparison.plan.cells import plan, write_facts
+from selfcorrect_agents.comparison.plan.cells import plan, write_identity
 from selfcorrect_agents.comparison.plan.config import CompareConfig, config_of
 from selfcorrect_agents.comparison.results.cell_results import load_results
 from selfcorrect_agents.comparison.run.worker import work
 
 
 def config(**changes: object) -> CompareConfig:
-    tables = {"seeds": [0], "problems": 3, "decodings": ["greedy"], **changes}
+    tables = {"seeds": [0], "n": 3, "decodings": ["greedy"], **changes}
     return config_of({"methods": {"null": {}, "always_flip": {}}, **tables}, "test")
 
 
 def finish(asked: CompareConfig, folder: Path) -> None:
     """Make every cell in this process."""
     for cell in plan(asked):
-        write_facts(cell, folder / cell.folder, "cell.json")
+        write_identity(cell, folder / cell.folder, "cell.json")
         work(cell, folder / cell.folder)
 
 
@@ -31,7 +31,7 @@ def names(asked: CompareConfig, folder: Path) -> list[str]:
     "more",
     [
         {"decodings": ["sampled", "greedy"]},
-        {"scaling": {"problems": 2, "samples": 4}},
+        {"scaling": {"n": 2, "samples": 4}},
     ],
 )
 def test_a_cell_that_failed_to_grow_leaves_its_row_out(
@@ -47,7 +47,7 @@ def test_a_cell_that_failed_to_grow_leaves_its_row_out(
     half.mkdir()
     row = (tmp_path / fails.folder / "greedy" / "episodes.jsonl").read_text().splitlines()[0]
     (half / "episodes.jsonl").write_text(f"{row}\n")
-    write_facts(fails, tmp_path / fails.folder, "cell.json")
+    write_identity(fails, tmp_path / fails.folder, "cell.json")
     assert names(grown, tmp_path) == ["null"]
     assert names(config(), tmp_path) == ["null", "always_flip"]  # as it was asked for at first
 

@@ -21,7 +21,7 @@ def simulated(seeds: int, between: float, count: int, problems: int = 200) -> li
 def test_equal_methods_are_rarely_called_different(between: float) -> None:
     """5% by design, under 7% in larger simulations; over 12% of 300 is one chance in 5,000."""
     gains = simulated(3, between, 300)
-    found = statistics.pairs([(np.zeros_like(gain), gain) for gain in gains])
+    found = statistics.paired_tests([(np.zeros_like(gain), gain) for gain in gains])
     assert np.mean([pair.p_value < 0.05 for pair in found]) <= 0.12
     covered = [pair.difference.low <= 0 <= pair.difference.high for pair in found]
     # the interval and the test are one: they say the same of every pair
@@ -39,7 +39,7 @@ def test_a_difference_that_every_seed_shows_is_found() -> None:
     rng = np.random.default_rng(0)
     first = (rng.random((3, 500)) < 0.4) * 1.0
     second = (rng.random((3, 500)) < 0.6) * 1.0
-    (pair,) = statistics.pairs([(first, second)])
+    (pair,) = statistics.paired_tests([(first, second)])
     assert pair.difference.value == pytest.approx(second.mean() - first.mean())
     assert 0.05 < pair.difference.low < 0.2 < pair.difference.high < 0.35
     assert pair.p_value < 0.01
@@ -50,7 +50,7 @@ def test_a_difference_that_every_seed_shows_is_found() -> None:
 def test_one_seed_is_the_exact_test_and_the_percentile_interval() -> None:
     first = np.array([[0.0] * 29 + [1.0] * 7 + [1.0] * 464])
     second = np.array([[1.0] * 29 + [0.0] * 7 + [1.0] * 464])
-    (pair,) = statistics.pairs([(first, second)])
+    (pair,) = statistics.paired_tests([(first, second)])
     assert pair.p_value == mcnemar(7, 29)
     assert (pair.only_first, pair.only_second) == (7, 29)
     # the law of 500 draws of -1, 0, 1: mean 0.044, sd 0.0118
@@ -79,14 +79,14 @@ def test_shares_stay_in_their_range() -> None:
     values = np.array([[0.0] * 100, [1.0] * 100])
     (share,) = statistics.estimates([values])
     assert (share.low, share.high) == (0.0, 1.0)
-    (pair,) = statistics.pairs([(1 - values, values)])
+    (pair,) = statistics.paired_tests([(1 - values, values)])
     assert (pair.difference.low, pair.difference.high) == (-1.0, 1.0)
 
 
 def test_what_was_not_judged_is_left_out_and_never_wrong() -> None:
     values = np.array([[1.0, np.nan, 1.0, 0.0], [1.0, 1.0, np.nan, 0.0]])
     assert statistics.seed_means(values) == pytest.approx([2 / 3, 2 / 3])
-    (pair,) = statistics.pairs([(values, np.ones_like(values))])
+    (pair,) = statistics.paired_tests([(values, np.ones_like(values))])
     assert pair.problems == 2
     assert pair.only_second == 2
     (nothing,) = statistics.estimates([np.full((2, 3), np.nan)])
@@ -96,10 +96,10 @@ def test_what_was_not_judged_is_left_out_and_never_wrong() -> None:
 
 def test_methods_that_are_the_same_are_not_different() -> None:
     values = (np.random.default_rng(1).random((3, 50)) < 0.5) * 1.0
-    (pair,) = statistics.pairs([(values, values)])
+    (pair,) = statistics.paired_tests([(values, values)])
     assert pair.p_value == 1.0
     assert (pair.difference.low, pair.difference.high) == (0.0, 0.0)
-    (always,) = statistics.pairs([(np.zeros((3, 20)), np.ones((3, 20)))])
+    (always,) = statistics.paired_tests([(np.zeros((3, 20)), np.ones((3, 20)))])
     assert always.p_value == mcnemar(0, 20)  # no variance at all: seeds are as one
 
 

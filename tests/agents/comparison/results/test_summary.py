@@ -2,29 +2,45 @@
 
 import csv
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from rich.console import Console
 
 from selfcorrect_agents.comparison.plan.cells import plan
+from selfcorrect_agents.comparison.plan.compared_agents import ComparedAgent
 from selfcorrect_agents.comparison.plan.config import CompareConfig, config_of
-from selfcorrect_agents.comparison.plan.contestants import Contestant
-from selfcorrect_agents.comparison.report.files import SHOWN, shown_episodes, write_tables
-from selfcorrect_agents.comparison.report.tables import for_terminal, to_markdown
+from selfcorrect_agents.comparison.report.files import write_tables
+from selfcorrect_agents.comparison.report.markdown import to_markdown
+from selfcorrect_agents.comparison.report.sections.episodes import (
+    SHOWN,
+    episode_data,
+    shown_episodes,
+)
+from selfcorrect_agents.comparison.report.terminal import for_terminal
 from selfcorrect_agents.comparison.results.cell_results import (
     CellResult,
     MethodResults,
     curve,
     final_kl,
-    per_problem,
-    require_one_ground,
+    require_same_problems,
+)
+from selfcorrect_agents.comparison.results.comparison import (
+    CHANGES,
+    MethodComparison,
+    MetricValue,
+    Spent,
+    read_comparison,
 )
 from selfcorrect_agents.comparison.results.sampling import scaling_curves
 from selfcorrect_agents.comparison.results.summary import comparison_of
+from selfcorrect_agents.errors import ComparisonError
 from selfcorrect_env.errors import CheckpointError
+from selfcorrect_env.evaluation import per_problem
 from selfcorrect_env.evaluation.report import Measured, Report
 from selfcorrect_env.types import Attempt, Episode, Problem, Reason, Verdict
 
@@ -32,6 +48,7 @@ VERDICTS = {
     "c": Verdict(1.0, Reason.CORRECT, "2"),
     "i": Verdict(0.0, Reason.WRONG, "3"),
     "e": Verdict(0.0, Reason.ERROR, detail="it broke"),
+    "p": Verdict(0.5, Reason.PARTIAL, "2"),
 }
 MEASURED = Measured(
     agent="it",
@@ -78,33 +95,44 @@ def config() -> CompareConfig:
     )
 
 
-def results(asked: CompareConfig) -> list[MethodResults]:
+def results(asked: CompareConfig, outcomes: dict[str, str] | None = None) -> list[MethodResults]:
+    """Return the results of ``asked``: episodes of `OUTCOMES`, or of ``outcomes`` in each seed."""
     made = []
     for method in asked.methods:
         cells = []
         for cell in plan(asked):
             if cell.method != method:
                 continue
-            report = Report.of(episodes(OUTCOMES[method.label, cell.seed]), MEASURED)
+            label = method.label
+            played = episodes(outcomes[label] if outcomes else OUTCOMES[label, cell.seed])
+            measured = replace(MEASURED, attempts=len(played[0].attempts))
+            report = Report.of(played, measured)
             trained = method.label == "SCoRe"
             cells.append(
                 CellResult(
                     cell=cell,
                     reports={"greedy": report},
-                    values={"greedy": per_problem(report.episodes)},
+                    problems={"greedy": per_problem(report.episodes)},
                     history=HISTORY if trained else [],
                     seconds={"measuring": 2.0, **({"training": 60.0} if trained else {})},
                     scaling=None,
                 )
             )
-        made.append(MethodResults(method, Contestant.find(method), cells))
+        made.append(MethodResults(method, ComparedAgent.find(method), cells))
     return made
 
 
-def test_the_figures_are_the_reports_averaged_over_seeds() -> None:
+def printed(found: MethodComparison, width: int) -> str:
+    console = Console(width=width)
+    with console.capture() as capture:
+        console.print(for_terminal(found))
+    return capture.get()
+
+
+def test_the_metrics_are_the_reports_averaged_over_seeds() -> None:
     found = comparison_of(config(), results(config()))
-    for method, result in zip(found["methods"], results(config()), strict=True):
-        figures = method["figures"]["greedy"]
+    for method, result in zip(found.methods, results(config()), strict=True):
+        values = method.metrics["greedy"].named()
         metrics = [cell.reports["greedy"].metrics for cell in result.cells]
         expected = {
             "accuracy_t1": [m.accuracy[0].value for m in metrics],
@@ -115,75 +143,120 @@ def test_the_figures_are_the_reports_averaged_over_seeds() -> None:
             "unchanged_answers": [m.unchanged_answers.value for m in metrics],
             "edit_distance_ratio": [m.edit_distance_ratio for m in metrics],
         }
+        assert list(values) == list(expected)
         for name, seeds in expected.items():
-            assert figures[name]["seeds"] == pytest.approx(seeds), name
-            assert figures[name]["value"] == pytest.approx(np.mean(seeds)), name
-            assert figures[name]["low"] <= figures[name]["value"] <= figures[name]["high"]
-        assert sum(method["transitions"]["greedy"].values()) == pytest.approx(1)
-        assert sum(method["edit_histogram"]["greedy"]["counts"]) == 10
-    base, score = found["methods"]
-    assert base["transitions"]["greedy"]["c->i"] == pytest.approx(0.1)
-    assert base["transitions"]["greedy"]["unjudged"] == pytest.approx(0.1)
-    assert (base["trained"], score["trained"]) == (False, True)
-    assert base["figures"]["greedy"]["kl_t1"] is None
-    assert score["figures"]["greedy"]["kl_t1"]["value"] == pytest.approx(1.0)  # the last of ten
-    assert score["figures"]["greedy"]["kl_t2"] is None
-    assert base["spent"] == {"episodes": 0, "tokens": 0, "seconds": 2, "training_seconds": 0}
-    assert score["spent"] == {"episodes": 40, "tokens": 90, "seconds": 62, "training_seconds": 60}
-    assert score["tokens"] == {"greedy": {"episode": 9.0, "turns": [3.0, 6.0]}}
-    assert list(base["curves"]) == []
-    assert score["curves"]["1"][-1]["episodes"] == 40
-    assert found["measured"]["problems"] == 5
-    assert found["measured"]["size"] == 100
+            value = values[name]
+            assert value is not None
+            assert value.seeds == pytest.approx(seeds), name
+            assert value.value == pytest.approx(np.mean(seeds)), name
+            assert value.low <= value.value <= value.high  # type: ignore[operator]
+        assert sum(method.metrics["greedy"].transitions.values()) == pytest.approx(1)
+        assert sum(method.metrics["greedy"].edit_histogram.counts) == 10  # type: ignore[union-attr]
+    base, score = found.methods
+    assert base.metrics["greedy"].transitions["c->i"] == pytest.approx(0.1)
+    assert base.metrics["greedy"].transitions["unjudged"] == pytest.approx(0.1)
+    assert (base.trained, score.trained) == (False, True)
+    assert base.kl == ()
+    assert score.kl[0] is not None
+    assert score.kl[0].value == pytest.approx(1.0)  # the last of ten
+    assert score.kl[1] is None
+    assert base.spent == Spent(episodes=0, tokens=0, seconds=2, training_seconds=0)
+    assert score.spent == Spent(episodes=40, tokens=90, seconds=62, training_seconds=60)
+    assert score.metrics["greedy"].tokens == (3.0, 6.0)
+    assert list(base.curves) == []
+    assert score.curves["1"][-1]["episodes"] == 40
+    assert found.measured.problems == 5
+    assert found.measured.size == 100
+
+
+def test_every_attempt_is_measured_by_itself() -> None:
+    """Right at t3 alone: three accuracies, and what changed is from t1 to t3."""
+    found = comparison_of(config(), results(config(), {"base": "iic iic", "SCoRe": "iic cii"}))
+    base, score = found.methods
+    assert found.attempts == 3
+    assert [accuracy.value for accuracy in base.metrics["greedy"].accuracy] == [0, 0, 1]
+    assert [accuracy.value for accuracy in score.metrics["greedy"].accuracy] == [0.5, 0, 0.5]
+    assert base.metrics["greedy"].delta.value == 1  # type: ignore[union-attr]
+    assert [value.value for value in base.metrics["greedy"].successive] == [0, 1]
+    assert "Δ(t2, t3)" in to_markdown(found)
+    assert score.metrics["greedy"].transitions["c->i"] == 0.5
+    assert [pair.difference.value for pair in found.pairs] == [-0.5]
+
+
+def test_one_attempt_has_no_change() -> None:
+    found = comparison_of(config(), results(config(), {"base": "c i", "SCoRe": "c c"}))
+    for method, accuracy in zip(found.methods, (0.5, 1.0), strict=True):
+        metrics = method.metrics["greedy"]
+        assert [value.value for value in metrics.accuracy] == [accuracy]
+        assert metrics.delta is metrics.unchanged_answers is metrics.edit_histogram is None
+    markdown = to_markdown(found)
+    assert "| method | acc@t1 | KL t1 |" in markdown
+    assert "acc@t1, paired" in markdown
+    assert "t2" not in markdown
+    assert "Δ" not in markdown
+
+
+def test_partial_credit_is_a_mean_score_beside_the_accuracy() -> None:
+    found = comparison_of(config(), results(config(), {"base": "ii cc", "SCoRe": "ip cc"}))
+    base, score = (method.metrics["greedy"] for method in found.methods)
+    assert [value.value for value in base.mean_score] == [0.5, 0.5]
+    assert [value.value for value in score.accuracy] == [0.5, 0.5]
+    assert [value.value for value in score.mean_score] == [0.5, 0.75]
+    assert "score@t2" in to_markdown(found)
+    whole = comparison_of(config(), results(config()))
+    assert whole.methods[0].metrics["greedy"].mean_score == ()
+    assert "score@t" not in to_markdown(whole)
 
 
 def test_every_method_is_paired_with_base_and_reference() -> None:
-    (pair,) = comparison_of(config(), results(config()))["pairs"]
-    assert (pair["first"], pair["second"], pair["decoding"]) == ("base", "SCoRe", "greedy")
-    assert (pair["only_first"], pair["only_second"], pair["problems"]) == (0, 5, 4)
-    assert pair["difference"]["value"] == pytest.approx((3 / 4 + 2 / 5) / 2)
+    (pair,) = comparison_of(config(), results(config())).pairs
+    assert (pair.first, pair.second, pair.decoding) == ("base", "SCoRe", "greedy")
+    assert (pair.only_first, pair.only_second, pair.problems) == (0, 5, 4)
+    assert pair.difference.value == pytest.approx((3 / 4 + 2 / 5) / 2)
+    assert pair.difference.seeds == pytest.approx((3 / 4, 2 / 5))
     third = replace(config().methods[1], label="third")
     asked = replace(config(), methods=(*config().methods, third))
     made = results(config())
     made.append(replace(made[1], method=third))
-    pairs = comparison_of(asked, made)["pairs"]
-    assert [(p["first"], p["second"]) for p in pairs] == [
+    pairs = comparison_of(asked, made).pairs
+    assert [(p.first, p.second) for p in pairs] == [
         ("base", "SCoRe"),
         ("base", "third"),
         ("SCoRe", "third"),
     ]
-    assert pairs[2]["p_value"] == 1.0
+    assert pairs[2].p_value == 1.0
 
 
-def test_the_files_say_what_the_figures_say(tmp_path: Path) -> None:
+def test_the_files_have_the_same_numbers(tmp_path: Path) -> None:
     found = comparison_of(config(), results(config()))
     write_tables(tmp_path, found)
-    assert json.loads((tmp_path / "comparison.json").read_text("utf-8")) == found
+    assert read_comparison(tmp_path / "comparison.json") == found
     rows = list(csv.DictReader((tmp_path / "table.csv").read_text("utf-8").splitlines()))
     row = next(
-        r for r in rows if (r["method"], r["figure"], r["seed"]) == ("SCoRe", "accuracy_t2", "mean")
+        r for r in rows if (r["method"], r["metric"], r["seed"]) == ("SCoRe", "accuracy_t2", "mean")
     )
-    figure = found["methods"][1]["figures"]["greedy"]["accuracy_t2"]
+    metric = found.methods[1].metrics["greedy"].accuracy[1]
     assert [float(row[k]) for k in ("value", "low", "high")] == [
-        figure[k] for k in ("value", "low", "high")
+        metric.value,
+        metric.low,
+        metric.high,
     ]
-    assert not [r for r in rows if r["method"] == "base" and r["figure"] == "kl_t1"]
-    values = {(r["method"], r["decoding"], r["figure"]): r for r in rows if r["seed"] == "mean"}
-    (pair,) = found["pairs"]
+    assert not [r for r in rows if r["method"] == "base" and r["metric"] == "kl_t1"]
+    values = {(r["method"], r["decoding"], r["metric"]): r for r in rows if r["seed"] == "mean"}
+    (pair,) = found.pairs
     for key, value in {
         ("base", "greedy", "transition c->i"): 0.1,
+        ("SCoRe", "", "kl_t1"): 1.0,
         ("SCoRe", "", "spent episodes"): 40,
         ("SCoRe", "", "spent training_seconds"): 60,
         ("SCoRe", "greedy", "tokens at attempt 2"): 6,
-        ("SCoRe", "greedy", "accuracy_t2 minus base"): pair["difference"]["value"],
-        ("SCoRe", "greedy", "p of accuracy_t2 minus base"): pair["p_value"],
+        ("SCoRe", "greedy", "accuracy_t2 minus base"): pair.difference.value,
+        ("SCoRe", "greedy", "p of accuracy_t2 minus base"): pair.p_value,
     }.items():
         assert float(values[key]["value"]) == pytest.approx(value), key
     markdown = (tmp_path / "table.md").read_text("utf-8")
-    console = Console(width=120)
-    with console.capture() as capture:
-        console.print(for_terminal(found))
-    for text in (markdown, capture.get()):
+    shown = printed(found, 120)
+    for text in (markdown, shown):
         for part in ("SCoRe", "base", "0123456789abcdef", "40", "1:02", "+57.5", "95% intervals"):
             assert part in text, part
     tables = [line for line in markdown.splitlines() if line.startswith("|")]
@@ -191,47 +264,80 @@ def test_the_files_say_what_the_figures_say(tmp_path: Path) -> None:
     assert all(line.endswith("|") for line in tables)
     assert "| base | 30.0 | 0.0 | 10.0 | 50.0 | 10.0 |" in markdown  # transitions
     assert "| SCoRe | 40 | 90 | 1:00 | 1:02 | 9.0 (3.0 + 6.0) |" in markdown  # cost
-    changes = found["methods"][1]["figures"]["greedy"]["delta_i_to_c"]
-    value, low, high = (100 * changes[key] for key in ("value", "low", "high"))
+    assert "Δ(t1, t2)" in markdown
+    changes = found.methods[1].metrics["greedy"].delta_i_to_c
+    assert changes is not None
+    value, low, high = (100 * x for x in (changes.value, changes.low, changes.high))  # type: ignore[operator]
     whole = f"{value:.1f} [{low:.1f}, {high:.1f}]"
     assert whole in markdown
-    assert whole in capture.get()
+    assert whole in shown
 
 
-def test_the_terminals_tables_fit_120_columns() -> None:
+@pytest.mark.parametrize(
+    ("spoil", "expected"),
+    [
+        (lambda facts: facts.update(sedes=[0]), "Unknown key 'sedes'. Did you mean 'seeds'?"),
+        (lambda facts: facts.pop("methods"), "missing"),
+        (lambda facts: facts.update(methods=[]), "at least one method"),
+        (lambda facts: facts["methods"][0].update(oracle="no"), "oracle must be true or false"),
+        (lambda facts: facts["measured"].update(attempts="2"), "measured: attempts"),
+    ],
+)
+def test_a_damaged_comparison_is_refused_by_the_key(
+    tmp_path: Path, spoil: Callable[[dict[str, Any]], object], expected: str
+) -> None:
+    path = tmp_path / "comparison.json"
+    write_tables(tmp_path, comparison_of(config(), results(config())))
+    facts = json.loads(path.read_text("utf-8"))
+    spoil(facts)
+    path.write_text(json.dumps(facts))
+    with pytest.raises(ComparisonError) as caught:
+        read_comparison(path)
+    assert expected in str(caught.value)
+    assert str(path) in str(caught.value)
+
+
+@pytest.mark.parametrize("width", [40, 60, 80, 120])
+@pytest.mark.parametrize("attempts", [1, 2, 5])
+def test_the_terminals_tables_never_cut_a_number(width: int, attempts: int) -> None:
     """The longest rows that there can be: three digits, signs, a long name."""
-    found = comparison_of(config(), results(config()))
-    for method in found["methods"]:
-        method["name"] = "control: 11 r2 for the bonus"
-        for figure in method["figures"]["greedy"].values():
-            if figure is not None:
-                figure.update(value=-0.9876, low=-1.0, high=-0.9753)
-        method["spent"].update(episodes=1_000_000, seconds=100_000)
-    console = Console(width=120)
-    with console.capture() as capture:
-        console.print(for_terminal(found))
-    lines = capture.get().splitlines()
-    rows = [line for line in lines if "control: 11 r2 for the bonus" in line]
-    assert len(rows) == 4
-    assert all(line.count("[−100.0, −97.5]") >= 3 for line in rows), capture.get()
+    outcomes = " ".join(["c" * attempts] * 3)
+    found = comparison_of(config(), results(config(), {"base": outcomes, "SCoRe": outcomes}))
+    worst = MetricValue(value=-0.9876, low=-1.0, high=-0.9753, seeds=(-0.9876, -0.9876))
+    name = "control: 11 r2 for the bonus"
+    metrics = replace(
+        found.methods[0].metrics["greedy"],
+        accuracy=(worst,) * attempts,
+        successive=(worst,) * (attempts - 1 if attempts > 2 else 0),
+        **(dict.fromkeys(("delta", *CHANGES), worst) if attempts > 1 else {}),
+    )
+    spent = replace(found.methods[0].spent, episodes=1_000_000, seconds=100_000)
+    method = replace(found.methods[0], name=name, metrics={"greedy": metrics}, spent=spent)
+    pair = replace(found.pairs[0], first=name, second=name, difference=worst)
+    shown = printed(replace(found, methods=(method,), pairs=(pair,)), width)
+    assert "…" not in shown
+    assert shown.count("−98.8 [−100.0, −97.5]") == {1: 2, 2: 8, 5: 15}[attempts]
+    assert "1,000,000" in shown
+    assert all(len(line) <= width for line in shown.splitlines())
 
 
-def test_scaling_stands_in_the_files(tmp_path: Path) -> None:
+def test_scaling_is_in_the_files(tmp_path: Path) -> None:
     made = results(config())
     curves = scaling_curves(episodes("ic ic cc ii cc cc cc cc"), samples=4)
     cells = [replace(cell, scaling=curves) for cell in made[1].cells]
     found = comparison_of(config(), [made[0], replace(made[1], cells=cells)])
     write_tables(tmp_path, found)
+    assert read_comparison(tmp_path / "comparison.json") == found
     markdown = (tmp_path / "table.md").read_text("utf-8")
     assert "| method | by | 2 replies | 4 replies |" in markdown
     (row,) = [line for line in markdown.splitlines() if line.startswith("| SCoRe | pass@k, par")]
     assert "75.0 [" in row  # pass@2: 1/2 at one problem, 1 at the other
     rows = list(csv.DictReader((tmp_path / "table.csv").read_text("utf-8").splitlines()))
-    (row,) = [r for r in rows if r["figure"] == "pass_parallel, 2 replies" and r["seed"] == "mean"]
+    (row,) = [r for r in rows if r["metric"] == "pass_parallel, 2 replies" and r["seed"] == "mean"]
     assert (row["method"], row["decoding"], float(row["value"])) == ("SCoRe", "", 0.75)
 
 
-def test_tokens_that_nobody_counted_stay_unknown() -> None:
+def test_tokens_that_were_not_counted_stay_unknown() -> None:
     made = results(config())
     cell = made[1].cells[0]
     first, *rest = cell.reports["greedy"].episodes
@@ -239,50 +345,61 @@ def test_tokens_that_nobody_counted_stay_unknown() -> None:
     report = replace(cell.reports["greedy"], episodes=(silent, *rest))
     cells = [replace(cell, reports={"greedy": report}), made[1].cells[1]]
     found = comparison_of(config(), [made[0], replace(made[1], cells=cells)])
-    assert found["methods"][1]["tokens"] == {"greedy": None}
+    assert found.methods[1].metrics["greedy"].tokens is None
     assert to_markdown(found).count("| – |") >= 1
 
 
 def test_a_method_that_failed_is_left_out_and_named() -> None:
     found = comparison_of(config(), results(config())[1:])
-    assert found["left_out"] == ["base"]
-    assert found["pairs"] == []
-    assert any("base" in note for note in found["notes"])
+    assert found.left_out == ("base",)
+    assert found.pairs == ()
+    assert any("base" in note for note in found.notes)
 
 
-def test_unequal_ground_is_refused() -> None:
+def test_other_problems_are_refused() -> None:
     made = results(config())
     report = made[1].cells[0].reports["greedy"]
     other = replace(report, measured=replace(report.measured, fingerprint="another"))
     spoiled = replace(made[1].cells[0], reports={"greedy": other})
     made[1] = replace(made[1], cells=[spoiled, made[1].cells[1]])
     with pytest.raises(CheckpointError, match="their fingerprint differ"):
-        require_one_ground(made)
+        require_same_problems(made)
 
 
 def test_the_page_gets_some_of_every_transition() -> None:
     made = results(config())
-    rows = list(shown_episodes(made))
-    assert {row["method"] for row in rows} == {"base", "SCoRe"}
-    assert {row["seed"] for row in rows} == {0, 1}
-    assert all(row["reasons"] and row["prompt"] == "1 + 1" for row in rows)
-    json.dumps(rows)
+    shown = list(shown_episodes(made))
+    assert {each.method for each in shown} == {"base", "SCoRe"}
+    assert {each.seed for each in shown} == {0, 1}
+    json.dumps([episode_data(each) for each in shown])
     many = Report.of(episodes(" ".join(["ii"] * 50 + ["cc"] * 2)), MEASURED)
     cell = replace(made[0].cells[0], reports={"greedy": many})
-    kinds = [row["transition"] for row in shown_episodes([replace(made[0], cells=[cell])])]
+    kinds = [each.transition for each in shown_episodes([replace(made[0], cells=[cell])])]
     assert (kinds.count("i->i"), kinds.count("c->c")) == (SHOWN, 2)
 
 
 def test_long_curves_are_thinned_and_skipped_steps_do_not_count() -> None:
     rows = [{"step": s, "episodes": 2 * s, "t1/accuracy": s % 2} for s in range(1, 1001)]
-    thinned = curve(rows)
+    thinned = curve(rows, 2)
     assert len(thinned) == 300
     assert thinned[-1]["step"] == 1000
     assert thinned[-1]["episodes"] == 2000
     assert all(0 < row["t1/accuracy"] < 1 for row in thinned)
-    assert curve([{"step": 1, "train/skipped": 1.0}]) == [{"step": 1}]
-    assert curve([]) == []
+    assert curve([{"step": 1, "train/skipped": 1.0}], 2) == [{"step": 1}]
+    assert curve([], 2) == []
     assert final_kl([{"step": 1, "train/skipped": 1.0}], 1) is None
+
+
+def test_scaling_of_other_numbers_of_attempts() -> None:
+    three = scaling_curves(episodes("iic iic ccc iii"), samples=4)
+    assert three.replies == (3,)  # 6 replies are two episodes, but also six first attempts
+    assert three.pass_parallel[:, 0] == pytest.approx([3 / 4])
+    assert three.pass_sequential[:, 0] == pytest.approx([3 / 4])
+    assert three.sequential[:, 0] == pytest.approx([3 / 4])
+    one = scaling_curves(episodes("c i i i"), samples=4)
+    assert one.replies == (1, 2, 4)
+    assert one.pass_parallel[:, 0] == pytest.approx([1 / 4, 1 / 2, 1])
+    assert one.sequential.shape == one.pass_sequential.shape == (0, 1)
 
 
 def test_scaling_counts_replies_on_both_sides() -> None:

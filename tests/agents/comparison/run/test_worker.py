@@ -16,7 +16,7 @@ from selfcorrect_agents.lm.policy import Policy
 
 def cell_of(agent: str, **tables: object) -> Cell:
     methods = {"it": {"agent": f"their_agents:{agent}"}}
-    small = {"seeds": [3], "problems": 6, "batch_size": 2, "max_new_tokens": 2}
+    small = {"seeds": [3], "n": 6, "batch_size": 2, "max_new_tokens": 2}
     (cell,) = plan(config_of({"methods": methods, **small, **tables}, "test"))
     return cell
 
@@ -40,7 +40,7 @@ def stopped(cell: Cell, place: Path, calls: int, monkeypatch: pytest.MonkeyPatch
 def test_a_stop_while_measuring_changes_no_reply(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, calls: int
 ) -> None:
-    cell = cell_of("Dice", scaling={"problems": 2, "samples": 4})
+    cell = cell_of("Dice", scaling={"n": 2, "samples": 4})
     whole = made(cell, tmp_path / "whole")
     stopped(cell, tmp_path / "stopped", calls, monkeypatch)
     resumed = made(cell, tmp_path / "stopped")
@@ -60,7 +60,7 @@ def test_what_was_measured_before_the_stop_is_not_measured_again(
 
 
 def test_a_batch_of_samples_that_was_cut_short_is_drawn_again(tmp_path: Path) -> None:
-    cell = cell_of("Dice", scaling={"problems": 2, "samples": 4})
+    cell = cell_of("Dice", scaling={"n": 2, "samples": 4})
     samples = made(cell, tmp_path / "cell") / "scaling" / SAMPLES_FILE
     whole = samples.read_text()
     lines = whole.splitlines(keepends=True)
@@ -86,7 +86,7 @@ def test_what_it_has_learnt_is_saved_and_measured(
     cell = cell_of(agent, model=str(tmp_path / "base"), decodings=["greedy"])
     place = tmp_path / "cell"
     place.mkdir()
-    learnt = [worker.train(cell, cell.contestant(), place) for _ in ("fresh", "resumed")]
+    learnt = [worker.train(cell, cell.compared_agent(), place) for _ in ("fresh", "resumed")]
     expected = weight_of(policy) + by
     for found in [*learnt, Policy.from_pretrained(place / "run" / "model")]:
         assert torch.equal(weight_of(found), expected)

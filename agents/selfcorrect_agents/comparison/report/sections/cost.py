@@ -1,70 +1,71 @@
-"""What each method spent: on its training, on time, and on replies in measuring."""
+"""What each method spent: episodes and time of training, tokens of an episode in measuring."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from selfcorrect_agents.comparison.report.markup import Child, Markup, join, tag
-from selfcorrect_agents.comparison.report.sections.tables import method_name, row, table
-from selfcorrect_agents.comparison.results.comparison import Comparison, Method, decoding_title
+from selfcorrect_agents.comparison.report.markup import Child, Markup, tag
+from selfcorrect_agents.comparison.report.sections.html_tables import method_name, row, table
+from selfcorrect_agents.comparison.report.sections.section import Section
+from selfcorrect_agents.comparison.report.titles import decoding_title
+from selfcorrect_agents.comparison.results.comparison import MethodComparison
 from selfcorrect_agents.comparison.results.formats import count, duration, tokens
 
 COLUMNS: dict[str, tuple[str, Callable[[float | None], str]]] = {
     "episodes": ("Training episodes", count),
     "tokens": ("Tokens sampled in training", count),
     "training_seconds": ("Training time", duration),
-    "seconds": ("Time in all", duration),
+    "seconds": ("Total time", duration),
 }
+"""Field of `Spent` -> its title, and how it is written."""
+
+ABOUT = (
+    "Times are wall-clock times of processes that share one machine, so they are a rough guide. "
+    "The total time is that of training, measuring and the samples for scaling. Tokens are all "
+    "that an agent generated for a reply, a critique or several samples included."
+)
 
 
-def cost_section(comparison: Comparison) -> Markup:
-    """Return the costs of training and measuring, and the tokens of an episode, where known."""
-    most = {name: _most(m.spent.get(name) for m in comparison.methods) for name in COLUMNS}
+def section(comparison: MethodComparison) -> Section:
+    """Return the costs of training, and the tokens of an episode in measuring if known."""
+    spent = [method.spent for method in comparison.methods]
+    most = {name: _most(getattr(each, name) for each in spent) for name in COLUMNS}
     rows = []
     for method in comparison.methods:
         cells = []
         for name, (_, write) in COLUMNS.items():
-            spent = method.spent.get(name)
-            cells.append(_cell(write(spent), spent, most[name]))
+            value = getattr(method.spent, name)
+            cells.append(_cell(write(value), value, most[name]))
         rows.append(row(method_name(method), cells))
     heads = ["Method", *(title for title, _ in COLUMNS.values())]
-    spent = table("Spent by one seed, mean over seeds", heads, [(None, rows)])
-    return join([spent, _tokens_table(comparison)])
+    trained = table("Spent by one seed, mean over seeds", heads, [(None, rows)])
+    return Section("cost", "Cost", (tag("p", ABOUT), trained, _tokens_table(comparison)))
 
 
-def _tokens_table(comparison: Comparison) -> Markup | None:
-    """Return the tokens of an episode in measuring, by turn; None where no method counted any."""
+def _tokens_table(comparison: MethodComparison) -> Markup | None:
+    """Return the tokens of an episode in measuring, by turn; None if no method counted any."""
     groups: list[tuple[Child, list[Markup]]] = []
-    longest = 0
     for decoding in comparison.decodings:
-        known = [m for m in comparison.methods if m.tokens.get(decoding)]
-        most = _most(_episode(method, decoding) for method in known)
-        turns = max((len(_turns(method, decoding)) for method in known), default=0)
-        longest = max(longest, turns)
+        known = [
+            (method, turns)
+            for method in comparison.methods
+            if (turns := method.metrics[decoding].tokens) is not None
+        ]
+        most = _most(sum(turns) for _, turns in known)
         rows = [
             row(
                 method_name(method),
-                [
-                    _cell(tokens(_episode(method, decoding)), _episode(method, decoding), most),
-                    *(tokens(turn) for turn in _turns(method, decoding)),
-                ],
+                [_cell(tokens(sum(turns)), sum(turns), most), *map(tokens, turns)],
             )
-            for method in known
+            for method, turns in known
         ]
         if rows:
             groups.append((decoding_title(decoding), rows))
     if not groups:
         return None
-    heads = ["Method", "An episode", *(f"Attempt {turn + 1}" for turn in range(longest))]
+    turns = range(1, comparison.attempts + 1)
+    heads = ["Method", "An episode", *(f"Attempt {turn}" for turn in turns)]
     return table("Tokens sampled in measuring, mean of an episode", heads, groups)
-
-
-def _episode(method: Method, decoding: str) -> float | None:
-    return method.tokens[decoding]["episode"]
-
-
-def _turns(method: Method, decoding: str) -> list[float]:
-    return list(method.tokens[decoding]["turns"])
 
 
 def _most(values: Iterable[float | None]) -> float:

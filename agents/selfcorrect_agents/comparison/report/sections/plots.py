@@ -1,7 +1,7 @@
-"""Pictures as inline SVG that is as wide as its place.
+"""Pictures as inline SVG, as wide as the element that they are in.
 
-Horizontal places are percentages, so text and marks keep their size at any width; only lines
-and areas lie in an inner picture that is stretched, with strokes that are not.
+Horizontal positions are percentages, so text and marks keep their size at any width; only lines
+and areas are in an inner picture that is stretched, with strokes that are not.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Axis:
     """Tick -> its text."""
 
     def place(self, value: float) -> float:
-        """Return where a value lies: 0 at the low end, 1 at the high end, never outside."""
+        """Return the position of a value: 0 at the low end, 1 at the high end, never outside."""
         span = (self.high - self.low) or 1.0
         return min(max((value - self.low) / span, 0.0), 1.0)
 
@@ -53,7 +53,7 @@ def nice_axis(low: float, high: float, label: Callable[[float], str], *, most: i
 
 
 def picture(height: int, label: str, *content: Markup | None) -> Markup:
-    """Return a picture as wide as its place and ``height`` pixels high; ``label`` describes it."""
+    """Return a picture ``height`` pixels high; ``label`` describes it for screen readers."""
     return tag("svg", *content, class_="plot", height=height, role="img", aria_label=label)
 
 
@@ -71,7 +71,7 @@ def stretched(height: int, content: Iterable[Markup]) -> Markup:
 
 
 def at(share: float) -> str:
-    """Return a horizontal place in percent."""
+    """Return a horizontal position in percent."""
     return f"{100 * share:.2f}%"
 
 
@@ -91,9 +91,9 @@ class Series:
     """A line of a panel."""
 
     label: str
-    """What the readout calls it."""
+    """Its name in the readout."""
     style: str
-    """A class of the style sheet: ``first``, ``second``, ``plain`` …"""
+    """A class of the style sheet: ``first``, ``last``, ``plain`` …"""
     points: Sequence[Point]
     faint: Sequence[Sequence[Point]] = ()
     """Lines behind it: one for each seed."""
@@ -102,7 +102,7 @@ class Series:
     bars: bool = False
     """Whether it is drawn as bars, one around each point."""
     write: Callable[[float], str] = str
-    """A value as the readout shows it."""
+    """Writes a value for the readout."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +114,7 @@ class Panel:
     """The title as plain text, for the description."""
     series: Sequence[Series]
     said: str | None = None
-    """What the readout says at first; None takes each series' last value."""
+    """The text of the readout at first; by default each series' last value."""
 
 
 def panel(
@@ -122,13 +122,13 @@ def panel(
 ) -> Markup:
     """Return a panel: title, readout, picture.
 
-    The readout shows the values where the pointer or the arrow keys are.
+    The readout shows the values at the position of the pointer or the arrow keys.
 
     Args:
         content: title and series.
         x: the axis across.
         y: the axis upward.
-        across: a place on the x axis as the readout shows it.
+        across: writes a position on the x axis for the readout.
         height: of the picture in pixels.
     """
 

@@ -4,9 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
 
-from selfcorrect_agents.comparison.report.markup import Child, Markup, join, tag
+from selfcorrect_agents.comparison.report.markup import Child, Markup, tag
+from selfcorrect_agents.comparison.report.sections.html_tables import (
+    details,
+    grid,
+    method_name,
+    row,
+    table,
+    value_cell,
+)
 from selfcorrect_agents.comparison.report.sections.plots import (
     Axis,
     Panel,
@@ -14,52 +21,70 @@ from selfcorrect_agents.comparison.report.sections.plots import (
     nice_axis,
     panel,
 )
-from selfcorrect_agents.comparison.report.sections.tables import (
-    details,
-    grid,
-    method_name,
-    missing,
-    row,
-    table,
-    value_cell,
+from selfcorrect_agents.comparison.report.sections.section import Section
+from selfcorrect_agents.comparison.report.sections.turns import legend
+from selfcorrect_agents.comparison.report.table_rows import SCALING_NAMES
+from selfcorrect_agents.comparison.results.comparison import (
+    ComparedMethod,
+    MethodComparison,
+    MetricValue,
+    ScalingMetrics,
 )
-from selfcorrect_agents.comparison.results.comparison import Comparison, Figure, Method, figure
 from selfcorrect_agents.comparison.results.formats import interval, percent
 
 VOTES = {"parallel": "parallel", "sequential": "sequential"}
 PASSES = {"pass_parallel": "parallel", "pass_sequential": "sequential"}
-STYLES = {"parallel": "first", "sequential": "second"}
+STYLES = {"parallel": "first", "sequential": "last"}
 
 
-def scaling_section(comparison: Comparison) -> Markup:
-    """Return panels of majority votes and of pass@k, and their values as a table."""
-    known = [(m, m.scaling) for m in comparison.methods if m.scaling and m.scaling.get("samples")]
-    if not known:
-        return missing("Scaling at inference was not measured.")
+def section(comparison: MethodComparison) -> Section | None:
+    """Return panels of majority votes and of pass@k, and a table; None if nothing was sampled."""
+    sampled = [(m, m.scaling) for m in comparison.methods if m.scaling and m.scaling.replies]
+    if not sampled:
+        return None
     parts: list[Child] = []
     for heading, keys in (
         ("Majority vote (maj@k)", VOTES),
         ("At least one right (pass@k)", PASSES),
     ):
-        drawn = [(method, _series(scaling, keys)) for method, scaling in known]
-        drawn = [(method, series) for method, series in drawn if any(s.points for s in series)]
+        drawn = [(method, _series(scaling, keys)) for method, scaling in sampled]
+        drawn = [(method, series) for method, series in drawn if series]
         if drawn:
             parts += [tag("h3", heading), _panels(drawn)]
-    return join([*parts, details("The values as a table", _table(known))])
+    styles = {"line first": "parallel", "line last": "sequential"}
+    keys = legend(*styles.items()) if comparison.attempts > 1 else None
+    values = details("The values as a table", _table(sampled))
+    return Section(
+        "scaling", "Scaling at inference", (tag("p", _about(comparison)), keys, *parts, values)
+    )
 
 
-def _figures(scaling: Mapping[str, Any], key: str) -> list[tuple[float, Figure]]:
-    found = zip(scaling["samples"], scaling.get(key) or (), strict=False)
-    return [(float(samples), f) for samples, each in found if (f := figure(each))]
+def _about(comparison: MethodComparison) -> str:
+    axes = "x axis: replies to a problem; y axis: percent of problems."
+    attempts = comparison.attempts
+    if attempts == 1:
+        return f"k replies to each problem. {axes}"
+    return (
+        f"The same number of replies spent in two ways: {attempts}k first attempts in parallel, or "
+        f"k sequences of {attempts} attempts, of which the last answers count. {axes}"
+    )
 
 
-def _series(scaling: Mapping[str, Any], keys: Mapping[str, str]) -> list[Series]:
+def _values(scaling: ScalingMetrics, key: str) -> list[tuple[int, MetricValue]]:
+    """Return (number of replies, metric) wherever the metric is defined."""
+    values = getattr(scaling, key)
+    found = zip(scaling.replies, values, strict=bool(values))
+    return [(replies, metric) for replies, metric in found if metric.value is not None]
+
+
+def _series(scaling: ScalingMetrics, keys: Mapping[str, str]) -> list[Series]:
     series = []
     for key, label in keys.items():
-        known = [(math.log2(samples), f) for samples, f in _figures(scaling, key)]
-        band = [(x, f.low, f.high) for x, f in known if f.low is not None and f.high is not None]
-        points = [(x, f.value) for x, f in known]
-        series.append(Series(label, STYLES[label], points, band=band, write=_written))
+        known = [(math.log2(replies), metric) for replies, metric in _values(scaling, key)]
+        band = [(x, m.low, m.high) for x, m in known if m.low is not None and m.high is not None]
+        points = [(x, m.value) for x, m in known if m.value is not None]
+        if points:
+            series.append(Series(label, STYLES[label], points, band=band, write=_written))
     return series
 
 
@@ -67,11 +92,11 @@ def _written(share: float) -> str:
     return f"{percent(share)}%"
 
 
-def _replies(place: float) -> str:
-    return f"{2**place:.0f} replies"
+def _replies(log2: float) -> str:
+    return f"{2**log2:.0f} replies"
 
 
-def _panels(drawn: Sequence[tuple[Method, Sequence[Series]]]) -> Markup:
+def _panels(drawn: Sequence[tuple[ComparedMethod, Sequence[Series]]]) -> Markup:
     points = [point for _, series in drawn for s in series for point in s.points]
     values = [value for _, value in points]
     values += [v for _, series in drawn for s in series for _, *ends in s.band for v in ends]
@@ -85,20 +110,15 @@ def _panels(drawn: Sequence[tuple[Method, Sequence[Series]]]) -> Markup:
     )
 
 
-def _table(known: Sequence[tuple[Method, Mapping[str, Any]]]) -> Markup:
-    samples = sorted({float(n) for _, scaling in known for n in scaling["samples"]})
+def _table(sampled: Sequence[tuple[ComparedMethod, ScalingMetrics]]) -> Markup:
+    replies = sampled[0][1].replies
     groups: list[tuple[Child, list[Markup]]] = []
-    names = {"parallel": "maj@k, parallel", "sequential": "maj@k, sequential"}
-    names |= {"pass_parallel": "pass@k, parallel", "pass_sequential": "pass@k, sequential"}
-    for method, scaling in known:
+    for method, scaling in sampled:
         rows = []
-        for key, name in names.items():
-            by_samples = dict(_figures(scaling, key))
-            cells = [
-                value_cell(percent(f.value if f else None), interval(f))
-                for f in (by_samples.get(n) for n in samples)
-            ]
-            rows.append(row(name, cells))
-        groups.append((method.name, rows))
-    heads = ["Replies to a problem", *(f"{n:.0f}" for n in samples)]
+        for key, name in SCALING_NAMES.items():
+            values = getattr(scaling, key)
+            cells = [value_cell(percent(value.value), interval(value)) for value in values]
+            rows += [row(name, cells)] if cells else []
+        groups.append((method_name(method), rows))
+    heads = ["Replies to a problem", *map(str, replies)]
     return table("Scaling at inference, in percent", heads, groups)

@@ -1,26 +1,23 @@
-"""What became of right and wrong first attempts: a flow for each method."""
+"""How right and wrong first attempts end: a flow for each method."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from urllib.parse import urlencode
 
-from selfcorrect_agents.comparison.report.markup import Child, Markup, join, tag
-from selfcorrect_agents.comparison.report.sections.plots import INNER, picture, stretched
-from selfcorrect_agents.comparison.report.sections.tables import (
+from selfcorrect_agents.comparison.report.markup import Child, Markup, tag
+from selfcorrect_agents.comparison.report.sections.html_tables import (
     details,
     grid,
     method_name,
-    missing,
     row,
     table,
 )
-from selfcorrect_agents.comparison.results.comparison import (
-    OUTCOMES,
-    Comparison,
-    Method,
-    decoding_title,
-)
+from selfcorrect_agents.comparison.report.sections.plots import INNER, picture, stretched
+from selfcorrect_agents.comparison.report.sections.section import Section
+from selfcorrect_agents.comparison.report.sections.turns import legend
+from selfcorrect_agents.comparison.report.titles import TRANSITION_TITLES, decoding_title
+from selfcorrect_agents.comparison.results.comparison import ComparedMethod, MethodComparison
 from selfcorrect_agents.comparison.results.formats import percent
 
 HEIGHT, GAP, POST = 112, 6, 14
@@ -29,41 +26,50 @@ of the inner picture."""
 JUDGED = ("c->c", "c->i", "i->c", "i->i")
 
 
-def transitions_section(comparison: Comparison) -> Markup:
-    """Return the flows of every method for each way of decoding, and their shares as a table."""
+def section(comparison: MethodComparison) -> Section | None:
+    """Return the flows of every method and their shares as a table; None with one attempt."""
+    last = comparison.attempts
+    if last == 1:
+        return None
     parts: list[Child] = []
     groups: list[tuple[Child, list[Markup]]] = []
     for decoding in comparison.decodings:
-        known = [m for m in comparison.methods if _known(m.transitions.get(decoding))]
-        if not known:
-            continue
         parts.append(tag("h3", decoding_title(decoding)))
-        parts.append(grid((_flow(method, decoding) for method in known), "small flows"))
-        rows = [
-            row(method_name(m), [percent(m.transitions[decoding].get(key)) for key in OUTCOMES])
-            for m in known
-        ]
+        parts.append(grid((_flow(m, decoding) for m in comparison.methods), "small flows"))
+        rows = []
+        for method in comparison.methods:
+            shares = method.metrics[decoding].transitions
+            rows.append(row(method_name(method), [percent(shares[k]) for k in TRANSITION_TITLES]))
         groups.append((decoding_title(decoding), rows))
-    if not parts:
-        return missing("No transitions were measured.")
-    shares = table("Share of problems, in percent", ["Method", *OUTCOMES.values()], groups)
-    return join([*parts, details("The shares as a table", shares)])
+    heads = ["Method", *TRANSITION_TITLES.values()]
+    shares_table = table("Share of problems, in percent", heads, groups)
+    about = (
+        f"From t1 (left) to t{last} (right): how many answers stay right or wrong, and how many "
+        "change. Each share links to its episodes."
+    )
+    keys = (
+        ("box stayed-right", "stayed right"),
+        ("box gain", "↗ wrong → right"),
+        ("box loss", "↘ right → wrong"),
+        ("box stayed-wrong", "stayed wrong"),
+    )
+    return Section(
+        "transitions",
+        "Transitions",
+        (tag("p", about), legend(*keys), *parts, details("The shares as a table", shares_table)),
+    )
 
 
-def _known(shares: Mapping[str, float | None] | None) -> bool:
-    return shares is not None and any(shares.get(key) is not None for key in JUDGED)
-
-
-def _flow(method: Method, decoding: str) -> Markup:
-    shares = {key: method.transitions[decoding].get(key) or 0.0 for key in OUTCOMES}
-    told = ", ".join(f"{OUTCOMES[key]} {percent(shares[key])}%" for key in JUDGED)
-    first, second = shares["c->c"] + shares["c->i"], shares["c->c"] + shares["i->c"]
-    ends = [tag("span", f"{percent(share)}% right") for share in (first, second)]
+def _flow(method: ComparedMethod, decoding: str) -> Markup:
+    shares = method.metrics[decoding].transitions
+    told = ", ".join(f"{TRANSITION_TITLES[key]} {percent(shares[key])}%" for key in JUDGED)
+    first, last = shares["c->c"] + shares["c->i"], shares["c->c"] + shares["i->c"]
+    ends = [tag("span", f"{percent(share)}% right") for share in (first, last)]
     links = [
         tag(
             "a",
             tag("span", mark, class_=f"swatch {style}", aria_hidden="true"),
-            f" {percent(shares[key])}% {OUTCOMES[key]}",
+            f" {percent(shares[key])}% {TRANSITION_TITLES[key]}",
             href=_link(method, decoding, key),
         )
         for key, style, mark in (("i->c", "gain", "↗"), ("c->i", "loss", "↘"))
@@ -79,13 +85,13 @@ def _flow(method: Method, decoding: str) -> Markup:
     )
 
 
-def _link(method: Method, decoding: str, transition: str) -> str:
-    """Return the address of the page's browser, filtered to these episodes."""
+def _link(method: ComparedMethod, decoding: str, transition: str) -> str:
+    """Return the address of the page's list of episodes, filtered to these."""
     return "#" + urlencode({"transition": transition, "method": method.name, "decoding": decoding})
 
 
 def _ribbons(shares: Mapping[str, float]) -> list[Markup]:
-    """Return the bands from the first attempt (left) to the second (right); right is on top."""
+    """Return the bands from the first attempt (left) to the last (right); right is on top."""
     size = {key: shares[key] * (HEIGHT - GAP) for key in JUDGED}
     wrong_left = size["c->c"] + size["c->i"] + GAP
     wrong_right = size["c->c"] + size["i->c"] + GAP

@@ -7,8 +7,12 @@ from typing import ClassVar, Literal
 import pytest
 from typing_extensions import Self
 
+from selfcorrect_agents.comparison.plan.compared_agents import (
+    ComparedAgent,
+    budget_note,
+    play_settings,
+)
 from selfcorrect_agents.comparison.plan.config import CompareConfig, MethodConfig
-from selfcorrect_agents.comparison.plan.contestants import Contestant, budget_note, play_settings
 from selfcorrect_agents.errors import ComparisonError
 from selfcorrect_agents.lm.agent import LanguageModelAgent
 from selfcorrect_agents.lm.policy import Policy
@@ -92,25 +96,27 @@ def method(agent: type, **settings: dict[str, object]) -> MethodConfig:
     return MethodConfig(label="it", agent=f"{agent.__module__}:{agent.__name__}", **settings)
 
 
-def contestant(agent: type, **settings: dict[str, object]) -> Contestant:
-    return Contestant(method(agent, **settings), agent)
+def compared_agent(agent: type, **settings: dict[str, object]) -> ComparedAgent:
+    return ComparedAgent(method(agent, **settings), agent)
 
 
 def test_a_budget_is_applied_where_it_can_be() -> None:
-    learning = contestant(Budgeted, learning={"rate": 1}).learning(5, 16, 64)
+    learning = compared_agent(Budgeted, learning={"rate": 1}).learning(5, 16, 64)
     assert learning == Learning(steps=16, rate=1.0, seed=5)
-    assert contestant(Budgeted).learning(5, 16, None).steps == 10
-    assert contestant(Free).learning(5, 16, 64) == Free.Learning(seed=5)
+    assert compared_agent(Budgeted).learning(5, 16, None).steps == 10
+    assert compared_agent(Free).learning(5, 16, 64) == Free.Learning(seed=5)
 
 
 def test_a_budget_that_was_not_kept_is_told() -> None:
     config = CompareConfig(methods=(method(Budgeted),), episodes=64)
-    assert budget_note(contestant(Budgeted), config) is None
-    assert budget_note(contestant(Player), config) is None
+    assert budget_note(compared_agent(Budgeted), config) is None
+    assert budget_note(compared_agent(Player), config) is None
     odd = replace(config, episodes=66)
-    assert "64 episodes is the nearest" in str(budget_note(contestant(Budgeted), odd))
-    assert "the budget was not applied" in str(budget_note(contestant(Free), config))
-    assert budget_note(contestant(Free), replace(config, episodes=None)) is None
+    assert "64 episodes, because its steps do not divide the budget of 66" in str(
+        budget_note(compared_agent(Budgeted), odd)
+    )
+    assert "the budget was not applied" in str(budget_note(compared_agent(Free), config))
+    assert budget_note(compared_agent(Free), replace(config, episodes=None)) is None
 
 
 @pytest.mark.parametrize(
@@ -124,67 +130,67 @@ def test_a_budget_that_was_not_kept_is_told() -> None:
         ({"layers": 3}, "layers must be a list, got 3"),
         ({"layers": ["x"]}, "layers must be a whole number, got 'x'"),
         ({"steps": 0}, "steps must be at least 1, got 0"),
-        ({"seed": 3}, "the seed is the comparison's"),
+        ({"seed": 3}, "the seed is set by the comparison"),
     ],
 )
 def test_learning_that_does_not_fit(learning: dict[str, object], expected: str) -> None:
     with pytest.raises(ComparisonError) as caught:
-        contestant(Budgeted, learning=learning).learning(0, 16, None)
+        compared_agent(Budgeted, learning=learning).learning(0, 16, None)
     assert expected in str(caught.value)
 
 
 def test_a_budget_too_small_for_a_step_is_refused() -> None:
     with pytest.raises(ComparisonError, match="within 3 episodes: steps must be at least 1"):
-        contestant(Budgeted).learning(0, 16, 3)
+        compared_agent(Budgeted).learning(0, 16, 3)
 
 
 def test_a_method_without_a_seed_is_refused() -> None:
     with pytest.raises(ComparisonError, match="no field 'seed'"):
-        contestant(Seedless).learning(0, 16, None)
+        compared_agent(Seedless).learning(0, 16, None)
 
 
 def test_the_token_cap_is_the_comparisons_unless_the_method_has_its_own() -> None:
     own = MethodConfig(label="it", agent="score")
-    assert Contestant.find(own).learning(0, 99, None).sampling.max_new_tokens == 99
+    assert ComparedAgent.find(own).learning(0, 99, None).sampling.max_new_tokens == 99
     own = replace(own, learning={"max_new_tokens": 7})
-    assert Contestant.find(own).learning(0, 99, None).sampling.max_new_tokens == 7
+    assert ComparedAgent.find(own).learning(0, 99, None).sampling.max_new_tokens == 7
 
 
 SHARED = {"model": "m", "device": "cpu", "max_new_tokens": 3, "temperature": 0.0, "seed": 1}
 
 
 def test_an_agent_gets_what_its_config_has_a_field_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    playing = contestant(Player, play={"word": "3"})
+    playing = compared_agent(Player, play={"word": "3"})
     found = {playing.method.agent: Player}
     monkeypatch.setattr("selfcorrect_env.evaluation.agent_factory.load_named", found.__getitem__)
     agent = playing.untrained(play_settings(playing.method, **SHARED))
     assert isinstance(agent, Player)
     assert agent.config == Settings(temperature=0.0, word="3")
     assert playing.oracle
-    assert not contestant(Budgeted).oracle
+    assert not compared_agent(Budgeted).oracle
 
 
 def test_a_policys_agent_is_told_how_to_play(policy: Policy) -> None:
-    learner = contestant(Budgeted, play={"max_new_tokens": 9})
+    learner = compared_agent(Budgeted, play={"max_new_tokens": 9})
     agent = learner.of_policy(policy, play_settings(learner.method, **SHARED))
     assert (agent.max_new_tokens, agent.temperature) == (9, 0.0)
-    wrong = contestant(Budgeted, play={"beams": 4})
+    wrong = compared_agent(Budgeted, play={"beams": 4})
     with pytest.raises(ComparisonError, match="beams"):
         wrong.of_policy(policy, play_settings(wrong.method, **SHARED))
 
 
 def test_mistakes_are_found_when_it_is_found() -> None:
     with pytest.raises(UnknownNameError, match="Did you mean 'score'"):
-        Contestant.find(MethodConfig(label="it", agent="scor"))
+        ComparedAgent.find(MethodConfig(label="it", agent="scor"))
     with pytest.raises(AgentError, match="cannot be imported"):
-        Contestant.find(MethodConfig(label="it", agent="nowhere:Agent"))
-    with pytest.raises(ComparisonError, match="does not learn; take it out"):
-        Contestant.find(MethodConfig(label="it", agent="base", learning={"steps": 1}))
+        ComparedAgent.find(MethodConfig(label="it", agent="nowhere:Agent"))
+    with pytest.raises(ComparisonError, match="does not learn; remove it"):
+        ComparedAgent.find(MethodConfig(label="it", agent="base", learning={"steps": 1}))
     with pytest.raises(ComparisonError, match="Unknown key 'temprature'"):
-        Contestant.find(MethodConfig(label="it", agent="base", play={"temprature": 1}))
+        ComparedAgent.find(MethodConfig(label="it", agent="base", play={"temprature": 1}))
 
 
 def test_a_summary_is_ours_or_the_first_line_of_the_docstring() -> None:
-    assert Contestant.find(MethodConfig(label="x", agent="score")).summary == summary("score")
-    assert contestant(Budgeted).summary == "Keeps to its budget."
-    assert Contestant(method(Player), Player(Settings())).summary == "Answers a word."
+    assert ComparedAgent.find(MethodConfig(label="x", agent="score")).summary == summary("score")
+    assert compared_agent(Budgeted).summary == "Keeps to its budget."
+    assert ComparedAgent(method(Player), Player(Settings())).summary == "Answers a word."

@@ -1,4 +1,4 @@
-"""Values from a file put into dataclasses: unknown keys and wrong types are refused by name."""
+"""Values of a TOML or JSON file as dataclasses; unknown keys and wrong types are refused."""
 
 from __future__ import annotations
 
@@ -19,12 +19,13 @@ def build(cls: type[T], values: Mapping[str, Any], where: str) -> T:
 
     Args:
         cls: a dataclass.
-        values: by field; tables, lists, texts and numbers as a TOML file holds them.
+        values: field name -> table, list, text or number, as a TOML or JSON file holds them. A
+            table becomes a dataclass if the field is one.
         where: what the values are, for messages ("compare.toml, [methods.base] learning").
 
     Raises:
-        ComparisonError: a key that is no field, a value of another type than the field's, or
-            one that the dataclass itself refuses.
+        ComparisonError: an unknown key, a value of another type than the field's, a missing
+            value, or one that the dataclass itself refuses.
     """
     return _build(lambda given: cls(**given), field_types(cls), values, where)
 
@@ -64,9 +65,9 @@ def require_known(values: Mapping[str, Any], known: Mapping[str, Any], where: st
 
 
 def fit(value: Any, hint: Any, where: str) -> Any:
-    """Return ``value`` as the type ``hint`` wants it: a list as a tuple, a whole number as a float.
+    """Return ``value`` as a ``hint``: a list as a tuple, a whole number as a float.
 
-    Types that a file cannot say (classes of a method's own) are left to the dataclass's check.
+    A type that a file cannot hold (a class of a method's own) is left to the dataclass's check.
 
     Raises:
         ComparisonError: the value is of another type.
@@ -88,8 +89,10 @@ def fit(value: Any, hint: Any, where: str) -> Any:
         return _fit_tuple(value, inner, where)
     if origin in (list, Sequence):
         return [fit(item, inner[0], where) for item in _a_list(value, where)]
-    if (hint is dict or origin in (dict, Mapping)) and not isinstance(value, Mapping):
-        raise _wrong(where, "a table", value)
+    if hint is dict or origin in (dict, Mapping):
+        return _fit_table(value, inner, where)
+    if isinstance(hint, type) and dataclasses.is_dataclass(hint):
+        return value if isinstance(value, hint) else build(hint, _a_table(value, where), where)
     return value
 
 
@@ -122,6 +125,19 @@ def _fit_tuple(value: Any, inner: tuple[Any, ...], where: str) -> tuple[Any, ...
     if len(items) != len(inner):
         raise _wrong(where, f"a list of {len(inner)}", value)
     return tuple(fit(item, kind, where) for item, kind in zip(items, inner, strict=True))
+
+
+def _fit_table(value: Any, inner: tuple[Any, ...], where: str) -> Mapping[str, Any]:
+    table = _a_table(value, where)
+    if len(inner) != 2 or inner[1] is Any:
+        return table
+    return {key: fit(item, inner[1], f"{where}: {key}") for key, item in table.items()}
+
+
+def _a_table(value: Any, where: str) -> Mapping[str, Any]:
+    if not isinstance(value, Mapping):
+        raise _wrong(where, "a table", value)
+    return value
 
 
 def _a_list(value: Any, where: str) -> Sequence[Any]:

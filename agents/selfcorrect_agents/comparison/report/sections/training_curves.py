@@ -1,4 +1,4 @@
-"""Figures along training: a panel for each trained method, mean over seeds and each seed."""
+"""Metrics along training: a panel for each trained method, mean over seeds and each seed."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import math
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 
-from selfcorrect_agents.comparison.report.markup import Markup, join
+from selfcorrect_agents.comparison.report.markup import Markup, join, tag
+from selfcorrect_agents.comparison.report.sections.html_tables import grid, method_name, note
 from selfcorrect_agents.comparison.report.sections.plots import (
     Axis,
     Panel,
@@ -15,8 +16,9 @@ from selfcorrect_agents.comparison.report.sections.plots import (
     nice_axis,
     panel,
 )
-from selfcorrect_agents.comparison.report.sections.tables import grid, method_name, missing, note
-from selfcorrect_agents.comparison.results.comparison import Comparison, Method, number
+from selfcorrect_agents.comparison.report.sections.section import Section
+from selfcorrect_agents.comparison.report.sections.turns import turn_legend, turn_style
+from selfcorrect_agents.comparison.results.comparison import ComparedMethod, MethodComparison
 from selfcorrect_agents.comparison.results.formats import decimal, percent, short
 
 MOST_POINTS = 100
@@ -26,40 +28,53 @@ Lines = tuple[list[Point], list[list[Point]]]
 """The mean over seeds, and each seed's line; (episodes, value)."""
 
 
-def accuracy_panels(comparison: Comparison) -> Markup:
-    """Return Acc@t1 (dashed) and Acc@t2 (solid) against training episodes."""
-    return _panels(
-        comparison,
-        {"t1/accuracy": ("t1", "first"), "t2/accuracy": ("t2", "second")},
-        lambda share: f"{percent(share)}%",
-        shares=True,
-        what="accuracy",
+def section(comparison: MethodComparison) -> Section | None:
+    """Return Acc@t1 … Acc@tK against training episodes; None if no accuracy was logged."""
+    styles = _turn_styles(comparison, "accuracy")
+    panels = _panels(comparison, styles, _percent, shares=True, what="accuracy")
+    if panels is None:
+        return None
+    about = (
+        "Accuracy of the training batches against training episodes, in percent; mean over seeds. "
+        "To read values, point at a panel, or focus it and press the arrow keys."
     )
+    keys = turn_legend(comparison.attempts, "Acc@t", ("faint", "each seed"))
+    return Section("curves", "Learning curves", (tag("p", about), keys, panels))
 
 
-def unchanged_panels(comparison: Comparison) -> Markup:
+def unchanged_panels(comparison: MethodComparison) -> Markup | None:
     """Return the share of answers left unchanged against training episodes (paper, figure 6)."""
     styles = {"unchanged": ("unchanged", "plain")}
-    return _panels(
-        comparison, styles, lambda share: f"{percent(share)}%", shares=True, what="share unchanged"
-    )
+    return _panels(comparison, styles, _percent, shares=True, what="share unchanged", small=True)
 
 
-def kl_panels(comparison: Comparison) -> Markup:
+def kl_panels(comparison: MethodComparison) -> Markup | None:
     """Return the KL to the reference policy of each turn against training episodes."""
-    styles = {"t1/kl": ("t1", "first"), "t2/kl": ("t2", "second")}
-    return _panels(comparison, styles, decimal, shares=False, what="KL")
+    styles = _turn_styles(comparison, "kl")
+    return _panels(comparison, styles, decimal, shares=False, what="KL", small=True)
 
 
-def lines_of(method: Method, key: str) -> Lines:
+def _turn_styles(comparison: MethodComparison, name: str) -> dict[str, tuple[str, str]]:
+    """Return key of the log -> (label, style) for every turn."""
+    attempts = comparison.attempts
+    return {
+        f"t{turn}/{name}": (f"t{turn}", turn_style(turn, attempts))
+        for turn in range(1, attempts + 1)
+    }
+
+
+def _percent(share: float) -> str:
+    return f"{percent(share)}%"
+
+
+def lines_of(method: ComparedMethod, key: str) -> Lines:
     """Return the lines of one logged key.
 
-    Rows are put together by their place in the log into `MOST_POINTS` spans at most; a point is
-    the mean of a span. The mean over seeds stands where every seed that logs the key has a point.
+    The rows of a log are averaged over `MOST_POINTS` spans at most. The mean over seeds has a point
+    where every seed that logs the key has one.
     """
     logs = [
-        [(i, row) for i, row in enumerate(rows) if number(row.get(key)) is not None]
-        for rows in method.curves.values()
+        [(i, row) for i, row in enumerate(rows) if key in row] for rows in method.curves.values()
     ]
     longest = max((log[-1][0] + 1 for log in logs if log), default=0)
     width = math.ceil(longest / MOST_POINTS) or 1
@@ -80,9 +95,8 @@ def _spans(
 ) -> dict[int, Point]:
     spans: dict[int, list[Point]] = defaultdict(list)
     for i, row in log:
-        at = number(row.get("episodes"))
-        place = at if at is not None else number(row.get("step")) or i + 1
-        spans[i // width].append((place, float(row[key])))
+        at = row.get("episodes", row.get("step", i + 1))
+        spans[i // width].append((at, row[key]))
     return {
         span: (
             sum(p[0] for p in points) / len(points),
@@ -93,13 +107,15 @@ def _spans(
 
 
 def _panels(
-    comparison: Comparison,
+    comparison: MethodComparison,
     styles: Mapping[str, tuple[str, str]],
     write: Callable[[float], str],
     *,
     shares: bool,
     what: str,
-) -> Markup:
+    small: bool = False,
+) -> Markup | None:
+    """Return a panel for each trained method that logged one of the keys; None if none did."""
     drawn: dict[str, list[tuple[str, str, Lines]]] = {}
     without: list[str] = []
     for method in comparison.methods:
@@ -111,9 +127,9 @@ def _panels(
         else:
             without.append(method.name)
     if not drawn:
-        return missing(f"No run logged its {what} along training.")
+        return None
     points = [p for lines in drawn.values() for *_, (_, seeds) in lines for s in seeds for p in s]
-    x = _episode_axis(max(place for place, _ in points))
+    x = _episode_axis(max(at for at, _ in points))
     y = value_axis([value for _, value in points], shares=shares)
     unit = _unit(comparison)
     parts = [
@@ -122,11 +138,11 @@ def _panels(
         if method.name in drawn
     ]
     left_out = note(f"No {what} was logged for: {', '.join(without)}.") if without else None
-    return join([grid(parts, "" if len(styles) > 1 and shares else "small"), left_out])
+    return join([grid(parts, "small" if small else ""), left_out])
 
 
 def _panel(
-    method: Method, lines: Sequence[tuple[str, str, Lines]], write: Callable[[float], str]
+    method: ComparedMethod, lines: Sequence[tuple[str, str, Lines]], write: Callable[[float], str]
 ) -> Panel:
     series = [
         Series(label, style, mean, faint=seeds if len(seeds) > 1 else (), write=write)
@@ -137,7 +153,7 @@ def _panel(
 
 
 def value_axis(values: Sequence[float], *, shares: bool) -> Axis:
-    """Return an axis for values from 0 upward; one of shares that needs it reaches to 100%."""
+    """Return an axis for values from 0 upward; for shares above 50% it ends at 100%."""
     high = max([*values, 0.0])
     if shares and high > 0.5:
         return Axis(0.0, 1.0, (0.0, 0.5, 1.0), lambda share: percent(share, digits=0))
@@ -150,7 +166,7 @@ def _episode_axis(last: float) -> Axis:
     return Axis(0.0, last, ticks, short)
 
 
-def _unit(comparison: Comparison) -> str:
-    """Return what the x axis counts: episodes, or steps where no log counts episodes."""
+def _unit(comparison: MethodComparison) -> str:
+    """Return what the x axis counts: episodes, or steps if no log counts episodes."""
     rows = (rows[0] for m in comparison.methods for rows in m.curves.values() if rows)
     return "episodes" if any("episodes" in row for row in rows) else "steps"

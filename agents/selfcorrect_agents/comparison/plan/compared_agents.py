@@ -1,4 +1,4 @@
-"""Agents that take part in a comparison: how each is found, trained, kept to the budget, played."""
+"""The agents of a comparison: how each is found, trained within the budget, and made to play."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from selfcorrect_agents.comparison.plan.config import CompareConfig, MethodConfig
-from selfcorrect_agents.comparison.plan.toml_fields import (
+from selfcorrect_agents.comparison.plan.typed_values import (
     build,
     build_flat,
     field_types,
@@ -23,31 +23,31 @@ from selfcorrect_env.evaluation import find_agent, load_named
 
 
 @dataclass(frozen=True)
-class Contestant:
-    """One method of a comparison, found by its name."""
+class ComparedAgent:
+    """The agent of one method of a comparison."""
 
     method: MethodConfig
-    """As the comparison was asked for it."""
+    """The method's configuration."""
     found: Any
-    """What its name stands for: a class, an agent or a function."""
+    """What the agent's name refers to: a class, an agent or a function."""
 
     @classmethod
-    def find(cls, method: MethodConfig) -> Contestant:
-        """Import what the method's name stands for.
+    def find(cls, method: MethodConfig) -> ComparedAgent:
+        """Import what the agent's name refers to.
 
         Raises:
             UnknownNameError: there is no agent of that name.
             AgentError: it can't be imported or built.
-            ComparisonError: it is given settings that it does not take.
+            ComparisonError: the method has settings that the agent does not take.
         """
-        contestant = cls(method, load_named(method.agent))
-        if not contestant.trains:
-            contestant._check_untrained()
-        return contestant
+        agent = cls(method, load_named(method.agent))
+        if not agent.trains:
+            agent._check_untrained()
+        return agent
 
     @property
     def where(self) -> str:
-        """What messages call it."""
+        """Its table of compare.toml, for messages."""
         return f"[methods.{self.method.label!r}]"
 
     @property
@@ -57,8 +57,16 @@ class Contestant:
 
     @property
     def oracle(self) -> bool:
-        """Whether it sees what no model may see, and says so: ``oracle: ClassVar[bool] = True``."""
+        """Whether it sees what no model may see: ``oracle: ClassVar[bool] = True``."""
         return bool(getattr(self.found, "oracle", False))
+
+    @property
+    def instrument(self) -> bool:
+        """Whether it is a reference agent with known results, not a method.
+
+        Such a class has ``instrument: ClassVar[bool] = True``.
+        """
+        return bool(getattr(self.found, "instrument", False))
 
     @property
     def summary(self) -> str:
@@ -71,18 +79,18 @@ class Contestant:
     def learning(self, seed: int, max_new_tokens: int, episodes: int | None) -> Any:
         """Return the method's configuration for one run.
 
-        Its ``seed`` is the cell's; its ``max_new_tokens``, if it has such a field, the
-        comparison's, unless ``learning`` says otherwise.
+        Its ``seed`` is the run's. Its ``max_new_tokens``, if it has such a field, is the
+        comparison's unless ``learning`` has another one.
 
         Args:
             seed: of the run.
             max_new_tokens: the comparison's token cap.
-            episodes: the budget; None, or a configuration that is not `Budgeted`, leaves the
-                number of episodes as it is.
+            episodes: the budget. The number of episodes is left as it is if this is None or the
+                configuration is not `Budgeted`.
 
         Raises:
-            ComparisonError: ``learning`` holds a key, a type or a value that the method's
-                configuration does not take, or it cannot be kept to the budget.
+            ComparisonError: ``learning`` has a key, a type or a value that the method's
+                configuration does not take, or the budget is too small for it.
         """
         fields = flat_fields(self.found.Learning)
         where = f"{self.where} learning"
@@ -90,7 +98,7 @@ class Contestant:
         if "seed" not in fields:
             raise ComparisonError(f"{where}: {self.found.__name__}.Learning has no field 'seed'.")
         if "seed" in given:
-            raise ComparisonError(f"{where}: the seed is the comparison's; take it out.")
+            raise ComparisonError(f"{where}: the seed is set by the comparison; remove it.")
         if "max_new_tokens" in fields:
             given.setdefault("max_new_tokens", max_new_tokens)
         config = build_flat(self.found.Learning, {"seed": seed, **given}, where)
@@ -112,9 +120,9 @@ class Contestant:
             raise ComparisonError(f"{self.where} play: {error}") from error
 
     def untrained(self, settings: Mapping[str, Any]) -> Agent:
-        """Return the agent of one that does not train, as ``selfcorrect eval`` builds it.
+        """Return an agent that does not train, built as ``selfcorrect eval`` builds it.
 
-        Of ``settings`` (`play_settings`) it gets those that its ``Config`` has a field for.
+        It gets those ``settings`` (`play_settings`) that its ``Config`` has a field for.
         """
         factory = find_agent(self.method.agent)
         if factory.config is None:
@@ -126,7 +134,7 @@ class Contestant:
     def _check_untrained(self) -> None:
         if self.method.learning:
             raise ComparisonError(
-                f"{self.where} learning: agent {self.method.agent!r} does not learn; take it out."
+                f"{self.where} learning: agent {self.method.agent!r} does not learn; remove it."
             )
         config = find_agent(self.method.agent).config
         fields = {} if config is None else field_types(config)
@@ -142,7 +150,7 @@ def play_settings(
     temperature: float,
     seed: int,
 ) -> dict[str, Any]:
-    """Return what an agent is told for playing; the method's own ``play`` comes last."""
+    """Return the settings of an agent that plays; the method's own ``play`` takes precedence."""
     return {
         "model": model,
         "device": device,
@@ -153,19 +161,19 @@ def play_settings(
     }
 
 
-def budget_note(contestant: Contestant, config: CompareConfig) -> str | None:
-    """Say that a method is not kept to the budget, if it is not."""
-    if config.episodes is None or not contestant.trains:
+def budget_note(agent: ComparedAgent, config: CompareConfig) -> str | None:
+    """Return a sentence about a method that does not train for exactly the budget, else None."""
+    if config.episodes is None or not agent.trains:
         return None
-    learning = contestant.learning(config.seeds[0], config.max_new_tokens, config.episodes)
+    learning = agent.learning(config.seeds[0], config.max_new_tokens, config.episodes)
     if not isinstance(learning, Budgeted):
         return (
-            f"{contestant.method.label}: its configuration has no episodes and within(episodes), "
-            "so the budget was not applied; it trained as it is configured."
+            f"{agent.method.label}: its configuration has no episodes and within(episodes), "
+            "so the budget was not applied: it trained as it is configured."
         )
     if learning.episodes != config.episodes:
         return (
-            f"{contestant.method.label}: {learning.episodes:,} episodes is the nearest that its "
-            f"steps allow to the budget of {config.episodes:,}."
+            f"{agent.method.label}: {learning.episodes:,} episodes, because its steps do not "
+            f"divide the budget of {config.episodes:,}."
         )
     return None

@@ -1,11 +1,11 @@
-"""Tables in a box of their own that scrolls, so that the page never does sideways."""
+"""Tables in a box that scrolls sideways, so that the page never does, and other small elements."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
 from selfcorrect_agents.comparison.report.markup import Child, Markup, join, tag
-from selfcorrect_agents.comparison.results.comparison import Method
+from selfcorrect_agents.comparison.results.comparison import ComparedMethod
 
 
 def table(
@@ -18,10 +18,10 @@ def table(
     """Return a table.
 
     Args:
-        caption: what it shows; also the name of its scrolling box.
+        caption: its title; also the name of its scrolling box.
         heads: the columns' names, the first column's included.
         groups: (heading over the rows or None, rows as `row` makes them), in order.
-        class_: ``wide`` puts the small print of a cell beside its value where there is room.
+        class_: ``wide`` puts the small print of a cell beside its value if there is room.
     """
     names = list(heads)
     bodies = []
@@ -34,7 +34,8 @@ def table(
     head = tag("thead", tag("tr", *(tag("th", name, scope="col") for name in names)))
     body = tag("table", head, *bodies, class_=class_, aria_label=caption)
     box = tag("div", body, class_="scroll", tabindex=0, role="region", aria_label=caption)
-    return tag("figure", tag("figcaption", caption), box, class_="tabled")
+    hint = tag("span", "scroll sideways for more →", class_="hint", aria_hidden="true")
+    return tag("figure", tag("figcaption", caption, hint), box, class_="tabled")
 
 
 def row(head: Child, cells: Iterable[Child], *, class_: str | None = None) -> Markup:
@@ -47,7 +48,7 @@ def row(head: Child, cells: Iterable[Child], *, class_: str | None = None) -> Ma
 
 
 def value_cell(value: str, below: str = "", *, best: bool = False) -> Markup:
-    """Return a cell with a value, and in small letters below or beside it what belongs to it."""
+    """Return a cell with a value, and further text in small letters below or beside it."""
     shown = tag("b", value, tag("span", " (best)", class_="hidden")) if best else tag("span", value)
     return tag("td", shown, tag("small", below), class_="best" if best else None)
 
@@ -57,20 +58,16 @@ def details(summary: str, *content: Child) -> Markup:
     return tag("details", tag("summary", summary), *content)
 
 
-def method_name(method: Method) -> Markup:
-    """Return a method's name, with a mark where it is an oracle."""
-    mark = tag("span", "oracle", class_="mark") if method.oracle else None
+def method_name(method: ComparedMethod) -> Markup:
+    """Return a method's name, with a mark if it is an oracle or an instrument."""
+    kind = "oracle" if method.oracle else "instrument" if method.instrument else None
+    mark = tag("span", kind, class_="mark") if kind else None
     return tag("span", tag("span", method.name, title=method.summary or None), mark, class_="name")
 
 
 def note(*content: Child) -> Markup:
     """Return a paragraph of small print."""
     return tag("p", *content, class_="note")
-
-
-def missing(what: str) -> Markup:
-    """Return the line that stands where there is nothing to show."""
-    return tag("p", what, class_="missing")
 
 
 def grid(panels: Iterable[Markup], class_: str = "") -> Markup:

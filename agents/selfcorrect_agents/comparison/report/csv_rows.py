@@ -1,0 +1,82 @@
+"""A comparison for spreadsheets: the content of table.csv."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator
+
+from selfcorrect_agents.comparison.report.table_rows import SCALING_NAMES
+from selfcorrect_agents.comparison.results.comparison import (
+    ComparedMethod,
+    MethodComparison,
+    MetricValue,
+)
+
+HEAD = ("method", "decoding", "metric", "seed", "value", "low", "high")
+
+
+def to_csv(comparison: MethodComparison) -> str:
+    """Return one row for each method × decoding × metric × seed.
+
+    The columns are `HEAD`; seed is "mean" for the mean over seeds. Shares and scores are in [0, 1],
+    KL is in nats; an undefined value is empty. The metrics are those of `DecodingMetrics.named`
+    (``accuracy_t1`` … ``accuracy_tK``, ``delta`` …), and:
+
+    - ``kl_t1`` …, without a decoding;
+    - ``transition c->c`` …: shares;
+    - ``accuracy_tK minus BASE`` and ``p of accuracy_tK minus BASE``: pairs with BASE;
+    - ``parallel, 8 replies`` …: scaling, without a decoding;
+    - ``spent episodes`` …: cost, without a decoding, and ``tokens per episode``, ``tokens at
+      attempt 1`` … in measuring.
+    """
+    out = io.StringIO()
+    rows = csv.writer(out, lineterminator="\n")
+    rows.writerow(HEAD)
+    for method in comparison.methods:
+        for decoding, name, metric in _metrics(method):
+            start = [method.name, decoding, name]
+            rows.writerow([*start, "mean", metric.value, metric.low, metric.high])
+            for seed, value in zip(comparison.seeds, metric.seeds, strict=True):
+                rows.writerow([*start, seed, value, None, None])
+        for decoding, name, value in _means(method):
+            rows.writerow([method.name, decoding, name, "mean", value, None, None])
+    for pair in comparison.pairs:
+        difference = pair.difference
+        name = f"accuracy_t{comparison.attempts} minus {pair.first}"
+        start = [pair.second, pair.decoding]
+        rows.writerow([*start, name, "mean", difference.value, difference.low, difference.high])
+        rows.writerow([*start, f"p of {name}", "mean", pair.p_value, None, None])
+    return out.getvalue()
+
+
+def _metrics(method: ComparedMethod) -> Iterator[tuple[str, str, MetricValue]]:
+    """Yield (decoding, name, metric) of the metrics that have a value for each seed."""
+    for decoding, metrics in method.metrics.items():
+        for name, metric in metrics.named().items():
+            if metric is not None:
+                yield decoding, name, metric
+    for turn, kl in enumerate(method.kl, start=1):
+        if kl is not None:
+            yield "", f"kl_t{turn}", kl
+    if method.scaling is not None:
+        for key in SCALING_NAMES:
+            values = getattr(method.scaling, key)
+            for number, metric in zip(method.scaling.replies, values, strict=bool(values)):
+                yield "", f"{key}, {number} replies", metric
+
+
+def _means(method: ComparedMethod) -> Iterator[tuple[str, str, float | None]]:
+    """Yield (decoding, name, value) of the numbers that are only kept as a mean over seeds."""
+    for decoding, metrics in method.metrics.items():
+        for transition, share in metrics.transitions.items():
+            yield decoding, f"transition {transition}", share
+        if metrics.tokens is not None:
+            yield decoding, "tokens per episode", sum(metrics.tokens)
+            for turn, value in enumerate(metrics.tokens, start=1):
+                yield decoding, f"tokens at attempt {turn}", value
+    spent = method.spent
+    yield "", "spent episodes", spent.episodes
+    yield "", "spent tokens", spent.tokens
+    yield "", "spent training_seconds", spent.training_seconds
+    yield "", "spent seconds", spent.seconds

@@ -1,0 +1,55 @@
+"""A comparison as Markdown: the content of table.md."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from selfcorrect_agents.comparison.report.table_rows import (
+    TableRows,
+    cost_rows,
+    joined,
+    kl_columns,
+    metric_columns,
+    metric_rows,
+    pair_rows,
+    scaling_rows,
+    seed_rows,
+    transition_rows,
+)
+from selfcorrect_agents.comparison.report.terminal import notes, subject
+from selfcorrect_agents.comparison.results.comparison import MethodComparison
+
+
+def to_markdown(comparison: MethodComparison) -> str:
+    """Return means, seeds, transitions, pairs, cost and scaling as Markdown."""
+    lines = [f"# {comparison.title}", "", *subject(comparison).splitlines(), ""]
+    for decoding in comparison.decodings:
+        lines += _decoding(comparison, decoding)
+    lines += ["## Cost", "", "Mean of a seed; tokens per episode were counted in measuring:", ""]
+    lines += [*_table(cost_rows(comparison)), ""]
+    scaling = scaling_rows(comparison)
+    if len(scaling) > 1:
+        lines += ["## Scaling at inference", ""]
+        lines += ["Parallel first attempts against sequential correction; each attempt counts as"]
+        lines += ["one reply, whatever it costs:", "", *_table(scaling), ""]
+    return "\n".join([*lines, *(f"- {note}" for note in notes(comparison))]) + "\n"
+
+
+def _decoding(comparison: MethodComparison, decoding: str) -> Iterator[str]:
+    last = comparison.attempts
+    means = metric_rows(comparison, decoding, metric_columns(comparison))
+    yield from (f"## {decoding}", "", *_table(joined(means, kl_columns(comparison))), "")
+    yield from ("Each seed:", "", *_table(seed_rows(comparison, decoding)), "")
+    if last > 1:
+        yield from (f"Transitions from t1 to t{last}, share of the problems:", "")
+        yield from (*_table(transition_rows(comparison, decoding)), "")
+    pairs = pair_rows(comparison, decoding)
+    if len(pairs) > 1:
+        yield from (f"acc@t{last}, paired seed by seed and problem by problem:", "")
+        yield from (*_table(pairs), "")
+
+
+def _table(rows: TableRows) -> Iterator[str]:
+    head, *body = rows
+    for row in (head, ["---", *["---:"] * (len(head) - 1)], *body):
+        yield "| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |"

@@ -1,0 +1,72 @@
+"""A comparison for the terminal: metrics, what the last attempt changed, paired tests, notes."""
+
+from __future__ import annotations
+
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from selfcorrect_agents.comparison.report.fitted_table import FittedTable
+from selfcorrect_agents.comparison.report.table_rows import (
+    ORACLE_MARK,
+    change_columns,
+    delta_columns,
+    joined,
+    metric_rows,
+    pair_rows,
+    spent_columns,
+    turn_columns,
+)
+from selfcorrect_agents.comparison.results.comparison import MethodComparison
+
+
+def for_terminal(comparison: MethodComparison) -> RenderableType:
+    """Return the tables of every decoding, the pairs, and the notes."""
+    parts: list[RenderableType] = [
+        Text(comparison.title, style="bold"),
+        Text(subject(comparison)),
+    ]
+    last = comparison.attempts
+    for decoding in comparison.decodings:
+        columns = turn_columns(comparison) | delta_columns(comparison)
+        main = joined(metric_rows(comparison, decoding, columns), spent_columns(comparison))
+        parts.append(FittedTable(title=f"\n{decoding}", rows=main))
+        if columns := change_columns(comparison):
+            parts.append(
+                FittedTable(
+                    title=f"\n{decoding}: changes from t1 to t{last}",
+                    rows=metric_rows(comparison, decoding, columns),
+                )
+            )
+        pairs = pair_rows(comparison, decoding)
+        if len(pairs) > 1:
+            title = f"\n{decoding}: acc@t{last}, paired"
+            parts.append(FittedTable(title=title, rows=pairs, names=2))
+    parts += [Text(note) for note in notes(comparison)]
+    return Group(*parts)
+
+
+def subject(comparison: MethodComparison) -> str:
+    """Return two lines: which problems were measured on, and how methods were trained."""
+    on, seeds = comparison.measured, ", ".join(map(str, comparison.seeds))
+    budget = comparison.episodes
+    trained = "as each method is configured" if budget is None else f"{budget:,} episodes each"
+    return (
+        f"{on.problems:,} of {on.size:,} problems of {on.problem_set}/{on.split} "
+        f"(fingerprint {on.fingerprint}), verifier {on.verifier}\n"
+        f"Base {comparison.model}; seeds {seeds}; training: {trained}."
+    )
+
+
+def notes(comparison: MethodComparison) -> list[str]:
+    """Return what a reader of the tables must know."""
+    several = len(comparison.seeds) > 1
+    over = "seeds and problems" if several else "problems; one seed says nothing of other runs"
+    lines = [f"In percent; means over seeds with 95% intervals over {over}."]
+    if comparison.partial_credit:
+        lines.append(
+            "The verifier gives partial credit: score@t is the mean score of attempt t; an answer "
+            "counts as right in acc@t only if its score is 1."
+        )
+    if any(method.oracle for method in comparison.methods):
+        lines.append(f"{ORACLE_MARK} sees what no model may see: a bound, not a method.")
+    return [*lines, *comparison.notes]
