@@ -102,3 +102,10 @@ class Useless(Own):
     def learn(self, env, config=None, *, run=None, progress=False):
         self.policy = "learnt a lot"
         return []
+
+
+class Silent(Own):
+    """Trains and returns nothing."""
+
+    def learn(self, env, config=None, *, run=None, progress=False):
+        super().learn(env, config, run=run, progress=progress)

@@ -78,7 +78,9 @@ def weight_of(policy: Policy) -> torch.Tensor:
     return next(policy.model.parameters()).detach()
 
 
-@pytest.mark.parametrize(("agent", "by"), [("Own", 1.0), ("Hidden", 1.0), ("Writer", 2.0)])
+@pytest.mark.parametrize(
+    ("agent", "by"), [("Own", 1.0), ("Silent", 1.0), ("Hidden", 1.0), ("Writer", 2.0)]
+)
 def test_what_it_has_learnt_is_saved_and_measured(
     tmp_path: Path, policy: Policy, agent: str, by: float
 ) -> None:
