@@ -191,19 +191,21 @@ def test_a_mistake_is_one_line_and_leaves_no_folder(
 
 
 LATE = '''
-RIGHT = {"a": "1", "b": "2", "c": "3"}
+RIGHT = {"sum A": "1", "sum B": "2", "sum C": "3"}
+
+def answer(conversation, turn):
+    attempt = sum(message["role"] == "assistant" for message in conversation) + 1
+    shown = str([message["content"] for message in conversation])
+    (right,) = (answer for sum, answer in RIGHT.items() if sum in shown)
+    return right if attempt == turn else "9"
 
 def late(conversation):
     """Right at the third attempt alone."""
-    attempt = sum(message["role"] == "assistant" for message in conversation) + 1
-    letter = conversation[0]["content"][0]
-    return RIGHT[letter] if attempt == 3 else "9"
+    return answer(conversation, 3)
 
 def early(conversation):
     """Right at the first attempt alone."""
-    attempt = sum(message["role"] == "assistant" for message in conversation) + 1
-    letter = conversation[0]["content"][0]
-    return RIGHT[letter] if attempt == 1 else "9"
+    return answer(conversation, 1)
 '''
 
 
@@ -212,7 +214,7 @@ def compared(
 ) -> tuple[str, dict[str, Any]]:
     """Compare an agent that is right at t3 alone with one that is right at t1 alone."""
     (tmp_path / "late.py").write_text(LATE)
-    rows = [{"prompt": f"{x} =", "reference": str(i)} for i, x in enumerate("abc", start=1)]
+    rows = [{"prompt": f"sum {x}", "reference": str(i)} for i, x in enumerate("ABC", start=1)]
     (tmp_path / "abc.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows))
     words = ["--methods", "late:late", "late:early", "--seeds", "0", "--out", "out"]
     words += ["--problems", "abc.jsonl", "--verifier", "exact", "--attempts", str(attempts)]
