@@ -9,12 +9,14 @@ still have the code that its episodes were played with. What counts:
 - An object: its class, and its public attributes that are constants or functions. Not looked at
   are attributes with a leading underscore, lists and dicts (they hold what an object remembers),
   and values such as clients, locks and tensors.
+- A variable that the code itself assigns, such as a counter, is no part of it.
 - Code of an installed package: its name and version. Code of this project: the files of the
   folder that it is in.
 """
 
 from __future__ import annotations
 
+import dis
 import functools
 import hashlib
 import importlib.metadata
@@ -108,19 +110,22 @@ class _Walk:
         values: dict[str, Any] = {f"{name}.{key}": _content(cell) for key, cell in cells.items()}
         defaults = (*(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values())
         values |= {f"{name}, default {i}": value for i, value in enumerate(defaults)}
-        for key in sorted(_global_names(function.__code__)):
+        for key in sorted(_global_names(function.__code__) - _assigned(function.__code__)):
             if key in function.__globals__:
                 values[f"{function.__module__}.{key}"] = function.__globals__[key]
         for key, value in values.items():
             self.visit(value, key)
 
     def _class(self, cls: type) -> None:
+        state = _state(cls)
         for base in cls.__mro__:
             if base is object or self._known_otherwise(base.__module__):
                 continue
             prefix = f"{base.__module__}.{base.__qualname__}"
             self._parts[prefix] = _hash(repr([b.__qualname__ for b in base.__bases__]))
             for key, value in vars(base).items():
+                if key in state and not callable(value):
+                    continue
                 for part in _members(value):
                     if not key.startswith("__") or isinstance(part, FunctionType):
                         self.visit(part, f"{prefix}.{key}")
@@ -137,9 +142,11 @@ class _Walk:
     def _object(self, value: object) -> None:
         cls = type(value)
         self.visit(cls, cls.__qualname__)
+        state = _state(cls)
         for key, attribute in sorted(_attributes(value).items()):
             code = isinstance(attribute, FunctionType | MethodType | functools.partial | type)
-            setting = not key.startswith("_") and not isinstance(attribute, list | dict | set)
+            setting = not key.startswith("_") and key not in state
+            setting = setting and not isinstance(attribute, list | dict | set)
             if code or (setting and _constant(attribute) is not None):
                 self.visit(attribute, f"{cls.__qualname__}.{key}")
 
@@ -202,6 +209,29 @@ def _global_names(code: CodeType) -> set[str]:
         if isinstance(constant, CodeType):
             names |= _global_names(constant)
     return names
+
+
+def _assigned(code: CodeType) -> set[str]:
+    """Return the global names and the attributes that the code assigns."""
+    names = {
+        str(instruction.argval)
+        for instruction in dis.get_instructions(code)
+        if instruction.opname in ("STORE_ATTR", "STORE_GLOBAL")
+    }
+    return names.union(*(_assigned(c) for c in code.co_consts if isinstance(c, CodeType)))
+
+
+def _state(cls: type) -> set[str]:
+    """Return the attributes that the methods of a class assign after its construction."""
+    return {
+        name
+        for base in cls.__mro__
+        for key, value in vars(base).items()
+        if key not in ("__init__", "__new__", "__post_init__")
+        for part in _members(value)
+        if isinstance(part, FunctionType)
+        for name in _assigned(part.__code__)
+    }
 
 
 def _members(value: object) -> Iterator[object]:

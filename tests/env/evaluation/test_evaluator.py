@@ -584,6 +584,33 @@ def test_settings_of_an_agent_count_and_what_it_remembers_does_not(tmp_path, wri
         evaluate(written().Agent(temperature=0.7), sums_env(), out=tmp_path / "runs")
 
 
+CALLS = 0
+
+
+class Counting:
+    """Counts its calls in every way there is."""
+
+    calls = 0
+    name = "counting"
+
+    def __init__(self):
+        self.own_calls = 0
+
+    def act(self, conversations):
+        global CALLS
+        CALLS += 1
+        Counting.calls += 1
+        self.own_calls += 1
+        return ["2"] * len(conversations)
+
+
+def test_what_the_code_itself_counts_does_not_count(tmp_path):
+    agent = Counting()
+    evaluate(agent, sums_env(), n=2, out=tmp_path)
+    assert (CALLS, Counting.calls, agent.own_calls) == (2, 2, 2)
+    assert evaluate(agent, sums_env(), out=tmp_path).reused == 2
+
+
 def test_prompts_environment_and_fingerprint_count(tmp_path):
     def env(correction="Again?", kind=SelfCorrectEnv):
         return kind(SUMS, prompts=Prompts("mine", correction=correction))
