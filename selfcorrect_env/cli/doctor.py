@@ -40,6 +40,7 @@ STYLES = {"ok": "green", "missing": "yellow", "broken": "bold red"}
 EXTRAS = {
     "gymnasium": "",
     "numpy": "",
+    "rapidfuzz": "",
     "sympy": "",
     "math-verify": "",
     "datasets": "data",
