@@ -37,7 +37,7 @@ from selfcorrect_env.evaluation import Report, as_agent, compare, evaluate, play
 from selfcorrect_env.plugins import import_attribute
 from selfcorrect_env.printing import printable
 from selfcorrect_env.problems import ProblemSet, load_problems
-from selfcorrect_env.prompts import PROMPTS, Prompts, get_prompts
+from selfcorrect_env.prompts import PROMPTS, Prompts, get_prompts, prompts_of
 from selfcorrect_env.registration import register_envs
 from selfcorrect_env.spaces import ConversationSpace, ReplySpace
 from selfcorrect_env.token_level import (
@@ -123,6 +123,7 @@ __all__ = [
     "longest_episode",
     "play",
     "printable",
+    "prompts_of",
     "register_envs",
     "training_env",
 ]

@@ -6,6 +6,7 @@ verifier to the agent (paper, section 3: intrinsic self-correction).
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 
 from selfcorrect_env.errors import PromptsError
@@ -44,9 +45,13 @@ class Prompts:
     """The user message after an attempt: the same whether the attempt was right or wrong."""
     system: str | None = None
     """The system message at the start, or None for no system message."""
+    answers: str = ""
+    """The verifier whose format of answers these texts ask for, by name, such as ``"math"``; ""
+    if it is not known. Agents that vote on answers or change them read replies with it
+    (`selfcorrect_env.verifiers.AnswerFormat`)."""
 
     def __post_init__(self) -> None:
-        for field in ("name", "attempt", "correction", "system"):
+        for field in ("name", "attempt", "correction", "system", "answers"):
             value = getattr(self, field)
             if not isinstance(value, str) and not (field == "system" and value is None):
                 raise TypeError(f"Prompts.{field} must be a str, not {type(value).__name__}.")
@@ -175,13 +180,18 @@ PROMPTS: dict[str, Prompts] = {
     prompts.name: prompts
     for prompts in (
         # verbatim: arXiv 2409.12917v2, appendix C; the problem follows after an empty line
-        Prompts("math", _MATH_ATTEMPT, _MATH_CORRECTION),
-        Prompts("gsm8k", _MATH_ATTEMPT, _MATH_CORRECTION),
-        Prompts("math-few-shot", _MATH_FEW_SHOT, _MATH_CORRECTION),
-        Prompts("code", _CODE_ATTEMPT, _CODE_CORRECTION),
-        Prompts("humaneval", f"Complete this function.\n\n{_CODE_ATTEMPT}", _CODE_CORRECTION),
-        Prompts("mbpp", _CODE_ATTEMPT, _CODE_CORRECTION),
-        Prompts("code-few-shot", _CODE_FEW_SHOT, _CODE_CORRECTION),
+        Prompts("math", _MATH_ATTEMPT, _MATH_CORRECTION, answers="math"),
+        Prompts("gsm8k", _MATH_ATTEMPT, _MATH_CORRECTION, answers="math"),
+        Prompts("math-few-shot", _MATH_FEW_SHOT, _MATH_CORRECTION, answers="math"),
+        Prompts("code", _CODE_ATTEMPT, _CODE_CORRECTION, answers="code"),
+        Prompts(
+            "humaneval",
+            f"Complete this function.\n\n{_CODE_ATTEMPT}",
+            _CODE_CORRECTION,
+            answers="code",
+        ),
+        Prompts("mbpp", _CODE_ATTEMPT, _CODE_CORRECTION, answers="code"),
+        Prompts("code-few-shot", _CODE_FEW_SHOT, _CODE_CORRECTION, answers="code"),
         Prompts(
             "arithmetic",
             "Work from left to right and keep only the last digit of every result. Reply with "
@@ -189,6 +199,7 @@ PROMPTS: dict[str, Prompts] = {
             f"without spaces.\n{STATEMENT}",
             "There might be an error in the answer above. Check it, correct it if needed, and "
             "reply in the same form.",
+            answers="first-digit",
         ),
         Prompts(
             "toycode",
@@ -199,6 +210,7 @@ PROMPTS: dict[str, Prompts] = {
             f"digit that it comes to, without spaces.\n{STATEMENT}",
             "The program above may fail its test. Compare the last digit of the run with the one "
             "to come to, change the missing operation if needed, and reply in the same form.",
+            answers="toycode",
         ),
         Prompts(
             "answer-tags",
@@ -206,6 +218,7 @@ PROMPTS: dict[str, Prompts] = {
             "</answer>.",
             "There might be an error in the answer above. Check it, correct it if needed, and "
             "give the answer alone between <answer> and </answer> again.",
+            answers="reasoning-gym",
         ),
         Prompts("plain"),
     )
@@ -243,3 +256,20 @@ def get_prompts(prompts: str | Prompts) -> Prompts:
     if not isinstance(found, Prompts):
         raise PromptsError(f"Prompts {prompts!r} must be a Prompts, got {type(found).__name__}.")
     return found
+
+
+@functools.cache
+def prompts_of(instruction: str) -> Prompts | None:
+    """Return the named prompts whose correction instruction this is; None if none has it.
+
+    An agent sees the conversation alone, so this is how it learns what the texts ask for. Ours are
+    searched first, then those of other packages. Several prompts may share an instruction: the
+    first of them is returned.
+
+    Raises:
+        PromptsError: prompts of another package cannot be imported.
+    """
+    for name in (*PROMPTS, *REGISTRY.installed()):
+        if get_prompts(name).correction == instruction:
+            return get_prompts(name)
+    return None

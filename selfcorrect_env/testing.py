@@ -28,8 +28,7 @@ from selfcorrect_env.types import (
     Verdict,
     Verifier,
 )
-from selfcorrect_env.verifiers import get_verifier
-from selfcorrect_env.verifiers.base import judge
+from selfcorrect_env.verifiers import answer_format, get_verifier, judge
 
 __all__ = ["HOSTILE_REPLIES", "check_agent", "check_problem_set", "check_verifier"]
 
@@ -66,12 +65,14 @@ def check_problem_set(
     Args:
         problems: a `ProblemSet` or any sequence of problems.
         verifier: the one that the set is to be used with.
-        right_reply: writes a right reply to a problem; by default its reference as it is.
+        right_reply: writes a right reply to a problem; by default in the first form of the
+            verifier's `AnswerFormat`, which is the reference itself if it has none.
 
     Raises:
         ContractError: a problem's statement is blank, or its right reply does not score 1.
     """
-    verifier, write = get_verifier(verifier), right_reply or _reference
+    verifier = get_verifier(verifier)
+    write = right_reply or _usual_reply(verifier)
     for problem in problems:
         _require(
             bool(problem.prompt.strip()),
@@ -109,7 +110,8 @@ def check_verifier(
     Args:
         verifier: the object, function or name to check.
         problems: a few problems with references; at least one.
-        right_reply: writes a right reply to a problem; by default its reference as it is.
+        right_reply: writes a right reply to a problem; by default in the first form of the
+            verifier's `AnswerFormat`, which is the reference itself if it has none.
         hostile: replies that must do no harm.
         seconds: the longest that one verdict may take.
 
@@ -118,7 +120,7 @@ def check_verifier(
     """
     verifier = get_verifier(verifier)
     check_problem_set(problems, verifier, right_reply=right_reply)
-    write, first = right_reply or _reference, problems[0]
+    write, first = right_reply or _usual_reply(verifier), problems[0]
 
     def verify(problem: Problem, reply: str) -> Verdict:
         what = f"{verifier.name}.verify of {reply!r:.60} ({len(reply)} characters)"
@@ -210,8 +212,8 @@ _CONVERSATIONS: tuple[Conversation, ...] = (
 )
 
 
-def _reference(problem: Problem) -> str:
-    return problem.reference
+def _usual_reply(verifier: Verifier) -> RightReply:
+    return lambda problem: answer_format(verifier).examples(problem.reference)[0]
 
 
 def _check_batch(

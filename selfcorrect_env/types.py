@@ -169,7 +169,8 @@ class Verifier(Protocol):
 
     Where a Verifier is expected, a plain function ``(problem, response) -> float | bool``
     does as well (see `selfcorrect_env.verifiers.as_verifier`). What a response contains
-    must never make a verifier raise or hang.
+    must never make a verifier raise or hang. A verifier may also have an attribute
+    ``answer_format`` (`selfcorrect_env.verifiers.AnswerFormat`): how right replies are written.
     """
 
     @property

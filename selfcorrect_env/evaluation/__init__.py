@@ -46,11 +46,10 @@ from selfcorrect_env.evaluation.pass_at_k import answer_codes, maj_at_k, pass_at
 from selfcorrect_env.evaluation.progress import progress_display
 from selfcorrect_env.evaluation.report import EPISODES_FILE, REPORT_FILE, Report, compare
 from selfcorrect_env.evaluation.runners import AnyEnv, runner_for
-from selfcorrect_env.evaluation.validation import FORMS
+from selfcorrect_env.evaluation.validation import validate
 
 __all__ = [
     "EPISODES_FILE",
-    "FORMS",
     "LEVEL",
     "REPORT_FILE",
     "RESAMPLES",
@@ -93,6 +92,7 @@ __all__ = [
     "summary",
     "to_row",
     "turn_metrics",
+    "validate",
     "wilson",
     "write_episodes",
 ]

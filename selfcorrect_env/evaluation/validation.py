@@ -1,7 +1,7 @@
-"""`validate`: can the reward of an environment be believed?
+"""`validate`: check that the reward of an environment can be trusted.
 
-Every problem of an environment goes through `CHECKS`. What fails becomes a `Finding`: a bad
-reference answer of a public data set is listed, not hidden.
+Every problem goes through `CHECKS`, and each failure becomes a `Finding`: a bad reference answer
+of a public data set is listed, not hidden.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from selfcorrect_env.evaluation.episode_files import replacing
 from selfcorrect_env.evaluation.tables import as_text
 from selfcorrect_env.problems.problem_set import ProblemSet
 from selfcorrect_env.types import Conversation, Problem, Verdict
-from selfcorrect_env.verifiers.base import judge
+from selfcorrect_env.verifiers import AnswerFormat, answer_format, judge
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -30,17 +30,6 @@ BATCH = 64
 
 SHOWN = 10
 """Findings of one check that the printed report shows; the file has them all."""
-
-FORMS: dict[str, tuple[str, ...]] = {
-    "math": (
-        r"It is $\boxed{%s}$.",
-        "Final Answer: The final answer is $%s$. I hope it is correct.",
-    ),
-}
-"""How a right reply is written for a verifier, by its name; else it is the reference as it is."""
-
-HEDGES: dict[str, str] = {"math": r"It is $\boxed{%s}$ or $\boxed{%s}$.", "code": ""}
-"""How a reply offers two answers, by verifier. A program is one answer: it is not hedged."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +73,7 @@ class Validation:
     """Number of problems in the whole set."""
     fingerprint: str
     validated: int
-    """Number of problems that were looked at: the first so many."""
+    """Number of problems that were checked: the first N."""
     verifier: str
     prompts: str
     attempts: int
@@ -132,10 +121,10 @@ def validate(
     n: int | None = None,
     on_check: Callable[[str], None] = lambda name: None,
 ) -> Validation:
-    """Try on every problem whether the environment's reward can be believed.
+    """Check on every problem that the environment's reward can be trusted.
 
     Args:
-        env: the environment; it is not stepped, so an episode under way goes on undisturbed.
+        env: the environment; it is not stepped, so an episode in progress is not disturbed.
         n: only the first ``n`` problems; None means all.
         on_check: called with each check's name before it starts.
 
@@ -183,8 +172,12 @@ class Subject:
 
     def right_replies(self, problem: Problem) -> list[str]:
         """Write replies that give the reference and nothing else."""
-        forms = FORMS.get(self.env.verifier.name, ("%s",))
-        return [form.replace("%s", problem.reference) for form in forms]
+        return self.answer_format.examples(problem.reference)
+
+    @property
+    def answer_format(self) -> AnswerFormat:
+        """How right and hedging replies are written for the environment's verifier."""
+        return answer_format(self.env.verifier)
 
 
 Outcomes = Iterable["Finding | None"]
@@ -230,8 +223,8 @@ def hedging(subject: Subject) -> Outcomes:
 
     A verifier that reads the first answer, or the last, thereby makes the reply commit itself.
     """
-    form = HEDGES.get(subject.env.verifier.name, "%s or %s")
-    if not form:
+    hedged = subject.answer_format.hedged
+    if subject.answer_format.hedge is None:
         return
     others = [p.reference for p in subject.problems]
     pairs = []
@@ -240,7 +233,7 @@ def hedging(subject: Subject) -> Outcomes:
         if other is not None and not _equal(subject, problem, other):
             pairs.append((problem, other))
     cases = [
-        (problem, form.replace("%s", first, 1).replace("%s", second, 1))
+        (problem, hedged(first, second) or "")
         for problem, other in pairs
         for first, second in ((problem.reference, other), (other, problem.reference))
     ]
@@ -357,7 +350,7 @@ def _conversations(env: SelfCorrectEnv, index: int, reply: str) -> list[Conversa
 
 
 def _equal(subject: Subject, problem: Problem, other: str) -> bool:
-    reply = FORMS.get(subject.env.verifier.name, ("%s",))[0].replace("%s", other)
+    reply = subject.answer_format.examples(other)[0]
     return next(subject.verdicts([(problem, reply)])).correct
 
 

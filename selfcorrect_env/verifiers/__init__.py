@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from selfcorrect_env.errors import VerifierError
 from selfcorrect_env.plugins import Registry, import_attribute
 from selfcorrect_env.types import ScoreFunction, Verifier
+from selfcorrect_env.verifiers.answer_format import PLAIN, AnswerFormat
 from selfcorrect_env.verifiers.base import FunctionVerifier, as_verifier, judge
 
 if TYPE_CHECKING:
@@ -26,8 +27,10 @@ if TYPE_CHECKING:
     from selfcorrect_env.verifiers.toycode import ToyCodeVerifier
 
 __all__ = [
+    "PLAIN",
     "REGISTRY",
     "VERIFIERS",
+    "AnswerFormat",
     "CodeVerifier",
     "ExactVerifier",
     "FirstDigitVerifier",
@@ -36,6 +39,7 @@ __all__ = [
     "Named",
     "ReasoningGymVerifier",
     "ToyCodeVerifier",
+    "answer_format",
     "as_verifier",
     "exact",
     "get_verifier",
@@ -104,6 +108,25 @@ def get_verifier(verifier: str | Verifier | ScoreFunction) -> Verifier:
         TypeError: it is neither a name, nor a verifier, nor a function ``(problem, response)``.
     """
     return _named(verifier) if isinstance(verifier, str) else as_verifier(verifier)
+
+
+def answer_format(verifier: str | Verifier | ScoreFunction) -> AnswerFormat:
+    """Return how replies give their answers to a verifier, without building or starting it.
+
+    It is the attribute ``answer_format`` of the verifier, its class or its function, else `PLAIN`.
+
+    Raises:
+        UnknownNameError: there is no verifier of that name.
+        VerifierError: the verifier cannot be imported, or the attribute is no `AnswerFormat`.
+    """
+    found = REGISTRY.load(verifier) if isinstance(verifier, str) else verifier
+    value = getattr(found, "answer_format", PLAIN)
+    if not isinstance(value, AnswerFormat):
+        raise VerifierError(
+            f"The answer_format of {found!r:.80} must be an AnswerFormat, "
+            f"got {type(value).__name__}."
+        )
+    return value
 
 
 @functools.cache

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import cast
 
 from selfcorrect_env.types import Problem, Reason, ScoreFunction, Verdict, Verifier
+from selfcorrect_env.verifiers.answer_format import PLAIN, AnswerFormat
 from selfcorrect_env.verifiers.signatures import check_signature
 
 SHORTEST_STATEMENT = 4
@@ -30,6 +31,7 @@ class FunctionVerifier:
         self.name = name or _name_of(function)
         check_signature(function, self.name)
         self.function = function
+        self.answer_format: AnswerFormat = getattr(function, "answer_format", PLAIN)
 
     def verify(self, problem: Problem, response: str) -> Verdict:
         """Judge one response."""

@@ -9,6 +9,7 @@ from typing import Any
 from selfcorrect_env.sandbox import Isolation, Job, Outcome, Sandbox
 from selfcorrect_env.sandbox.pool import MEBIBYTE
 from selfcorrect_env.types import Problem, Reason, Verdict
+from selfcorrect_env.verifiers.answer_format import AnswerFormat
 from selfcorrect_env.verifiers.base import failed
 
 LONGEST = 200_000
@@ -45,6 +46,7 @@ class CodeVerifier:
     """
 
     name = "code"
+    answer_format = AnswerFormat(hedge=None)  # a program is one answer
 
     def __init__(
         self,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from selfcorrect_env.types import Problem, Reason, Verdict
+from selfcorrect_env.verifiers.answer_format import AnswerFormat
 
 
 class ExactVerifier:
@@ -16,6 +17,7 @@ class ExactVerifier:
     """
 
     name = "exact"
+    answer_format = AnswerFormat(read=lambda reply: last_line(reply))
 
     def verify(self, problem: Problem, response: str) -> Verdict:
         """Judge one response."""
@@ -33,6 +35,12 @@ class ExactVerifier:
     def verify_batch(self, problems: Sequence[Problem], responses: Sequence[str]) -> list[Verdict]:
         """Judge many responses in order."""
         return [self.verify(*pair) for pair in zip(problems, responses, strict=True)]
+
+
+def last_line(reply: str) -> str | None:
+    """Return the last line that is not empty, normalised; None if there is none."""
+    lines = [line for line in reply.splitlines() if line.strip()]
+    return normalised(lines[-1]) or None if lines else None
 
 
 def normalised(text: str) -> str:

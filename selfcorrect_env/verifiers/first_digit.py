@@ -5,10 +5,25 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+import numpy as np
+
 from selfcorrect_env.types import Problem, Reason, Verdict
+from selfcorrect_env.verifiers.answer_format import AnswerFormat
 from selfcorrect_env.verifiers.base import without_statement
 
 _DIGIT = re.compile("[0-9]")
+_DIGITS = "0123456789"
+
+
+def first_digit(reply: str) -> str | None:
+    """Return the first ASCII digit of a text, or None."""
+    found = _DIGIT.search(reply)
+    return found.group() if found else None
+
+
+def other_digit(answer: str | None, rng: np.random.Generator) -> str:
+    """Return a digit that is not ``answer``, drawn evenly."""
+    return str(rng.choice([digit for digit in _DIGITS if digit != answer]))
 
 
 class FirstDigitVerifier:
@@ -19,13 +34,13 @@ class FirstDigitVerifier:
     """
 
     name = "first-digit"
+    answer_format = AnswerFormat(read=first_digit, other=other_digit)
 
     def verify(self, problem: Problem, response: str) -> Verdict:
         """Judge one response."""
-        found = _DIGIT.search(without_statement(problem, response))
-        if found is None:
+        digit = first_digit(without_statement(problem, response))
+        if digit is None:
             return Verdict(0.0, Reason.NO_ANSWER)
-        digit = found.group()
         if digit == problem.reference:
             return Verdict(1.0, Reason.CORRECT, digit)
         return Verdict(0.0, Reason.WRONG, digit)

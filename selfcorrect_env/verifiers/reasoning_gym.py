@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from selfcorrect_env.types import Problem, Reason, Verdict
+from selfcorrect_env.verifiers.answer_format import ANSWER, AnswerFormat
 from selfcorrect_env.verifiers.base import failed
 from selfcorrect_env.verifiers.math.extraction import final_answer
 from selfcorrect_env.verifiers.workers.pool import CallResult, Status, WorkerPool
@@ -27,6 +28,9 @@ class ReasoningGymVerifier:
     """
 
     name = "reasoning-gym"
+    answer_format = AnswerFormat(
+        replies=(f"{OPENING}{ANSWER}{CLOSING}", ANSWER), read=lambda reply: answer_of(reply)
+    )
 
     def __init__(self, deadline: float = 10.0, workers: int = 2) -> None:
         if not deadline > 0:

@@ -12,7 +12,10 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from selfcorrect_env.types import Problem, Reason, Verdict
+from selfcorrect_env.verifiers.answer_format import AnswerFormat
 from selfcorrect_env.verifiers.base import failed, without_statement
 
 _PROGRAM = re.compile("(?:[-+*][0-9])*")
@@ -72,6 +75,28 @@ def run(program: str, digit: int) -> str:
     return "".join(results)
 
 
+def read_operation(reply: str) -> str | None:
+    """Return the first operation outside of statements; a difference as the sum that it equals.
+
+    >>> read_operation("*7-4?3>8= -9"), read_operation("*2"), read_operation("none")
+    ('+1', '*2', None)
+    """
+    found = _OPERATION.search(_STATEMENT.sub("\n", reply))
+    if found is None:
+        return None
+    sign, digit = found.group()
+    return f"+{-int(digit) % 10}" if sign == "-" else f"{sign}{digit}"
+
+
+def other_sum(answer: str | None, rng: np.random.Generator) -> str:
+    """Return an addition that is not ``answer``, drawn evenly.
+
+    If the first one was right, another sum is wrong; if it was wrong, it is right in 1 of 9. A
+    product is an answer of its own, although it may do what a sum does.
+    """
+    return str(rng.choice([f"+{digit}" for digit in range(10) if f"+{digit}" != answer]))
+
+
 class ToyCodeVerifier:
     """Completes the program with the reply's first operation and runs it: all tests must pass.
 
@@ -83,6 +108,7 @@ class ToyCodeVerifier:
     """
 
     name = "toycode"
+    answer_format = AnswerFormat(read=read_operation, other=other_sum)
 
     def verify(self, problem: Problem, response: str) -> Verdict:
         """Judge one response."""

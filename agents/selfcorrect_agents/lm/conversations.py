@@ -1,45 +1,44 @@
-"""Reading a conversation: which attempt is asked for, what was asked at first, and in which form.
+"""Reading a conversation: its first prompt, its last reply, and the form of answers it asks for.
 
-All of it is what every agent sees: messages. Nothing here knows the environment.
+These functions use only the messages, which every agent sees.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from selfcorrect_env import PROMPTS, Conversation, Reply
-
-TASKS = ("arithmetic", "toycode", "math", "code", "answer-tags", "plain")
-"""What `task_of` can tell: the known prompts that have a correction instruction of their own."""
-
-_TASK_OF = {PROMPTS[name].correction: name for name in TASKS}
+from selfcorrect_env import Conversation, Reply, prompts_of
 
 Answerer = Callable[[Sequence[Conversation]], Sequence[Reply]]
 
 
 def first_prompt(conversation: Conversation) -> Conversation:
     """Return the messages before the first reply: what was asked at the first attempt."""
-    for place, message in enumerate(conversation):
+    for index, message in enumerate(conversation):
         if message["role"] == "assistant":
-            return conversation[:place]
+            return conversation[:index]
     return conversation
 
 
 def last_reply(conversation: Conversation) -> str | None:
-    """Return the latest reply that stands in the conversation, or None at a first attempt."""
+    """Return the latest reply in the conversation, or None at a first attempt."""
     for message in reversed(conversation):
         if message["role"] == "assistant":
             return message["content"]
     return None
 
 
-def task_of(conversation: Conversation) -> str | None:
-    """Return which of `TASKS` asks for the correction, by the last message; None if none does.
+def answers_asked_for(conversation: Conversation) -> str:
+    """Return the name of the verifier whose format of answers the last message asks for.
 
-    The correction instructions of `selfcorrect_env.prompts.PROMPTS` are told apart by their
-    text; all prompts for mathematics share one, and so do all for code.
+    The named prompts are told apart by their correction instruction, those of other packages too
+    (`selfcorrect_env.prompts_of`).
+
+    Returns:
+        `Prompts.answers`; "" if the last message is no known instruction.
     """
-    return _TASK_OF.get(conversation[-1]["content"])
+    prompts = prompts_of(conversation[-1]["content"])
+    return "" if prompts is None else prompts.answers
 
 
 def by_attempt(
@@ -52,10 +51,10 @@ def by_attempt(
     """
     replies: dict[int, Reply] = {}
     for answer, wanted in ((first, False), (later, True)):
-        places = [i for i, c in enumerate(conversations) if (last_reply(c) is not None) is wanted]
-        if places:
-            answered = answer([conversations[i] for i in places])
-            replies.update(zip(places, answered, strict=True))
+        indices = [i for i, c in enumerate(conversations) if (last_reply(c) is not None) is wanted]
+        if indices:
+            answered = answer([conversations[i] for i in indices])
+            replies.update(zip(indices, answered, strict=True))
     return [replies[i] for i in range(len(conversations))]
 
 

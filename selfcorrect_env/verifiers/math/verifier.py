@@ -8,7 +8,10 @@ import threading
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from selfcorrect_env.types import Problem, Reason, Verdict
+from selfcorrect_env.verifiers.answer_format import AnswerFormat
 from selfcorrect_env.verifiers.base import without_statement
 from selfcorrect_env.verifiers.math.extraction import LONGEST, final_answer
 from selfcorrect_env.verifiers.math.named_values import as_values
@@ -25,6 +28,18 @@ _EQUALS = re.compile(r"(?<![<>!=])=")
 _PERCENT = re.compile(r"%|(?<![A-Za-z])(?:percent|percentage|pct)(?![A-Za-z])")
 
 _normal_form = functools.lru_cache(maxsize=_CACHED)(normal_form)
+
+
+def read_answer(reply: str) -> str | None:
+    """Return the final answer of a reply in normal form, or None."""
+    found = final_answer(reply)
+    return normal_form(found.answer) if found and found.answer.strip() else None
+
+
+def other_number(answer: str | None, rng: np.random.Generator) -> str:
+    """Return a number of one digit that is not ``answer``, or a large number if none is known."""
+    digits = [d for d in "0123456789" if answer is None or quickly_equal(d, answer) is False]
+    return str(rng.choice(digits) if digits else rng.integers(10**8, 10**9))
 
 
 class MathVerifier:
@@ -52,6 +67,15 @@ class MathVerifier:
     """
 
     name = "math"
+    answer_format = AnswerFormat(
+        replies=(
+            r"It is $\boxed{{answer}}$.",
+            "Final Answer: The final answer is ${answer}$. I hope it is correct.",
+        ),
+        hedge=r"It is $\boxed{{answer}}$ or $\boxed{{other}}$.",
+        read=read_answer,
+        other=other_number,
+    )
 
     def __init__(
         self, deadline: float = 1.0, workers: int | None = None, memory_mb: int = 2048

@@ -4,7 +4,12 @@ from collections.abc import Sequence
 
 import pytest
 
-from selfcorrect_agents.lm.conversations import TASKS, by_attempt, first_prompt, last_reply, task_of
+from selfcorrect_agents.lm.conversations import (
+    answers_asked_for,
+    by_attempt,
+    first_prompt,
+    last_reply,
+)
 from selfcorrect_env import Conversation, Problem, Reply
 from selfcorrect_env.prompts import PROMPTS, Prompts
 
@@ -21,12 +26,10 @@ def test_the_first_prompt_and_the_latest_reply() -> None:
 
 
 @pytest.mark.parametrize("name", PROMPTS)
-def test_the_task_is_told_by_the_instruction(name: str) -> None:
+def test_the_form_of_answers_is_known_by_the_instruction(name: str) -> None:
     asked = PROMPTS[name].correct(PROMPTS[name].first(PROBLEM), "3")
-    task = task_of(asked)
-    assert task in TASKS
-    assert PROMPTS[task].correction == PROMPTS[name].correction
-    assert task_of(asked[:1]) is None
+    assert answers_asked_for(asked) == PROMPTS[name].answers
+    assert answers_asked_for(asked[:1]) == ""
 
 
 def test_each_attempt_gets_its_own_answerer_in_one_batch_and_in_order() -> None:

@@ -11,7 +11,7 @@ import numpy as np
 from selfcorrect_agents.lm.agent import LanguageModelAgent, PlayConfig
 from selfcorrect_agents.lm.conversations import by_attempt, last_reply
 from selfcorrect_agents.lm.policy import Policy
-from selfcorrect_agents.methods.reference.answers import AUTO, form_for
+from selfcorrect_agents.methods.reference.answers import AUTO, format_for
 from selfcorrect_env import Conversation, Reply
 
 
@@ -20,8 +20,8 @@ class AlwaysFlipConfig(PlayConfig):
     """The model of the first attempt, and how to read answers."""
 
     answers: str = AUTO
-    """How to read a reply's answer: first-digit, first-operation, math, answer-tags, last-line,
-    text, or module:function. auto: determined by the environment's instruction."""
+    """How a reply's answer is read: the name of a verifier (math, exact, code …), or
+    module:function. auto: as the environment's instruction asks for it."""
 
 
 class AlwaysFlip(LanguageModelAgent):
@@ -68,7 +68,7 @@ class AlwaysFlip(LanguageModelAgent):
     def _change(self, conversations: Sequence[Conversation]) -> list[Reply]:
         replies = []
         for conversation in conversations:
-            form = form_for(self.answers, conversation)
-            answer = form.read(last_reply(conversation) or "")
-            replies.append(Reply(form.another(answer, self._rng), tokens=0, truncated=False))
+            answers = format_for(self.answers, conversation)
+            answer = answers.read(last_reply(conversation) or "")
+            replies.append(Reply(answers.another(answer, self._rng), tokens=0, truncated=False))
         return replies

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from selfcorrect_agents.methods.reference.lookup import ShownProblems
 from selfcorrect_env import AgentError, Conversation, Problem, Reply
-from selfcorrect_env.evaluation import FORMS
+from selfcorrect_env.verifiers import PLAIN, AnswerFormat, answer_format
 
 Writer = Callable[[Problem], str]
 
@@ -25,7 +25,7 @@ class Gold:
             which `selfcorrect_env.evaluate` and ``play`` do.
         write: writes a right reply to a problem. By default the reference as it is, or in the
             form that the environment's verifier reads
-            (`selfcorrect_env.evaluation.validation.FORMS`).
+            (`selfcorrect_env.verifiers.AnswerFormat`).
     """
 
     instrument: ClassVar[bool] = True
@@ -37,7 +37,7 @@ class Gold:
     def __init__(self, env: Any = None, *, write: Writer | None = None) -> None:
         self.write = write
         self._problems: ShownProblems | None = None
-        self._form = "%s"
+        self._format: AnswerFormat = PLAIN
         if env is not None:
             self.attach(env)
 
@@ -48,8 +48,8 @@ class Gold:
             AgentError: ``env`` lacks ``problems`` or ``prompts``.
         """
         self._problems = ShownProblems.of(env)
-        verifier = getattr(getattr(env, "verifier", None), "name", "")
-        self._form = FORMS.get(verifier, ("%s",))[0]
+        verifier = getattr(env, "verifier", None)
+        self._format = PLAIN if verifier is None else answer_format(verifier)
 
     def act(self, conversations: Sequence[Conversation]) -> list[Reply]:
         """Answer each with its reference.
@@ -65,4 +65,4 @@ class Gold:
     def _reply_to(self, problem: Problem) -> str:
         if self.write is not None:
             return self.write(problem)
-        return self._form.replace("%s", problem.reference)
+        return self._format.examples(problem.reference)[0]

@@ -10,7 +10,7 @@ from typing import ClassVar
 from selfcorrect_agents.lm.agent import LanguageModelAgent, PlayConfig
 from selfcorrect_agents.lm.conversations import by_attempt, first_prompt, last_reply
 from selfcorrect_agents.lm.policy import Policy
-from selfcorrect_agents.methods.reference.answers import AUTO, form_for
+from selfcorrect_agents.methods.reference.answers import AUTO, format_for
 from selfcorrect_env import Conversation, Reply
 
 K = 3
@@ -30,8 +30,8 @@ class MajorityConfig(PlayConfig):
     """Replaces k: token budget of the vote, including the first attempt; at least 1. Use the mean
     tokens per episode of the agent that it is compared with."""
     answers: str = AUTO
-    """How to read a reply's answer: first-digit, first-operation, math, answer-tags, last-line,
-    text, or module:function. auto: determined by the environment's instruction."""
+    """How a reply's answer is read: the name of a verifier (math, exact, code …), or
+    module:function. auto: as the environment's instruction asks for it."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -109,7 +109,7 @@ class Majority(LanguageModelAgent):
         replies = []
         for conversation, (fresh, spent) in zip(conversations, draw(conversations), strict=True):
             samples = [Reply(last_reply(conversation) or ""), *fresh]
-            read = form_for(self.answers, conversation).read
+            read = format_for(self.answers, conversation).read
             winner = samples[elected([read(sample) for sample in samples])]
             replies.append(Reply(winner, tokens=spent, truncated=winner.truncated))
         return replies
