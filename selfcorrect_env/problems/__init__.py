@@ -1,5 +1,6 @@
 """Problem sets: `ProblemSet`, the named sets, loading one by its name, and overlap of two sets."""
 
+from selfcorrect_env.problems.hub import ask_hub, offline_variable
 from selfcorrect_env.problems.overlap import (
     TrainedOn,
     read_trained_on,
@@ -17,8 +18,10 @@ __all__ = [
     "Problems",
     "Source",
     "TrainedOn",
+    "ask_hub",
     "has_splits",
     "load_problems",
+    "offline_variable",
     "read_trained_on",
     "shared_problems",
     "source",

@@ -15,7 +15,7 @@ import re
 import threading
 import time
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import cast
 
@@ -96,7 +96,7 @@ def _from_hub(repo: str, split: str, config: str | None, revision: str | None) -
     if time.monotonic() < until:
         raise HubUnavailableError(reason)
     try:
-        _ask(repo, revision)
+        ask_hub(lambda seconds: _dataset_info(repo, revision, seconds), repo)
     except HubUnavailableError as error:
         _silent[repo] = time.monotonic() + REMEMBER, str(error)
         raise
@@ -123,7 +123,7 @@ def why_unreachable(repo: str) -> str | None:
     if importlib.util.find_spec("huggingface_hub") is None:
         return "the package 'huggingface_hub' is not installed"
     try:
-        _ask(repo, None)
+        ask_hub(lambda seconds: _dataset_info(repo, None, seconds), repo)
     except HubUnavailableError as error:
         return str(error)
     return None
@@ -221,21 +221,26 @@ def _read_arrow(files: list[Path]) -> list[Row]:
         ) from error
 
 
-def _ask(repo: str, revision: str | None) -> None:
-    """Ask the hub whether it has ``repo``; `HubUnavailableError` unless it confirms in time.
+def ask_hub(request: Callable[[float], object], repo: str) -> None:
+    """Send the hub one request and wait for its answer for `DEADLINE` seconds.
 
-    The request goes through ``huggingface_hub``, which ``datasets`` uses too, so endpoint,
-    proxies, certificates and token are the same. It runs in a thread because the time-out of a
-    socket limits neither a name look-up nor a server that sends its answer byte by byte.
+    It runs in a thread because the time-out of a socket limits neither a name look-up nor a
+    server that sends its answer byte by byte.
+
+    Args:
+        request: sends it through ``huggingface_hub``, which ``datasets`` and ``transformers`` use
+            too, so endpoint, proxies, certificates and token are the same; it gets the deadline.
+        repo: what is asked for, for messages.
+
+    Raises:
+        HubUnavailableError: the hub did not confirm in time that it has this repository.
     """
-    import huggingface_hub
-
     failures: list[Exception] = []
     done = threading.Event()
 
     def ask() -> None:
         try:
-            huggingface_hub.HfApi().dataset_info(repo, revision=revision, timeout=DEADLINE)
+            request(DEADLINE)
         except Exception as error:  # any error means that the hub did not confirm it
             failures.append(error)
         done.set()
@@ -251,6 +256,12 @@ def _ask(repo: str, revision: str | None) -> None:
         raise HubUnavailableError(
             f"the hub did not return {repo}: {type(error).__name__}: {first_line}"
         ) from error
+
+
+def _dataset_info(repo: str, revision: str | None, seconds: float) -> None:
+    import huggingface_hub
+
+    huggingface_hub.HfApi().dataset_info(repo, revision=revision, timeout=seconds)
 
 
 def dataset_rows(

@@ -4,58 +4,83 @@ from __future__ import annotations
 
 import dataclasses
 import sys
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 import torch
-import transformers
 import tyro
 
-from selfcorrect_agents.lm.loading import load_policy
+from selfcorrect_agents.cli.measure_command import measure_command
+from selfcorrect_agents.flat_config import flat, from_flat
+from selfcorrect_agents.lm.loading import load_policy, no_progress_bars
+from selfcorrect_agents.lm.model_config import ModelConfig
 from selfcorrect_agents.lm.policy import Policy
-from selfcorrect_agents.training.config import flat
 from selfcorrect_agents.training.method_lookup import find_method, trainable
-from selfcorrect_agents.training.progress import Figures, accuracy_keys
-from selfcorrect_agents.training.run_folder import RunFolder
-from selfcorrect_env import SelfCorrectEnv, SelfCorrectError
+from selfcorrect_agents.training.presets import (
+    ABOUT as PRESETS,
+)
+from selfcorrect_agents.training.presets import (
+    default_preset,
+    describe,
+    preset,
+    presets_of,
+    with_preset_model,
+)
+from selfcorrect_agents.training.progress import (
+    CUT_OFF_LIMIT,
+    Metrics,
+    accuracy_keys,
+    cut_off,
+    cut_off_warning,
+)
+from selfcorrect_agents.training.resuming import read_run_config
+from selfcorrect_agents.training.run_folder import RunFolder, holds_run, read_metrics
+from selfcorrect_agents.training.saving import save_trained
+from selfcorrect_env import SelfCorrectError, TrainingEnv, training_env
 from selfcorrect_env.cli import EnvOptions, UsageError, make_env, output_folder, parse
 
 ABOUT = """\
 Train a causal language model to correct itself, with one of the methods, on an environment's
-training split. 'selfcorrect train METHOD --help' shows the method's own options.
+training split. 'selfcorrect train METHOD --help' shows the method's presets and options.
+
+--preset sets what suits a kind of model; options that are given win over it. By default it is
+'tiny' for --model tiny, and 'one-gpu' for any other model.
 
 The run's folder gets config.json, metrics.jsonl, TensorBoard files, episodes.jsonl, checkpoints
-and, at the end, the trained model. Ctrl-C leaves a checkpoint; --resume goes on from it, to the
-same result as if the run had never stopped. (Of our methods, sb3_ppo and sb3_a2c start again.)
+and, at the end, the trained model. Ctrl-C leaves a checkpoint; --resume continues from it, to the
+same result as if the run had never stopped, and can ask for more steps. (Of our methods, sb3_ppo
+and sb3_a2c start again.)
 
 Examples:
   selfcorrect train score --out runs/score
   selfcorrect train score --out runs/score --resume
   selfcorrect train multiturn_rl --beta-1 0.05 --seed 1 --out runs/rl
-  selfcorrect train score --env SelfCorrect-GSM8K-v0 --path gsm8k_train.jsonl \\
-      --model models/my-lm --learning-rate 5e-6 --max-new-tokens 512 --out runs/gsm8k
+  selfcorrect train multiturn_rl --out runs/rl --resume --steps 800
+  selfcorrect train score --env SelfCorrect-GSM8K-v0 --model models/my-lm --preset one-gpu \\
+      --max-new-tokens 256 --out runs/gsm8k
   selfcorrect eval score --model runs/score/model --env SelfCorrect-Arithmetic-v0 --n 1000
   tensorboard --logdir runs"""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class TrainOptions(EnvOptions):
-    """What to train, on what, and where to put it."""
+    """What to train, on what, and where to write it."""
 
     env: str = "SelfCorrect-Arithmetic-v0"
     """The environment's id."""
-    model: str = "tiny"
-    """A folder, a Hugging Face id, a .gguf file, or "tiny[:seed=0,hidden_size=64,…]"."""
+    preset: str | None = None
+    """Settings for a kind of model; see above. By default 'tiny' for --model tiny, else
+    'one-gpu'."""
     out: str = "runs/train"
     """The run's folder."""
     resume: bool = False
-    """Go on with the run that the folder holds."""
-    device: str = "cpu"
-    """Where the model runs: "cpu", "cuda", "cuda:1" …"""
+    """Resume the run in that folder; options that are not given keep the run's values."""
     threads: int = 1
     """CPU threads of one process; for small models one is fastest."""
     episodes_every: int = 10
-    """Write the episodes of every so many steps; 0 writes none."""
+    """Write the episodes of every N-th step; 0 writes none."""
+    model: Annotated[ModelConfig, tyro.conf.arg(name="")] = ModelConfig()
+    """Which model is trained, and how it is loaded."""
 
     def __post_init__(self) -> None:
         if self.threads < 1:
@@ -64,124 +89,172 @@ class TrainOptions(EnvOptions):
             raise ValueError(f"episodes_every must be at least 0, got {self.episodes_every}.")
 
 
+NOT_OF_THE_RUN = ("out", "resume", "threads", "episodes_every", "device", "attention")
+"""Options that don't change a run's result; config.json doesn't hold them."""
+
+
 def main(argv: list[str]) -> int:
     """Run the command; returns the exit status."""
     if not argv or argv[0].startswith("-"):
-        if any(word in ("-h", "--help") for word in argv):
-            print(f"usage: selfcorrect train METHOD [OPTIONS]\n\n{ABOUT}\n\nMethods:")
-            print("\n".join(f"  {name:<14}{line}" for name, line in trainable().items()))
-            return 0
-        raise UsageError(
-            f"Which method? selfcorrect train METHOD. Methods: {', '.join(trainable())}."
-        )
-    method = find_method(argv[0])
-    options, learning = _parse(argv[0], method, argv[1:])
+        return _help_without_method(argv)
+    name, method = argv[0], find_method(argv[0])
+    options, learning = _parse(name, method, argv[1:])
     output_folder(options.out)  # before a model is loaded
-    if options.resume and not (Path(options.out) / "config.json").exists():
-        raise UsageError(f"{options.out} holds no run to resume; leave out --resume to start one.")
     torch.set_num_threads(options.threads)
-    transformers.utils.logging.disable_progress_bar()  # every checkpoint would show one
     env = _env(options)
-    agent = method(_load(options))  # before the run's folder is made: it can fail
-    run = _run_folder(options, _facts(argv[0], options, learning, env))
+    policy = _load(options)  # before the run's folder is checked: it can fail
+    agent: Any = method(policy)
+    run = _run_folder(name, options, learning, env)
     try:
-        history = agent.learn(env, learning, run=run, progress=True)  # type: ignore[attr-defined]
+        with no_progress_bars():
+            history = agent.learn(env, learning, run=run, progress=True)
+            save_trained(agent, policy, run)
     except KeyboardInterrupt:
-        found = f"the newest checkpoint is in {run.checkpoints}"
-        state = found if run.checkpoints.exists() else "no step was finished"
-        print(
-            f"\nselfcorrect: stopped; {state}. The same command with --resume goes on from there.",
-            file=sys.stderr,
-        )
+        print(f"\nselfcorrect: stopped; {_state(run)}", file=sys.stderr)
         raise
     finally:
         run.close()
-        env.close()
+    history = history or _logged(run)
     print(summary(history))
-    print(
-        f"Model: {run.model}. Measure it: selfcorrect eval {argv[0]} --model {run.model} "
-        f"--env {options.env}"
-    )
+    command = measure_command(name, options, str(run.model), learning)
+    print(f"Model: {run.model}. Measure it on other problems, greedily, with the same token cap:")
+    print(f"  {command}")
     return 0
 
 
+def _help_without_method(argv: Sequence[str]) -> int:
+    if not any(word in ("-h", "--help") for word in argv):
+        raise UsageError(
+            f"Which method? selfcorrect train METHOD. Methods: {', '.join(trainable())}."
+        )
+    methods = trainable()
+    width = max(map(len, methods), default=0)
+    print(f"usage: selfcorrect train METHOD [OPTIONS]\n\n{ABOUT}\n\nMethods:")
+    print("\n".join(f"  {name:<{width}}  {line}" for name, line in methods.items()))
+    print("\nPresets:")
+    print("\n".join(f"  {name:<{width}}  {line}" for name, line in PRESETS.items()))
+    return 0
+
+
+# -- options ---------------------------------------------------------------------------------
 def _parse(name: str, method: Any, argv: list[str]) -> tuple[TrainOptions, Any]:
     unprefixed = tyro.conf.arg(name="")
+    learning = Annotated[method.Learning, tyro.conf.OmitArgPrefixes, unprefixed]
     both = dataclasses.make_dataclass(
         "Options",
-        [
-            ("run", Annotated[TrainOptions, unprefixed]),
-            ("learning", Annotated[method.Learning, tyro.conf.OmitArgPrefixes, unprefixed]),
-        ],
+        [("run", Annotated[TrainOptions, unprefixed]), ("learning", learning)],
         frozen=True,
     )
     try:
-        parsed = parse(both, argv, prog=f"selfcorrect train {name}", about=ABOUT)
-    except ValueError as error:  # a configuration refuses what can't be meant
+        default = both(*_defaults(method.Learning, argv))
+    except ValueError as error:
         raise UsageError(str(error)) from error
+    about = f"{ABOUT}\n\nPresets of {name}:\n{describe(method.Learning)}"
+    parsed: Any = parse(both, argv, prog=f"selfcorrect train {name}", about=about, default=default)
     return parsed.run, parsed.learning
 
 
-def _env(options: TrainOptions) -> SelfCorrectEnv:
-    env = make_env(options.env, options, split="train").unwrapped
-    if not isinstance(env, SelfCorrectEnv):
-        raise UsageError(
-            f"{options.env!r} is a {type(env).__name__}, which has no two attempts to train on; "
-            "see selfcorrect list."
-        )
-    return env
+def _defaults(learning: type[Any], argv: Sequence[str]) -> tuple[TrainOptions, Any]:
+    """Return the options before those that are given: a preset's, or a resumed run's."""
+    out = _given(argv, "--out") or TrainOptions.out
+    if "--resume" in argv and "--help" not in argv:
+        if not holds_run(out):
+            raise UsageError(f"{out} holds no run to resume; leave out --resume to start one.")
+        return _of_run(learning, read_run_config(out))
+    model = _given(argv, "--model") or ModelConfig.model
+    name = _given(argv, "--preset") or default_preset(learning, model)
+    if name not in presets_of(learning):
+        known = ", ".join(presets_of(learning))
+        raise UsageError(f"Unknown preset {name!r} of this method. Known: {known}.")
+    options = with_preset_model(TrainOptions(preset=name), name, model)
+    return options, preset(learning, name)
 
 
-def _run_folder(options: TrainOptions, facts: dict[str, Any]) -> RunFolder:
+def _of_run(learning: type[Any], config: Mapping[str, Any]) -> tuple[TrainOptions, Any]:
+    def fitted(cls: type[Any], values: Mapping[str, Any]) -> Any:
+        known = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
+        return from_flat(cls, known)
+
     try:
-        return RunFolder(
-            options.out, facts, resume=options.resume, episodes_every=options.episodes_every
+        return fitted(TrainOptions, config["options"]), fitted(learning, config["learning"])
+    except (KeyError, TypeError, AttributeError, SelfCorrectError) as error:
+        raise UsageError(f"config.json is not of a run of this method ({error}).") from error
+
+
+def _given(argv: Sequence[str], flag: str) -> str | None:
+    """Return the value of an option on the command line, None if it is not there."""
+    found = None
+    for word, following in zip(argv, [*argv[1:], ""], strict=True):
+        if word == flag:
+            found = following
+        elif word.startswith(f"{flag}="):
+            found = word.partition("=")[2]
+    return found
+
+
+# -- what is trained -------------------------------------------------------------------------
+def _env(options: TrainOptions) -> TrainingEnv:
+    try:
+        return training_env(make_env(options.env, options, split="train"))
+    except TypeError as error:
+        raise UsageError(f"{options.env!r} can't be trained on: {error}") from error
+
+
+def _load(options: TrainOptions) -> Policy:
+    try:
+        return load_policy(options.model, train=True)
+    except SelfCorrectError:
+        raise
+    except (ImportError, OSError, ValueError) as error:
+        text = str(error).strip().partition("\n")[0]
+        raise UsageError(f"Cannot load model {options.model.model!r}: {text}") from error
+
+
+def _run_folder(name: str, options: TrainOptions, learning: Any, env: TrainingEnv) -> RunFolder:
+    given = {key: value for key, value in flat(options).items() if key not in NOT_OF_THE_RUN}
+    try:
+        return RunFolder.of(
+            options.out,
+            name,
+            learning,
+            env,
+            model=options.model.model,
+            metadata={"options": given},
+            resume=options.resume,
+            episodes_every=options.episodes_every,
         )
     except OSError as error:
         raise UsageError(f"Cannot write to --out {options.out!r}: {error}") from error
 
 
-def _load(options: TrainOptions) -> Policy:
-    try:
-        return load_policy(options.model, device=options.device)
-    except SelfCorrectError:
-        raise
-    except (OSError, ValueError) as error:
-        raise UsageError(f"Cannot load model {options.model!r}: {error}") from error
+# -- what is said ----------------------------------------------------------------------------
+def _state(run: RunFolder) -> str:
+    if not holds_run(run.path):
+        return "no step was finished, and nothing was written."
+    newest = f"the newest checkpoint is in {run.checkpoints}"
+    found = newest if run.checkpoints.exists() else "no checkpoint was written"
+    return f"{found}. The same command with --resume continues."
 
 
-def _facts(name: str, options: TrainOptions, learning: Any, env: SelfCorrectEnv) -> dict[str, Any]:
-    """Return what determines the run's result; a resumed run must have the same."""
-    problems = env.problems
-    return {
-        "method": name,
-        "learning": flat(learning),
-        "model": options.model,
-        "env": options.env,
-        "problem_set": problems.name,
-        "split": problems.split,
-        "fingerprint": problems.fingerprint,
-        "verifier": env.verifier.name,
-        "prompts": env.prompts.name,
-        "attempts": env.attempts,
-        "torch": torch.__version__,
-        "transformers": transformers.__version__,
-    }
+def _logged(run: RunFolder) -> list[Metrics]:
+    path = run.path / "metrics.jsonl"
+    return read_metrics(path) if path.exists() else []
 
 
-def summary(history: list[Figures]) -> str:
+def summary(history: Sequence[Metrics]) -> str:
     """Return accuracies over the first and the last tenth of the steps, in a line each."""
     taken = [row for row in history if "train/skipped" not in row]
     skipped = len(history) - len(taken)
     note = f", {skipped} of them skipped because the verifier failed" if skipped else ""
+    if not any(accuracy_keys(row) for row in taken):
+        return f"{len(history)} steps{note}; no accuracies were logged."
     lines = [f"{len(history)} steps{note}; share of training episodes that were right:"]
     tenth = max(1, len(taken) // 10)
     for when, part in (("first", taken[:tenth]), ("last", taken[-tenth:])):
-        if not part:
-            continue
-        shares = (
-            f"{100 * sum(row[key] for row in part) / len(part):.1f}%"
-            for key in accuracy_keys(part[0])
-        )
+        keys = accuracy_keys(part[0])
+        shares = (f"{100 * sum(row[key] for row in part) / len(part):.1f}%" for key in keys)
         lines.append(f"  {when} {len(part)} steps: " + " → ".join(shares))
+    cut = sum(map(cut_off, taken)) / len(taken)
+    if cut > CUT_OFF_LIMIT:
+        lines.append(f"Warning: {cut_off_warning(cut)}")
     return "\n".join(lines)

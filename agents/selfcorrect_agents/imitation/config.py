@@ -81,6 +81,11 @@ class SupervisedConfig:
         return self.fitting.max_grad_norm
 
     @property
+    def extendable(self) -> tuple[str, ...]:
+        """Fields that a resumed run may raise."""
+        return ("iterations",)
+
+    @property
     def total_steps(self) -> int:
         """Number of gathering steps of a whole run."""
         return self.iterations * self.rollouts

@@ -6,35 +6,39 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import torch
+import tyro
 from typing_extensions import Self
 
+from selfcorrect_agents.flat_config import from_flat
 from selfcorrect_agents.lm.conversations import added
 from selfcorrect_agents.lm.loading import load_policy
+from selfcorrect_agents.lm.model_config import ModelConfig
 from selfcorrect_agents.lm.policy import Policy
 from selfcorrect_agents.lm.samplers import Context
+from selfcorrect_agents.lm.token_caps import TOKEN_CAP, token_cap
 from selfcorrect_env import Conversation, Reply
+from selfcorrect_env.problems import TrainedOn, read_trained_on
 
 
 @dataclass(frozen=True, kw_only=True)
 class PlayConfig:
     """Which model plays, and how it samples."""
 
-    model: str = "tiny"
-    """A folder, a Hugging Face id, a .gguf file, or "tiny[:seed=0,hidden_size=64,…]"."""
-    max_new_tokens: int = 512
-    """Token cap of one reply, the same in every turn (another cap at turn 2 would fake a Δ)."""
+    model: Annotated[ModelConfig, tyro.conf.arg(name="")] = ModelConfig()
+    """Which model is loaded, and how."""
+    max_new_tokens: int | None = None
+    """Token cap of one reply, the same in every turn, ≥ 1. By default the cap that the model was
+    trained with, if it lies in its run folder; else 16 for tiny models and 512 for others."""
     temperature: float = 0.0
     """0 takes the most likely token (the paper's tables); 1 samples from the model."""
     seed: int = 0
-    """Of sampling."""
-    device: str = "cpu"
-    """Where the model runs: "cpu", "cuda", "cuda:1" …"""
+    """Seed of sampling."""
 
     def __post_init__(self) -> None:
-        if self.max_new_tokens < 1:
+        if self.max_new_tokens is not None and self.max_new_tokens < 1:
             raise ValueError(f"max_new_tokens must be at least 1, got {self.max_new_tokens}.")
         if self.temperature < 0:
             raise ValueError(f"temperature must be 0 or above, got {self.temperature}.")
@@ -59,7 +63,7 @@ class LanguageModelAgent:
         self,
         policy: Policy,
         *,
-        max_new_tokens: int = 512,
+        max_new_tokens: int = TOKEN_CAP,
         temperature: float = 0.0,
         seed: int = 0,
     ) -> None:
@@ -67,6 +71,10 @@ class LanguageModelAgent:
         self.max_new_tokens = max_new_tokens
         self.temperature = temperature
         self.seed = seed
+        self.cap_origin = ""
+        """Where the token cap comes from, for reports; empty if it was given."""
+        self.trained_on: TrainedOn | None = None
+        """What the model was trained on, if its run folder says so; `evaluate` reads it."""
         self._generator = torch.Generator(policy.device).manual_seed(seed)
         self._context: Context | None = None
         self._expected: tuple[Conversation, ...] = ()
@@ -75,7 +83,8 @@ class LanguageModelAgent:
     def decoding(self) -> str:
         """How replies are drawn, for reports."""
         how = "greedy" if self.temperature == 0 else f"T = {self.temperature:g}"
-        return f"{how}, at most {self.max_new_tokens} tokens"
+        origin = f" ({self.cap_origin})" if self.cap_origin else ""
+        return f"{how}, at most {self.max_new_tokens} tokens{origin}"
 
     def fingerprint(self) -> str:
         """Return a hash of the weights: `evaluate` resumes a stored run only with equal ones."""
@@ -92,8 +101,14 @@ class LanguageModelAgent:
         Every further field of ``config`` is an argument of the class, under its own name.
         """
         options = {field.name: getattr(config, field.name) for field in fields(config)}
-        policy = load_policy(options.pop("model"), device=options.pop("device"))
-        return cls(policy, **options)
+        model: ModelConfig = options.pop("model")
+        origin = ""
+        if config.max_new_tokens is None:
+            options["max_new_tokens"], origin = token_cap(model.model)
+        agent = cls(load_policy(model), **options)
+        agent.cap_origin = origin
+        agent.trained_on = read_trained_on(model.model)
+        return agent
 
     def act(self, conversations: Sequence[Conversation]) -> list[Reply]:
         """Sample a reply to each conversation, in one batch."""
@@ -128,5 +143,5 @@ class LanguageModelAgent:
 
     @classmethod
     def load(cls, path: str | Path, **play: Any) -> Self:
-        """Read an agent that `save` wrote; ``play`` are the fields of `PlayConfig`."""
-        return cls.from_config(PlayConfig(model=str(path), **play))
+        """Read an agent that `save` wrote; ``play`` are fields of `PlayConfig` by flat name."""
+        return cls.from_config(from_flat(cls.Config, {"model": str(path), **play}))

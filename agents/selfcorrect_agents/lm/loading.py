@@ -3,49 +3,73 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
 
+from selfcorrect_agents.lm.model_config import ModelConfig
+from selfcorrect_agents.lm.model_files import find_model
 from selfcorrect_agents.lm.policy import Policy
+from selfcorrect_agents.lm.pretrained import load_pretrained
 from selfcorrect_agents.lm.tiny import TinyConfig, tiny_base
+from selfcorrect_agents.lm.token_caps import is_tiny
 from selfcorrect_env import UnknownNameError
 
 
-def load_policy(model: str | Path, *, device: str = "cpu") -> Policy:
+def load_policy(
+    model: str | Path | ModelConfig, *, device: str | None = None, train: bool = False
+) -> Policy:
     """Load the policy that ``model`` names.
 
     Args:
-        model: a folder that ``save_pretrained`` wrote, a Hugging Face id, the path of a
-            ``.gguf`` file, or ``tiny`` with options: ``tiny:seed=1,hidden_size=128``. A tiny
-            base is pre-trained at its first use (under a minute, with a progress bar) and
-            cached.
-        device: where it is to run.
+        model: a `ModelConfig`, or the name that its field ``model`` takes: a folder that
+            ``save_pretrained`` wrote, a Hugging Face id, the path of a ``.gguf`` file, or ``tiny``
+            with options: ``tiny:seed=1,hidden_size=128``. A tiny base is pre-trained at its first
+            use (under a minute, with a progress bar) and cached.
+        device: where a model that is given by its name runs; by default on the CPU.
+        train: whether it will be trained: then trained weights are in float32.
 
     Raises:
-        OSError: there is no such model, or the hub cannot be reached.
+        OSError: there is no such model, or the hub does not answer within seconds.
         UnknownNameError: ``tiny`` was given an option that it does not have.
-        ValueError: an option's value can't be read, the tokenizer has no chat template, or
+        ValueError: an option's value is invalid, the tokenizer has no chat template, or
             there is no such device.
     """
-    name = str(model)
-    _check_device(device)
-    if is_tiny(name):
-        model = tiny_base_with_progress(parse_tiny(name))
-    return Policy.from_pretrained(model, device=device)
+    if not isinstance(model, ModelConfig):
+        model = ModelConfig(model=str(model), device=device or "cpu", dtype="float32")
+    _check_device(model.device)
+    if is_tiny(model.model):
+        found = str(tiny_base_with_progress(parse_tiny(model.model)))
+    else:
+        found = find_model(model.model, model.revision)
+    with no_progress_bars():
+        return load_pretrained(dataclasses.replace(model, model=found), train=train)
+
+
+@contextmanager
+def no_progress_bars() -> Iterator[None]:
+    """Hide the progress bars of transformers: our commands have their own."""
+    import transformers
+
+    shown = transformers.utils.logging.is_progress_bar_enabled()
+    transformers.utils.logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            transformers.utils.logging.enable_progress_bar()
 
 
 def _check_device(device: str) -> None:
+    if device == "auto":
+        return
     try:
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError) as error:  # torch's two ways to say no
         reason = str(error).splitlines()[0]
         raise ValueError(f"Device {device!r} can't be used: {reason}") from error
-
-
-def is_tiny(name: str) -> bool:
-    """Whether a model's name is that of a tiny base, which is pre-trained here."""
-    return name == "tiny" or name.startswith("tiny:")
 
 
 def parse_tiny(name: str) -> TinyConfig:

@@ -1,4 +1,4 @@
-"""The parts that the configurations of the methods are composed of, and their flat form.
+"""The parts that the configurations of the methods are composed of.
 
 A method's configuration is a frozen dataclass with a part for each concern (`Sampling`,
 `Objective`, `Optimization`, `Execution` …) and fields of its own. Each part checks itself. In
@@ -9,17 +9,28 @@ files and on the command line a configuration is flat: ``{"learning_rate": 5e-4,
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar, get_type_hints
+from typing import Any, Protocol
 
 from typing_extensions import Self
 
 from selfcorrect_agents.checks import above_zero, at_least, check
+from selfcorrect_agents.flat_config import changed, flat, flat_fields, from_flat
+from selfcorrect_agents.lm.token_caps import TINY_TOKEN_CAP
 from selfcorrect_agents.rl.loss import Objective
-from selfcorrect_env import UnknownNameError
 
-T = TypeVar("T")
+__all__ = [
+    "Execution",
+    "OnPolicyConfig",
+    "Optimization",
+    "Sampling",
+    "TrainingConfig",
+    "changed",
+    "flat",
+    "flat_fields",
+    "from_flat",
+    "steps_in",
+]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,7 +43,7 @@ class Sampling:
     """Episodes of each problem in one step, ≥ 2: they are each other's baseline (RLOO)."""
     temperature: float = 1.0
     """Sampling temperature, > 0. The paper: 1.0 (table 5)."""
-    max_new_tokens: int = 16
+    max_new_tokens: int = TINY_TOKEN_CAP
     """Token cap of one reply, the same in every turn, ≥ 1."""
     seed: int = 0
     """Seed of problems and samples, ≥ 0."""
@@ -139,6 +150,11 @@ class OnPolicyConfig:
         return self.optimization.max_grad_norm
 
     @property
+    def extendable(self) -> tuple[str, ...]:
+        """Fields that a resumed run may raise, to continue a run that has ended."""
+        return ()
+
+    @property
     def total_steps(self) -> int:
         """Number of steps of a whole run."""
         raise NotImplementedError
@@ -179,95 +195,3 @@ def steps_in(episodes: int, per_step: int) -> int:
             "lower problems_per_step or samples."
         )
     return episodes // per_step
-
-
-# -- the flat form ---------------------------------------------------------------------------
-def flat(config: Any) -> dict[str, Any]:
-    """Return the fields of a configuration and of its parts as one flat dict.
-
-    Args:
-        config: a dataclass; fields that are dataclasses are its parts.
-
-    Raises:
-        ValueError: two parts have a field of the same name.
-    """
-    flat_fields(type(config))  # refuses ambiguous names
-    values: dict[str, Any] = {}
-    for field in dataclasses.fields(config):
-        value = getattr(config, field.name)
-        is_part = dataclasses.is_dataclass(value)
-        values |= flat(value) if is_part else {field.name: value}
-    return values
-
-
-def from_flat(cls: type[T], values: Mapping[str, Any]) -> T:
-    """Return ``cls`` with ``values`` by flat name; fields that are not named keep their default.
-
-    Args:
-        cls: a dataclass, such as a method's configuration.
-        values: by name of a field, of ``cls`` or of one of its parts.
-
-    Raises:
-        UnknownNameError: a name is of no field.
-        ValueError: a value is invalid, or two parts have a field of the same name.
-    """
-    known = flat_fields(cls)
-    for name in values:
-        if name not in known:
-            raise UnknownNameError.of(f"field of {cls.__name__}", name, known)
-    return _filled(cls, values)
-
-
-def changed(config: T, **values: Any) -> T:
-    """Return a copy of a configuration with other values, by flat name; see `from_flat`."""
-    return from_flat(type(config), {**flat(config), **values})
-
-
-def flat_fields(cls: type[Any]) -> dict[str, Any]:
-    """Return the fields of a configuration and of its parts by flat name, each with its type.
-
-    Raises:
-        ValueError: two parts have a field of the same name.
-    """
-    found: dict[str, Any] = {}
-    parts = _parts(cls)
-    for name, hint in _constructor_fields(cls).items():
-        for key, kind in (flat_fields(hint) if name in parts else {name: hint}).items():
-            if key in found:
-                raise ValueError(
-                    f"{cls.__name__} has two fields named {key!r}; a flat name must be unique."
-                )
-            found[key] = kind
-    return found
-
-
-def _constructor_fields(cls: type[Any]) -> dict[str, Any]:
-    hints = get_type_hints(cls)
-    return {field.name: hints[field.name] for field in dataclasses.fields(cls) if field.init}
-
-
-def _parts(cls: type[Any]) -> dict[str, Any]:
-    """Return the parts of a configuration: fields that are dataclasses, by name."""
-    fields = _constructor_fields(cls).items()
-    return {n: t for n, t in fields if isinstance(t, type) and dataclasses.is_dataclass(t)}
-
-
-def _filled(cls: type[T], values: Mapping[str, Any]) -> T:
-    parts = _parts(cls)
-    given = {name: value for name, value in values.items() if name in _constructor_fields(cls)}
-    for field in dataclasses.fields(cls):  # type: ignore[arg-type]
-        if field.name in parts:
-            known = flat_fields(parts[field.name])
-            own = {name: value for name, value in values.items() if name in known}
-            if own:
-                given[field.name] = _filled(parts[field.name], {**_defaults(field), **own})
-    return cls(**given)
-
-
-def _defaults(field: dataclasses.Field[Any]) -> dict[str, Any]:
-    """Return the flat default of a part."""
-    if field.default is not dataclasses.MISSING:
-        return flat(field.default)
-    if field.default_factory is not dataclasses.MISSING:
-        return flat(field.default_factory())
-    return {}

@@ -1,59 +1,122 @@
-"""What a long run shows and listens to: a progress bar, and Ctrl-C."""
+"""What a training run shows in the terminal, and how Ctrl-C stops it."""
 
 from __future__ import annotations
 
 import re
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from types import FrameType
 from typing import TypeAlias
 
-from selfcorrect_env.evaluation import progress_display
+Metrics: TypeAlias = dict[str, float]
+"""One step's metrics by key."""
+Figures = Metrics
 
-Figures: TypeAlias = dict[str, float]
-"""One step's figures by key."""
+CUT_OFF_LIMIT = 0.5
+"""Share of replies cut off by the token cap above which the terminal warns."""
 
 
-def accuracy_keys(figures: Mapping[str, float]) -> list[str]:
-    """Return the keys ``t1/accuracy``, ``t2/accuracy`` … that the figures hold, in order."""
-    return sorted(key for key in figures if re.fullmatch(r"t\d+/accuracy", key))
+def accuracy_keys(metrics: Mapping[str, float]) -> list[str]:
+    """Return the keys ``t1/accuracy``, ``t2/accuracy`` … of a row of metrics, in order of turns."""
+    return _turn_keys(metrics, "accuracy")
+
+
+def cut_off(metrics: Mapping[str, float]) -> float:
+    """Return the share of a step's replies, in [0, 1], that the token cap cut off."""
+    shares = [metrics[key] for key in _turn_keys(metrics, "truncated")]
+    return sum(shares) / len(shares) if shares else 0.0
+
+
+def cut_off_warning(share: float) -> str:
+    """Return the warning that a share of replies, in [0, 1], was cut off."""
+    return (
+        f"{100 * share:.0f}% of the replies are cut off by the token cap, so most answers are "
+        "never read: raise --max-new-tokens."
+    )
+
+
+def _turn_keys(metrics: Mapping[str, float], name: str) -> list[str]:
+    matches = [re.fullmatch(rf"t(\d+)/{name}", key) for key in metrics]
+    return [found[0] for found in sorted(filter(None, matches), key=lambda found: int(found[1]))]
 
 
 @contextmanager
 def stop_on_interrupt() -> Iterator[Callable[[], bool]]:
-    """Turn the first Ctrl-C into a flag; yields the function that reads it.
+    """Turn Ctrl-C into a flag; yields the function that reads it, to be called after each step.
 
-    Outside the main thread, where Python can't handle signals, it never becomes true.
+    Before its first call there is no finished step to save, so Ctrl-C stops at once; so does a
+    second one. Outside the main thread, where Python can't handle signals, the flag stays false.
     """
     asked: list[int] = []
+    finished: list[bool] = []
 
     def remember(number: int, frame: FrameType | None) -> None:
-        asked.append(number)
         signal.signal(signal.SIGINT, before)  # the second one stops at once
+        if not finished:
+            raise KeyboardInterrupt
+        asked.append(number)
+        print(
+            "\nselfcorrect: stopping after this step; Ctrl-C again stops at once.",
+            file=sys.stderr,
+            flush=True,
+        )
+
+    def stopping() -> bool:
+        finished.append(True)
+        return bool(asked)
 
     if threading.current_thread() is not threading.main_thread():
         yield lambda: False
         return
     before = signal.signal(signal.SIGINT, remember)
     try:
-        yield lambda: bool(asked)
+        yield stopping
     finally:
         signal.signal(signal.SIGINT, before)
 
 
 @contextmanager
-def progress_bar(shown: bool, total: int, done: int) -> Iterator[Callable[[int, Figures], None]]:
-    """Show a bar of training steps; yields ``update(step, figures)``."""
+def progress_bar(shown: bool, total: int, done: int) -> Iterator[Callable[[int, Metrics], None]]:
+    """Show a bar of training steps; yields ``update(step, metrics)``.
+
+    It also says, and warns once, if more than half of a step's replies were cut off.
+    """
     if not shown:
-        yield lambda step, figures: None
+        yield lambda step, metrics: None
         return
-    with progress_display() as bar:
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True)) as bar:
         task = bar.add_task("training", total=total, completed=done)
+        warned: list[bool] = []
 
-        def update_bar(step: int, figures: Figures) -> None:
-            shares = " → ".join(f"{100 * figures[key]:.0f}%" for key in accuracy_keys(figures))
-            bar.update(task, completed=step, description=f"training · right {shares}")
+        def update(step: int, metrics: Metrics) -> None:
+            bar.update(task, completed=step, description=_described(metrics))
+            if cut_off(metrics) > CUT_OFF_LIMIT and not warned:
+                warned.append(True)
+                text = f"selfcorrect: warning: step {step}: {cut_off_warning(cut_off(metrics))}"
+                bar.console.print(text, markup=False, highlight=False, soft_wrap=True)
 
-        yield update_bar
+        yield update
+
+
+def _described(metrics: Metrics) -> str:
+    shares = " → ".join(f"{100 * metrics[key]:.0f}%" for key in accuracy_keys(metrics))
+    cut = f" · {100 * cut_off(metrics):.0f}% cut off" if cut_off(metrics) > CUT_OFF_LIMIT else ""
+    return f"training · right {shares}{cut}"

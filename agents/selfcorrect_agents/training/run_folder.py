@@ -1,40 +1,52 @@
-"""The folder of a training run: what was asked for, what was measured, what was said.
+"""The folder of a training run: its configuration, metrics, episodes, checkpoints and model.
 
 config.json          the method, its configuration, the environment, versions
-metrics.jsonl        one row of figures for each step
-tensorboard/         the same figures, for TensorBoard
+trained_on.json      hashes of the problems, for later warnings of overlap
+metrics.jsonl        one row of metrics for each step
+tensorboard/         the same metrics, for TensorBoard
 episodes.jsonl       the episodes of some steps, as `datasets.load_dataset("json")` reads them
 checkpoints/step-…   see `selfcorrect_agents.training.checkpoint`
 model/               the trained policy, written at the end
+
+Nothing is written before the first step: a run that is refused leaves nothing behind.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import torch
+import transformers
 from torch.utils.tensorboard.writer import SummaryWriter
 
-from selfcorrect_env import CheckpointError, Episode, TrainingEnv
+from selfcorrect_agents.flat_config import flat
+from selfcorrect_agents.training.resuming import check_resumable
+from selfcorrect_env import CheckpointError, Episode, ProblemSet, TrainingEnv
 from selfcorrect_env.evaluation import to_row
+from selfcorrect_env.problems import write_trained_on
 
 
 class RunFolder:
     """The folder of one training run, open for writing.
 
     Args:
-        path: the folder; made where it does not exist.
-        config: JSON-able facts that determine the run's result.
-        resume: whether to go on with the run that the folder holds.
-        episodes_every: episodes of every so many steps are written; 0 writes none.
+        path: the folder; made at the first step if it does not exist.
+        config: JSON-able metadata that determine the run's result, of which ``learning`` is the
+            method's configuration in flat form.
+        resume: whether to resume the run that the folder holds, if it holds one.
+        episodes_every: the episodes of every N-th step are written; 0 writes none.
+        extendable: fields of ``learning`` that a resumed run may raise.
+        problems: what the run trains on; recorded in ``trained_on.json``.
+        base_model: the model that it starts from, for the same record.
 
     Raises:
         CheckpointError: the folder holds a run and ``resume`` is False; or its config.json is
             missing, damaged or of another run. Nothing is overwritten.
+        OSError: the folder cannot be written.
     """
 
     def __init__(
@@ -44,64 +56,125 @@ class RunFolder:
         *,
         resume: bool = False,
         episodes_every: int = 10,
+        extendable: Sequence[str] = (),
+        problems: ProblemSet | None = None,
+        base_model: str | None = None,
     ) -> None:
         self.path = Path(path)
         self.episodes_every = episodes_every
-        config_path = self.path / "config.json"
-        wanted = json.loads(json.dumps(config))
-        if config_path.exists() and not resume:
-            raise CheckpointError(
-                f"{self.path} already holds a run. Pass --resume to go on with it, "
-                "or name another folder."
-            )
-        if config_path.exists():
-            _require_same(config_path, wanted)
-        elif (self.path / "metrics.jsonl").exists() or self.checkpoints.exists():
-            raise CheckpointError(
-                f"{self.path} holds parts of a run but no config.json, so nobody knows which. "
-                "Name another folder."
-            )
-        else:
-            self.path.mkdir(parents=True, exist_ok=True)
-            _write_atomically(config_path, json.dumps(wanted, indent=2) + "\n")
+        self._config = json.loads(json.dumps(config))
+        self._problems, self._base_model = problems, base_model
+        self._started = False
         self._tensorboard: SummaryWriter | None = None
+        if not holds_run(self.path):
+            self._check_free()
+        elif resume:
+            check_resumable(self.path, self._config, extendable)
+        else:
+            raise CheckpointError(
+                f"{self.path} already holds a run. Resume it with --resume, or name another folder."
+            )
+        _check_writable(self.path)
+
+    @classmethod
+    def of(
+        cls,
+        path: str | Path,
+        method: str,
+        learning: Any,
+        env: TrainingEnv,
+        *,
+        model: str | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        resume: bool = False,
+        episodes_every: int = 10,
+    ) -> RunFolder:
+        """Return the folder of a run that trains with ``method`` on ``env``.
+
+        Args:
+            path: the folder.
+            method: the method's name.
+            learning: its configuration.
+            env: where it is trained.
+            model: the name of the base model, if it has one.
+            metadata: more JSON-able metadata that determine the result.
+            resume: as in `RunFolder`.
+            episodes_every: as in `RunFolder`.
+        """
+        problems = env.problems
+        config = {
+            "method": method,
+            "learning": flat(learning),
+            "model": model,
+            "problem_set": problems.name,
+            "split": problems.split,
+            "fingerprint": problems.fingerprint,
+            "verifier": env.verifier.name,
+            "prompts": env.prompts.name,
+            "attempts": env.attempts,
+            "torch": torch.__version__,
+            "transformers": transformers.__version__,
+            **(metadata or {}),
+        }
+        return cls(
+            path,
+            config,
+            resume=resume,
+            episodes_every=episodes_every,
+            extendable=getattr(learning, "extendable", ()),
+            problems=problems,
+            base_model=model,
+        )
 
     @property
     def checkpoints(self) -> Path:
-        """The folder that checkpoints go to."""
+        """The folder of the checkpoints."""
         return self.path / "checkpoints"
 
     @property
     def model(self) -> Path:
-        """Where the trained policy goes."""
+        """The folder of the trained policy."""
         return self.path / "model"
 
-    def rewind(self, step: int) -> list[dict[str, float]]:
-        """Drop what was logged after ``step`` steps and return the figures before that.
+    def start(self) -> None:
+        """Make the folder and write its configuration, unless that is done; `log` calls it."""
+        if self._started:
+            return
+        self.path.mkdir(parents=True, exist_ok=True)
+        if self._problems is not None:
+            write_trained_on(self.path, self._problems, model=self._base_model)
+        _write_atomically(self.path / "config.json", json.dumps(self._config, indent=2) + "\n")
+        self._started = True
 
-        A run that was killed may have logged steps that its newest checkpoint does not
-        know; they are taken again, to the same result.
+    def rewind(self, step: int) -> list[dict[str, float]]:
+        """Drop what was logged after ``step`` steps and return the metrics before that.
+
+        A run that was killed may have logged steps after its newest checkpoint; they are taken
+        again, to the same result.
         """
         for name in ("metrics.jsonl", "episodes.jsonl"):
             path = self.path / name
             if path.exists():
                 kept = [line for line, row in _rows(path) if row["step"] <= step]
                 _write_atomically(path, "".join(kept))
-        self._tensorboard = SummaryWriter(str(self.path / "tensorboard"), purge_step=step + 1)
+        if (self.path / "tensorboard").exists():
+            self._tensorboard = SummaryWriter(str(self.path / "tensorboard"), purge_step=step + 1)
         metrics = self.path / "metrics.jsonl"
         return [row for _, row in _rows(metrics)] if metrics.exists() else []
 
-    def log(self, step: int, figures: Mapping[str, float]) -> None:
-        """Append one step's figures; ``step`` counts from 1."""
-        _append(self.path / "metrics.jsonl", [{"step": step, **figures}])
+    def log(self, step: int, metrics: Mapping[str, float]) -> None:
+        """Append one step's metrics; ``step`` counts from 1."""
+        self.start()
+        _append(self.path / "metrics.jsonl", [{"step": step, **metrics}])
         if self._tensorboard is None:
             self._tensorboard = SummaryWriter(str(self.path / "tensorboard"))
-        for key, value in figures.items():
+        for key, value in metrics.items():
             self._tensorboard.add_scalar(key, value, step)
 
     def log_episodes(self, step: int, episodes: tuple[Episode, ...]) -> None:
-        """Append the episodes of a step, where it is one whose episodes are kept."""
+        """Append the episodes of a step, if it is one whose episodes are kept."""
         if self.episodes_every and (step == 1 or step % self.episodes_every == 0):
+            self.start()
             rows = [{"step": step, **to_row(episode)} for episode in episodes]
             _append(self.path / "episodes.jsonl", rows)
 
@@ -110,6 +183,26 @@ class RunFolder:
         if self._tensorboard is not None:
             self._tensorboard.close()
             self._tensorboard = None
+
+    def _check_free(self) -> None:
+        """Refuse a folder whose files a new run would mix with or overwrite."""
+        config_path = self.path / "config.json"
+        if config_path.exists() and "learning" not in _json(config_path):
+            raise CheckpointError(
+                f"{config_path} is not the configuration of a run; name another folder."
+            )
+        if any((self.path / name).exists() for name in ("metrics.jsonl", "checkpoints")):
+            raise CheckpointError(
+                f"{self.path} holds parts of a run but no config.json; name another folder."
+            )
+
+
+def holds_run(path: str | Path) -> bool:
+    """Whether a folder holds a run that has taken a step (or wrote its model)."""
+    path = Path(path)
+    if not (path / "config.json").is_file():
+        return False
+    return any((path / name).exists() for name in ("metrics.jsonl", "checkpoints", "model"))
 
 
 def open_run(path: str | Path, method: str, env: TrainingEnv, config: Any) -> RunFolder:
@@ -125,18 +218,7 @@ def open_run(path: str | Path, method: str, env: TrainingEnv, config: Any) -> Ru
     Raises:
         CheckpointError: the folder holds another run.
     """
-    problems = env.problems
-    metadata = {
-        "method": method,
-        "learning": dataclasses.asdict(config),
-        "problem_set": problems.name,
-        "split": problems.split,
-        "fingerprint": problems.fingerprint,
-        "verifier": env.verifier.name,
-        "prompts": env.prompts.name,
-        "attempts": env.attempts,
-    }
-    return RunFolder(path, metadata, resume=(Path(path) / "config.json").exists())
+    return RunFolder.of(path, method, config, env, resume=True)
 
 
 def read_metrics(path: str | Path) -> list[dict[str, float]]:
@@ -144,18 +226,28 @@ def read_metrics(path: str | Path) -> list[dict[str, float]]:
     return [row for _, row in _rows(Path(path))]
 
 
-def _require_same(path: Path, wanted: dict[str, Any]) -> None:
+def _check_writable(path: Path) -> None:
+    """Make the folder and remove it again, so that a run fails early if it can't be written.
+
+    Raises:
+        OSError: it can't be made, or can't be written.
+    """
+    missing = [folder for folder in (path, *path.parents) if not folder.exists()]
+    path.mkdir(parents=True, exist_ok=True)
+    probe = path / f".writable.{os.getpid()}"
     try:
-        found = dict(json.loads(path.read_bytes()))
-    except (ValueError, TypeError) as error:
-        raise CheckpointError(f"{path} is damaged ({error}); the run can't be resumed.") from error
-    different = sorted(k for k in {*found, *wanted} if found.get(k) != wanted.get(k))
-    if different:
-        was = "; ".join(f"{k}: {found.get(k)!r} then, {wanted.get(k)!r} now" for k in different)
-        raise CheckpointError(
-            f"{path.parent} holds another run, so it can't be resumed ({was}). "
-            "Use the same options, or another folder."
-        )
+        probe.touch()
+        probe.unlink()
+    finally:
+        for folder in missing:
+            folder.rmdir()
+
+
+def _json(path: Path) -> dict[str, Any]:
+    try:
+        return dict(json.loads(path.read_bytes()))
+    except (OSError, ValueError, TypeError):
+        return {}
 
 
 def _rows(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -12,6 +12,8 @@ from selfcorrect_agents.lm.loading import load_policy
 from selfcorrect_env.cli.main import main
 
 SMALL = [
+    "--preset",
+    "tiny",
     "--problems-per-step",
     "2",
     "--samples",
@@ -122,7 +124,10 @@ def test_a_folder_that_is_a_file_or_holds_a_run(
     assert "already holds a run" in err
     status, _, err = run(capsys, *words, "--out", "run", "--resume", "--seed", "5")
     assert status == 2
-    assert "'seed': 5" in err
+    assert err == (
+        "selfcorrect: run can't be resumed: seed was 0, now 5. Use the same value, or name another "
+        "folder.\n"
+    )
 
 
 def test_train_then_measure(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
@@ -130,7 +135,10 @@ def test_train_then_measure(capsys: pytest.CaptureFixture[str], tmp_path: Path) 
     stages = ["--stage-one-steps", "1", "--stage-two-steps", "1", "--episodes-every", "1"]
     status, out, _ = run(capsys, *words, *stages)
     assert status == 0
-    assert "selfcorrect eval score --model run/model --env SelfCorrect-Arithmetic-v0" in out
+    assert (
+        "selfcorrect eval score --model run/model --env SelfCorrect-Arithmetic-v0 --split test "
+        "--max-new-tokens 4 --temperature 0\n"
+    ) in out
     config = json.loads((tmp_path / "run/config.json").read_text())
     assert config["split"] == "train"
     assert config["learning"]["stage_two_steps"] == 1

@@ -81,7 +81,7 @@ def test_a_broken_line_in_the_middle_is_named(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("content", ["", "{", "[1]", "3"])
 def test_a_damaged_config_is_refused(tmp_path: Path, content: str) -> None:
-    RunFolder(tmp_path, {"seed": 1})
+    RunFolder(tmp_path, {"seed": 1}).log(1, {})
     (tmp_path / "config.json").write_text(content)
     with pytest.raises(CheckpointError, match=r"config\.json is damaged"):
         RunFolder(tmp_path, {"seed": 1}, resume=True)

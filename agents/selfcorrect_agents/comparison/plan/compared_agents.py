@@ -9,9 +9,7 @@ from typing import Any, cast
 
 from selfcorrect_agents.comparison.plan.config import CompareConfig, MethodConfig
 from selfcorrect_agents.comparison.plan.typed_values import (
-    build,
     build_flat,
-    field_types,
     require_known,
 )
 from selfcorrect_agents.errors import ComparisonError
@@ -127,9 +125,9 @@ class ComparedAgent:
         factory = find_agent(self.method.agent)
         if factory.config is None:
             return factory.build(None)
-        fields = field_types(factory.config)
+        fields = flat_fields(factory.config)
         given = {key: value for key, value in settings.items() if key in fields}
-        return factory.build(build(factory.config, given, f"{self.where} play"))
+        return factory.build(build_flat(factory.config, given, f"{self.where} play"))
 
     def _check_untrained(self) -> None:
         if self.method.learning:
@@ -137,7 +135,7 @@ class ComparedAgent:
                 f"{self.where} learning: agent {self.method.agent!r} does not learn; remove it."
             )
         config = find_agent(self.method.agent).config
-        fields = {} if config is None else field_types(config)
+        fields = {} if config is None else flat_fields(config)
         require_known(self.method.play, fields, f"{self.where} play")
 
 

@@ -27,6 +27,7 @@ from typing import Any
 
 from selfcorrect_agents.comparison.plan.typed_values import build, field_types, fit, require_known
 from selfcorrect_agents.errors import ComparisonError
+from selfcorrect_agents.lm.token_caps import TINY_TOKEN_CAP
 from selfcorrect_env.problems import has_splits
 
 if sys.version_info >= (3, 11):
@@ -118,7 +119,7 @@ class CompareConfig:
     episodes: int | None = None
     """Training episodes of every method whose configuration is `Budgeted`; by default each
     method's own number."""
-    max_new_tokens: int = 16
+    max_new_tokens: int = TINY_TOKEN_CAP
     """Token cap of one reply, in measuring and, unless ``learning`` has another one, in
     training."""
     train: EnvConfig = EnvConfig(options={"split": "train"})

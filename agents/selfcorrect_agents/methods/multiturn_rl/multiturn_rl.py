@@ -10,6 +10,7 @@ import torch
 from selfcorrect_agents.checks import above_zero, at_least
 from selfcorrect_agents.rl.credit import own_turn
 from selfcorrect_agents.training.config import OnPolicyConfig, Optimization, Sampling
+from selfcorrect_agents.training.presets import STEPS, rl_presets
 from selfcorrect_agents.training.trainer import Stage, TrainedAgent, Trainer
 
 
@@ -17,6 +18,9 @@ from selfcorrect_agents.training.trainer import Stage, TrainedAgent, Trainer
 class MultiTurnRLConfig(OnPolicyConfig):
     """Plain multi-turn RL's coefficients; the defaults are tuned on `SelfCorrect-Arithmetic-v0`."""
 
+    presets: ClassVar[dict[str, dict[str, Any]]] = rl_presets(
+        {name: {"steps": steps} for name, steps in STEPS.items()}
+    )
     sampling: Sampling = Sampling(problems_per_step=8)
     optimization: Optimization = Optimization(learning_rate=5e-4)
     steps: int = 640
@@ -36,6 +40,11 @@ class MultiTurnRLConfig(OnPolicyConfig):
         at_least(self, 1, "steps")
         at_least(self, 0, "beta_1", "first_scale")
         above_zero(self, "later_scale")
+
+    @property
+    def extendable(self) -> tuple[str, ...]:
+        """Fields that a resumed run may raise."""
+        return ("steps",)
 
     @property
     def total_steps(self) -> int:

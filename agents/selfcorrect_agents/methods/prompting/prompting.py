@@ -9,6 +9,7 @@ from typing import ClassVar, Literal, TypeAlias
 from selfcorrect_agents.lm.agent import LanguageModelAgent, PlayConfig
 from selfcorrect_agents.lm.conversations import answers_asked_for, by_attempt
 from selfcorrect_agents.lm.policy import Policy
+from selfcorrect_agents.lm.token_caps import TOKEN_CAP
 from selfcorrect_agents.methods.prompting.texts import FEEDBACK, REWRITE, ZERO_SHOT
 from selfcorrect_env import AgentError, Conversation, Message, Reply
 
@@ -72,7 +73,7 @@ class Prompting(LanguageModelAgent):
         self,
         policy: Policy,
         *,
-        max_new_tokens: int = 512,
+        max_new_tokens: int = TOKEN_CAP,
         temperature: float = 0.0,
         seed: int = 0,
         style: Style = "self-refine",

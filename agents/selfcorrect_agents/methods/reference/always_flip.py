@@ -11,6 +11,7 @@ import numpy as np
 from selfcorrect_agents.lm.agent import LanguageModelAgent, PlayConfig
 from selfcorrect_agents.lm.conversations import by_attempt, last_reply
 from selfcorrect_agents.lm.policy import Policy
+from selfcorrect_agents.lm.token_caps import TOKEN_CAP
 from selfcorrect_agents.methods.reference.answers import AUTO, format_for
 from selfcorrect_env import Conversation, Reply
 
@@ -48,7 +49,7 @@ class AlwaysFlip(LanguageModelAgent):
         self,
         policy: Policy,
         *,
-        max_new_tokens: int = 512,
+        max_new_tokens: int = TOKEN_CAP,
         temperature: float = 0.0,
         seed: int = 0,
         answers: str = AUTO,

@@ -10,6 +10,7 @@ from typing import ClassVar
 from selfcorrect_agents.lm.agent import LanguageModelAgent, PlayConfig
 from selfcorrect_agents.lm.conversations import by_attempt, first_prompt, last_reply
 from selfcorrect_agents.lm.policy import Policy
+from selfcorrect_agents.lm.token_caps import TOKEN_CAP
 from selfcorrect_agents.methods.reference.answers import AUTO, format_for
 from selfcorrect_env import Conversation, Reply
 
@@ -76,7 +77,7 @@ class Majority(LanguageModelAgent):
         self,
         policy: Policy,
         *,
-        max_new_tokens: int = 512,
+        max_new_tokens: int = TOKEN_CAP,
         temperature: float = 0.7,
         seed: int = 0,
         k: int = K,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -19,6 +19,7 @@ from selfcorrect_agents.imitation.traces import (
     is_right,
     paired_with,
 )
+from selfcorrect_agents.training.presets import imitation_presets
 from selfcorrect_agents.training.trainer import TrainedAgent, Trainer
 from selfcorrect_env import Episode
 
@@ -27,6 +28,7 @@ from selfcorrect_env import Episode
 class RISEConfig(SupervisedConfig):
     """RISE's own choices."""
 
+    presets: ClassVar[dict[str, dict[str, Any]]] = imitation_presets(iterations=6)
     iterations: int = 6
     """Rounds of playing and fitting, ≥ 1; each plays the policy that the round before left."""
     rollouts: int = 26

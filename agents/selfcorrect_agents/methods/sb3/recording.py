@@ -15,7 +15,7 @@ from stable_baselines3.common.utils import obs_as_tensor
 from selfcorrect_agents.lm.policy import Policy
 from selfcorrect_agents.methods.sb3.lm_policy import CausalLMPolicy
 from selfcorrect_agents.methods.sb3.sb3 import SB3Config
-from selfcorrect_agents.training.progress import Figures
+from selfcorrect_agents.training.progress import Metrics
 from selfcorrect_agents.training.run_folder import RunFolder
 from selfcorrect_env import Episode
 from selfcorrect_env.evaluation import turn_metrics
@@ -60,11 +60,11 @@ class Recorder(BaseCallback):
         config: SB3Config,
         reference: Policy,
         run: RunFolder | None,
-        bar: Callable[[int, Figures], None],
+        bar: Callable[[int, Metrics], None],
         stopping: Callable[[], bool],
     ) -> None:
         super().__init__()
-        self.history: list[Figures] = []
+        self.history: list[Metrics] = []
         """One dict of figures for each update (see `LOGGED`)."""
         self.interrupted = False
         """Whether the run ended because the user requested it."""
@@ -75,7 +75,7 @@ class Recorder(BaseCallback):
         self._stopping = stopping
         self._finished = 0
         self._over = False
-        self._pending: Figures | None = None
+        self._pending: Metrics | None = None
         self._clear()
 
     def _clear(self) -> None:
@@ -132,7 +132,7 @@ class Recorder(BaseCallback):
         return turn
 
     @torch.no_grad()
-    def _kl(self) -> Figures:
+    def _kl(self) -> Metrics:
         """Return the KL to the base of each attempt, over the tokens of the rollout."""
         model = cast(OnPolicyAlgorithm, self.model)
         policy = cast(CausalLMPolicy, model.policy)

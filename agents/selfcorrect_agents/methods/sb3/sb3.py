@@ -10,7 +10,8 @@ from typing_extensions import Self
 
 from selfcorrect_agents.checks import check
 from selfcorrect_agents.lm.agent import LanguageModelAgent
-from selfcorrect_agents.training.progress import Figures
+from selfcorrect_agents.lm.token_caps import TINY_TOKEN_CAP
+from selfcorrect_agents.training.progress import Metrics
 from selfcorrect_agents.training.run_folder import RunFolder
 from selfcorrect_env import AgentError, TrainingEnv
 from selfcorrect_env.evaluation import AnyEnv
@@ -49,7 +50,7 @@ class SB3Config:
     """Whether the critic's gradient also changes the language model."""
     max_grad_norm: float = 0.3
     """Maximum gradient norm, > 0."""
-    max_new_tokens: int = 16
+    max_new_tokens: int = TINY_TOKEN_CAP
     """Token cap of one reply, the same in every attempt, ≥ 1."""
     seed: int = 0
     """Seed of problems, samples and minibatches, ≥ 0."""
@@ -79,6 +80,8 @@ class SB3Config:
 @dataclass(frozen=True, kw_only=True)
 class SB3PPOConfig(SB3Config):
     """Proximal policy optimisation (Schulman et al., arXiv 1707.06347)."""
+
+    presets: ClassVar[dict[str, dict[str, Any]]] = {"tiny": {}}
 
     learning_rate: float = 3e-4
     """Learning rate of AdamW for the language model and the critic, > 0; stable-baselines3's
@@ -110,6 +113,8 @@ class SB3PPOConfig(SB3Config):
 class SB3A2CConfig(SB3Config):
     """Advantage actor-critic (Mnih et al., arXiv 1602.01783), synchronous: one step a rollout."""
 
+    presets: ClassVar[dict[str, dict[str, Any]]] = {"tiny": {}}
+
 
 class SB3PPO(LanguageModelAgent):
     """PPO of stable-baselines3, token by token, with a learned critic."""
@@ -123,7 +128,7 @@ class SB3PPO(LanguageModelAgent):
         *,
         run: RunFolder | None = None,
         progress: bool = False,
-    ) -> list[Figures]:
+    ) -> list[Metrics]:
         """Train the policy in place; returns one dict of figures for each update.
 
         Args:
@@ -159,7 +164,7 @@ class SB3A2C(LanguageModelAgent):
         *,
         run: RunFolder | None = None,
         progress: bool = False,
-    ) -> list[Figures]:
+    ) -> list[Metrics]:
         """Train the policy in place; arguments, result and errors are those of `SB3PPO.learn`."""
         config = config or SB3A2CConfig()
         extra = {"use_rms_prop": False, "normalize_advantage": False}
@@ -174,7 +179,7 @@ def _learn(
     config: SB3Config,
     run: RunFolder | None,
     progress: bool,
-) -> list[Figures]:
+) -> list[Metrics]:
     try:
         import stable_baselines3
     except ImportError as error:

@@ -3,22 +3,40 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from typing_extensions import Self
 
 from selfcorrect_agents.checks import above_zero, among, at_least, check
 from selfcorrect_agents.imitation.config import Fitting
-from selfcorrect_agents.training.config import OnPolicyConfig, Optimization, Sampling, from_flat
+from selfcorrect_agents.training.config import OnPolicyConfig, Optimization, Sampling
+from selfcorrect_agents.training.presets import rl_presets
 
 STAR_ITERATIONS = 3
 """Iterations of STaR where it takes the place of stage II's reinforcement learning."""
+
+
+def _stages(steps: int, learning_rate: float) -> dict[str, Any]:
+    """Return two stages of as many steps each, at one learning rate."""
+    return {
+        "stage_one_steps": steps,
+        "stage_two_steps": steps,
+        "stage_two_learning_rate": learning_rate,
+    }
 
 
 @dataclass(frozen=True, kw_only=True)
 class SCoReConfig(OnPolicyConfig):
     """SCoRe's own coefficients; the defaults are tuned on `SelfCorrect-Arithmetic-v0`."""
 
+    presets: ClassVar[dict[str, dict[str, Any]]] = rl_presets(
+        {
+            "paper-math": {**_stages(1500, 5e-6), "alpha": 10.0, "beta_2": 0.1},
+            "paper-mbpp": {**_stages(750, 1e-5), "alpha": 10.0, "beta_2": 0.25},
+            "one-gpu": {**_stages(100, 4e-5), "alpha": 10.0, "beta_2": 0.1},
+        }
+    )
+    """The paper gives α, β₁, β₂ and the number of steps; their split into stages is ours."""
     sampling: Sampling = Sampling(problems_per_step=8)
     optimization: Optimization = Optimization(learning_rate=5e-4)
     stage_one_steps: int = 587
@@ -77,6 +95,11 @@ class SCoReConfig(OnPolicyConfig):
 
     # -- which step is what -------------------------------------------------------------
     @property
+    def extendable(self) -> tuple[str, ...]:
+        """Fields that a resumed run may raise: only the last stage can grow."""
+        return ("stage_two_steps",) if self.rounds == 1 and self.stage_two == "rl" else ()
+
+    @property
     def total_steps(self) -> int:
         """Number of steps of a whole run."""
         return self.rounds * (self.stage_one_steps + self.stage_two_steps)
@@ -125,47 +148,6 @@ class SCoReConfig(OnPolicyConfig):
     def offline_problems(self) -> int:
         """Problems of a step in stage II whose first attempts are the base model's."""
         return round(self.offline_share * self.sampling.problems_per_step)
-
-    # -- published settings -------------------------------------------------------------
-    @classmethod
-    def paper_math(cls, **changes: Any) -> Self:
-        """The paper's setting on MATH (table 5): 3,000 steps of 512 episodes.
-
-        How the steps split between the stages and how many samples a problem gets is not
-        in the paper; here half and half, and 8.
-        """
-        setting: dict[str, Any] = {
-            "problems_per_step": 64,
-            "samples": 8,
-            "learning_rate": 5e-6,
-            "stage_two_learning_rate": 5e-6,
-            "stage_one_steps": 1500,
-            "stage_two_steps": 1500,
-            "alpha": 10.0,
-            "beta_1": 0.01,
-            "beta_2": 0.1,
-            "max_new_tokens": 1024,
-            "max_grad_norm": 1.0,
-        }
-        return from_flat(cls, setting | changes)
-
-    @classmethod
-    def paper_mbpp(cls, **changes: Any) -> Self:
-        """The paper's setting on MBPP (table 5): 1,500 steps of 128 episodes; see `paper_math`."""
-        setting: dict[str, Any] = {
-            "problems_per_step": 16,
-            "samples": 8,
-            "learning_rate": 1e-5,
-            "stage_two_learning_rate": 1e-5,
-            "stage_one_steps": 750,
-            "stage_two_steps": 750,
-            "alpha": 10.0,
-            "beta_1": 0.01,
-            "beta_2": 0.25,
-            "max_new_tokens": 512,
-            "max_grad_norm": 1.0,
-        }
-        return from_flat(cls, setting | changes)
 
     # -- ablations of table 4, at the same number of steps ---------------------------------
     def without_stage_one(self) -> Self:

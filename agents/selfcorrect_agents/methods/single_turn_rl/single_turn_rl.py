@@ -10,6 +10,7 @@ from torch import Tensor
 
 from selfcorrect_agents.checks import at_least
 from selfcorrect_agents.training.config import OnPolicyConfig, Optimization, Sampling
+from selfcorrect_agents.training.presets import STEPS, rl_presets
 from selfcorrect_agents.training.trainer import Stage, TrainedAgent, Trainer
 
 
@@ -17,6 +18,9 @@ from selfcorrect_agents.training.trainer import Stage, TrainedAgent, Trainer
 class SingleTurnRLConfig(OnPolicyConfig):
     """Single-turn RL's own coefficients; the defaults are tuned on `SelfCorrect-Arithmetic-v0`."""
 
+    presets: ClassVar[dict[str, dict[str, Any]]] = rl_presets(
+        {name: {"steps": steps} for name, steps in STEPS.items()}
+    )
     sampling: Sampling = Sampling(problems_per_step=16)
     optimization: Optimization = Optimization(learning_rate=3e-4)
     steps: int = 320
@@ -29,6 +33,11 @@ class SingleTurnRLConfig(OnPolicyConfig):
         super().__post_init__()
         at_least(self, 1, "steps")
         at_least(self, 0, "beta_1")
+
+    @property
+    def extendable(self) -> tuple[str, ...]:
+        """Fields that a resumed run may raise."""
+        return ("steps",)
 
     @property
     def total_steps(self) -> int:

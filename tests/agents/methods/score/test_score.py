@@ -17,6 +17,7 @@ from selfcorrect_agents.methods.score import SCoRe, SCoReConfig
 from selfcorrect_agents.methods.score.score import later_attempts_only, stage_one, stage_two
 from selfcorrect_agents.rl.rollout import Rollout
 from selfcorrect_agents.training.config import from_flat
+from selfcorrect_agents.training.presets import preset
 from selfcorrect_agents.training.trainer import Stage, Trainer
 from selfcorrect_env import SelfCorrectEnv
 
@@ -309,7 +310,7 @@ def test_ablations_keep_the_number_of_steps() -> None:
 
 def test_published_settings() -> None:
     """Table 5 of arXiv 2409.12917v2."""
-    math, mbpp = SCoReConfig.paper_math(), SCoReConfig.paper_mbpp()
+    math, mbpp = preset(SCoReConfig, "paper-math"), preset(SCoReConfig, "paper-mbpp")
     for config, steps, batch, rate, beta_2 in (
         (math, 3000, 512, 5e-6, 0.1),
         (mbpp, 1500, 128, 1e-5, 0.25),
@@ -319,7 +320,7 @@ def test_published_settings() -> None:
         assert config.learning_rate == config.stage_two_learning_rate == rate
         assert (config.alpha, config.beta_1, config.beta_2) == (10.0, 0.01, beta_2)
         assert config.sampling.temperature == 1.0
-    assert SCoReConfig.paper_math(alpha=0.0).alpha == 0.0
+    assert preset(SCoReConfig, "paper-math", alpha=0.0).alpha == 0.0
 
 
 def test_three_attempts_have_a_bonus_between_successive_ones() -> None:

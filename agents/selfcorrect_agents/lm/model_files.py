@@ -1,0 +1,90 @@
+"""Is there such a model? Answered before transformers is asked, which retries for over a minute."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+from selfcorrect_env import HubUnavailableError
+from selfcorrect_env.problems import ask_hub, offline_variable
+
+WEIGHTS = ("config.json", "adapter_config.json")
+TOKENIZERS = (
+    *("tokenizer.json", "tokenizer_config.json", "tokenizer.model"),
+    *("vocab.json", "vocab.txt", "spiece.model"),
+)
+
+
+def find_model(name: str, revision: str | None = None) -> str:
+    """Return what to load for ``name``: a path, or a Hugging Face id that the hub has.
+
+    A model that is cached is found without the hub.
+
+    Args:
+        name: a folder, the path of a .gguf file, or a Hugging Face id.
+        revision: branch, tag or commit of a Hugging Face id.
+
+    Raises:
+        OSError: there is no such model, or the hub does not answer within seconds.
+    """
+    path = Path(os.path.expanduser(name))
+    if os.path.exists(path):
+        _check_path(path, name)
+        return str(path)
+    if _looks_like_a_path(name, path):
+        raise FileNotFoundError(f"there is no folder or file {name!r}")
+    cached = _cached_folder(name, revision)
+    try:
+        _ask(name, revision)
+    except HubUnavailableError as error:
+        if cached is None:
+            raise OSError(
+                f"there is no folder of that name, it is not cached, and {error}"
+            ) from error
+        return str(cached)
+    return name
+
+
+def _check_path(path: Path, name: str) -> None:
+    if path.is_file():
+        if path.suffix != ".gguf":
+            raise OSError(f"{name!r} is a file; a model is a folder or a .gguf file")
+        return
+    if any(path.glob("*.gguf")) and not any((path / file).is_file() for file in WEIGHTS):
+        raise OSError(f"the folder {name!r} holds .gguf files; name one of them")
+    if not any((path / file).is_file() for file in WEIGHTS):
+        raise OSError(f"the folder {name!r} holds no model (no config.json)")
+    if not any((path / file).is_file() for file in TOKENIZERS):
+        raise OSError(f"the folder {name!r} holds no tokenizer (no tokenizer.json)")
+
+
+def _looks_like_a_path(name: str, path: Path) -> bool:
+    """Whether ``name`` can't be a Hugging Face id: those are NAME or OWNER/NAME."""
+    is_id = re.fullmatch(r"\w[\w.-]*(/\w[\w.-]*)?", name)
+    return is_id is None or path.suffix == ".gguf"
+
+
+def _cached_folder(name: str, revision: str | None) -> Path | None:
+    """Return the folder of a cached model, or None."""
+    import huggingface_hub
+
+    for file in WEIGHTS:
+        found = huggingface_hub.try_to_load_from_cache(name, file, revision=revision)
+        if isinstance(found, str):
+            return Path(found).parent
+    return None
+
+
+def _ask(name: str, revision: str | None) -> None:
+    variable = offline_variable()
+    if variable is not None:
+        raise HubUnavailableError(f"{variable} is set")
+    import huggingface_hub
+
+    ask_hub(
+        lambda seconds: huggingface_hub.HfApi().model_info(
+            name, revision=revision, timeout=seconds
+        ),
+        name,
+    )

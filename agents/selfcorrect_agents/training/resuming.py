@@ -1,0 +1,74 @@
+"""Whether a run can be resumed with other settings: what differs, and whether that matters."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from selfcorrect_agents.training.config import Execution
+from selfcorrect_env import CheckpointError
+
+HARMLESS = {field.name for field in fields(Execution)}
+"""Fields of ``learning`` that don't change a run's result."""
+
+
+def check_resumable(
+    folder: Path, wanted: Mapping[str, Any], extendable: Sequence[str] = ()
+) -> None:
+    """Refuse to resume a run with settings that would change its result.
+
+    Args:
+        folder: the run folder, which has a config.json.
+        wanted: what config.json would hold for the resumed run.
+        extendable: fields of ``learning`` that may be larger than they were.
+
+    Raises:
+        CheckpointError: a setting differs (the message names the first, with both values), or
+            config.json is damaged.
+    """
+    was, now = _settings(read_run_config(folder)), _settings(wanted)
+    differing = [key for key in {**now, **was} if was.get(key) != now.get(key)]
+    refused = [key for key in differing if key not in HARMLESS]
+    grown = [key for key in refused if key in extendable and _is_larger(now[key], was.get(key))]
+    refused = [key for key in refused if key not in grown]
+    if not refused:
+        return
+    key = refused[0]
+    others = f" (other differences: {', '.join(refused[1:])})" if refused[1:] else ""
+    if key in extendable:
+        advice = "A run can be extended, not shortened"
+    elif key == "fingerprint":
+        advice = "The problems have changed"
+    else:
+        advice = "Use the same value"
+    raise CheckpointError(
+        f"{folder} can't be resumed: {key} was {was.get(key)!r}, now {now.get(key)!r}{others}. "
+        f"{advice}, or name another folder."
+    )
+
+
+def read_run_config(folder: str | Path) -> dict[str, Any]:
+    """Return what the config.json of a run folder holds.
+
+    Raises:
+        CheckpointError: there is none, or it is damaged.
+    """
+    path = Path(folder) / "config.json"
+    try:
+        return dict(json.loads(path.read_bytes()))
+    except (OSError, ValueError, TypeError) as error:
+        raise CheckpointError(f"{path} is damaged ({error}); the run can't be resumed.") from error
+
+
+def _settings(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings of a run, those of its method by their own names."""
+    learning = config.get("learning")
+    own = dict(learning) if isinstance(learning, Mapping) else {}
+    return {**{key: value for key, value in config.items() if key != "learning"}, **own}
+
+
+def _is_larger(now: Any, was: Any) -> bool:
+    return isinstance(now, int) and isinstance(was, int) and now > was

@@ -1,0 +1,45 @@
+"""The trained model of a run, whoever's method trained it."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+from selfcorrect_agents.errors import LearningError
+from selfcorrect_agents.lm.policy import Policy
+from selfcorrect_agents.training.run_folder import RunFolder
+
+
+def save_trained(agent: Any, policy: Policy, run: RunFolder) -> None:
+    """Write what a method has learned to ``run.model``, unless its ``learn`` did so itself.
+
+    It is written by ``agent.save(path)``, if there is one, else as ``agent.policy``, else as the
+    policy that the method was given; whole or not at all.
+
+    Args:
+        agent: the trained agent.
+        policy: the policy that it was given.
+        run: the run's folder.
+
+    Raises:
+        LearningError: the agent has no ``save``, and its ``policy`` is no `Policy`.
+    """
+    run.start()
+    if run.model.exists():
+        return
+    write = getattr(agent, "save", None)
+    if write is None:
+        learned = getattr(agent, "policy", policy)
+        if not isinstance(learned, Policy):
+            raise LearningError(
+                f"{type(agent).__name__} has learned, but it has no save(path) and its attribute "
+                f"policy is a {type(learned).__name__}, not a selfcorrect_agents.Policy. Add one "
+                "of them, or let learn write run.model."
+            )
+        write = learned.save_pretrained
+    unfinished = Path(run.path) / ".model"
+    if unfinished.exists():  # of a process that was killed
+        shutil.rmtree(unfinished)
+    write(unfinished)
+    unfinished.rename(run.model)
