@@ -102,10 +102,12 @@ def test_going_on_gives_the_result_of_never_stopping(
 
 
 def test_a_run_is_not_overwritten_or_mixed_up(tmp_path: Path) -> None:
-    RunFolder(tmp_path, {"seed": 1}).close()
+    run = RunFolder(tmp_path, {"seed": 1})
+    run.log(1, {})
+    run.close()
     with pytest.raises(CheckpointError, match="already holds a run"):
         RunFolder(tmp_path, {"seed": 1})
-    with pytest.raises(CheckpointError, match="seed: 1 then, 2 now"):
+    with pytest.raises(CheckpointError, match="seed was 1, now 2"):
         RunFolder(tmp_path, {"seed": 2}, resume=True)
 
 
