@@ -7,8 +7,11 @@ from pathlib import Path
 import pytest
 import transformers
 
-from selfcorrect_agents.cli.train import summary
+from selfcorrect_agents.cli.train import _parse, summary
+from selfcorrect_agents.flat_config import flat
 from selfcorrect_agents.lm.loading import load_policy
+from selfcorrect_agents.training.method_lookup import find_method
+from selfcorrect_env import UsageError
 from selfcorrect_env.cli.main import main
 
 SMALL = [
@@ -108,6 +111,7 @@ def test_attempts_that_score_cannot_have(
     status, _, err = run(capsys, *words)
     assert status == 2
     assert "Make it with attempts=2" in err
+    assert not (tmp_path / "runs").exists()
 
 
 def test_a_folder_that_is_a_file_or_holds_a_run(
@@ -117,7 +121,7 @@ def test_a_folder_that_is_a_file_or_holds_a_run(
     (tmp_path / "file").write_text("")
     status, _, err = run(capsys, *words, "--out", "file")
     assert status == 2
-    assert "Cannot write to --out 'file'" in err
+    assert "is a file. Name a folder" in err
     assert run(capsys, *words, "--out", "run")[0] == 0
     status, _, err = run(capsys, *words, "--out", "run")
     assert status == 2
@@ -151,6 +155,43 @@ def test_train_then_measure(capsys: pytest.CaptureFixture[str], tmp_path: Path) 
         assert status == 0
         assert "Accuracy@t2" in out or "t2" in out
         assert len((tmp_path / f"measured-{agent}/episodes.jsonl").read_text().splitlines()) == 6
+
+
+@pytest.mark.parametrize("method", ["score", "multiturn_rl", "star"])
+def test_another_model_never_gets_the_defaults_of_the_tiny_one(method: str) -> None:
+    options, learning = _parse(method, find_method(method), ["--model", "some/model"])
+    assert (options.preset, options.model.lora.rank) == ("one-gpu", 16)
+    assert flat(learning)["max_new_tokens"] == 512
+    words = ["--model", "some/model", "--preset", "paper-math", "--learning-rate", "1e-6"]
+    options, learning = _parse(method, find_method(method), words)
+    assert (flat(learning)["max_new_tokens"], flat(learning)["learning_rate"]) == (1024, 1e-6)
+    assert options.model.lora.rank == 0
+    _, learning = _parse(method, find_method(method), ["--model", "tiny:seed=1"])
+    assert learning == find_method(method).Learning()  # type: ignore[attr-defined]
+
+
+def test_a_method_for_tiny_models_is_refused_for_another() -> None:
+    with pytest.raises(UsageError, match="not one: give --preset"):
+        _parse("sb3_ppo", find_method("sb3_ppo"), ["--model", "some/model"])
+
+
+def test_replies_that_are_cut_off_are_said() -> None:
+    row = {"t1/accuracy": 0.0, "t2/accuracy": 0.0, "t1/truncated": 1.0, "t2/truncated": 0.5}
+    assert "Warning: 75% of the replies are cut off" in summary([row])
+    assert "Warning" not in summary([{**row, "t1/truncated": 0.5}])
+
+
+def test_more_steps_are_asked_for_by_resume(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    words = ["train", "multiturn_rl", "--model", model(tmp_path), *SMALL, "--out", "run"]
+    assert run(capsys, *words, "--steps", "1")[0] == 0
+    status, _, err = run(capsys, *words[:2], "--out", "run", "--resume", "--steps", "2")
+    assert status == 0, err
+    assert len((tmp_path / "run/metrics.jsonl").read_text().splitlines()) == 2
+    status, _, err = run(capsys, *words[:2], "--out", "run", "--resume", "--steps", "1")
+    assert status == 2
+    assert "steps was 2, now 1. A run can be extended, not shortened" in err
 
 
 def test_skipped_steps_are_counted_and_not_averaged() -> None:

@@ -75,11 +75,12 @@ def train(cell: Cell, compared_agent: ComparedAgent, folder: Path) -> Policy:
     finally:
         run.close()
         env.close()
+    run.start()
     if not (folder / METRICS).exists():  # a method that logs nothing itself
-        _log(run, history)
+        _log(run, history or [])
     if not run.model.exists():
         _save(_trained_policy(agent, policy, cell), run.model)
-    trained.write_text(json.dumps({"steps": len(history)}) + "\n", "utf-8")
+    trained.write_text(json.dumps({"steps": len(history or ())}) + "\n", "utf-8")
     return load_policy(run.model, device=cell.device)
 
 
