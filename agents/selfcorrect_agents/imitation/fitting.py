@@ -20,7 +20,7 @@ from selfcorrect_agents.imitation.traces import Trace, is_right, sample_of
 from selfcorrect_agents.lm.learner import Learner, adamw
 from selfcorrect_agents.lm.policy import Policy
 from selfcorrect_agents.rl.objectives import mean_of_valid
-from selfcorrect_agents.rl.rollout import Rollout, rollout_figures
+from selfcorrect_agents.rl.rollout import Rollout, rollout_metrics
 from selfcorrect_agents.rl.scoring import Scorer, in_chunks, score
 from selfcorrect_agents.training.checkpoint import step_seed
 from selfcorrect_agents.training.progress import Figures
@@ -57,23 +57,23 @@ def gather(
     """
     rollout = trainer.collect(step)
     trainer.pool += rollout.episodes
-    figures = rollout_figures(rollout)
+    metrics = rollout_metrics(rollout)
     if fit_with is not None:
         seed = step_seed(trainer.config.sampling.seed, step, "fit")
         traces = traces_of(trainer.pool, np.random.default_rng(seed))
         if restart:
             trainer.reference.restore(trainer.policy)
-        figures |= fit(trainer.policy, traces, fit_with, seed)
+        metrics |= fit(trainer.policy, traces, fit_with, seed)
         trainer.pool = []
         after = trainer.collect(step, purpose="after fit", counted=False)
-        figures |= {f"after_fit/{key}": value for key, value in rollout_figures(after).items()}
+        metrics |= {f"after_fit/{key}": value for key, value in rollout_metrics(after).items()}
         rows = trainer.config.execution.rows_per_forward
-        figures |= kl_figures(trainer.policy, trainer.reference, after, rows)
-    trainer.log(step, figures, rollout.episodes)
+        metrics |= kl_metrics(trainer.policy, trainer.reference, after, rows)
+    trainer.log(step, metrics, rollout.episodes)
 
 
 @torch.no_grad()
-def kl_figures(
+def kl_metrics(
     policy: Scorer, reference: Scorer, rollout: Rollout, rows_per_forward: int
 ) -> Figures:
     """Score a rollout of ``policy``: how far it is from the reference, turn by turn.
@@ -123,7 +123,7 @@ def fit(policy: Policy, traces: Sequence[Trace], how: Fitting, seed: int) -> Fig
     training, held_out = _split(chosen, how, rng)
     fitted = _Fit(policy, training, held_out, how)
     fitted.run(rng)
-    return {**counts, **fitted.figures}
+    return {**counts, **fitted.metrics}
 
 
 class _Fit:
@@ -139,7 +139,7 @@ class _Fit:
         self.learner = Learner(policy.model, optimizer, max_grad_norm=how.max_grad_norm)
         self.best = self._look()
         self.weights = self._copy()
-        self.figures: Figures = {}
+        self.metrics: Figures = {}
 
     def run(self, rng: np.random.Generator) -> None:
         how, losses, stale, steps = self.how, [], 0, 0
@@ -160,7 +160,7 @@ class _Fit:
         if self.held_out is not None:
             self._keep_if_better()
             self._restore()
-        self.figures = {
+        self.metrics = {
             "fit/steps": float(steps),
             "fit/loss": float(np.mean(losses[-every:])),
             "fit/held_out_loss": self.best,

@@ -1,13 +1,13 @@
 """`Rollout`: a batch of whole episodes in token ids, and `collect`, which plays them.
 
 Axes: B episodes, K turns, T token columns of the whole episode, C the columns of them that
-hold sampled tokens. Every turn's sampled tokens stand in the same columns in every row, so a
-turn is a range of columns, and `Rollout.turn` says which.
+hold sampled tokens. A turn's sampled tokens are in the same columns in every row, so a turn is a
+range of columns, and `Rollout.turn` says which.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
@@ -20,11 +20,12 @@ from selfcorrect_agents.lm.conversations import added
 from selfcorrect_agents.lm.policy import Policy
 from selfcorrect_agents.lm.samplers import Context, Turn
 from selfcorrect_env import Conversation, Episode, Verdict
+from selfcorrect_env.evaluation import turn_metrics
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rollout:
-    """Finished episodes in token ids, with what their behaviour policy thought of them."""
+    """Finished episodes in token ids, with log-probabilities of the policy that sampled them."""
 
     ids: Tensor
     """(B, T) int64: prompt, first reply, instruction, second reply … padded anywhere."""
@@ -198,30 +199,13 @@ def _rollout(
     )
 
 
-def rollout_figures(rollout: Rollout) -> dict[str, float]:
+def rollout_metrics(rollout: Rollout) -> dict[str, float]:
     """Return what a rollout's episodes were like: ``t{t}/accuracy``, ``unchanged`` … .
 
-    Each key is explained in `selfcorrect_agents.rl.update.LOGGED`.
+    Each key is explained in `selfcorrect_agents.rl.update.LOGGED`. Episodes that could not be
+    judged are left out.
     """
     judged = [episode for episode in rollout.episodes if episode.judged]
     if not judged:
         return {"train/unjudged": float(len(rollout.episodes)), "train/skipped": 1.0}
-    figures: dict[str, float] = {}
-    for turn in range(rollout.turns):
-        attempts = [episode.attempts[turn] for episode in judged]
-        figures |= {
-            f"t{turn + 1}/accuracy": mean(attempt.verdict.correct for attempt in attempts),
-            f"t{turn + 1}/tokens": mean(attempt.tokens or 0 for attempt in attempts),
-            f"t{turn + 1}/truncated": mean(bool(attempt.truncated) for attempt in attempts),
-        }
-    same = (e.attempts[0].verdict.answer == e.attempts[-1].verdict.answer for e in judged)
-    return figures | {
-        "delta": figures[f"t{rollout.turns}/accuracy"] - figures["t1/accuracy"],
-        "unchanged": mean(same),
-    }
-
-
-def mean(values: Iterable[float]) -> float:
-    """Arithmetic mean; nan of nothing."""
-    listed = list(values)
-    return sum(listed) / len(listed) if listed else float("nan")
+    return turn_metrics(judged)

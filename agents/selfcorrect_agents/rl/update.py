@@ -18,7 +18,7 @@ from selfcorrect_agents.rl.loss import (
     mean_length,
     turn_kl,
 )
-from selfcorrect_agents.rl.rollout import Rollout, rollout_figures
+from selfcorrect_agents.rl.rollout import Rollout, rollout_metrics
 from selfcorrect_agents.rl.scoring import Scorer, score
 
 
@@ -126,19 +126,21 @@ def _metrics(batch: Batch, whole: Part, seen: _Seen) -> dict[str, float]:
         for name, values in per_turn.items()
     }
     zero = float((whole.advantages[valid] == 0).float().mean()) if bool(valid.any()) else 1.0
-    return rollout_figures(batch.rollout) | metrics | {"train/zero_advantage": zero}
+    return rollout_metrics(batch.rollout) | metrics | {"train/zero_advantage": zero}
 
 
 LOGGED = {
     "episodes": "training episodes that were sampled so far",
     "tokens": "tokens that were sampled in them so far",
     "t{t}/accuracy": "share of judged episodes whose turn t scored 1",
+    "t{t}/score": "mean score of turn t over judged episodes; above the accuracy where a verifier "
+    "gives partial credit",
     "t{t}/reward": "mean reward of turn t, shaping included",
     "t{t}/kl": "mean KL(π_θ ‖ π_ref) of turn t's tokens, summed over the turn, in nats",
     "t{t}/entropy": "mean entropy of turn t's token distributions, summed over the turn, in nats",
     "t{t}/tokens": "mean number of sampled tokens in turn t",
     "t{t}/truncated": "share of turn t's replies that the token cap cut off",
-    "delta": "Accuracy@t2 − Accuracy@t1 of the batch",
+    "delta": "accuracy at the last turn minus accuracy at the first",
     "unchanged": "share of judged episodes whose last answer equals the first",
     "train/grad_norm": "norm of the gradient before clipping (of the last epoch)",
     "train/zero_advantage": "share of (episode, turn) pairs with advantage 0: they teach nothing",

@@ -19,7 +19,7 @@ from selfcorrect_agents.lm.policy import Policy
 from selfcorrect_agents.lm.references import reference_of
 from selfcorrect_agents.rl.credit import Reach, Rewards, check_credit, discounted
 from selfcorrect_agents.rl.loss import Batch
-from selfcorrect_agents.rl.rollout import Rollout, collect, rollout_figures
+from selfcorrect_agents.rl.rollout import Rollout, collect, rollout_metrics
 from selfcorrect_agents.rl.update import update
 from selfcorrect_agents.training.checkpoint import latest_checkpoint, save_checkpoint, step_seed
 from selfcorrect_agents.training.config import OnPolicyConfig, TrainingConfig
@@ -69,7 +69,7 @@ class Trainer:
         self.run = run
         self.progress = progress
         self.history: list[Figures] = []
-        """One dict of figures for each step taken (see `selfcorrect_agents.rl.update.LOGGED`)."""
+        """One dict of metrics for each step taken (see `selfcorrect_agents.rl.update.LOGGED`)."""
         self.pool: list[Episode] = []
         """Episodes that a method keeps from step to step; a checkpoint holds them."""
         optimizer = adamw(policy.model, config.learning_rate)
@@ -169,7 +169,7 @@ class Trainer:
         return rollout.of_problems(sorted(order[:wanted]))
 
     def update(self, step: int, stage: Stage, rollouts: Sequence[Rollout]) -> Figures:
-        """Take the optimiser's step on a step's rollouts and log the figures of the first.
+        """Take the optimiser's step on a step's rollouts and log the metrics of the first.
 
         Raises:
             CreditError: the stage's rewards don't reach the turns that it says.
@@ -181,7 +181,7 @@ class Trainer:
             for rollout in rollouts:
                 check_credit(self.policy, rollout, stage.rewards, reach, config.objective)
             self._checked.append(stage)
-        figures = update(
+        metrics = update(
             self.policy,
             self.reference,
             self.learner,
@@ -194,25 +194,25 @@ class Trainer:
             rows_per_forward=config.execution.rows_per_forward,
         )
         for rollout in rollouts[1:]:
-            offline = rollout_figures(rollout)
-            figures |= {f"offline/{key}": value for key, value in offline.items()}
-        return self.log(step, figures, rollouts[0].episodes)
+            offline = rollout_metrics(rollout)
+            metrics |= {f"offline/{key}": value for key, value in offline.items()}
+        return self.log(step, metrics, rollouts[0].episodes)
 
-    def log(self, step: int, figures: Figures, episodes: Sequence[Episode] = ()) -> Figures:
-        """Write down a step's figures, with what was sampled so far; returns them."""
+    def log(self, step: int, metrics: Figures, episodes: Sequence[Episode] = ()) -> Figures:
+        """Log a step's metrics, with the numbers of episodes and tokens so far; returns them."""
         before = self.history[-1] if self.history else {}
         sampled, tokens = self._sampled
         self._sampled = (0, 0)
-        figures = {
+        metrics = {
             "episodes": before.get("episodes", 0) + sampled,
             "tokens": before.get("tokens", 0) + tokens,
-            **figures,
+            **metrics,
         }
-        self.history.append(figures)
+        self.history.append(metrics)
         if self.run is not None:
-            self.run.log(step + 1, figures)
+            self.run.log(step + 1, metrics)
             self.run.log_episodes(step + 1, tuple(episodes))
-        return figures
+        return metrics
 
     def _on_policy(self) -> OnPolicyConfig:
         if not isinstance(self.config, OnPolicyConfig):

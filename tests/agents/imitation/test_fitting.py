@@ -19,7 +19,7 @@ from selfcorrect_agents.imitation.fitting import (
     encode,
     fit,
     imitate,
-    kl_figures,
+    kl_metrics,
     trace_loss,
 )
 from selfcorrect_agents.imitation.traces import (
@@ -316,8 +316,8 @@ def test_the_kl_after_a_fit_is_that_of_reinforcement_learning(
 def test_without_a_verdict_there_is_no_kl(policy: Policy, easy: SelfCorrectEnv) -> None:
     rollout = roll(policy, easy)
     unjudged = replace(rollout, judged=torch.zeros_like(rollout.judged))
-    assert kl_figures(policy, policy, unjudged, 10) == {}
-    assert kl_figures(policy, policy, rollout, 10) == {"t1/kl": 0.0, "t2/kl": 0.0}
+    assert kl_metrics(policy, policy, unjudged, 10) == {}
+    assert kl_metrics(policy, policy, rollout, 10) == {"t1/kl": 0.0, "t2/kl": 0.0}
 
 
 @pytest.mark.parametrize("restart", [True, False])

@@ -6,7 +6,7 @@ from gymnasium.vector import AutoresetMode
 from torch.testing import assert_close
 
 from selfcorrect_agents.lm.policy import Policy
-from selfcorrect_agents.rl.rollout import Rollout, collect, rollout_figures
+from selfcorrect_agents.rl.rollout import Rollout, collect, rollout_metrics
 from selfcorrect_agents.rl.scoring import score
 from selfcorrect_env import SelfCorrectEnv, SelfCorrectVectorEnv
 
@@ -149,7 +149,7 @@ def test_figures_say_what_the_episodes_were_like(policy: Policy) -> None:
     env = SelfCorrectEnv([{"prompt": "1+1=", "reference": "2"}], verifier=judge, prompts="plain")
     venv = SelfCorrectVectorEnv.like(env, 4, autoreset_mode=AutoresetMode.DISABLED)
     rollout = collect(policy, venv, [0], samples=4, max_new_tokens=3)
-    figures = rollout_figures(rollout)
+    figures = rollout_metrics(rollout)
     assert rollout.judged.tolist() == [True, True, True, False]
     assert figures["t1/accuracy"] == pytest.approx(2 / 3)
     assert figures["t2/accuracy"] == pytest.approx(2 / 3)
