@@ -104,10 +104,10 @@ def test_an_option_that_is_none(capsys: pytest.CaptureFixture[str], words: list[
     assert words[0] in err
 
 
-def test_attempts_that_score_cannot_have(
+def test_attempts_that_a_method_cannot_have(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    words = ["train", "score", "--model", model(tmp_path), "--option", "attempts=3", *SMALL]
+    words = ["train", "star", "--model", model(tmp_path), "--option", "attempts=3", *SMALL]
     status, _, err = run(capsys, *words)
     assert status == 2
     assert "Make it with attempts=2" in err
