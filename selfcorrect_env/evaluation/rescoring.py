@@ -61,13 +61,13 @@ class Rescored:
         return sum(d.before.score != d.after.score for d in self.differences)
 
     def to_json(self, path: str | Path) -> None:
-        """Write every difference and both sets of figures as JSON: all of it or nothing."""
+        """Write every difference and both sets of metrics as JSON: all of it or nothing."""
         content = {
             "verifier": self.verifier,
             "replies": self.replies,
             "scores_changed": self.scores_changed,
-            "accuracy_before": [figure.value for figure in self.before.accuracy],
-            "accuracy_after": [figure.value for figure in self.after.accuracy],
+            "accuracy_before": [metric.value for metric in self.before.accuracy],
+            "accuracy_after": [metric.value for metric in self.after.accuracy],
             "differences": [asdict(difference) for difference in self.differences],
         }
         with replacing(path) as temporary:
@@ -81,19 +81,19 @@ class Rescored:
         from rich.table import Table
         from rich.text import Text
 
-        figures = Table(
+        table = Table(
             title=f"{len(self.episodes):,} episodes judged again by {self.verifier}",
             title_justify="left",
         )
-        figures.add_column("figure")
+        table.add_column("metric")
         for column in ("before", "after"):
-            figures.add_column(column, justify="right")
+            table.add_column(column, justify="right")
         pairs = zip(self.before.accuracy, self.after.accuracy, strict=True)
         for turn, (before, after) in enumerate(pairs, start=1):
-            figures.add_row(f"accuracy@t{turn}", percent(before.value), percent(after.value))
+            table.add_row(f"accuracy@t{turn}", percent(before.value), percent(after.value))
         deltas = (percent(m.delta.value, signed=True) for m in (self.before, self.after))
-        figures.add_row("Δ", *deltas)
-        figures.add_row("not judged", str(self.before.unjudged), str(self.after.unjudged))
+        table.add_row("Δ", *deltas)
+        table.add_row("not judged", str(self.before.unjudged), str(self.after.unjudged))
         changes = Counter((d.before.reason.value, d.after.reason.value) for d in self.differences)
         lines = [
             f"{self.replies:,} replies: {len(self.differences):,} judged differently, "
@@ -103,7 +103,7 @@ class Rescored:
         lines += [_line(difference) for difference in self.differences[:SHOWN]]
         more = len(self.differences) - SHOWN
         lines += [f"… and {more:,} more"] if more > 0 else []
-        return Group(figures, *map(Text, lines))
+        return Group(table, *map(Text, lines))
 
 
 def rescore(

@@ -41,11 +41,11 @@ class Recorder(Trainer):
     """A trainer that keeps each step's rollout and the weights after it."""
 
     def update(self, step: int, stage: Stage, rollouts: Sequence[Rollout]) -> Any:
-        figures = super().update(step, stage, rollouts)
+        metrics = super().update(step, stage, rollouts)
         self.rollouts = [*getattr(self, "rollouts", []), rollouts[0]]
         weights = copy.deepcopy(self.policy.model.state_dict())
         self.weights = [*getattr(self, "weights", []), weights]
-        return figures
+        return metrics
 
 
 @pytest.fixture
@@ -66,7 +66,7 @@ def test_it_takes_the_steps_of_the_library(example: ModuleType, base: Path) -> N
     own = Policy.from_pretrained(base)
     settings = example.Settings(model=str(base), **SIZES)
     steps = example.train(own.model, own.tokenizer, settings)
-    for theirs, weights, figures, step in zip(
+    for theirs, weights, metrics, step in zip(
         trainer.rollouts, trainer.weights, trainer.history, steps, strict=True
     ):
         for turn, columns in enumerate(step.rollout.turns):
@@ -76,7 +76,7 @@ def test_it_takes_the_steps_of_the_library(example: ModuleType, base: Path) -> N
             ids = theirs.ids[:, theirs.columns][:, of_turn]
             assert torch.equal(step.rollout.ids[:, columns][real], ids[real])
         assert torch.equal(step.rollout.scores, theirs.scores)
-        assert step.grad_norm == pytest.approx(figures["train/grad_norm"], rel=1e-3)
+        assert step.grad_norm == pytest.approx(metrics["train/grad_norm"], rel=1e-3)
         for name, weight in own.model.state_dict().items():
             torch.testing.assert_close(weight, weights[name], rtol=1e-4, atol=1e-6)
     rewarded = [float(rollout.scores.sum()) > 0 for rollout in trainer.rollouts]

@@ -149,7 +149,7 @@ def test_agents_of_another_package_are_compared(tmp_path: Path) -> None:
     assert rule["summary"] == "A digit at first, the next one after that."
     assert (rule["trained"], nudged["trained"]) == (False, True)
     # the rule never gives one answer twice, and has no weights: both seeds are the same
-    assert rule["figures"]["greedy"]["unchanged_answers"]["seeds"] == [0.0, 0.0]
+    assert rule["metrics"]["greedy"]["unchanged_answers"]["seeds"] == [0.0, 0.0]
     replies = (tmp_path / "out/cells/rule-of-3-seed1/greedy/episodes.jsonl").read_text()
     assert json.loads(replies.splitlines()[0])["replies"] == ["3", "4"]
     # the method is kept to the budget; what it returned is its log; what it learnt is measured

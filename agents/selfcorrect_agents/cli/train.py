@@ -28,7 +28,7 @@ from selfcorrect_agents.training.presets import (
 )
 from selfcorrect_agents.training.progress import (
     CUT_OFF_LIMIT,
-    Metrics,
+    MetricsRow,
     accuracy_keys,
     cut_off,
     cut_off_warning,
@@ -236,12 +236,12 @@ def _state(run: RunFolder) -> str:
     return f"{found}. The same command with --resume continues."
 
 
-def _logged(run: RunFolder) -> list[Metrics]:
+def _logged(run: RunFolder) -> list[MetricsRow]:
     path = run.path / "metrics.jsonl"
     return read_metrics(path) if path.exists() else []
 
 
-def summary(history: Sequence[Metrics]) -> str:
+def summary(history: Sequence[MetricsRow]) -> str:
     """Return accuracies over the first and the last tenth of the steps, in a line each."""
     taken = [row for row in history if "train/skipped" not in row]
     skipped = len(history) - len(taken)

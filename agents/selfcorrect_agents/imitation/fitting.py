@@ -23,7 +23,7 @@ from selfcorrect_agents.rl.objectives import mean_of_valid
 from selfcorrect_agents.rl.rollout import Rollout, rollout_metrics
 from selfcorrect_agents.rl.scoring import Scorer, in_chunks, score
 from selfcorrect_agents.training.checkpoint import step_seed
-from selfcorrect_agents.training.progress import Figures
+from selfcorrect_agents.training.progress import MetricsRow
 from selfcorrect_agents.training.trainer import Trainer
 from selfcorrect_env import Episode
 
@@ -75,7 +75,7 @@ def gather(
 @torch.no_grad()
 def kl_metrics(
     policy: Scorer, reference: Scorer, rollout: Rollout, rows_per_forward: int
-) -> Figures:
+) -> MetricsRow:
     """Score a rollout of ``policy``: how far it is from the reference, turn by turn.
 
     The key and its meaning are those of the methods of reinforcement learning: the mean over
@@ -100,7 +100,7 @@ def kl_metrics(
     return {f"t{turn + 1}/kl": value for turn, value in enumerate(turns)}
 
 
-def fit(policy: Policy, traces: Sequence[Trace], how: Fitting, seed: int) -> Figures:
+def fit(policy: Policy, traces: Sequence[Trace], how: Fitting, seed: int) -> MetricsRow:
     """Fit the policy to traces by next-token prediction, in place.
 
     Args:
@@ -139,7 +139,7 @@ class _Fit:
         self.learner = Learner(policy.model, optimizer, max_grad_norm=how.max_grad_norm)
         self.best = self._look()
         self.weights = self._copy()
-        self.metrics: Figures = {}
+        self.metrics: MetricsRow = {}
 
     def run(self, rng: np.random.Generator) -> None:
         how, losses, stale, steps = self.how, [], 0, 0

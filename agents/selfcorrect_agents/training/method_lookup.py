@@ -8,7 +8,7 @@ from typing import Any, Protocol, runtime_checkable
 from typing_extensions import Self, TypeIs
 
 from selfcorrect_agents.lm.agent import LanguageModelAgent
-from selfcorrect_agents.training.progress import Metrics
+from selfcorrect_agents.training.progress import MetricsRow
 from selfcorrect_agents.training.run_folder import RunFolder
 from selfcorrect_env import AgentError, SelfCorrectEnv
 from selfcorrect_env.evaluation import installed_agents, load_named, summary
@@ -43,8 +43,8 @@ class LearningAgent(Protocol):
         *,
         run: RunFolder | None = None,
         progress: bool = False,
-    ) -> list[Metrics]:
-        """Train in place; return one dict of figures for each step."""
+    ) -> list[MetricsRow]:
+        """Train in place; return one dict of metrics for each step."""
         ...
 
 

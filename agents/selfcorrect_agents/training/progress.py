@@ -11,9 +11,8 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import TypeAlias
 
-Metrics: TypeAlias = dict[str, float]
+MetricsRow: TypeAlias = dict[str, float]
 """One step's metrics by key."""
-Figures = Metrics
 
 CUT_OFF_LIMIT = 0.5
 """Share of replies cut off by the token cap above which the terminal warns."""
@@ -79,7 +78,7 @@ def stop_on_interrupt() -> Iterator[Callable[[], bool]]:
 
 
 @contextmanager
-def progress_bar(shown: bool, total: int, done: int) -> Iterator[Callable[[int, Metrics], None]]:
+def progress_bar(shown: bool, total: int, done: int) -> Iterator[Callable[[int, MetricsRow], None]]:
     """Show a bar of training steps; yields ``update(step, metrics)``.
 
     It also says, and warns once, if more than half of a step's replies were cut off.
@@ -106,7 +105,7 @@ def progress_bar(shown: bool, total: int, done: int) -> Iterator[Callable[[int, 
         task = bar.add_task("training", total=total, completed=done)
         warned: list[bool] = []
 
-        def update(step: int, metrics: Metrics) -> None:
+        def update(step: int, metrics: MetricsRow) -> None:
             bar.update(task, completed=step, description=_described(metrics))
             if cut_off(metrics) > CUT_OFF_LIMIT and not warned:
                 warned.append(True)
@@ -116,7 +115,7 @@ def progress_bar(shown: bool, total: int, done: int) -> Iterator[Callable[[int, 
         yield update
 
 
-def _described(metrics: Metrics) -> str:
+def _described(metrics: MetricsRow) -> str:
     shares = " → ".join(f"{100 * metrics[key]:.0f}%" for key in accuracy_keys(metrics))
     cut = f" · {100 * cut_off(metrics):.0f}% cut off" if cut_off(metrics) > CUT_OFF_LIMIT else ""
     return f"training · right {shares}{cut}"

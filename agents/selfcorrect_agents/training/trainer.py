@@ -23,7 +23,7 @@ from selfcorrect_agents.rl.rollout import Rollout, collect, rollout_metrics
 from selfcorrect_agents.rl.update import update
 from selfcorrect_agents.training.checkpoint import latest_checkpoint, save_checkpoint, step_seed
 from selfcorrect_agents.training.config import OnPolicyConfig, TrainingConfig
-from selfcorrect_agents.training.progress import Figures, progress_bar, stop_on_interrupt
+from selfcorrect_agents.training.progress import MetricsRow, progress_bar, stop_on_interrupt
 from selfcorrect_agents.training.run_folder import RunFolder, open_run
 from selfcorrect_env import AnyEnv, Episode, TrainingEnv, training_env
 
@@ -68,7 +68,7 @@ class Trainer:
         self.config = config
         self.run = run
         self.progress = progress
-        self.history: list[Figures] = []
+        self.history: list[MetricsRow] = []
         """One dict of metrics for each step taken (see `selfcorrect_agents.rl.update.LOGGED`)."""
         self.pool: list[Episode] = []
         """Episodes that a method keeps from step to step; a checkpoint holds them."""
@@ -168,7 +168,7 @@ class Trainer:
         order = sorted(range(len(differs)), key=lambda group: not differs[group])
         return rollout.of_problems(sorted(order[:wanted]))
 
-    def update(self, step: int, stage: Stage, rollouts: Sequence[Rollout]) -> Figures:
+    def update(self, step: int, stage: Stage, rollouts: Sequence[Rollout]) -> MetricsRow:
         """Take the optimiser's step on a step's rollouts and log the metrics of the first.
 
         Raises:
@@ -198,7 +198,7 @@ class Trainer:
             metrics |= {f"offline/{key}": value for key, value in offline.items()}
         return self.log(step, metrics, rollouts[0].episodes)
 
-    def log(self, step: int, metrics: Figures, episodes: Sequence[Episode] = ()) -> Figures:
+    def log(self, step: int, metrics: MetricsRow, episodes: Sequence[Episode] = ()) -> MetricsRow:
         """Log a step's metrics, with the numbers of episodes and tokens so far; returns them."""
         before = self.history[-1] if self.history else {}
         sampled, tokens = self._sampled
@@ -264,7 +264,7 @@ class TrainedAgent(LanguageModelAgent):
         *,
         run: RunFolder | str | Path | None = None,
         progress: bool = False,
-    ) -> list[Figures]:
+    ) -> list[MetricsRow]:
         """Train the policy in place; returns one dict of metrics for each step.
 
         Args:
@@ -294,7 +294,7 @@ class TrainedAgent(LanguageModelAgent):
 
     def _train(
         self, env: TrainingEnv, config: Any, run: RunFolder | None, progress: bool
-    ) -> list[Figures]:
+    ) -> list[MetricsRow]:
         trainer = Trainer(self.policy, env, config, run, progress)
         self.train(trainer, config)
         return trainer.history

@@ -43,8 +43,8 @@ class Fragile(MultiTurnRL):
         if os.environ.get("BREAK"):
             raise RuntimeError("the cable came out")
         log = run.log
-        def slow_log(step, figures):
-            log(step, figures)
+        def slow_log(step, metrics):
+            log(step, metrics)
             time.sleep(float(os.environ.get("DAWDLE", "0")))
         run.log = slow_log
         return super().learn(env, config, run=run, progress=progress)

@@ -70,7 +70,7 @@ def test_a_wider_model_learns_in_more_and_smaller_steps() -> None:
     assert default == {"learning_rate": 2.5e-4, "steps": 1280}
 
 
-def test_the_verdict_says_what_the_figures_say() -> None:
+def test_the_verdict_says_what_the_metrics_say() -> None:
     row = quickstart.SeedMetrics
     rows = [
         row("SCoRe", 0, (40.0, 99.0)),

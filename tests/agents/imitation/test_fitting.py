@@ -185,11 +185,11 @@ def test_a_fit_ends_with_its_best_weights(policy: Policy, env: SelfCorrectEnv) -
     traces = seven(env, 20)
     before = held_out_loss(policy, traces, 1, 0.2)
     how = Fitting(learning_rate=1e-2, batch_size=4, held_out=0.2, most_steps=30)
-    figures = fit(policy, traces, how, seed=1)
+    metrics = fit(policy, traces, how, seed=1)
     after = held_out_loss(policy, traces, 1, 0.2)
-    assert figures["fit/held_out_loss"] == pytest.approx(after, rel=1e-5)
+    assert metrics["fit/held_out_loss"] == pytest.approx(after, rel=1e-5)
     assert after < 0.5 * before
-    assert figures["fit/traces"] == 20
+    assert metrics["fit/traces"] == 20
 
 
 def test_a_fit_that_only_spoils_leaves_the_policy_as_it_was(
@@ -198,16 +198,16 @@ def test_a_fit_that_only_spoils_leaves_the_policy_as_it_was(
     """Noise, learned at a rate of 1: no look is better than the first, and patience runs out."""
     before = weights_of(policy)
     how = Fitting(learning_rate=1.0, batch_size=4, held_out=0.2, patience=3, most_steps=100)
-    figures = fit(policy, seven(env, 20, noise=True), how, seed=1)
+    metrics = fit(policy, seven(env, 20, noise=True), how, seed=1)
     assert same(before, weights_of(policy))
-    assert figures["fit/converged"] == 1.0
-    assert figures["fit/steps"] == 3 * 4  # four batches are a look: 16 traces of 4
+    assert metrics["fit/converged"] == 1.0
+    assert metrics["fit/steps"] == 3 * 4  # four batches are a look: 16 traces of 4
 
 
 def test_a_fit_may_end_by_its_limit(policy: Policy, env: SelfCorrectEnv) -> None:
     before = weights_of(policy)
-    figures = fit(policy, seven(env, 20), Fitting(most_steps=3, batch_size=4), seed=1)
-    assert (figures["fit/steps"], figures["fit/converged"]) == (3.0, 0.0)
+    metrics = fit(policy, seven(env, 20), Fitting(most_steps=3, batch_size=4), seed=1)
+    assert (metrics["fit/steps"], metrics["fit/converged"]) == (3.0, 0.0)
     assert not same(before, weights_of(policy))
 
 
@@ -217,22 +217,22 @@ def test_without_anything_held_out_a_fit_takes_its_steps(
 ) -> None:
     before = weights_of(policy)
     how = Fitting(held_out=held_out, check_every=5)
-    figures = fit(policy, seven(env, count), how, seed=1)
-    assert figures["fit/steps"] == 5
-    assert np.isnan(figures["fit/held_out_loss"])
+    metrics = fit(policy, seven(env, count), how, seed=1)
+    assert metrics["fit/steps"] == 5
+    assert np.isnan(metrics["fit/held_out_loss"])
     assert not same(before, weights_of(policy))
 
 
 def test_nothing_to_imitate_leaves_the_policy_as_it_was(policy: Policy) -> None:
     before = weights_of(policy)
-    figures = fit(policy, [], Fitting(), seed=1)
-    assert figures == {"fit/available": 0.0, "fit/traces": 0.0, "fit/steps": 0.0}
+    metrics = fit(policy, [], Fitting(), seed=1)
+    assert metrics == {"fit/available": 0.0, "fit/traces": 0.0, "fit/steps": 0.0}
     assert same(before, weights_of(policy))
 
 
 def test_too_many_traces_are_thinned_out(policy: Policy, env: SelfCorrectEnv) -> None:
-    figures = fit(policy, seven(env, 20), Fitting(most_traces=7, most_steps=1), seed=1)
-    assert (figures["fit/available"], figures["fit/traces"]) == (20, 7)
+    metrics = fit(policy, seven(env, 20), Fitting(most_traces=7, most_steps=1), seed=1)
+    assert (metrics["fit/available"], metrics["fit/traces"]) == (20, 7)
 
 
 def test_a_method_is_fitted_as_its_configuration_says() -> None:
@@ -304,13 +304,13 @@ def test_the_kl_after_a_fit_is_that_of_reinforcement_learning(
     before = torch.get_rng_state()
     imitate(trainer, config, lambda es, _: [trace for e in es for trace in consecutive(e)])
     assert torch.equal(torch.get_rng_state(), before)
-    (figures,) = trainer.history
+    (metrics,) = trainer.history
     after = trainer.collect(0, purpose="after fit", counted=False)
     batch = Batch(rollout=after, rewards=after.scores, betas=(0.0, 0.0))
     logged = update(policy, trainer.reference, trainer.learner, [batch], Objective())
     for key in ("t1/kl", "t2/kl"):
-        assert figures[key] == pytest.approx(logged[key], rel=1e-4)
-        assert final_kl(trainer.history, int(key[1])) == figures[key] > 1e-3
+        assert metrics[key] == pytest.approx(logged[key], rel=1e-4)
+        assert final_kl(trainer.history, int(key[1])) == metrics[key] > 1e-3
 
 
 def test_without_a_verdict_there_is_no_kl(policy: Policy, easy: SelfCorrectEnv) -> None:
@@ -365,8 +365,8 @@ def test_going_on_in_the_middle_of_an_iteration(
         pass
 
     class Dying(RunFolder):
-        def log(self, step, figures):  # type: ignore[no-untyped-def]
-            super().log(step, figures)
+        def log(self, step, metrics):  # type: ignore[no-untyped-def]
+            super().log(step, metrics)
             if step == 7:  # the newest checkpoint is that of step 6
                 raise StopError
 

@@ -136,7 +136,7 @@ def test_first_attempts_of_another_policy_are_read_and_not_trained_on(
         assert episode.attempts[1].tokens == len(second)
 
 
-def test_figures_say_what_the_episodes_were_like(policy: Policy) -> None:
+def test_metrics_say_what_the_episodes_were_like(policy: Policy) -> None:
     """Right then wrong, wrong then right, right twice, and one that nobody could judge."""
     answers = iter(["2", "3", "2", "4", "3", "2", "2", "2"])  # first attempts, then second ones
 
@@ -149,10 +149,10 @@ def test_figures_say_what_the_episodes_were_like(policy: Policy) -> None:
     env = SelfCorrectEnv([{"prompt": "1+1=", "reference": "2"}], verifier=judge, prompts="plain")
     venv = SelfCorrectVectorEnv.like(env, 4, autoreset_mode=AutoresetMode.DISABLED)
     rollout = collect(policy, venv, [0], samples=4, max_new_tokens=3)
-    figures = rollout_metrics(rollout)
+    metrics = rollout_metrics(rollout)
     assert rollout.judged.tolist() == [True, True, True, False]
-    assert figures["t1/accuracy"] == pytest.approx(2 / 3)
-    assert figures["t2/accuracy"] == pytest.approx(2 / 3)
-    assert figures["delta"] == 0.0
+    assert metrics["t1/accuracy"] == pytest.approx(2 / 3)
+    assert metrics["t2/accuracy"] == pytest.approx(2 / 3)
+    assert metrics["delta"] == 0.0
     lengths = [episode.attempts[0].tokens for episode in rollout.episodes[:3]]
-    assert figures["t1/tokens"] == pytest.approx(sum(filter(None, lengths)) / 3)
+    assert metrics["t1/tokens"] == pytest.approx(sum(filter(None, lengths)) / 3)

@@ -250,20 +250,20 @@ def test_a_step_in_which_nothing_was_judged_is_skipped(policy: Policy, env: Self
     rollout = roll(policy, env)
     rollout.judged[:] = False
     before = [weight.clone() for weight in policy.model.parameters()]
-    figures = update(
+    metrics = update(
         policy,
         policy,
         learner(policy, 1.0),
         batch_of(rollout, rollout.scores),
         Objective(),
     )
-    assert figures == {"train/unjudged": 12.0, "train/skipped": 1.0}
+    assert metrics == {"train/unjudged": 12.0, "train/skipped": 1.0}
     assert all(map(torch.equal, before, policy.model.parameters()))
 
 
-def test_every_figure_is_explained_and_none_is_missing(policy: Policy, env: SelfCorrectEnv) -> None:
+def test_every_metric_is_explained_and_none_is_missing(policy: Policy, env: SelfCorrectEnv) -> None:
     rollout = roll(policy, env)
-    figures = update(
+    metrics = update(
         policy,
         moved(policy),
         learner(policy, 1e-3),
@@ -271,8 +271,8 @@ def test_every_figure_is_explained_and_none_is_missing(policy: Policy, env: Self
         Objective(),
     )
     explained = {key.format(t=t) for key in LOGGED for t in (1, 2)} - {"train/skipped"}
-    assert set(figures) == explained - {"episodes", "tokens"}  # the trainer's
-    assert figures["t1/kl"] > 0
-    assert figures["t2/tokens"] == pytest.approx(
+    assert set(metrics) == explained - {"episodes", "tokens"}  # the trainer's
+    assert metrics["t1/kl"] > 0
+    assert metrics["t2/tokens"] == pytest.approx(
         rollout.turn_sum(rollout.mask.float())[:, 1].mean()
     )

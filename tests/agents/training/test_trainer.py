@@ -84,8 +84,8 @@ def test_going_on_gives_the_result_of_never_stopping(
         pass
 
     class Dying(RunFolder):
-        def log(self, step, figures):  # type: ignore[no-untyped-def]
-            super().log(step, figures)
+        def log(self, step, metrics):  # type: ignore[no-untyped-def]
+            super().log(step, metrics)
             if step == 5:  # after a step that the newest checkpoint (4) does not know
                 raise StopError
 
@@ -132,9 +132,9 @@ def test_unjudged_episodes_teach_nothing_and_are_counted(policy: Policy) -> None
         return True
 
     env = SelfCorrectEnv("arithmetic", split="train", size=50, verifier=fails_at_times)
-    (figures,) = MultiTurnRL(policy).learn(env, from_flat(MultiTurnRLConfig, {"steps": 1, **SMALL}))
-    assert 1 <= figures["train/unjudged"] <= 4
-    assert figures["t1/accuracy"] == 1.0
+    (metrics,) = MultiTurnRL(policy).learn(env, from_flat(MultiTurnRLConfig, {"steps": 1, **SMALL}))
+    assert 1 <= metrics["train/unjudged"] <= 4
+    assert metrics["t1/accuracy"] == 1.0
 
 
 def test_a_batch_that_nobody_could_judge_is_skipped(policy: Policy, tmp_path: Path) -> None:
@@ -184,9 +184,9 @@ def test_dynamic_sampling_keeps_the_problems_that_teach(
         played.episodes[4 * i].problem.id for i in kept for _ in range(4)
     ]
     assert rollout.scores.view(4, 4, 2).std(dim=1).amax(dim=1).min() > 0
-    figures = trainer.update(0, stage, [rollout])
-    assert figures["episodes"] == 48 == config.episodes
-    assert figures["tokens"] == played.tokens
+    metrics = trainer.update(0, stage, [rollout])
+    assert metrics["episodes"] == 48 == config.episodes
+    assert metrics["tokens"] == played.tokens
 
 
 def test_an_episode_that_cannot_be_judged_makes_no_difference_in_reward(

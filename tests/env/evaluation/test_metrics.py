@@ -1,4 +1,4 @@
-"""The figures, against hand-computed numbers, the paper's tables and plain definitions."""
+"""The metrics, against hand-computed numbers, the paper's tables and plain definitions."""
 
 import math
 
@@ -58,8 +58,8 @@ BASE = {"ic": 23, "ci": 79, "cc": 184, "ii": 214}
 )
 def test_the_papers_rows(counts, row):
     m = measure(episodes(**counts))
-    figures = (*m.accuracy, m.delta, m.delta_i_to_c, m.delta_c_to_i)
-    assert [100 * figure.value for figure in figures] == pytest.approx(row)
+    metrics = (*m.accuracy, m.delta, m.delta_i_to_c, m.delta_c_to_i)
+    assert [100 * metric.value for metric in metrics] == pytest.approx(row)
 
 
 def test_conditional_rates_of_the_paper():
@@ -252,27 +252,27 @@ def test_intervals_are_seeded():
 def test_a_share_near_zero_or_one_has_an_interval():
     """Against the Wilson interval of 0, 20 and 1 of 20 as published tables have it."""
     for right, low, high in ((0, 0.0, 0.1611), (20, 0.8389, 1.0), (1, 0.0089, 0.2361)):
-        figure = measure(episodes(**{"ii": 20 - right, "cc": right})).accuracy[0]
-        assert (figure.value, figure.low) == (right / 20, pytest.approx(low, abs=1e-4))
-        assert figure.high == pytest.approx(high, abs=1e-4)
+        metric = measure(episodes(**{"ii": 20 - right, "cc": right})).accuracy[0]
+        assert (metric.value, metric.low) == (right / 20, pytest.approx(low, abs=1e-4))
+        assert metric.high == pytest.approx(high, abs=1e-4)
 
 
 def test_a_difference_that_all_problems_share_has_an_interval():
     for gain, low, high in ((0, -0.1611, 0.1611), (1, 0.6777, 1.0), (-1, -1.0, -0.6777)):
-        figure = difference([gain] * 20, seed=0)
-        assert (figure.value, figure.low) == (gain, pytest.approx(low, abs=1e-4))
-        assert figure.high == pytest.approx(high, abs=1e-4)
+        metric = difference([gain] * 20, seed=0)
+        assert (metric.value, metric.low) == (gain, pytest.approx(low, abs=1e-4))
+        assert metric.high == pytest.approx(high, abs=1e-4)
     assert measure(episodes(cc=10, ii=10)).delta.high > 0.1
 
 
 @given(st.lists(st.booleans(), max_size=40))
 def test_the_share_is_in_its_interval(flags):
-    figure = share(flags)
+    metric = share(flags)
     if not flags:
-        assert math.isnan(figure.value)
+        assert math.isnan(metric.value)
     else:
-        assert 0 <= figure.low <= figure.value <= figure.high <= 1
-        assert figure.low < figure.high
+        assert 0 <= metric.low <= metric.value <= metric.high <= 1
+        assert metric.low < metric.high
 
 
 def test_a_mean_of_many_values_is_resampled_in_parts(monkeypatch):
@@ -286,8 +286,8 @@ def test_a_mean_of_many_values_is_resampled_in_parts(monkeypatch):
 
 
 def test_undefined_resamples_are_left_out():
-    figure = estimate(0.5, ratio([1, 1, 0], [2, 1, 0]))
-    assert 0.5 <= figure.low <= figure.high <= 1.0
+    metric = estimate(0.5, ratio([1, 1, 0], [2, 1, 0]))
+    assert 0.5 <= metric.low <= metric.high <= 1.0
 
 
 # -- pairs -----------------------------------------------------------------------------------

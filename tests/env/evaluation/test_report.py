@@ -1,4 +1,4 @@
-"""Reports: figures that people read, files that come back, comparisons on equal ground."""
+"""Reports: metrics that people read, files that come back, comparisons on equal ground."""
 
 import dataclasses
 import json

@@ -72,9 +72,9 @@ def test_made_programs_are_wrong_and_can_be_repaired(mbpp_file: Path) -> None:
     assert conversation[1]["content"] == wrong
     assert "There might be an error in the code above" in conversation[2]["content"]
     report = evaluate(lambda conversation: RIGHT, env)
-    assert [figure.value for figure in report.metrics.accuracy] == [1.0]
+    assert [metric.value for metric in report.metrics.accuracy] == [1.0]
     report = evaluate(lambda conversation: conversation[1]["content"], env)
-    assert [figure.value for figure in report.metrics.accuracy] == [0.0]
+    assert [metric.value for metric in report.metrics.accuracy] == [0.0]
 
 
 def test_given_programs(mbpp_file: Path, tmp_path: Path) -> None:

@@ -170,8 +170,8 @@ def _settings(cell: Cell, *, temperature: float, seed: int | None = None) -> dic
 
 
 def _log(run: RunFolder, history: list[dict[str, float]]) -> None:
-    for step, figures in enumerate(history, start=1):
-        run.log(step, {key: value for key, value in figures.items() if key != "step"})
+    for step, metrics in enumerate(history, start=1):
+        run.log(step, {key: value for key, value in metrics.items() if key != "step"})
     run.close()
 
 

@@ -19,7 +19,7 @@ from selfcorrect_agents.lm.references import FrozenCopy
 from selfcorrect_agents.methods.sb3.lm_policy import CausalLMPolicy
 from selfcorrect_agents.methods.sb3.recording import Recorder
 from selfcorrect_agents.methods.sb3.sb3 import SB3Config
-from selfcorrect_agents.training.progress import Metrics, progress_bar, stop_on_interrupt
+from selfcorrect_agents.training.progress import MetricsRow, progress_bar, stop_on_interrupt
 from selfcorrect_agents.training.run_folder import RunFolder
 from selfcorrect_env import (
     AttemptEpisodes,
@@ -42,7 +42,7 @@ def learn(
     config: SB3Config,
     run: RunFolder | None,
     progress: bool,
-) -> list[Metrics]:
+) -> list[MetricsRow]:
     """Train ``policy`` in place with ``algorithm``.
 
     Args:

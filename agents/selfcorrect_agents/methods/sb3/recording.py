@@ -15,7 +15,7 @@ from stable_baselines3.common.utils import obs_as_tensor
 from selfcorrect_agents.lm.policy import Policy
 from selfcorrect_agents.methods.sb3.lm_policy import CausalLMPolicy
 from selfcorrect_agents.methods.sb3.sb3 import SB3Config
-from selfcorrect_agents.training.progress import Metrics
+from selfcorrect_agents.training.progress import MetricsRow
 from selfcorrect_agents.training.run_folder import RunFolder
 from selfcorrect_env import Episode
 from selfcorrect_env.evaluation import turn_metrics
@@ -45,13 +45,13 @@ if no episode ended in the rollout."""
 
 
 class Recorder(BaseCallback):
-    """Counts episodes, logs a row of figures after each update, and says when to stop.
+    """Counts episodes, logs a row of metrics after each update, and says when to stop.
 
     Args:
         config: the run's configuration.
         reference: π_ref, for the KL that is logged.
         run: the folder to log to, or None.
-        bar: is told (episodes, figures).
+        bar: is told (episodes, metrics).
         stopping: returns whether the user requested a stop.
     """
 
@@ -60,12 +60,12 @@ class Recorder(BaseCallback):
         config: SB3Config,
         reference: Policy,
         run: RunFolder | None,
-        bar: Callable[[int, Metrics], None],
+        bar: Callable[[int, MetricsRow], None],
         stopping: Callable[[], bool],
     ) -> None:
         super().__init__()
-        self.history: list[Metrics] = []
-        """One dict of figures for each update (see `LOGGED`)."""
+        self.history: list[MetricsRow] = []
+        """One dict of metrics for each update (see `LOGGED`)."""
         self.interrupted = False
         """Whether the run ended because the user requested it."""
         self._config = config
@@ -75,7 +75,7 @@ class Recorder(BaseCallback):
         self._stopping = stopping
         self._finished = 0
         self._over = False
-        self._pending: Metrics | None = None
+        self._pending: MetricsRow | None = None
         self._clear()
 
     def _clear(self) -> None:
@@ -132,7 +132,7 @@ class Recorder(BaseCallback):
         return turn
 
     @torch.no_grad()
-    def _kl(self) -> Metrics:
+    def _kl(self) -> MetricsRow:
         """Return the KL to the base of each attempt, over the tokens of the rollout."""
         model = cast(OnPolicyAlgorithm, self.model)
         policy = cast(CausalLMPolicy, model.policy)
@@ -147,26 +147,26 @@ class Recorder(BaseCallback):
             kl = policy.kl_to(self._reference, obs_as_tensor(flat, model.device))
             columns.append(kl.view(shape[:2]).cpu().numpy())
         kl, turns = np.concatenate(columns, axis=1), np.array(self._turns)
-        figures = {}
+        metrics = {}
         for turn in np.unique(turns).tolist():
             tokens = [e.attempts[turn].tokens or 0 for e in self._episodes]
             if tokens:
                 per_token = float(kl[turns == turn].mean())
-                figures[f"t{turn + 1}/kl"] = per_token * float(np.mean(tokens))
-        return figures
+                metrics[f"t{turn + 1}/kl"] = per_token * float(np.mean(tokens))
+        return metrics
 
     def _log_pending(self) -> None:
-        """Log the last rollout's figures with those of the update that followed it."""
-        figures, self._pending = self._pending, None
-        if figures is None:
+        """Log the last rollout's metrics with those of the update that followed it."""
+        metrics, self._pending = self._pending, None
+        if metrics is None:
             return
         for key, value in self.logger.name_to_value.items():
             undefined = key == "train/explained_variance" and not np.isfinite(value)
             if key.startswith("train/") and not undefined:
-                figures[key] = float(value)
-        self.history.append(figures)
+                metrics[key] = float(value)
+        self.history.append(metrics)
         step = len(self.history)
-        self._bar(int(figures["episodes"]), figures)
+        self._bar(int(metrics["episodes"]), metrics)
         if self._run is not None:
-            self._run.log(step, figures)
+            self._run.log(step, metrics)
             self._run.log_episodes(step, tuple(self._episodes))

@@ -11,7 +11,7 @@ from typing_extensions import Self
 from selfcorrect_agents.checks import check
 from selfcorrect_agents.lm.agent import LanguageModelAgent
 from selfcorrect_agents.lm.token_caps import TINY_TOKEN_CAP
-from selfcorrect_agents.training.progress import Metrics
+from selfcorrect_agents.training.progress import MetricsRow
 from selfcorrect_agents.training.run_folder import RunFolder
 from selfcorrect_env import AgentError, TrainingEnv
 from selfcorrect_env.evaluation import AnyEnv
@@ -128,8 +128,8 @@ class SB3PPO(LanguageModelAgent):
         *,
         run: RunFolder | None = None,
         progress: bool = False,
-    ) -> list[Metrics]:
-        """Train the policy in place; returns one dict of figures for each update.
+    ) -> list[MetricsRow]:
+        """Train the policy in place; returns one dict of metrics for each update.
 
         Args:
             env: where episodes are played; problems come from its problem set.
@@ -164,7 +164,7 @@ class SB3A2C(LanguageModelAgent):
         *,
         run: RunFolder | None = None,
         progress: bool = False,
-    ) -> list[Metrics]:
+    ) -> list[MetricsRow]:
         """Train the policy in place; arguments, result and errors are those of `SB3PPO.learn`."""
         config = config or SB3A2CConfig()
         extra = {"use_rms_prop": False, "normalize_advantage": False}
@@ -179,7 +179,7 @@ def _learn(
     config: SB3Config,
     run: RunFolder | None,
     progress: bool,
-) -> list[Metrics]:
+) -> list[MetricsRow]:
     try:
         import stable_baselines3
     except ImportError as error:

@@ -58,7 +58,7 @@ class SCoReConfig(OnPolicyConfig):
     """β₂, stage I's further KL coefficient of the first turn, ≥ 0; the paper: 0.1 or 0.25."""
     offline_share: float = 0.0
     """Share of stage II's problems, in [0, 1), whose first attempts are the base model's (section
-    5.3: offline prompts); there only the second attempt is trained. The paper gives no figure."""
+    5.3: offline prompts); there only the second attempt is trained. The paper gives no value."""
     stage_two: Literal["rl", "star"] = "rl"
     """``star``: three iterations of STaR instead of stage II's REINFORCE (table 4)."""
     star_plus: bool = False

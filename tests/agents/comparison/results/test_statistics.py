@@ -61,18 +61,18 @@ def test_one_seed_is_the_exact_test_and_the_percentile_interval() -> None:
 def test_seeds_that_agree_leave_the_problems_alone_uncertain() -> None:
     """Without variance between seeds, t is the normal law's 1.96: as wide as for one seed."""
     row = (np.arange(400) < 120) * 1.0
-    (figure,) = statistics.estimates([np.stack([row, row, row])])
-    assert figure.value == pytest.approx(0.3)
+    (metric,) = statistics.estimates([np.stack([row, row, row])])
+    assert metric.value == pytest.approx(0.3)
     reach = 1.96 * math.sqrt(0.3 * 0.7 / 400)
-    assert figure.high - figure.value == pytest.approx(reach, rel=0.05)
+    assert metric.high - metric.value == pytest.approx(reach, rel=0.05)
 
 
 def test_seeds_that_differ_widen_the_interval_by_students_t() -> None:
     """10,000 alike problems a seed: only seeds differ, so it is the textbook's t interval."""
     values = np.repeat([[0.0], [0.5], [1.0]], 10_000, axis=1)[:, :300]
-    (figure,) = statistics.estimates([values * 0.2 + 0.4])
-    assert figure.value == pytest.approx(0.5)
-    assert figure.high - figure.value == pytest.approx(4.303 * 0.1 / math.sqrt(3), rel=1e-3)
+    (metric,) = statistics.estimates([values * 0.2 + 0.4])
+    assert metric.value == pytest.approx(0.5)
+    assert metric.high - metric.value == pytest.approx(4.303 * 0.1 / math.sqrt(3), rel=1e-3)
 
 
 def test_shares_stay_in_their_range() -> None:

@@ -84,7 +84,7 @@ def test_a_scaled_second_reward_is_what_the_second_turn_is_rewarded_with(
 ) -> None:
     env = SelfCorrectEnv(env.problems, verifier=lambda problem, text: True)
     small = {"problems_per_step": 4, "samples": 2, "max_new_tokens": 3}
-    (figures,) = MultiTurnRL(policy).learn(
+    (metrics,) = MultiTurnRL(policy).learn(
         env, from_flat(MultiTurnRLConfig, {"steps": 1, "later_scale": 11.0, **small})
     )
-    assert (figures["t1/reward"], figures["t2/reward"]) == (1.0, 11.0)
+    assert (metrics["t1/reward"], metrics["t2/reward"]) == (1.0, 11.0)

@@ -86,7 +86,7 @@ def test_digit_probabilities_are_the_softmax_of_the_next_token(policy: Policy) -
     assert p.sum() < 3
 
 
-def test_a_figure_that_is_certain_may_not_be_missed_at_all() -> None:
+def test_a_metric_that_is_certain_may_not_be_missed_at_all() -> None:
     env = SelfCorrectEnv([{"prompt": f"{i}", "reference": str(i % 2)} for i in range(100)])
     metrics = measure(play(lambda conversation: "1", env))
     half, none, all_ = np.full(100, 0.5), np.zeros(100), np.ones(100)

@@ -1,4 +1,4 @@
-"""Gold and the gate: what they are shown, that reports say so, and their figures."""
+"""Gold and the gate: what they are shown, that reports say so, and their metrics."""
 
 import gymnasium as gym
 import pytest
@@ -91,7 +91,7 @@ def test_the_gate_keeps_what_is_right_and_nothing_else(
     assert kept > 10, "the gate is never needed: nothing is tested"
 
 
-def test_the_gates_figures(taught: Policy, sums: SelfCorrectEnv) -> None:
+def test_the_gates_metrics(taught: Policy, sums: SelfCorrectEnv) -> None:
     base = evaluate(LanguageModelAgent(taught, **PLAY), sums).metrics  # type: ignore[arg-type]
     report = evaluate(OracleGated(taught, **PLAY), sums, name="gate")  # type: ignore[arg-type]
     assert report.agent == "gate (oracle)"

@@ -1,8 +1,8 @@
-"""The reference agents that read answers give the known figures on `SelfCorrect-ToyCode-v0`, too.
+"""The reference agents that read answers give the known metrics on `SelfCorrect-ToyCode-v0`, too.
 
-Each plays 200 problems five times at T = 1, as in `test_figures`; the chances come from the model's
-softmax over its first two tokens. A right pipeline fails here with a probability below 1e-4: 6
-standard deviations, of which up to 1 goes to replies that start with no sum (1% of them).
+Each plays 200 problems five times at T = 1, as in `test_known_metrics`; the chances come from the
+model's softmax over its first two tokens. A right pipeline fails here with a probability below
+1e-4: 6 standard deviations, of which up to 1 goes to replies that start with no sum (1% of them).
 """
 
 import functools
@@ -46,7 +46,7 @@ def test_replies_are_sums(adds: Callable[[], Array]) -> None:
 
 
 @pytest.mark.parametrize("name", AGENTS)
-def test_figures_are_as_known(
+def test_metrics_are_as_known(
     name: str, programmer: Policy, programs: SelfCorrectEnv, adds: Callable[[], Array]
 ) -> None:
     """By ``answers="auto"``. The vote counts +1 and -9 as one, as the chances do."""

@@ -41,8 +41,8 @@ def test_unsolved_problems_may_be_left_out(policy: Policy) -> None:
     size = {"iterations": 1, "rollouts": 1, "problems_per_step": 2, "max_new_tokens": 1}
     for solved_only, traces in ((False, 16.0), (True, 0.0)):
         config = from_flat(RISEConfig, {"most_steps": 1, "solved_only": solved_only, **size})
-        (figures,) = RISE(policy).learn(env, config)
-        assert figures["fit/traces"] == traces
+        (metrics,) = RISE(policy).learn(env, config)
+        assert metrics["fit/traces"] == traces
 
 
 def test_another_number_of_attempts_is_refused(policy: Policy) -> None:

@@ -73,10 +73,10 @@ def watched(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     real = Trainer.update
 
     def watch(self: Trainer, step: int, stage: Stage, rollouts: Sequence[Rollout]) -> Any:
-        figures = real(self, step, stage, rollouts)
+        metrics = real(self, step, stage, rollouts)
         rates = {self.learner.learning_rate}
         asked.append({"step": step, "stage": stage, "rollouts": list(rollouts), "rates": rates})
-        return figures
+        return metrics
 
     monkeypatch.setattr(Trainer, "update", watch)
     return asked

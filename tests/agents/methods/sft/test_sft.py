@@ -43,8 +43,8 @@ def test_without_a_right_reply_there_is_nothing_to_imitate(policy: Policy) -> No
     config = from_flat(
         PairSFTConfig, {"rollouts": 1, "problems_per_step": 4, "samples": 2, "max_new_tokens": 2}
     )
-    (figures,) = PairSFT(policy).learn(env, config)
-    assert figures["fit/traces"] == 0.0
+    (metrics,) = PairSFT(policy).learn(env, config)
+    assert metrics["fit/traces"] == 0.0
     assert all(before[name].equal(weight) for name, weight in policy.model.state_dict().items())
 
 

@@ -49,9 +49,9 @@ def test_a_second_attempt_alone_teaches_nothing(policy: Policy) -> None:
             "advantage": "batch_mean",
         },
     )
-    (figures,) = SingleTurnRL(policy).learn(env, config)
-    assert (figures["t1/accuracy"], figures["t2/accuracy"]) == (0.0, 1.0)
-    assert figures["train/zero_advantage"] == 1.0
+    (metrics,) = SingleTurnRL(policy).learn(env, config)
+    assert (metrics["t1/accuracy"], metrics["t2/accuracy"]) == (0.0, 1.0)
+    assert metrics["train/zero_advantage"] == 1.0
     assert all(map(torch.equal, before, policy.model.parameters()))
 
 
@@ -66,5 +66,5 @@ def test_any_number_of_attempts_is_played(policy: Policy, attempts: int) -> None
     config = from_flat(
         SingleTurnRLConfig, {"steps": 1, "problems_per_step": 2, "samples": 2, "max_new_tokens": 2}
     )
-    (figures,) = SingleTurnRL(policy).learn(env, config)
-    assert f"t{attempts}/accuracy" in figures
+    (metrics,) = SingleTurnRL(policy).learn(env, config)
+    assert f"t{attempts}/accuracy" in metrics

@@ -42,10 +42,10 @@ def test_right_to_right_is_imitated_with_plus_alone(policy: Policy) -> None:
     env = SelfCorrectEnv("arithmetic", split="train", size=40, verifier=lambda p, text: True)
     small = {"iterations": 1, "rollouts": 1, "problems_per_step": 4, "samples": 2}
     short = {"max_new_tokens": 2, "most_steps": 1}
-    (figures,) = STaR(policy).learn(env, from_flat(STaRConfig, {**small, **short}))
-    assert figures["fit/traces"] == 0.0
-    (figures,) = STaR(policy).learn(env, from_flat(STaRConfig, {"plus": True, **small, **short}))
-    assert figures["fit/traces"] == 8.0
+    (metrics,) = STaR(policy).learn(env, from_flat(STaRConfig, {**small, **short}))
+    assert metrics["fit/traces"] == 0.0
+    (metrics,) = STaR(policy).learn(env, from_flat(STaRConfig, {"plus": True, **small, **short}))
+    assert metrics["fit/traces"] == 8.0
 
 
 def test_another_number_of_attempts_is_refused(policy: Policy) -> None:

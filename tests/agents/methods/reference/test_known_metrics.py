@@ -1,7 +1,7 @@
-"""The pipeline of agents, environment, verifier and metrics gives the figures that are known.
+"""The pipeline of agents, environment, verifier and metrics gives the known values.
 
 Each agent plays 200 problems five times at T = 1; the chances come from the model's softmax. Over
-all figures here a right pipeline fails with a probability below 1e-4: 5 standard deviations, of
+all values here a right pipeline fails with a probability below 1e-4: 5 standard deviations, of
 which up to 0.3 go to first tokens that are no digit (0.3% of them).
 """
 
@@ -55,7 +55,7 @@ def chances(name: str, policy: Policy, env: SelfCorrectEnv) -> Chances:
 
 
 @pytest.mark.parametrize("name", AGENTS)
-def test_figures_are_as_known(
+def test_metrics_are_as_known(
     name: str, taught: Policy, sums: SelfCorrectEnv, played: Play
 ) -> None:
     metrics = played(name)
