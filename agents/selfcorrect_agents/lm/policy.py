@@ -204,11 +204,12 @@ class Policy:
         """Whether logits are the output layer of the decoder's last hidden states, and no more.
 
         Some architectures scale or cap their logits after the output layer. They are found by
-        comparing both ways on two tokens; `hidden` then returns the model's own logits, and
+        comparing both ways on a few tokens; `hidden` then returns the model's own logits, and
         `head` passes them on: correct, with more memory.
         """
         if self._plain_head is None:
-            ids = torch.full((1, 2), self.chat.pad_id, device=self.device)
+            # tokens from all over the vocabulary: the embedding of a padding token may be zero
+            ids = torch.linspace(0, self.vocab_size - 1, 4, device=self.device).long().unsqueeze(0)
             ones = torch.ones_like(ids)
             inputs = {"input_ids": ids, "attention_mask": ones, "use_cache": False}
             inputs["position_ids"] = positions(ones.bool())
