@@ -161,7 +161,7 @@ class SelfCorrectEnv(SetupProperties, gym.Env[Conversation, str]):
         """Give the next reply.
 
         Args:
-            action: the reply, any str; a `Reply` also says how many tokens it took.
+            action: the reply, any str; a `Reply` also holds its number of tokens.
 
         Returns:
             The conversation so far, the reply's score, whether the episode is over, False,

@@ -1,6 +1,6 @@
 """One look-up for everything that a user names: agents, verifiers, problem sets, prompts, commands.
 
-A name stands for one of ours, for an entry point of another package, or is an import path
+A name refers to one of ours, to an entry point of another package, or is an import path
 ``"module:attribute"``; they are tried in this order. Another package adds a part with an entry
 point in one of these groups, without a change to this package:
 
@@ -39,13 +39,13 @@ class Registry:
     """
 
     kind: str
-    """What a name stands for, in messages: ``"verifier"``."""
+    """What a name refers to, in messages: ``"verifier"``."""
     group: str
     """The entry-point group of other packages."""
     own: Mapping[str, Any] = field(default_factory=dict)
     """Our own by name: an import path ``"module:attribute"``, or the thing itself."""
     error: type[SelfCorrectError] = SelfCorrectError
-    """Raised if the thing that a name stands for cannot be imported."""
+    """Raised if the object that a name refers to cannot be imported."""
     unknown: type[UnknownNameError] = UnknownNameError
     """Raised if nothing has the name."""
 

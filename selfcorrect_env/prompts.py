@@ -245,7 +245,7 @@ def get_prompts(prompts: str | Prompts) -> Prompts:
 
     Raises:
         UnknownNameError: there are none of that name.
-        PromptsError: they cannot be imported, or the name stands for something else.
+        PromptsError: they cannot be imported, or the name refers to something else.
         TypeError: ``prompts`` is neither a name nor a `Prompts`.
     """
     if isinstance(prompts, Prompts):

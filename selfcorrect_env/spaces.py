@@ -145,5 +145,5 @@ def _no_shared_memory(space: Space[Any], n: int = 1, ctx: Any = None) -> NoRetur
 
 
 def object_array(values: Sequence[Any]) -> NDArray[np.object_]:
-    """Return a 1-D object array of ``values``, whatever they are (numpy would unpack tuples)."""
+    """Return a 1-D object array of any ``values`` (numpy would unpack tuples)."""
     return np.fromiter(values, dtype=object, count=len(values))

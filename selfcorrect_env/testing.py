@@ -1,4 +1,4 @@
-"""The contracts of problem sets, verifiers and agents, for third parties to run in their tests.
+"""Checks of third-party problem sets, verifiers and agents, to be called in their tests.
 
     from selfcorrect_env.testing import check_verifier
 
@@ -51,7 +51,7 @@ HOSTILE_REPLIES: tuple[str, ...] = (
     "\u202e\u200b\ufeff" + "é" + "\u0301" * 1_000,
     "lorem ipsum 1 2 3 " * 60_000,
 )
-"""Replies that must do a verifier no harm: empty, huge, binary, deeply nested, explosive."""
+"""Replies that must not break a verifier: empty, huge, binary, deeply nested, explosive."""
 
 
 def check_problem_set(
@@ -64,7 +64,7 @@ def check_problem_set(
 
     Args:
         problems: a `ProblemSet` or any sequence of problems.
-        verifier: the one that the set is to be used with.
+        verifier: the verifier that the set is used with.
         right_reply: writes a right reply to a problem; by default in the first form of the
             verifier's `AnswerFormat`, which is the reference itself if it has none.
 
@@ -99,24 +99,24 @@ def check_verifier(
     hostile: Iterable[str] = HOSTILE_REPLIES,
     seconds: float = 10.0,
 ) -> None:
-    """Check that a verifier is right, total, bounded in time, repeatable and true in batches.
+    """Check that a verifier is correct, never raises, is bounded in time and is repeatable.
 
     - The right reply to each problem scores 1, in the main thread and in another one.
     - An empty reply scores 0. No hostile reply raises, takes longer than ``seconds`` or counts
       as right (unless it holds the reference); ``timeout`` and ``error`` are legal reasons there.
-    - The same reply gets the same verdict again, and ``verify_batch`` gives what ``verify`` does,
-      in order.
+    - The same reply gets the same verdict again, and ``verify_batch`` returns the
+      verdicts of ``verify``, in order.
 
     Args:
         verifier: the object, function or name to check.
         problems: a few problems with references; at least one.
         right_reply: writes a right reply to a problem; by default in the first form of the
             verifier's `AnswerFormat`, which is the reference itself if it has none.
-        hostile: replies that must do no harm.
+        hostile: replies that must not break the verifier.
         seconds: the longest that one verdict may take.
 
     Raises:
-        ContractError: naming the broken point.
+        ContractError: a check failed; the message names it.
     """
     verifier = get_verifier(verifier)
     check_problem_set(problems, verifier, right_reply=right_reply)
@@ -159,18 +159,19 @@ def check_verifier(
 def check_agent(
     agent: Agent | ReplyFunction, conversations: Sequence[Conversation] | None = None
 ) -> None:
-    """Check that an agent answers conversations as `Agent` says.
+    """Check that an agent follows the protocol `Agent`.
 
-    It is asked about one conversation, then about all of them together: it must return one str
-    for each, in a sequence, and leave the conversations as they were.
+    It gets one conversation, then all of them together. It must return a sequence with one str
+    for each, and not change the conversations.
 
     Args:
         agent: the agent or function to check.
-        conversations: what to ask; by default three short ones, of one turn and of two.
+        conversations: the conversations to answer; by default three short ones, of one turn and
+            of two.
 
     Raises:
-        ContractError: naming the broken point.
-        TypeError: ``agent`` is not an agent at all.
+        ContractError: a check failed; the message names it.
+        TypeError: ``agent`` is not an agent.
     """
     agent = as_agent(agent)
     asked = list(_CONVERSATIONS if conversations is None else conversations)

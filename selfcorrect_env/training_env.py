@@ -1,4 +1,4 @@
-"""`training_env`: whatever a user calls an environment, as what training and evaluation need."""
+"""`training_env`: an environment in any accepted form, as training and evaluation need it."""
 
 from __future__ import annotations
 

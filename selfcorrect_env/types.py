@@ -1,4 +1,4 @@
-"""The words of this project: the few types that everything speaks in.
+"""The types that all parts of the project share.
 
 One episode: the environment shows a `Problem` as a `Conversation`; the agent answers
 (an *attempt*); the environment appends a fixed *correction instruction*, the same
@@ -42,7 +42,7 @@ class Problem:
     reference: str
     """The reference answer that a verifier compares with; never shown to an agent."""
     metadata: Mapping[str, Any] = field(default_factory=dict)
-    """JSON-able facts: subject, level, tests, entry point … Read-only."""
+    """JSON-able values: subject, level, tests, entry point … Read-only."""
 
     def __post_init__(self) -> None:
         for name in ("id", "prompt", "reference"):
@@ -168,14 +168,14 @@ class Verifier(Protocol):
     """Anything that maps (problem, response) to a `Verdict`.
 
     Where a Verifier is expected, a plain function ``(problem, response) -> float | bool``
-    does as well (see `selfcorrect_env.verifiers.as_verifier`). What a response contains
+    is accepted as well (see `selfcorrect_env.verifiers.as_verifier`). What a response contains
     must never make a verifier raise or hang. A verifier may also have an attribute
     ``answer_format`` (`selfcorrect_env.verifiers.AnswerFormat`): how right replies are written.
     """
 
     @property
     def name(self) -> str:
-        """The name that stands in ``repr(env)`` and in reports."""
+        """The name in ``repr(env)`` and in reports."""
         ...
 
     def verify(self, problem: Problem, response: str) -> Verdict:
@@ -188,15 +188,15 @@ class Verifier(Protocol):
 
 
 class Reply(str):
-    """A reply that also carries what its agent knows of how it was made.
+    """A reply with metadata of its generation.
 
-    A plain ``str`` is always accepted in its place; the two facts are then unknown.
+    A plain ``str`` is always accepted instead; both fields are then unknown.
     """
 
     tokens: int | None
-    """Number of sampled tokens, or None where unknown."""
+    """Number of sampled tokens, or None if unknown."""
     truncated: bool | None
-    """Whether the token cap cut the reply off, or None where unknown."""
+    """Whether the token cap cut the reply off, or None if unknown."""
 
     def __new__(
         cls, text: str, *, tokens: int | None = None, truncated: bool | None = None
@@ -222,9 +222,9 @@ class Attempt:
     reply: str
     verdict: Verdict
     tokens: int | None = None
-    """Number of sampled tokens, where the agent said so."""
+    """Number of sampled tokens, or None if the agent did not report it."""
     truncated: bool | None = None
-    """Whether a token cap cut the reply off, where the agent said so."""
+    """Whether a token cap cut the reply off, or None if the agent did not report it."""
 
 
 class Transition(str, Enum):
@@ -237,7 +237,7 @@ class Transition(str, Enum):
 
     @classmethod
     def of(cls, first: Verdict, last: Verdict) -> Transition | None:
-        """Name the transition, or None if either verdict says that it could not be judged."""
+        """Name the transition, or None if either reply could not be judged."""
         if not (first.judged and last.judged):
             return None
         letters = {True: "c", False: "i"}
@@ -263,7 +263,7 @@ class Episode:
 
     @property
     def transition(self) -> Transition | None:
-        """From the first attempt to the last; None where either could not be judged."""
+        """From the first attempt to the last; None if either could not be judged."""
         return Transition.of(self.attempts[0].verdict, self.attempts[-1].verdict)
 
 
@@ -271,14 +271,14 @@ class Episode:
 class Agent(Protocol):
     """Anything that answers conversations: a model, a client of a server, a rule, a person.
 
-    A plain function ``(conversation) -> str`` does as well (see
+    A plain function ``(conversation) -> str`` is accepted as well (see
     `selfcorrect_env.evaluation.evaluator.as_agent`).
     """
 
     def act(self, conversations: Sequence[Conversation]) -> Sequence[str]:
         """Answer each conversation: ``result[i]`` is the reply to ``conversations[i]``.
 
-        A reply may be a `Reply`, which also says how many tokens it took.
+        A reply may be a `Reply`, which also holds its number of tokens.
         """
         ...
 

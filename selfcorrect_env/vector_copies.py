@@ -137,7 +137,7 @@ def copied(env: AnyEnv) -> AnyEnv:
     shared = [attributes.get("_setup"), env.problems, env.verifier, env.prompts, env.spec]  # type: ignore[attr-defined]
     try:
         twin = copy.deepcopy(env, {id(value): value for value in shared if value is not None})
-    except Exception as error:  # whatever the attributes' own __deepcopy__ raises
+    except Exception as error:  # an attribute's own __deepcopy__ may raise anything
         raise UnsupportedEnvError(
             f"{type(env).__name__} replaces methods of SelfCorrectEnv, so its episodes are played "
             f"by copies of it, and it cannot be copied ({type(error).__name__}: {error}). Give it "

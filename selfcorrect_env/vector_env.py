@@ -132,7 +132,7 @@ class SelfCorrectVectorEnv(SetupProperties, VectorEnv[Conversations, Sequence[st
         if is_modified(self, SelfCorrectVectorEnv):
             raise UnsupportedEnvError(
                 f"{type(self).__name__} replaces methods of SelfCorrectVectorEnv, and only the "
-                "class itself can tell how to make one with another number of rows. Give it a "
+                "class itself can create one with another number of rows. Give it a "
                 "method vectorised(num_envs, *, autoreset_mode) that returns one."
             )
         return SelfCorrectVectorEnv.like(self, num_envs, autoreset_mode=autoreset_mode)

@@ -20,7 +20,7 @@ from selfcorrect_env.problems import sources
 
 ABOUT = """\
 Show what is installed, with one line about each: environments, agents, problem sets, verifiers and
-prompts. An agent that lacks a package is marked; 'selfcorrect doctor' tells how to install it.
+prompts. An agent that lacks a package is marked; 'selfcorrect doctor' shows how to install it.
 
 Examples:
   selfcorrect list

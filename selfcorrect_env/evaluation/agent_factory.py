@@ -19,7 +19,7 @@ REGISTRY = Registry("agent", "selfcorrect_env.agents", error=AgentError)
 
 @dataclasses.dataclass(frozen=True)
 class AgentFactory:
-    """How to build the agent that a name stands for."""
+    """How to build the agent that a name refers to."""
 
     name: str
     """As the user wrote it."""
@@ -57,7 +57,7 @@ def find_agent(name: str) -> AgentFactory:
 
     Args:
         name: a name of the entry-point group, or ``module:attribute`` (the current folder is
-            searched too). What stands there is a class with a dataclass ``Config`` and a
+            searched too). It is a class with a dataclass ``Config`` and a
             classmethod ``from_config(config)``, a class that takes no arguments, an `Agent`, or
             a function ``(conversation) -> str``.
 
@@ -85,7 +85,7 @@ def find_agent(name: str) -> AgentFactory:
 
 
 def load_named(name: str) -> Any:
-    """Import what an agent's name stands for: an entry point, or ``module:attribute``.
+    """Import what an agent's name refers to: an entry point, or ``module:attribute``.
 
     Raises:
         UnknownNameError: there is no such entry point.

@@ -4,7 +4,7 @@ A stored run is only resumed if the agent, the verifier, the prompts and the env
 still have the code that its episodes were played with. What counts:
 
 - A function of the user: its bytecode (comments and formatting don't matter), its defaults, the
-  values in its closure, and whatever it refers to by a global name: other functions, classes,
+  values in its closure, and what it refers to by a global name: other functions, classes,
   constants, and the files of imported modules that belong to no installed package.
 - An object: its class, and its public attributes that are constants or functions. Not looked at
   are attributes with a leading underscore, lists and dicts (they hold what an object remembers),

@@ -130,8 +130,8 @@ def turn_metrics(episodes: Sequence[Episode]) -> dict[str, float]:
     """
     result: dict[str, float] = {}
     for k in range(_turns(episodes)):
-        facts = _turn(episodes, k)
-        for name, value in (("tokens", facts.tokens), ("truncated", facts.truncated)):
+        turn = _turn(episodes, k)
+        for name, value in (("tokens", turn.tokens), ("truncated", turn.truncated)):
             if value is not None:
                 result[f"t{k + 1}/{name}"] = value
     whole = [episode for episode in episodes if episode.judged]

@@ -1,4 +1,4 @@
-"""`rescore`: the verdicts of stored episodes again, by another verifier, and what differs."""
+"""`rescore`: judge stored episodes with another verifier, and compare the verdicts."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ SHOWN = 20
 
 @dataclass(frozen=True)
 class Difference:
-    """One reply that the two verifiers judge differently: other score, or other reason."""
+    """One reply whose two verdicts differ in score or reason."""
 
     problem_id: str
     attempt: int
@@ -43,7 +43,7 @@ class Difference:
 
 @dataclass(frozen=True)
 class Rescored:
-    """What `rescore` found; ``print(rescored)`` shows it."""
+    """The result of `rescore`; ``print(rescored)`` shows it."""
 
     verifier: str
     """The new verifier's name."""
@@ -57,11 +57,11 @@ class Rescored:
 
     @property
     def scores_changed(self) -> int:
-        """How many differences are of the score, not of the reason alone."""
+        """Number of differences in the score, not only in the reason."""
         return sum(d.before.score != d.after.score for d in self.differences)
 
     def to_json(self, path: str | Path) -> None:
-        """Write every difference and both sets of metrics as JSON: all of it or nothing."""
+        """Write every difference and both sets of accuracies as JSON, atomically."""
         content = {
             "verifier": self.verifier,
             "replies": self.replies,
@@ -82,7 +82,7 @@ class Rescored:
         from rich.text import Text
 
         table = Table(
-            title=f"{len(self.episodes):,} episodes judged again by {self.verifier}",
+            title=f"{len(self.episodes):,} episodes re-scored with {self.verifier}",
             title_justify="left",
         )
         table.add_column("metric")
@@ -109,7 +109,7 @@ class Rescored:
 def rescore(
     episodes: Sequence[Episode], verifier: str | Verifier | ScoreFunction, *, seed: int = 0
 ) -> Rescored:
-    """Judge every reply of ``episodes`` again.
+    """Judge every reply of ``episodes`` with another verifier.
 
     Args:
         episodes: one or more.
@@ -175,12 +175,12 @@ def stored_episodes(run: str | Path) -> list[Episode]:
 
 
 def _line(difference: Difference) -> str:
-    def told(verdict: Verdict) -> str:
+    def described(verdict: Verdict) -> str:
         return f"{verdict.score:g} {verdict.reason}"
 
     answers = [difference.before.answer, difference.after.answer]
     found = " / ".join(dict.fromkeys(repr(answer)[:60] for answer in answers))
     return (
-        f"{difference.problem_id}, attempt {difference.attempt}: {told(difference.before)} → "
-        f"{told(difference.after)}; answer {found}, reference {difference.reference!r:.60}"
+        f"{difference.problem_id}, attempt {difference.attempt}: {described(difference.before)} → "
+        f"{described(difference.after)}; answer {found}, reference {difference.reference!r:.60}"
     )

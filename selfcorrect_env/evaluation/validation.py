@@ -39,7 +39,7 @@ class Finding:
     problem_id: str
     """The problem's id; "" for the environment as a whole."""
     what: str
-    """One line: what was tried, and what came of it."""
+    """One line: what was checked, and the result."""
 
 
 @dataclass(frozen=True)
@@ -292,7 +292,7 @@ def isolation(subject: Subject) -> Outcomes:
 
 
 def secrecy(subject: Subject) -> Outcomes:
-    """The conversation is the same whatever the reference is and whatever the verdict was."""
+    """The conversation depends neither on the reference nor on the verdict."""
     mark = "reference-of-another-problem"
     other = ProblemSet(
         (
@@ -323,7 +323,7 @@ CHECKS: dict[str, tuple[str, Callable[[Subject], Outcomes]]] = {
     "hedging": ("the reference beside a wrong answer scores 0 in one order at least", hedging),
     "determinism": ("a verdict is the same again, alone, and in another thread", determinism),
     "seeds": ("a seed draws the same episode again", seeds),
-    "isolation": ("an episode is the same whatever was played before", isolation),
+    "isolation": ("an episode does not depend on earlier episodes", isolation),
     "secrecy": ("nothing of the reference or the verdict is in the conversation", secrecy),
 }
 """Every check by name: what must hold, and the function that tries it."""

@@ -1,7 +1,7 @@
 """The Hugging Face hub: rows from its cache or, if it answers in time, from the hub itself.
 
 With an unreachable hub, ``load_dataset`` hangs for 25 seconds. So the cache is read first,
-without importing ``datasets``; then one request with a deadline asks the hub whether it has the
+without importing ``datasets``; then one request with a deadline checks that the hub has the
 data set; only then is ``datasets`` imported and the data set loaded.
 
 The data sets of this package have pinned revisions, so that their problems never change.
@@ -26,8 +26,8 @@ DEADLINE = 2.5
 """Seconds within which the hub must answer the first request."""
 
 REMEMBER = 60.0
-"""Seconds during which a hub that did not answer is not asked for the same data set again, so
-that eight sub-environments wait once."""
+"""After a failed request, the hub is not asked for the same data set again for this many seconds,
+so that eight sub-environments wait only once."""
 
 # As public code pins them in 2026, several projects each (for HumanEval and MBPP, inspect_evals
 # among them). For MATH-500, one of them gives the sha256 of the file there: that of PRM800K's own
@@ -60,7 +60,7 @@ def hub_rows(
             `PINNED`, and the newest for other data sets.
 
     If the default revision is not cached and the hub is not available, another revision is used
-    from the cache, with a `ProblemSetWarning`. A revision that was asked for is never replaced.
+    from the cache, with a `ProblemSetWarning`. An explicit revision is never replaced.
 
     Raises:
         HubUnavailableError: it is not cached, and the hub did not answer within `DEADLINE` seconds,
@@ -229,8 +229,9 @@ def ask_hub(request: Callable[[float], object], repo: str) -> None:
 
     Args:
         request: sends it through ``huggingface_hub``, which ``datasets`` and ``transformers`` use
-            too, so endpoint, proxies, certificates and token are the same; it gets the deadline.
-        repo: what is asked for, for messages.
+            as well, so endpoint, proxies, certificates and token are the same; it gets the
+            deadline.
+        repo: the repository, for messages.
 
     Raises:
         HubUnavailableError: the hub did not confirm in time that it has this repository.

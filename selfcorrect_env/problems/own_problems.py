@@ -75,7 +75,7 @@ def has_splits(problems: Problems | None, holdout: float | None = None) -> bool:
     """Return whether `resolve_problems` can be asked for ``split="train"`` of ``problems``.
 
     Args:
-        problems: as in `resolve_problems`; None stands for an environment's own named set.
+        problems: as in `resolve_problems`; None means the environment's own named set.
         holdout: the share of the test split, if there is one.
     """
     named = problems is None or (isinstance(problems, str) and not _is_path(problems))

@@ -32,17 +32,16 @@ class ProblemSet(Sequence[Problem]):
     """A named, immutable, indexable sequence of `Problem`.
 
     Two sets are equal if they have the same name, split and problems. The default verifier and
-    prompts say how a set is played, not what it is: they count neither for equality nor for the
-    fingerprint.
+    prompts do not count for equality or for the fingerprint.
 
     Args:
         problems: the problems; their ids must be unique.
         name: the name in ``repr(env)`` and in reports.
         split: ``"train"``, ``"test"`` … as its source calls it; ``"all"`` if there is only one.
-        verifier: what an environment judges replies to these problems with by default: a
-            verifier's name, a `Verifier` or a function; None for none of its own.
-        prompts: the prompts that an environment uses by default: a name or a `Prompts`; None
-            for none of its own.
+        verifier: the default verifier of an environment with these problems: a verifier's name,
+            a `Verifier` or a function; None if the set has none.
+        prompts: the default prompts of an environment with these problems: a name or a
+            `Prompts`; None if the set has none.
 
     Raises:
         ProblemSetError: the set is empty, or two problems have the same id.
@@ -125,8 +124,8 @@ class ProblemSet(Sequence[Problem]):
     def fingerprint(self) -> str:
         """16 hex digits of a SHA-256 over every problem's id, prompt, reference and metadata.
 
-        Two sets with the same fingerprint hold the same problems in the same order, whatever
-        their names are.
+        Two sets with the same fingerprint hold the same problems in the same order; their
+        names may differ.
 
         Raises:
             ProblemSetError: a problem's metadata holds a value that is not JSON-able.
@@ -221,7 +220,7 @@ class ProblemSet(Sequence[Problem]):
     ) -> ProblemSet:
         """Return the set with another default verifier and other default prompts.
 
-        An argument that is None leaves what the set has.
+        An argument that is None keeps the set's own.
         """
         verifier = self.verifier if verifier is None else verifier
         prompts = self.prompts if prompts is None else prompts
@@ -345,8 +344,7 @@ class ProblemSet(Sequence[Problem]):
 
         Raises:
             ProblemSetError: it cannot be loaded, or a row lacks a column or its value is
-                neither text nor a number. A hub that does not answer is given up after 2.5
-                seconds.
+                neither text nor a number. The hub must answer within 2.5 seconds.
         """
         columns = Columns(prompt_column, reference_column, id_column)
         if isinstance(dataset, str | Path) and _is_local(dataset):

@@ -1,4 +1,4 @@
-"""Problem sets by name: one file, one set, and `SOURCES`, the table of them.
+"""The named problem sets: `SOURCES` has one row for each.
 
 Other packages add theirs with an entry point in the group ``selfcorrect_env.problems``
 (`selfcorrect_env.plugins`).
@@ -28,7 +28,7 @@ class Source:
     imported on first use."""
     verifier: str | Verifier | ScoreFunction | None = None
     """The default verifier: a name (`selfcorrect_env.verifiers`) or an object; None for the
-    environment's default. The verifier of the loaded set itself comes first."""
+    environment's default. The verifier of the loaded set itself takes precedence."""
     prompts: str | Prompts | None = None
     """The default prompts, likewise (`selfcorrect_env.prompts`)."""
     summary: str = ""
@@ -36,7 +36,7 @@ class Source:
 
     @property
     def function(self) -> Callable[..., ProblemSet]:
-        """The function that loads the set, imported now if it was not yet."""
+        """The function that loads the set, imported on first access."""
         if not isinstance(self.load, str):
             return self.load
         return import_attribute(self.load)
@@ -107,7 +107,7 @@ SOURCES: dict[str, Source] = {
         "selfcorrect_env.problems.mbpp_r:load",
         verifier="code",
         prompts="mbpp",
-        summary="MBPP-R: a wrong program for each task of MBPP, to be repaired (one attempt)",
+        summary="MBPP-R: repair a wrong program for each task of MBPP (one attempt)",
     ),
     "reasoning-gym": Source(
         "selfcorrect_env.problems.reasoning_gym:load",
@@ -126,7 +126,7 @@ REGISTRY = Registry(
 
 
 def is_source_name(name: str) -> bool:
-    """Return whether ``name`` is that of a problem set, or an import path of one."""
+    """Return whether ``name`` is the name or the import path of a problem set."""
     return name in SOURCES or name in REGISTRY.installed() or is_import_path(name)
 
 
@@ -134,7 +134,7 @@ def source(name: str) -> Source:
     """Return the source called ``name``: of this package, an entry point, ``module:attribute``.
 
     Raises:
-        UnknownProblemSetError: there is none of that name.
+        UnknownProblemSetError: there is no such problem set.
         ProblemSetError: it cannot be imported or is no source.
     """
     value = REGISTRY.load(name)

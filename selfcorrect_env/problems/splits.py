@@ -1,6 +1,6 @@
 """Splits by a hash of the problem's text, never by a seed.
 
-A problem of the test split is in no training split, whatever the seed, size and options of
+A problem of the test split is in no training split, for any seed, size and options of
 either.
 """
 

@@ -1,7 +1,7 @@
 """The untrusted side of the sandbox: runs a program, then serves calls of its functions.
 
-No verdict is decided here. The program can modify everything in this process: whatever it sends is
-treated as a value that it returned.
+No verdict is decided here. The program can modify everything in this process: everything it sends
+is treated as a value that it returned.
 """
 
 from __future__ import annotations

@@ -78,7 +78,7 @@ def _name_of(function: object) -> str:
 
 
 def without_statement(problem: Problem, response: str) -> str:
-    """Return ``response`` with the problem's own statement cut out, wherever it stands.
+    """Return ``response`` without any copy of the problem's own statement.
 
     Repeating the question is no answer, though many a statement ends in a number, or in an
     expression that equals the answer. A statement below `SHORTEST_STATEMENT` characters stays.
@@ -95,7 +95,7 @@ def reason_of(score: float) -> Reason:
 
 
 def failed(detail: str) -> Verdict:
-    """Return the verdict of a verifier that failed: not judged, and ``detail`` says why."""
+    """Return the verdict of a verifier that failed: not judged, and ``detail`` gives the cause."""
     return Verdict(0.0, Reason.ERROR, detail=detail)
 
 

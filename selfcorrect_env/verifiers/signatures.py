@@ -17,7 +17,7 @@ def check_signature(function: Callable[..., Any], name: str) -> None:
     """Refuse a function that cannot be called with a problem and a response.
 
     Functions, methods, partials, lambdas and callable objects are accepted if two positional
-    arguments fit, whatever their names are. If the signature cannot be read, as for some functions
+    arguments fit; their names do not matter. If the signature cannot be read, as for some functions
     written in C, the function is accepted.
 
     Args:

@@ -1,8 +1,8 @@
-"""Imitation: the ground of the methods that learn by supervised fine-tuning on traces.
+"""Imitation: the steps of methods that learn by supervised fine-tuning on traces.
 
 A run alternates between gathering episodes of the current policy and fitting the policy to
-traces made of them. A fit goes on until the loss on held-out problems stops falling, and
-keeps the best weights, so no method is judged by a fit that was cut short or overdone.
+traces made of them. A fit ends when the loss on held-out problems stops falling, and
+keeps the best weights, so no method is measured after too short or too long a fit.
 """
 
 from __future__ import annotations
@@ -52,8 +52,8 @@ def gather(
 ) -> None:
     """Take one step: play its episodes and keep them; with ``fit_with`` then fit to all kept.
 
-    After a fit a further rollout is played, outside of the budget, to log what it did
-    (``after_fit/…``) and how far the policy is from its reference by then (``t{t}/kl``).
+    After a fit a further rollout is played, outside of the budget, to log its metrics
+    (``after_fit/…``) and the KL from the policy to its reference (``t{t}/kl``).
     """
     rollout = trainer.collect(step)
     trainer.pool += rollout.episodes
@@ -76,7 +76,7 @@ def gather(
 def kl_metrics(
     policy: Scorer, reference: Scorer, rollout: Rollout, rows_per_forward: int
 ) -> MetricsRow:
-    """Score a rollout of ``policy``: how far it is from the reference, turn by turn.
+    """Return the KL from ``policy`` to the reference on a rollout, turn by turn.
 
     The key and its meaning are those of the methods of reinforcement learning: the mean over
     judged episodes of KL(π_θ ‖ π_ref) at each sampled prefix, summed over the turn, in nats.
@@ -89,7 +89,7 @@ def kl_metrics(
         rows_per_forward: episodes in one forward pass.
 
     Returns:
-        ``t{t}/kl`` of each turn; nothing where no episode could be judged.
+        ``t{t}/kl`` of each turn; nothing if no episode could be judged.
     """
     if not bool(rollout.judged.any()):
         return {}
@@ -105,15 +105,15 @@ def fit(policy: Policy, traces: Sequence[Trace], how: Fitting, seed: int) -> Met
 
     Args:
         policy: it ends with the weights of the lowest held-out loss.
-        traces: what to imitate. None at all leaves the policy as it is.
+        traces: what to imitate; an empty sequence leaves the policy unchanged.
         how: the optimiser, and when to stop.
         seed: of the order and of the held-out problems.
 
     Returns:
-        ``fit/available`` (traces that were given), ``fit/traces`` (those that were used, at most
-        ``most_traces``, held-out ones included), ``fit/steps``, ``fit/loss`` (mean over the last
-        look's steps, nats a token), ``fit/held_out_loss`` (the lowest), ``fit/converged`` (1, or
-        0 where ``most_steps`` ended it).
+        ``fit/available`` (traces that were given), ``fit/traces`` (traces that were used, at most
+        ``most_traces``, held-out ones included), ``fit/steps``, ``fit/loss`` (mean over the steps
+        since the last evaluation, nats per token), ``fit/held_out_loss`` (the lowest),
+        ``fit/converged`` (1, or 0 if ``most_steps`` ended it).
     """
     rng = np.random.default_rng(seed)
     chosen = sample_of(traces, how.most_traces, rng)
@@ -127,7 +127,7 @@ def fit(policy: Policy, traces: Sequence[Trace], how: Fitting, seed: int) -> Met
 
 
 class _Fit:
-    """One fit under way."""
+    """A running fit."""
 
     def __init__(
         self, policy: Policy, training: list[Trace], held_out: list[Trace], how: Fitting
@@ -213,7 +213,7 @@ def encode(
 
     Returns:
         ids: (N, T) int64.
-        labels: (N, T) int64; `IGNORED` where no loss is taken: on prompts, instructions,
+        labels: (N, T) int64; `IGNORED` where there is no loss: on prompts, instructions,
             padding, and on first replies that ``first_reply`` leaves out.
         weights: (N,) float32.
     """
@@ -265,7 +265,7 @@ def _row(policy: Policy, trace: Trace, first_reply: FirstReply) -> tuple[list[in
 def _split(
     traces: list[Trace], how: Fitting, rng: np.random.Generator
 ) -> tuple[list[Trace], list[Trace]]:
-    """Split by problem: at least one is held out where there are two and a share is asked for."""
+    """Split by problem: at least one is held out if there are two and ``held_out`` is above 0."""
     problems = sorted({trace.problem_id for trace in traces})
     held = max(1, int(how.held_out * len(problems))) if how.held_out and len(problems) > 1 else 0
     out = {problems[i] for i in rng.permutation(len(problems))[:held]}

@@ -2,7 +2,8 @@
 
 Source: Kumar et al., arXiv 2409.12917, section 4: ``D_STaR`` takes both replies from one
 episode, ``D_SFT`` pairs a wrong reply with a right one of any episode of the same problem; the
-``+`` sets add pairs whose first reply is right already. Text level: nothing here knows torch.
+``+`` sets add pairs whose first reply is right already. This module handles text only, without
+torch.
 """
 
 from __future__ import annotations
@@ -18,16 +19,16 @@ from selfcorrect_env import Attempt, Conversation, Episode
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trace:
-    """A second attempt to imitate, with what came before it."""
+    """A second attempt to imitate, with its context."""
 
     problem_id: str
     """Of the problem."""
     opening: Conversation
     """Everything before the first of the two replies."""
     first: Attempt
-    """The reply that is read; imitated too only where a method says so."""
+    """The reply before it; imitated as well only if a method does so."""
     instruction: Conversation
-    """What the environment said after it."""
+    """The environment's messages after it."""
     second: Attempt
     """The reply that is imitated."""
     weight: float = 1.0
@@ -37,16 +38,16 @@ class Trace:
 def consecutive(episode: Episode) -> list[Trace]:
     """Return every pair of consecutive attempts of an episode, right or wrong."""
     spoken = [i for i, m in enumerate(episode.conversation) if m["role"] == "assistant"]
-    places = spoken[len(spoken) - len(episode.attempts) :]  # a given first attempt is no attempt
+    indices = spoken[len(spoken) - len(episode.attempts) :]  # a given first attempt is no attempt
     return [
         Trace(
             problem_id=episode.problem.id,
-            opening=episode.conversation[: places[t]],
+            opening=episode.conversation[: indices[t]],
             first=episode.attempts[t],
-            instruction=episode.conversation[places[t] + 1 : places[t + 1]],
+            instruction=episode.conversation[indices[t] + 1 : indices[t + 1]],
             second=episode.attempts[t + 1],
         )
-        for t in range(len(places) - 1)
+        for t in range(len(indices) - 1)
     ]
 
 
@@ -54,7 +55,7 @@ def d_star(episodes: Iterable[Episode], *, plus: bool = False) -> list[Trace]:
     """D_STaR: consecutive attempts of one episode that go from wrong to right.
 
     Args:
-        episodes: finished ones; those that could not be judged are passed over.
+        episodes: finished ones; those that could not be judged are skipped.
         plus: D⁺_STaR: also those that go from right to right.
     """
     return [
@@ -71,16 +72,16 @@ def d_sft(
 ) -> list[Trace]:
     """D_SFT: each wrong reply with a random right reply to the same problem.
 
-    Both are drawn from all attempts of all episodes of the problem. Each pair stands where a
-    first attempt stands: the problem, the wrong reply, the instruction, the right reply.
+    Both are drawn from all attempts of all episodes of the problem. Each trace is the problem, the
+    wrong reply as the first attempt, the instruction and the right reply.
 
     Args:
-        episodes: finished ones; those that could not be judged are passed over.
-        rng: what the right replies are drawn by.
+        episodes: finished ones; those that could not be judged are skipped.
+        rng: draws the right replies.
         plus: D⁺_SFT: also each right reply with a random right reply.
 
     Raises:
-        ValueError: episodes of a single attempt, in which nobody asked for a second one.
+        ValueError: the episodes have a single attempt, so there is no correction instruction.
     """
     traces: list[Trace] = []
     for group in by_problem(episodes).values():
@@ -103,7 +104,7 @@ def d_sft(
 
 
 def by_problem(episodes: Iterable[Episode]) -> dict[str, list[Episode]]:
-    """Group judged episodes by their problem's id, in the order in which they come."""
+    """Group judged episodes by their problem's id, in their order."""
     groups: dict[str, list[Episode]] = defaultdict(list)
     for episode in episodes:
         if episode.judged:

@@ -1,4 +1,4 @@
-"""`LanguageModelAgent`: a causal language model that plays; the base of every trained agent."""
+"""`LanguageModelAgent`: a causal language model as an agent; base class of all trained agents."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ from selfcorrect_env.problems import TrainedOn, read_trained_on
 
 @dataclass(frozen=True, kw_only=True)
 class PlayConfig:
-    """Which model plays, and how it samples."""
+    """The model of an agent, and how it samples."""
 
     model: Annotated[ModelConfig, tyro.conf.arg(name="")] = ModelConfig()
     """Which model is loaded, and how."""
     max_new_tokens: int | None = None
     """Token cap of one reply, the same in every turn, ≥ 1. By default the cap that the model was
-    trained with, if it lies in its run folder; else 16 for tiny models and 512 for others."""
+    trained with, if the model is in its run folder; else 16 for tiny models and 512 for others."""
     temperature: float = 0.0
     """0 takes the most likely token (the paper's tables); 1 samples from the model."""
     seed: int = 0
@@ -47,8 +47,8 @@ class PlayConfig:
 class LanguageModelAgent:
     """A causal language model as an agent: it answers conversations.
 
-    When the conversations of a call go on from those of the call before, they are continued
-    token by token from where they stood, not tokenised again.
+    If the conversations of a call continue those of the previous call, the agent appends to their
+    token ids instead of tokenising them again.
 
     Args:
         policy: the model with its tokenizer.
@@ -74,7 +74,7 @@ class LanguageModelAgent:
         self.cap_origin = ""
         """Where the token cap comes from, for reports; empty if it was given."""
         self.trained_on: TrainedOn | None = None
-        """What the model was trained on, if its run folder says so; `evaluate` reads it."""
+        """What the model was trained on, from its run folder; `evaluate` reads it."""
         self._generator = torch.Generator(policy.device).manual_seed(seed)
         self._context: Context | None = None
         self._expected: tuple[Conversation, ...] = ()
@@ -125,13 +125,13 @@ class LanguageModelAgent:
         return replies
 
     def _continued(self, conversations: Sequence[Conversation]) -> Context | None:
-        """Return the context of the last call if every conversation goes on from it."""
-        goes_on = len(conversations) == len(self._expected) and all(
+        """Return the context of the last call if every conversation continues it."""
+        continues = len(conversations) == len(self._expected) and all(
             len(new) > len(old) and new[: len(old)] == old
             for new, old in zip(conversations, self._expected, strict=True)
         )
-        context, self._context = self._context, None  # a call that fails leaves nothing half-done
-        if not goes_on or context is None:
+        context, self._context = self._context, None  # a failed call leaves no partial state
+        if not continues or context is None:
             return None
         before = [conversation[:-1] for conversation in self._expected]
         self.policy.extend(context, added(before, conversations))

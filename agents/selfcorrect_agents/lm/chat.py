@@ -13,8 +13,8 @@ from transformers import PreTrainedTokenizerFast
 
 from selfcorrect_env import Conversation, Message
 
-PLACEHOLDER = "REPLY-STANDS-HERE"
-"""The reply in a rendered conversation; the text after it is what follows any reply."""
+PLACEHOLDER = "REPLY-PLACEHOLDER"
+"""Replaces the reply in a rendered conversation, to find the text that follows any reply."""
 
 
 class Chat:
@@ -53,7 +53,7 @@ class Chat:
         """Ids that end a reply."""
         pad = tokenizer.pad_token_id
         self.pad_id = cast(int, tokenizer.eos_token_id if pad is None else pad)
-        """Id that fills up shorter rows; the masks say where."""
+        """Id that pads shorter rows; see the masks."""
         self._continuations: dict[tuple[tuple[str, str], ...], list[int]] = {}
 
     def prompt_ids(self, conversation: Conversation) -> list[int]:
@@ -85,7 +85,7 @@ class Chat:
         return self._continuations[key]
 
     def follow_up(self, ids: Sequence[int], added: Sequence[Message]) -> list[int]:
-        """Return the ids of messages after a reply whose ids are ``ids``; its turn ends once."""
+        """Return the ids of messages after a reply with ``ids``, whose turn ends only once."""
         after = self.continuation_ids(added)
         ended = bool(ids) and ids[-1] in self.eos_ids
         return after[1:] if ended and after[:1] and after[0] in self.eos_ids else after

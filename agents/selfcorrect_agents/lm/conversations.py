@@ -1,4 +1,4 @@
-"""Reading a conversation: its first prompt, its last reply, and the form of answers it asks for.
+"""Reading a conversation: its first prompt, its last reply, and the answer format that it requires.
 
 These functions use only the messages, which every agent sees.
 """
@@ -13,7 +13,7 @@ Answerer = Callable[[Sequence[Conversation]], Sequence[Reply]]
 
 
 def first_prompt(conversation: Conversation) -> Conversation:
-    """Return the messages before the first reply: what was asked at the first attempt."""
+    """Return the messages before the first reply: the prompt of the first attempt."""
     for index, message in enumerate(conversation):
         if message["role"] == "assistant":
             return conversation[:index]
@@ -28,10 +28,10 @@ def last_reply(conversation: Conversation) -> str | None:
     return None
 
 
-def answers_asked_for(conversation: Conversation) -> str:
-    """Return the name of the verifier whose format of answers the last message asks for.
+def requested_answers(conversation: Conversation) -> str:
+    """Return the name of the verifier whose answer format the last message requires.
 
-    The named prompts are told apart by their correction instruction, those of other packages too
+    Named prompts, those of other packages included, are identified by their correction instruction
     (`selfcorrect_env.prompts_of`).
 
     Returns:

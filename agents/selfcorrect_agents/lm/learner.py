@@ -1,4 +1,4 @@
-"""`Learner`: a model with its optimiser; the one place that calls ``backward``, clips and steps."""
+"""`Learner`: a model with its optimiser; the only code that calls ``backward``, clips and steps."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class Learner:
     """Takes optimiser steps on the trainable weights of a model.
 
     Args:
-        model: the model; weights without ``requires_grad`` stay as they are.
+        model: the model; weights without ``requires_grad`` do not change.
         optimizer: over its trainable weights; see `adamw`.
         max_grad_norm: the gradient's norm is clipped to this, > 0.
     """
@@ -67,7 +67,7 @@ class Learner:
         return self.optimizer.state_dict()
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take over the state that `state_dict` returned."""
+        """Load the state that `state_dict` returned."""
         self.optimizer.load_state_dict(state)
 
 

@@ -1,4 +1,4 @@
-"""Names of models, as the command line takes them: a folder, a hub id, a file, or ``tiny``."""
+"""Loading a policy by its name: a folder, a hub id, a file, or ``tiny``."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def _check_device(device: str) -> None:
         return
     try:
         torch.empty(0, device=device)
-    except (RuntimeError, AssertionError) as error:  # torch's two ways to say no
+    except (RuntimeError, AssertionError) as error:  # torch raises either
         reason = str(error).splitlines()[0]
         raise ValueError(f"Device {device!r} can't be used: {reason}") from error
 

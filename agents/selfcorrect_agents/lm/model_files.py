@@ -1,4 +1,4 @@
-"""Is there such a model? Answered before transformers is asked, which retries for over a minute."""
+"""Check that a model exists, before transformers, which would retry for over a minute."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ TOKENIZERS = (
 def find_model(name: str, revision: str | None = None) -> str:
     """Return what to load for ``name``: a path, or a Hugging Face id that the hub has.
 
-    A model that is cached is found without the hub.
+    A cached model is found without the hub.
 
     Args:
         name: a folder, the path of a .gguf file, or a Hugging Face id.

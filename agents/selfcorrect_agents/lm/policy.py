@@ -1,9 +1,9 @@
 """`Policy`: a causal language model with its tokenizer. It samples token ids and scores them.
 
-What was sampled is what is scored: a conversation is tokenised once, and one forward pass over the
-whole episode scores every turn. `Policy` joins the parts: `Chat` (text and ids), a `Sampler`
-(ids in, turns out) and the scorer (`hidden` and `head`, of which `selfcorrect_agents.rl.scoring`
-makes log-probabilities without a [B, T, V] tensor).
+Scoring uses the token ids that were sampled: a conversation is tokenised once, and one forward
+pass over the whole episode scores every turn. `Policy` joins the parts: `Chat` (text and ids), a
+`Sampler` (ids in, turns out) and the scorer (`hidden` and `head`, of which
+`selfcorrect_agents.rl.scoring` makes log-probabilities without a [B, T, V] tensor).
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ from selfcorrect_env import Conversation, Message, Reply
 class Policy:
     """A causal language model with its tokenizer.
 
-    Dropout is off, in training as well: what is scored must be what sampled.
+    Dropout is off, in training as well: the policy that is scored must be the one that sampled.
 
     Args:
         model: any ``transformers`` causal LM that takes ``position_ids`` and a cache, with or
             without adapters of peft.
         tokenizer: its tokenizer, with a chat template.
-        autocast: the precision that forward passes compute in, whatever the weights are stored
-            in; None computes in the weights' own.
+        autocast: the precision of forward passes, independent of that of the stored weights;
+            None uses the weights' own.
         sampler: samples replies; by default a `CachedSampler` of the model.
 
     Raises:
@@ -120,7 +120,7 @@ class Policy:
         return {name: w for name, w in self.model.named_parameters() if w.requires_grad}
 
     def load_weights(self, folder: str | Path) -> None:
-        """Take over the weights that `save_pretrained` of this policy wrote.
+        """Load the weights that `save_pretrained` of this policy wrote.
 
         Raises:
             OSError: the folder holds no such weights.
@@ -138,7 +138,7 @@ class Policy:
 
     # -- sampling -----------------------------------------------------------------------
     def start(self, conversations: Sequence[Conversation], samples: int = 1) -> Context:
-        """Read conversations and be ready to sample ``samples`` replies to each.
+        """Read conversations, to sample ``samples`` replies to each.
 
         A conversation is read once, however many replies are to be sampled. Row ``i`` of the
         context belongs to conversation ``i // samples``.
@@ -146,14 +146,14 @@ class Policy:
         return self.sampler.start([self.chat.prompt_ids(c) for c in conversations], samples)
 
     def extend(self, context: Context, added: Sequence[Sequence[Message]]) -> None:
-        """Append messages after each row's reply: its turn's end, if it lacks one, comes first."""
+        """Append messages after each row's reply, after a missing end-of-turn token."""
         end = sorted(self.chat.eos_ids)[:1]
         ends = [end if ended else [] for ended in context.ended.tolist()]
         context.read(list(map(self.chat.follow_up, ends, added)))
 
     # -- scoring ------------------------------------------------------------------------
     def forward(self, **inputs: Any) -> Any:
-        """Run the model: the one place that calls it."""
+        """Run the model in the precision of `autocast`."""
         with self._precision():
             return self.model(**inputs)
 
@@ -201,7 +201,7 @@ class Policy:
 
     @torch.no_grad()
     def _head_is_plain(self) -> bool:
-        """Whether logits are the output layer of the decoder's last hidden states, and no more.
+        """Whether logits are exactly the output layer of the decoder's last hidden states.
 
         Some architectures scale or cap their logits after the output layer. They are found by
         comparing both ways on a few tokens; `hidden` then returns the model's own logits, and

@@ -1,4 +1,4 @@
-"""Loading models from files and hubs as a `ModelConfig` says, with LoRA adapters by peft."""
+"""Loading models from files and hubs according to a `ModelConfig`, with LoRA adapters of peft."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from selfcorrect_agents.lm.model_config import LoRAConfig, ModelConfig
 from selfcorrect_agents.lm.policy import Policy
 
 ADAPTER_FILE = "adapter_config.json"
-"""What a folder holds if it is an adapter of peft."""
+"""The file that marks a folder as an adapter of peft."""
 
 
 def load_pretrained(config: ModelConfig, *, train: bool = False) -> Policy:

@@ -35,7 +35,7 @@ class FrozenCopy(Reference):
 
 
 class AdapterOff(Reference):
-    """A policy's own model without its adapter: the base model that the adapter was added to."""
+    """A policy's own model with the adapter switched off: the base model."""
 
     def __init__(self, policy: Policy) -> None:
         super().__init__(policy.model, policy.tokenizer, autocast=policy.autocast)

@@ -1,7 +1,7 @@
-"""`Sampler`: token ids in, `Turn`s out, turn after turn over the same rows.
+"""`Sampler`: token ids in, `Turn`s out; turns are appended to the same rows.
 
 `CachedSampler` samples with a transformers model and continues from the key-value cache of the
-turns before. Another engine takes its place by implementing the two protocols.
+turns before. To use another engine, implement the two protocols.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ class Sampler(Protocol):
 
 
 class CausalLM(Protocol):
-    """What `CachedSampler` needs of a model."""
+    """The interface that `CachedSampler` needs."""
 
     @property
     def device(self) -> torch.device:
@@ -237,7 +237,7 @@ def draw(
 def cache_argument(model: PreTrainedModel) -> str:
     """Return the name of the cache in the model's ``forward``: ``cache`` since transformers 5.24.
 
-    A model with adapters of peft is asked for the model inside of it.
+    For a model with peft adapters, it is that of the wrapped model.
     """
     base = cast(Any, model)
     if hasattr(base, "get_base_model"):

@@ -22,7 +22,7 @@ def is_tiny(name: str) -> bool:
 def token_cap(model: str | Path) -> tuple[int, str]:
     """Return the token cap that a model is measured with by default, and where it comes from.
 
-    It is the cap that the model was trained with, if it lies in a run folder; else the default of
+    It is the cap that the model was trained with, if it is in a run folder; else the default of
     the tiny models or of all others.
 
     Args:

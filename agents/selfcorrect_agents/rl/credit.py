@@ -1,8 +1,8 @@
-"""Does the reward reach the turn that it should reach, and no other? Asked before the first step.
+"""A check, before the first step, that each reward reaches the right turns and no others.
 
-A run whose loss holds the reward as a constant, or whose bonus leaks into the first attempt,
-raises no error: it learns nothing, or the wrong thing. So the loss itself is differentiated
-here, with made-up scores, on the episodes of the first step. The KL is left out: a method can
+If the loss treats the reward as a constant, or the bonus leaks into the first attempt, training
+raises no error and learns nothing or the wrong thing. So this module differentiates the loss
+itself, with random scores, on the episodes of the first step. The KL is left out: a method can
 only give one coefficient for each turn.
 """
 
@@ -25,16 +25,16 @@ Rewards: TypeAlias = Callable[[Tensor], Tensor]
 """(B, K) scores ``r(y_t, y*)`` -> (B, K) what each turn is rewarded with."""
 
 Reach: TypeAlias = Sequence[Sequence[int]]
-"""``reach[s]``: the turns (from 0) whose tokens the score of turn s is to teach."""
+"""``reach[s]``: the turns (from 0) whose tokens the score of turn s should train."""
 
 
 def own_turn(turns: int) -> Reach:
-    """Each score teaches its own turn alone."""
+    """Return the reach where each score trains its own turn only."""
     return [[turn] for turn in range(turns)]
 
 
 def discounted(reach: Reach, gamma: float) -> Reach:
-    """What ``reach`` becomes where later turns' rewards also credit the turns before."""
+    """Return ``reach`` with earlier turns added, if later rewards also credit them (γ > 0)."""
     if gamma == 0:
         return reach
     return [sorted({t for last in turns for t in range(last + 1)}) for turns in reach]
@@ -47,21 +47,21 @@ def check_credit(
     reach: Reach,
     objective: Objective,
 ) -> None:
-    """Differentiate the loss and compare where each turn's score arrives with ``reach``.
+    """Differentiate the loss, and compare which turns each score trains with ``reach``.
 
-    The scores of one turn are exchanged for others, and the loss's gradient is compared before
+    The scores of one turn are replaced by others, and the loss's gradient is compared before
     and after: at every sampled token's log-probability, and at the model's parameters. Nothing
-    is changed, and no random stream of the run is touched.
+    is changed, and no random numbers of the run are drawn.
 
     Args:
         policy: the policy to be trained.
         rollout: episodes that it sampled; two problems of them are enough.
         rewards: the method's rewards as a function of the scores.
-        reach: where each turn's score should arrive (`discounted` where γ > 0).
+        reach: which turns each score should train (`discounted` if γ > 0).
         objective: how a batch becomes a loss.
 
     Raises:
-        CreditError: it arrives elsewhere, or not at all; the message says where.
+        CreditError: a score trains other turns, or none; the message names them.
     """
     rollout = rollout.of_problems(range(min(2, len(rollout.scores) // rollout.samples)))
     rollout = replace(rollout, judged=torch.ones_like(rollout.judged))
@@ -78,8 +78,8 @@ def check_credit(
         wanted = set(expected) & with_columns
         if found != wanted:
             raise CreditError(
-                f"The score of attempt {turn + 1} should teach {_name(wanted)} and teaches "
-                f"{_name(found)}. The rewards or the loss are wired wrongly; no step was taken."
+                f"The score of attempt {turn + 1} should train {_name(wanted)} but trains "
+                f"{_name(found)}. The rewards or the loss are wrong; no step was taken."
             )
         if wanted and not _arrives(policy, rollout, moved):
             raise CreditError(

@@ -2,14 +2,14 @@
 
     −E Σ_t [ A_t log π_θ(y_t|x_t) − β_t KL(π_θ(·|x_t) ‖ π_ref(·|x_t)) ]
 
-A method decides what a turn is rewarded with and how strongly the reference holds it: `Batch`.
+A method decides the reward of each turn and its KL coefficient: `Batch`.
 For SCoRe (two turns) that is
 
     stage I   R = (0, r(y_2))                                 β = (β_1 + β_2, β_1)
     stage II  R = (r(y_1), r(y_2) + α (r(y_2) − r(y_1)))      β = (β_1, β_1)
 
-and A_t is R_t less the mean of the other samples' R_t. An `Objective` at its defaults is this
-formula to the letter; each field switches one part to a choice of today's trainers.
+and A_t is R_t less the mean of the other samples' R_t. An `Objective` with its defaults is exactly
+this formula; each field switches one part to an alternative of other trainers.
 """
 
 from __future__ import annotations
@@ -35,14 +35,14 @@ KLTerm: TypeAlias = Literal[
   exact, and of least variance.
 - ``k1_reward``: ``−β_t k1`` of turn t in turn t's return; the same gradient, sampled.
 - ``k2_loss``: the same gradient as a loss, sampled.
-- ``k2_reward``, ``k3_reward``, ``k3_loss``: what other trainers offer. Their gradients are *not*
-  the KL's: ``k3_loss`` follows the forward KL(π_ref ‖ π).
+- ``k2_reward``, ``k3_reward``, ``k3_loss``: alternatives of other trainers. Their gradients are
+  *not* the KL's: ``k3_loss`` follows the forward KL(π_ref ‖ π).
 
 ``k1_loss`` does not exist: its expected gradient is zero.
 """
 
 AdvantageKind: TypeAlias = Literal["leave_one_out", "batch_mean", "group_normalised"]
-"""What a return is compared with; see the functions of these names in `objectives`."""
+"""The advantage of a return; see the functions of these names in `objectives`."""
 
 Unit: TypeAlias = Literal["sequence", "token"]
 """Whose probability ratio is taken, and what the loss is a mean over: whole turns (the
@@ -81,12 +81,12 @@ class Objective:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Batch:
-    """Episodes with what a method makes of them."""
+    """Episodes with the method's rewards and KL coefficients."""
 
     rollout: Rollout
     """B episodes of K turns."""
     rewards: Tensor
-    """(B, K) what each turn is rewarded with, shaping included."""
+    """(B, K) reward of each turn, shaping included."""
     betas: Sequence[float]
     """(K,) ``β_t`` of each turn, ≥ 0."""
 
@@ -100,7 +100,7 @@ class Batch:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
-    """What the loss needs of a batch, or of some of its episodes."""
+    """A batch, or some of its episodes, as the loss needs it."""
 
     rollout: Rollout
     """b episodes."""
@@ -184,12 +184,12 @@ def turn_kl(scores: Scores, rollout: Rollout, kl: KLTerm) -> Tensor:
 
 
 def turn_advantages(batch: Batch, objective: Objective, penalty: Tensor | float = 0.0) -> Tensor:
-    """(B, K) advantage of each turn: its discounted return, less its KL penalty, compared.
+    """(B, K) advantage of each turn: its discounted return less its KL penalty, against a baseline.
 
     Args:
         batch: episodes and rewards.
-        objective: the discount, and what a return is compared with.
-        penalty: (B, K) KL in the reward, ``β_t k``; it stays with its own turn.
+        objective: the discount and the kind of advantage.
+        penalty: (B, K) KL in the reward, ``β_t k``; it affects its own turn only.
     """
     rollout = batch.rollout
     returns = objectives.reward_to_go(batch.rewards, objective.gamma) - penalty

@@ -4,8 +4,8 @@ Source: Kumar et al., arXiv 2409.12917, sections 3 and 5. Axes: B episodes, K tu
 the paper), C columns of sampled tokens, V vocabulary. ``x_t`` is the context of turn t, so
 ``x_2 = [x, y_1, p_1]``.
 
-Nothing here knows a model, a configuration or an environment. To *maximise* an objective J,
-losses are returned: minimise them.
+These functions are independent of models, configurations and environments. To *maximise* an
+objective J, losses are returned: minimise them.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ def progress_bonus(scores: Tensor, alpha: float) -> Tensor:
         alpha: α; 0 adds nothing.
 
     Returns:
-        (B, K) shaped rewards. The first turn's is untouched: the bonus belongs to the turn
-        that earned it, or being wrong first would pay.
+        (B, K) shaped rewards. The first turn's is unchanged: the bonus is credited only to
+        the turn that earned it, since otherwise a wrong first attempt would pay.
     """
     shaped = scores.clone()
     shaped[:, 1:] += alpha * (scores[:, 1:] - scores[:, :-1])
@@ -52,7 +52,7 @@ def leave_one_out(returns: Tensor, samples: int, valid: Tensor | None = None) ->
     """Advantage against the mean of the *other* samples of the same problem, turn by turn.
 
     ``A_i = R_i − mean_{j≠i} R_j`` (RLOO; Ahmadian et al., arXiv 2402.14740). The baseline of
-    an episode does not depend on that episode, so the policy gradient stays unbiased.
+    an episode does not depend on that episode, so the policy gradient is unbiased.
 
     Args:
         returns: (B, K), rows ``i·samples …`` belonging to one problem.
@@ -85,7 +85,7 @@ def batch_mean(returns: Tensor, valid: Tensor | None = None) -> Tensor:
     """Advantage against the mean of all other episodes of the batch, turn by turn.
 
     `leave_one_out` with the whole batch as one group: unbiased, but a problem's difficulty
-    stays in the advantage.
+    remains in the advantage.
 
     Args:
         returns: (B, K), B ≥ 2.
@@ -216,8 +216,8 @@ def kl_with_prefixes(kl: Tensor, later: Tensor, logps: Tensor) -> Tensor:
 def kl_k1(logps: Tensor, ref_logps: Tensor) -> Tensor:
     """``k1 = log π − log π_ref`` of the sampled tokens: unbiased *value* of the KL.
 
-    It belongs into the reward (as ``−β k1``). As a loss its expected gradient is zero, so it
-    must never be one. Shapes: any, the same for both.
+    It belongs in the reward (as ``−β k1``). As a loss its expected gradient is zero, so it
+    must not be used as one. Shapes: any, the same for both.
     """
     return logps - ref_logps
 

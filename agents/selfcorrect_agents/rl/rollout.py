@@ -2,7 +2,7 @@
 
 Axes: B episodes, K turns, T token columns of the whole episode, C the columns of them that
 hold sampled tokens. A turn's sampled tokens are in the same columns in every row, so a turn is a
-range of columns, and `Rollout.turn` says which.
+range of columns, given by `Rollout.turn`.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Rollout:
     scores: Tensor
     """(B, K) float32: ``r(y_t, y*)`` of each turn; 0 where `judged` is False."""
     judged: Tensor
-    """(B,) bool: False where the verifier failed in any turn; such an episode trains nothing."""
+    """(B,) bool: False where the verifier failed in any turn; such an episode is not trained on."""
     samples: int
     """Episodes of one problem; rows ``i·samples …`` belong together."""
     temperature: float
@@ -81,7 +81,7 @@ class Rollout:
         return len(self.scores)
 
     def __getitem__(self, rows: slice) -> Rollout:
-        """Return some of the episodes as a rollout; all columns stay."""
+        """Return some of the episodes as a rollout with all columns."""
         return self._take(rows)
 
     def of_problems(self, groups: Sequence[int]) -> Rollout:
@@ -117,7 +117,7 @@ def collect(
     """Play ``samples`` episodes of each problem with ``policy``, all at once.
 
     Args:
-        policy: who answers.
+        policy: samples the replies.
         env: a vector environment of ``len(problems) * samples`` sub-environments without
             autoreset, as ``TrainingEnv.vectorised`` returns it.
         problems: indices into the environment's problem set.
@@ -125,8 +125,8 @@ def collect(
         max_new_tokens: token cap of one reply, the same in every turn.
         temperature: of sampling; above 0.
         generator: the source of randomness, on the policy's device.
-        first: who makes the first attempt instead of ``policy``, which then reads it and goes
-            on (the paper's offline prompts, section 5.3). Its tokens are in no column.
+        first: samples the first attempt instead of ``policy``, which then reads it and
+            continues (the paper's offline prompts, section 5.3). Its tokens are in no column.
         seed: of the environment's own randomness, if it has any; the same for all samples of a
             problem.
 
@@ -162,8 +162,8 @@ def collect(
 
 def _started(policy: Policy, conversations: Sequence[Conversation], samples: int) -> Context:
     """Read each problem's conversation once if it is the same in all samples of the problem."""
-    alike = all(c == conversations[row - row % samples] for row, c in enumerate(conversations))
-    return policy.start(conversations[::samples], samples) if alike else policy.start(conversations)
+    same = all(c == conversations[row - row % samples] for row, c in enumerate(conversations))
+    return policy.start(conversations[::samples], samples) if same else policy.start(conversations)
 
 
 def _rollout(
@@ -200,7 +200,7 @@ def _rollout(
 
 
 def rollout_metrics(rollout: Rollout) -> dict[str, float]:
-    """Return what a rollout's episodes were like: ``t{t}/accuracy``, ``unchanged`` … .
+    """Return the metrics of a rollout's episodes: ``t{t}/accuracy``, ``unchanged`` … .
 
     Each key is explained in `selfcorrect_agents.rl.update.LOGGED`. Episodes that could not be
     judged are left out.

@@ -1,7 +1,7 @@
-"""`score`: how a policy and its reference see the sampled tokens of a rollout.
+"""`score`: log-probabilities, KL and entropy of the sampled tokens of a rollout.
 
-The logits of a whole rollout would be a [B, T, V] tensor. They are never made: hidden states are
-turned into logits in chunks of columns, and the chunks are recomputed in the backward pass.
+The logits of a whole rollout would be a [B, T, V] tensor. To save memory, hidden states are turned
+into logits in chunks of columns, and the chunks are recomputed in the backward pass.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ T = TypeVar("T")
 
 
 class Scorer(Protocol):
-    """A policy or a reference, as far as scoring needs it."""
+    """The interface of a policy or a reference that scoring needs."""
 
     def hidden(self, ids: Tensor, attention_mask: Tensor, columns: Tensor) -> Tensor:
         """Return (B, C, H) hidden states that predict the tokens in ``columns``."""
@@ -42,7 +42,7 @@ class Scorer(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Scores:
-    """How the policy and its reference see the sampled tokens of a rollout."""
+    """The sampled tokens of a rollout, scored by the policy and its reference."""
 
     logps: Tensor
     """(B, C) ``log π_θ`` of each sampled token, with gradient."""
@@ -57,8 +57,8 @@ class Scores:
 def score(policy: Scorer, reference: Scorer, rollout: Rollout) -> Scores:
     """Score a rollout: one forward pass of each model over the whole episodes.
 
-    π is what the tokens were drawn from: the model at the rollout's temperature. On padding the
-    values are arbitrary; `Rollout.turn_sum` leaves padding out.
+    π is the distribution that tokens were drawn from: the model at the rollout's temperature. On
+    padding the values are arbitrary; `Rollout.turn_sum` leaves padding out.
     """
     inputs = rollout.ids, rollout.attention_mask, rollout.columns
     hidden = policy.hidden(*inputs)
@@ -84,12 +84,12 @@ def score(policy: Scorer, reference: Scorer, rollout: Rollout) -> Scores:
 def in_chunks(
     function: Callable[..., tuple[Tensor, ...]], width: int, *tensors: Tensor
 ) -> tuple[Tensor, ...]:
-    """Apply a function to chunks of columns, without keeping what it computes on the way.
+    """Apply a function to chunks of columns, without keeping its intermediate results.
 
     Args:
         function: takes (B, c, …) tensors and returns (B, c) tensors. It is called again in the
             backward pass if there is more than one chunk.
-        width: values that it makes of each element (the vocabulary's size).
+        width: number of values that it computes for each element (the vocabulary's size).
         tensors: (B, C, …), cut along their second axis.
 
     Returns:

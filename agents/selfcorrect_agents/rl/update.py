@@ -39,7 +39,7 @@ def update(
         reference: π_ref, fixed.
         learner: over the policy's weights.
         batches: one or more; every episode has the same weight. The metrics are the first one's.
-        objective: how they become a loss.
+        objective: how a batch becomes a loss.
         epochs: optimiser steps on these same episodes, ≥ 1.
         rows_per_forward: episodes in one forward pass (gradients add up to those of the
             whole batch); None takes all at once.
@@ -143,9 +143,9 @@ LOGGED = {
     "delta": "accuracy at the last turn minus accuracy at the first",
     "unchanged": "share of judged episodes whose last answer equals the first",
     "train/grad_norm": "norm of the gradient before clipping (of the last epoch)",
-    "train/zero_advantage": "share of (episode, turn) pairs with advantage 0: they teach nothing",
+    "train/zero_advantage": "share of (episode, turn) pairs with advantage 0: no gradient",
     "train/unjudged": "episodes left out because the verifier failed",
-    "train/skipped": "1 where no episode of the batch could be judged: no step was taken, and only "
+    "train/skipped": "1 if no episode of the batch could be judged: no step was taken, and only "
     "this and train/unjudged are logged",
 }
 """What the keys of the log mean; ``{t}`` counts turns from 1."""

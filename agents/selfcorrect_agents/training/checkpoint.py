@@ -1,7 +1,7 @@
-"""Checkpoints: all that a run needs to resume with the same result.
+"""Checkpoints: everything that a run needs to resume with the same result.
 
-A checkpoint is a folder ``step-000120`` with the weights as ``save_pretrained`` writes them (the
-adapter alone where an adapter is trained), the optimiser's state and a manifest of every file's
+A checkpoint is a folder ``step-000120`` with the weights as ``save_pretrained`` writes them (only
+the adapter if an adapter is trained), the optimiser's state and a manifest of every file's
 size and hash. It is written atomically; a damaged one is refused by name. Random numbers need not
 be saved: every step draws its own from the run's seed and the step's number (`step_seed`).
 """
@@ -40,7 +40,7 @@ def step_seed(seed: int, step: int, purpose: str) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """A checkpoint on disk that was found whole."""
+    """A checkpoint on disk whose files were all checked."""
 
     folder: Path
     step: int
@@ -57,7 +57,7 @@ class Checkpoint:
         learner.load_state_dict(torch.load(self.folder / "optimizer.pt", weights_only=True))
 
     def episodes(self) -> list[Episode]:
-        """Return the episodes that the run had kept; none where it keeps none."""
+        """Return the episodes that the run had kept, if any."""
         path = self.folder / EPISODES
         return read_episodes(path) if path.is_file() else []
 
@@ -73,7 +73,7 @@ def save_checkpoint(
 ) -> Path:
     """Write ``folder/step-…`` atomically and delete all but the newest ``keep`` checkpoints.
 
-    ``episodes`` are those that the run goes on with (supervised methods gather them).
+    ``episodes`` are those that the resumed run needs (supervised methods gather them).
     """
     final = folder / f"step-{step:06d}"
     written = folder / f".writing-step-{step:06d}-{os.getpid()}"
@@ -85,7 +85,9 @@ def save_checkpoint(
     if episodes:
         write_episodes(written / EPISODES, episodes)
     files = {
-        str(p.relative_to(written)): _facts(p) for p in sorted(written.rglob("*")) if p.is_file()
+        str(p.relative_to(written)): _size_and_hash(p)
+        for p in sorted(written.rglob("*"))
+        if p.is_file()
     }
     manifest = {"step": step, "torch": torch.__version__, "files": files}
     (written / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n")
@@ -98,12 +100,11 @@ def save_checkpoint(
 
 
 def latest_checkpoint(folder: Path) -> Checkpoint | None:
-    """Return the newest checkpoint of a run, or None where there is none.
+    """Return the newest checkpoint of a run, or None if there is none.
 
     Raises:
-        CheckpointError: the newest one is damaged. The message says which file, and what to
-            do: nothing is skipped silently, since going on from an older step would be a
-            decision for a person.
+        CheckpointError: the newest one is damaged. The message names the file and the
+            remedy. An older checkpoint is not used silently.
     """
     folders = _folders(folder)
     return open_checkpoint(folders[-1]) if folders else None
@@ -134,17 +135,17 @@ def open_checkpoint(folder: Path) -> Checkpoint:
                 f"{path} has {path.stat().st_size:,} bytes, expected {size:,}: it is truncated "
                 f"or was changed. {_REMEDY}"
             )
-        if _facts(path)[1] != digest:
+        if _size_and_hash(path)[1] != digest:
             raise CheckpointError(
                 f"{path} was changed: its SHA-256 is not the recorded one. {_REMEDY}"
             )
     return Checkpoint(folder, step)
 
 
-_REMEDY = "Delete this checkpoint's folder to go on from the one before it, or start a new run."
+_REMEDY = "Delete this checkpoint's folder to resume from the previous one, or start a new run."
 
 
-def _facts(path: Path) -> tuple[int, str]:
+def _size_and_hash(path: Path) -> tuple[int, str]:
     with path.open("rb") as file:
         digest = hashlib.sha256()
         while chunk := file.read(1 << 20):

@@ -50,7 +50,7 @@ class LearningAgent(Protocol):
 
 @runtime_checkable
 class Budgeted(Protocol):
-    """A method's configuration that knows its number of training episodes."""
+    """A method's configuration with a number of training episodes."""
 
     @property
     def episodes(self) -> int:
@@ -58,7 +58,7 @@ class Budgeted(Protocol):
         ...
 
     def within(self, episodes: int) -> Self:
-        """Return the same configuration, cut or stretched to so many episodes."""
+        """Return the same configuration, with a budget of ``episodes``."""
         ...
 
 
@@ -72,8 +72,8 @@ def learns(found: object) -> TypeIs[type[LanguageModelAgent]]:
 def trainable() -> dict[str, str]:
     """Return the installed methods that learn, by name, each with one line about it.
 
-    An agent that can't be imported is left out here, as `selfcorrect list` shows it anyway, and
-    says why it can't be once it is named.
+    An agent that can't be imported is left out: `selfcorrect list` shows it, and `find_method`
+    raises the cause.
     """
     found = {}
     for name in installed_agents():

@@ -92,12 +92,12 @@ STEPS = {PAPER_MATH: 3000, PAPER_MBPP: 1500, ONE_GPU: 200}
 
 
 def rl_presets(own: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
-    """Return a method's presets: what `RL` says, and its own fields by preset."""
+    """Return a method's presets: the fields of `RL` and its own, by preset."""
     return {name: {**shared, **own.get(name, {})} for name, shared in RL.items()}
 
 
 def imitation_presets(iterations: int) -> dict[str, dict[str, Any]]:
-    """Return a method's presets: what `IMITATION` says, and `STEPS` in so many iterations."""
+    """Return a method's presets: `IMITATION`, with `STEPS` split over ``iterations``."""
     return {
         name: {**shared, **({"rollouts": STEPS[name] // iterations} if name in STEPS else {})}
         for name, shared in IMITATION.items()
@@ -130,9 +130,9 @@ def preset(cls: type[T], name: str, **changes: Any) -> T:
 
 
 def with_preset_model(options: T, name: str, model: str) -> T:
-    """Return options that have a `ModelConfig` as a part with what a preset says about it.
+    """Return options, of which a `ModelConfig` is a part, with a preset's fields of it.
 
-    A model that is an adapter already gets no second one.
+    A model that is already an adapter gets no second one.
     """
     settings = MODEL.get(name, {})
     if (Path(model) / "adapter_config.json").is_file():

@@ -1,4 +1,4 @@
-"""What a training run shows in the terminal, and how Ctrl-C stops it."""
+"""The terminal output of a training run, and its handling of Ctrl-C."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def stop_on_interrupt() -> Iterator[Callable[[], bool]]:
 def progress_bar(shown: bool, total: int, done: int) -> Iterator[Callable[[int, MetricsRow], None]]:
     """Show a bar of training steps; yields ``update(step, metrics)``.
 
-    It also says, and warns once, if more than half of a step's replies were cut off.
+    It also shows, and warns once, if more than half of a step's replies were cut off.
     """
     if not shown:
         yield lambda step, metrics: None

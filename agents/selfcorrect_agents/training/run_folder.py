@@ -137,7 +137,7 @@ class RunFolder:
         return self.path / "model"
 
     def start(self) -> None:
-        """Make the folder and write its configuration, unless that is done; `log` calls it."""
+        """Make the folder and write its configuration, unless that was done; `log` calls it."""
         if self._started:
             return
         self.path.mkdir(parents=True, exist_ok=True)

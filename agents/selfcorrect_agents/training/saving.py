@@ -1,4 +1,4 @@
-"""The trained model of a run, whoever's method trained it."""
+"""Saving the trained model of a run, for any method."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def save_trained(agent: Any, policy: Policy, run: RunFolder) -> None:
     """Write what a method has learned to ``run.model``, unless its ``learn`` did so itself.
 
     It is written by ``agent.save(path)``, if there is one, else as ``agent.policy``, else as the
-    policy that the method was given; whole or not at all.
+    policy that the method was given. Writing is atomic.
 
     Args:
         agent: the trained agent.

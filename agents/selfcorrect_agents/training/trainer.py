@@ -30,25 +30,25 @@ from selfcorrect_env import AnyEnv, Episode, TrainingEnv, training_env
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stage:
-    """What a part of a run maximises: ``E Σ_t [ R_t − β_t KL(π_θ(·|x_t) ‖ π_ref(·|x_t)) ]``."""
+    """The objective of a part of a run: ``E Σ_t [ R_t − β_t KL(π_θ(·|x_t) ‖ π_ref(·|x_t)) ]``."""
 
     rewards: Rewards
-    """(B, K) scores -> (B, K) what each turn is rewarded with."""
+    """(B, K) scores -> (B, K) the reward of each turn."""
     betas: Sequence[float]
     """(K,) β_t of each turn, ≥ 0."""
     reach: Reach
-    """``reach[s]``: the turns whose tokens the score of turn s teaches (at γ = 0). It is checked
+    """``reach[s]``: the turns whose tokens the score of turn s trains (at γ = 0). It is checked
     against the loss before the stage's first step."""
     learning_rate: float
     """Of the stage, > 0."""
 
 
 class Trainer:
-    """Steps of one run: it collects, updates, logs, saves, stops and resumes.
+    """Steps of one run: collects, updates, logs, saves, stops and resumes.
 
     Args:
         policy: the policy to train, in place. Its weights at the start are the reference
-            π_ref, whatever a resumed run then loads.
+            π_ref, also if a resumed run then loads others.
         env: the environment that episodes are played in.
         config: the size of a step and how it samples.
         run: the folder to log to and to resume from; None keeps everything in memory.
@@ -84,9 +84,8 @@ class Trainer:
     def steps(self, total: int) -> Iterator[int]:
         """Yield the numbers of the steps to take, from 0 to ``total - 1``.
 
-        Goes on where the run's newest checkpoint stands. Ctrl-C lets the step that is under
-        way finish, writes a checkpoint, and then raises KeyboardInterrupt; a second Ctrl-C
-        stops at once.
+        Resumes from the run's newest checkpoint. After Ctrl-C the current step is finished, a
+        checkpoint is written and KeyboardInterrupt is raised; a second Ctrl-C stops at once.
         """
         start = self._resume()
         with stop_on_interrupt() as stopping, progress_bar(self.progress, total, start) as bar:
@@ -116,8 +115,8 @@ class Trainer:
         Args:
             step: the step's number, from 0: the seed of problems and samples.
             problems: how many; by default the configuration's.
-            first: who makes the first attempts; by default the policy that is trained.
-            purpose: tells several rollouts of one step apart, so that their seeds differ.
+            first: samples the first attempts; by default the policy that is trained.
+            purpose: distinguishes rollouts of one step, so that their seeds differ.
             counted: False leaves them out of the run's sampled episodes and tokens.
         """
         config, size = self.config.sampling, len(self._env.problems)
@@ -150,7 +149,7 @@ class Trainer:
         return rollout
 
     def collect_informative(self, step: int, stage: Stage, problems: int | None = None) -> Rollout:
-        """Sample a step's episodes; with ``oversample`` keep the problems that teach most.
+        """Sample a step's episodes; with ``oversample`` keep the informative problems.
 
         Problems whose judged samples differ in reward come first, in the order in which they
         were drawn; where there are too few, others fill up.
@@ -172,7 +171,7 @@ class Trainer:
         """Take the optimiser's step on a step's rollouts and log the metrics of the first.
 
         Raises:
-            CreditError: the stage's rewards don't reach the turns that it says.
+            CreditError: the stage's rewards don't reach the turns of its ``reach``.
         """
         config = self._on_policy()
         self.learner.learning_rate = stage.learning_rate
@@ -247,7 +246,7 @@ class Trainer:
 class TrainedAgent(LanguageModelAgent):
     """A policy that learns in an environment: the base of every method that trains.
 
-    A method names its configuration (`Learning`) and says in `train` what its steps are.
+    A method sets `Learning`, its configuration, and implements `train`, its steps.
     """
 
     Learning: ClassVar[type[Any]]
@@ -255,7 +254,7 @@ class TrainedAgent(LanguageModelAgent):
     attempts: ClassVar[int | None] = 2
     """The number of attempts that the method is defined for; None takes any."""
     least_attempts: ClassVar[int] = 1
-    """The least number of attempts, where `attempts` is None."""
+    """The least number of attempts, if `attempts` is None."""
 
     def learn(
         self,
@@ -271,7 +270,7 @@ class TrainedAgent(LanguageModelAgent):
             env: an environment's id (its training split is played), an environment that
                 ``gym.make`` returned, a `SelfCorrectEnv` or a subclass of it. Problems come from
                 its problem set, rewards from its verdicts.
-            config: a `Learning`; the default one where None.
+            config: a `Learning`; by default one with default values.
             run: a folder to log to and to save to. A path that holds a run of the same settings
                 is resumed.
             progress: whether to show a progress bar.

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 import pytest
 
 from selfcorrect_agents.lm.conversations import (
-    answers_asked_for,
     by_attempt,
     first_prompt,
     last_reply,
+    requested_answers,
 )
 from selfcorrect_env import Conversation, Problem, Reply
 from selfcorrect_env.prompts import PROMPTS, Prompts
@@ -28,8 +28,8 @@ def test_the_first_prompt_and_the_latest_reply() -> None:
 @pytest.mark.parametrize("name", PROMPTS)
 def test_the_form_of_answers_is_known_by_the_instruction(name: str) -> None:
     asked = PROMPTS[name].correct(PROMPTS[name].first(PROBLEM), "3")
-    assert answers_asked_for(asked) == PROMPTS[name].answers
-    assert answers_asked_for(asked[:1]) == ""
+    assert requested_answers(asked) == PROMPTS[name].answers
+    assert requested_answers(asked[:1]) == ""
 
 
 def test_each_attempt_gets_its_own_answerer_in_one_batch_and_in_order() -> None:

@@ -178,10 +178,10 @@ def test_a_reply_holds_neither_the_end_of_turn_nor_padding(bpe: Policy) -> None:
 
 
 def test_surrogates_and_the_placeholder_in_a_conversation_are_text(bpe: Policy) -> None:
-    hostile = "\ud800 REPLY-STANDS-HERE <|start|>"
+    hostile = "\ud800 REPLY-PLACEHOLDER <|start|>"
     assert bpe.chat.prompt_ids(({"role": "user", "content": hostile},))
     ids = bpe.chat.continuation_ids([{"role": "user", "content": hostile}])
-    assert "REPLY-STANDS-HERE" in bpe.tokenizer.decode(ids)
+    assert "REPLY-PLACEHOLDER" in bpe.tokenizer.decode(ids)
 
 
 def test_continued_is_the_sampled_ids_not_the_text(bpe: Policy) -> None:

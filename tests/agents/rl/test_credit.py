@@ -1,4 +1,4 @@
-"""The credit check: it lets every method's stages pass, and stops what is wired wrongly."""
+"""The credit check: it lets every method's stages pass, and refuses wrong rewards and losses."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -89,7 +89,7 @@ def test_every_stage_of_every_method_passes(
     assert len(method(policy).learn(env, config)) == config.total_steps
 
 
-# -- what is wired wrongly -----------------------------------------------------------------
+# -- wrong rewards and losses -----------------------------------------------------------------
 def nothing(scores: torch.Tensor) -> torch.Tensor:
     return torch.zeros_like(scores)
 
@@ -114,19 +114,19 @@ def undefined(scores: torch.Tensor) -> torch.Tensor:
 
 PROGRESS: Reach = [[0, 1], [1]]
 WRONG: list[tuple[Callable[[torch.Tensor], torch.Tensor], Reach, float, str]] = [
-    (nothing, own_turn(2), 0.0, "attempt 1 should teach attempt 1 and teaches no attempt"),
-    (undefined, own_turn(2), 0.0, "attempt 1 should teach attempt 1 and teaches no attempt"),
-    (swapped, own_turn(2), 0.0, "attempt 1 should teach attempt 1 and teaches attempt 2"),
-    (summed, own_turn(2), 0.0, "attempt 1 should teach attempt 1 and teaches attempt 1 and"),
-    (leaking, PROGRESS, 0.0, "attempt 2 should teach attempt 2 and teaches attempt 1 and"),
-    (lambda s: progress_bonus(s, 10.0), PROGRESS, 1.0, "attempt 2 should teach attempt 2 and"),
-    (lambda s: progress_bonus(s, 0.0), PROGRESS, 0.0, "attempt 1 and attempt 2 and teaches"),
-    (lambda s: s, [[], [1]], 0.0, "attempt 1 should teach no attempt and teaches attempt 1"),
+    (nothing, own_turn(2), 0.0, "attempt 1 should train attempt 1 but trains no attempt"),
+    (undefined, own_turn(2), 0.0, "attempt 1 should train attempt 1 but trains no attempt"),
+    (swapped, own_turn(2), 0.0, "attempt 1 should train attempt 1 but trains attempt 2"),
+    (summed, own_turn(2), 0.0, "attempt 1 should train attempt 1 but trains attempt 1 and"),
+    (leaking, PROGRESS, 0.0, "attempt 2 should train attempt 2 but trains attempt 1 and"),
+    (lambda s: progress_bonus(s, 10.0), PROGRESS, 1.0, "attempt 2 should train attempt 2 but"),
+    (lambda s: progress_bonus(s, 0.0), PROGRESS, 0.0, "attempt 1 and attempt 2 but trains"),
+    (lambda s: s, [[], [1]], 0.0, "attempt 1 should train no attempt but trains attempt 1"),
 ]
 
 
 @pytest.mark.parametrize(("rewards", "reach", "gamma", "message"), WRONG)
-def test_what_is_wired_wrongly_is_named(
+def test_wrong_rewards_and_losses_are_named(
     policy: Policy,
     env: SelfCorrectEnv,
     rewards: Callable[[torch.Tensor], torch.Tensor],
@@ -156,7 +156,7 @@ def test_log_probabilities_without_a_gradient_are_found(
         check_credit(policy, rollout, lambda s: s, own_turn(2), Objective())
 
 
-def test_gamma_widens_what_a_score_is_to_teach() -> None:
+def test_gamma_widens_the_turns_that_a_score_trains() -> None:
     assert discounted(PROGRESS, 0.0) == PROGRESS
     assert discounted(PROGRESS, 0.5) == [[0, 1], [0, 1]]
     assert discounted([[], [1]], 1.0) == [[], [0, 1]]
@@ -167,7 +167,7 @@ def test_only_turns_of_its_own_are_asked_for(policy: Policy, env: SelfCorrectEnv
     """Where another policy made the first attempts, they are nobody's to learn."""
     rollout = roll(policy, env, first=FrozenCopy(policy))
     check_credit(policy, rollout, lambda s: progress_bonus(s, 10.0), PROGRESS, Objective())
-    with pytest.raises(CreditError, match="attempt 2 should teach no attempt"):
+    with pytest.raises(CreditError, match="attempt 2 should train no attempt"):
         check_credit(policy, rollout, lambda s: s, [[0], [0]], Objective())
 
 

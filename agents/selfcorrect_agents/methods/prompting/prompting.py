@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal, TypeAlias
 
 from selfcorrect_agents.lm.agent import LanguageModelAgent, PlayConfig
-from selfcorrect_agents.lm.conversations import answers_asked_for, by_attempt
+from selfcorrect_agents.lm.conversations import by_attempt, requested_answers
 from selfcorrect_agents.lm.policy import Policy
 from selfcorrect_agents.lm.token_caps import TOKEN_CAP
 from selfcorrect_agents.methods.prompting.texts import FEEDBACK, REWRITE, ZERO_SHOT
@@ -149,7 +149,7 @@ class Prompting(LanguageModelAgent):
     def _task(self, conversation: Conversation, known: dict[str, str]) -> str:
         if self.task != "auto":
             return self.task
-        task = answers_asked_for(conversation)
+        task = requested_answers(conversation)
         return task if task in known else "plain"
 
 

@@ -6,7 +6,7 @@ score, so they use the format alone, which sees nothing but the text of a reply.
 
 from __future__ import annotations
 
-from selfcorrect_agents.lm.conversations import answers_asked_for
+from selfcorrect_agents.lm.conversations import requested_answers
 from selfcorrect_env import AgentError, Conversation, VerifierError, import_attribute
 from selfcorrect_env.verifiers import VERIFIERS, AnswerFormat, answer_format
 
@@ -27,7 +27,7 @@ def format_for(name: str, conversation: Conversation) -> AnswerFormat:
         AgentError: ``"auto"``, and the instruction is not known; or it cannot be imported.
     """
     if name == AUTO:
-        name = answers_asked_for(conversation)
+        name = requested_answers(conversation)
         if not name:
             raise AgentError(
                 "The instruction does not determine how to read answers: "
