@@ -37,7 +37,7 @@ def load_pretrained(config: ModelConfig, *, train: bool = False) -> Policy:
     model, tokenizer = _load_base(where, stored)
     cast(torch.nn.Module, model).to(device)
     if adapter is not None:
-        model = _load_adapter(model, config.model, train)
+        model = _load_adapter(model, config.model)
     elif config.lora.rank:
         model = _add_adapter(model, config.lora)
     if config.activation_checkpointing:
@@ -110,10 +110,10 @@ def _adapter_config(config: ModelConfig) -> str | None:
     return str(PeftConfig.from_pretrained(config.model).base_model_name_or_path)
 
 
-def _load_adapter(model: PreTrainedModel, folder: str, train: bool) -> PreTrainedModel:
+def _load_adapter(model: PreTrainedModel, folder: str) -> PreTrainedModel:
     from peft import PeftModel
 
-    adapted = PeftModel.from_pretrained(model, folder, is_trainable=train)
+    adapted = PeftModel.from_pretrained(model, folder, is_trainable=True)  # as full weights are
     return cast(PreTrainedModel, adapted)
 
 

@@ -223,3 +223,15 @@ def test_activation_checkpointing_changes_no_gradient(
     # each of the 3 steps runs the layer forward and once more in the backward pass; the credit
     # check runs it for each score that reaches a turn: one in stage I, two in stage II
     assert calls == 3 * 2 + 1 + 2
+
+
+def test_an_adapter_that_was_loaded_to_play_can_be_trained_on(
+    base: Path, env: SelfCorrectEnv, tmp_path: Path
+) -> None:
+    first = adapted(base)
+    learn(first, env)
+    first.save_pretrained(tmp_path / "adapter")
+    again = Policy.from_pretrained(tmp_path / "adapter")
+    assert isinstance(reference_of(again), FrozenCopy)
+    learn(again, env)
+    assert (logits(again) - logits(first)).abs().max() > 1e-3

@@ -64,7 +64,7 @@ def train(cell: Cell, compared_agent: ComparedAgent, folder: Path) -> Policy:
     run_folder, trained = folder / "run", folder / TRAINED
     if trained.exists():
         return load_policy(run_folder / "model", device=cell.device)
-    policy = load_policy(cell.model, device=cell.device)
+    policy = load_policy(cell.model, device=cell.device, train=True)
     run = RunFolder(run_folder, identity_of(cell)["training"], resume=True, episodes_every=0)
     if not run.checkpoints.exists():
         run.rewind(0)  # a method without checkpoints starts over, and so does its log
