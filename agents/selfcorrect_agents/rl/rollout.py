@@ -7,6 +7,7 @@ range of columns, given by `Rollout.turn`.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, cast
@@ -19,7 +20,7 @@ from torch import Tensor
 from selfcorrect_agents.lm.conversations import added
 from selfcorrect_agents.lm.policy import Policy
 from selfcorrect_agents.lm.samplers import Context, Turn
-from selfcorrect_env import Conversation, Episode, Verdict
+from selfcorrect_env import Conversation, Episode, UnsupportedEnvError, Verdict
 from selfcorrect_env.evaluation import turn_metrics
 
 
@@ -132,6 +133,9 @@ def collect(
 
     Returns:
         The rollout, with `Rollout.logps` as they were when the tokens were drawn.
+
+    Raises:
+        UnsupportedEnvError: the environment's reward for a judged reply is not the verdict's score.
     """
     conversations, _ = cast(Any, env).reset(
         seed=[seed + row // samples for row in range(len(problems) * samples)],
@@ -149,8 +153,9 @@ def collect(
             turns.append(context.sample(max_new_tokens, temperature, generator))
         replies = [policy.reply(turns[-1], row) for row in range(len(conversations))]
         before = conversations
-        conversations, _, done, _, infos = env.step(replies)
+        conversations, rewards, done, _, infos = env.step(replies)
         verdicts.append(infos["verdict"])
+        _check_rewards(env, rewards, verdicts[-1])
         if done.all():
             break
         policy.extend(context, added(before, conversations))
@@ -158,6 +163,19 @@ def collect(
     return _rollout(
         context, turns, starts, verdicts, list(infos["finished"]), samples, temperature, own
     )
+
+
+def _check_rewards(env: object, rewards: Any, verdicts: Sequence[Verdict]) -> None:
+    """Refuse an environment whose rewards are not the verdicts' scores, which are trained on."""
+    for reward, verdict in zip(rewards, verdicts, strict=True):
+        if verdict.judged and not math.isclose(reward, verdict.score, rel_tol=1e-6, abs_tol=1e-6):
+            raise UnsupportedEnvError(
+                f"{env!r} gives the reward {float(reward):g} for a reply whose verdict has the "
+                f"score {verdict.score:g}. Training does not use such rewards: each method "
+                "computes its own from the verdicts. Let step return the verdict's score and set "
+                "the method's own options (SCoRe's bonus is alpha), or write a verifier that "
+                "returns the score you want."
+            )
 
 
 def _started(policy: Policy, conversations: Sequence[Conversation], samples: int) -> Context:

@@ -80,13 +80,27 @@ def test_a_subclass_is_trained_on_as_it_is(policy: Policy) -> None:
     assert all(longer > short for longer, short in zip(read, plain, strict=True))
 
 
+class Shaped(SelfCorrectEnv):
+    """Rewards a reply that is not right."""
+
+    def step(self, action: str) -> Any:
+        conversation, reward, *rest = super().step(action)
+        return conversation, reward + 0.25, *rest
+
+
+def test_a_subclass_with_rewards_of_its_own_is_refused_by_name(policy: Policy) -> None:
+    env = Shaped("arithmetic", split="train", size=50)
+    with pytest.raises(UnsupportedEnvError, match=r"Shaped .* gives the reward (0|1)\.25 for"):
+        SCoRe(policy).learn(env, score())
+
+
 def test_a_path_is_a_run_and_resumes(policy: Policy, other_policy: Policy, tmp_path: Path) -> None:
     first = SCoRe(policy).learn(ID, score(), run=str(tmp_path / "run"))
     again = SCoRe(other_policy).learn(ID, score(), run=tmp_path / "run")
     assert again == [{"step": i + 1, **row} for i, row in enumerate(first)]
     mine, theirs = policy.model.state_dict(), other_policy.model.state_dict()
     assert all(torch.equal(weight, theirs[name]) for name, weight in mine.items())
-    with pytest.raises(CheckpointError, match="holds another run"):
+    with pytest.raises(CheckpointError, match=r"alpha was 10\.0, now 3\.0"):
         SCoRe(policy).learn(ID, score(alpha=3.0), run=tmp_path / "run")
 
 
