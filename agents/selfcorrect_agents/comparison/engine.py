@@ -65,13 +65,15 @@ def check(config: CompareConfig) -> Contents:
         EpisodeError: the test environment does not say what its problems are.
     """
     cells = plan(config)
-    learning = [cell.learning() for cell in cells]  # imports every agent, builds all settings
+    for cell in cells:
+        cell.learning()  # imports every agent, builds all settings
     for model in _tiny_models(cells):
         try:
             parse_tiny(model)
         except (UnknownNameError, ValueError) as error:
             raise ComparisonError(f"model {model!r}: {error}") from error
-    trained = any(each is not None for each in learning)
+    agents = [cell.compared_agent() for cell in cells]
+    trained = [agent for agent in agents if agent.trains]
     return look_up(config, [cell.model for cell in cells], trained=trained)
 
 

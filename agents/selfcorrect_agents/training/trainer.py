@@ -284,7 +284,7 @@ class TrainedAgent(LanguageModelAgent):
             KeyboardInterrupt: Ctrl-C, after a checkpoint was written.
         """
         env = training_env(env)
-        self._check_attempts(env.attempts)
+        self.check_attempts(env.attempts)
         config = self.Learning() if config is None else config
         if not isinstance(run, str | Path):
             return self._train(env, config, run, progress)
@@ -298,17 +298,23 @@ class TrainedAgent(LanguageModelAgent):
         self.train(trainer, config)
         return trainer.history
 
-    def _check_attempts(self, attempts: int) -> None:
-        name = type(self).__name__
-        if self.attempts is not None and attempts != self.attempts:
+    @classmethod
+    def check_attempts(cls, attempts: int) -> None:
+        """Refuse a number of attempts that the method is not defined for.
+
+        Raises:
+            LearningError: the message says which number to take.
+        """
+        name = cls.__name__
+        if cls.attempts is not None and attempts != cls.attempts:
             raise LearningError(
-                f"{name} is defined for {self.attempts} attempts, and the environment has "
-                f"{attempts}. Make it with attempts={self.attempts}."
+                f"{name} is defined for {cls.attempts} attempts, and the environment has "
+                f"{attempts}. Make it with attempts={cls.attempts}."
             )
-        if attempts < self.least_attempts:
+        if attempts < cls.least_attempts:
             raise LearningError(
-                f"{name} needs at least {self.least_attempts} attempts, and the environment has "
-                f"{attempts}. Make it with attempts={self.least_attempts}."
+                f"{name} needs at least {cls.least_attempts} attempts, and the environment has "
+                f"{attempts}. Make it with attempts={cls.least_attempts}."
             )
 
     def train(self, trainer: Trainer, config: Any) -> None:

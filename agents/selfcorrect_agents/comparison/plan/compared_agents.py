@@ -12,10 +12,11 @@ from selfcorrect_agents.comparison.plan.typed_values import (
     build_flat,
     require_known,
 )
-from selfcorrect_agents.errors import ComparisonError
+from selfcorrect_agents.errors import ComparisonError, LearningError
 from selfcorrect_agents.lm.policy import Policy
 from selfcorrect_agents.training.config import flat_fields
 from selfcorrect_agents.training.method_lookup import Budgeted, Method, learns
+from selfcorrect_agents.training.trainer import TrainedAgent
 from selfcorrect_env import Agent
 from selfcorrect_env.evaluation import find_agent, load_named
 
@@ -106,6 +107,19 @@ class ComparedAgent:
             return config.within(episodes)
         except ValueError as error:
             raise ComparisonError(f"{where}, within {episodes} episodes: {error}") from error
+
+    def check_attempts(self, attempts: int) -> None:
+        """Refuse a number of attempts that the method says it is not defined for.
+
+        Raises:
+            ComparisonError: the message says which number to take.
+        """
+        if not issubclass(self.found, TrainedAgent):
+            return  # of a third party: its learn checks
+        try:
+            self.found.check_attempts(attempts)
+        except LearningError as error:
+            raise ComparisonError(f"{self.where}: {error}") from error
 
     # -- playing ----------------------------------------------------------------------------
     def of_policy(self, policy: Policy, settings: Mapping[str, Any]) -> Any:

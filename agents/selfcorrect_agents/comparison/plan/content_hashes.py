@@ -7,20 +7,21 @@ weights. So each cell stores these hashes, and results of different contents are
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import gymnasium as gym
 
+from selfcorrect_agents.comparison.plan.compared_agents import ComparedAgent
 from selfcorrect_agents.comparison.plan.config import CompareConfig
 from selfcorrect_agents.comparison.plan.environments import make_env, make_training_env
 from selfcorrect_agents.errors import ComparisonError
 from selfcorrect_agents.lm.loading import is_tiny, parse_tiny
 from selfcorrect_agents.lm.tiny import cache_key
 from selfcorrect_env.evaluation import runner_for
-from selfcorrect_env.problems import ProblemSet, shared_problems
+from selfcorrect_env.problems import ProblemSet, read_trained_on, shared_problems
 
 READ = (".safetensors", ".bin", ".gguf", ".json", ".jinja", ".model", ".txt", ".py")
 """Endings of the files of a model's folder that loading it may read: weights, configuration,
@@ -42,31 +43,37 @@ class Contents:
     """Name of a base model -> `weights_of` it."""
 
 
-def look_up(config: CompareConfig, models: Iterable[str], *, trained: bool) -> Contents:
+def look_up(
+    config: CompareConfig, models: Iterable[str], *, trained: Sequence[ComparedAgent]
+) -> Contents:
     """Make both environments and read every model, each once.
 
     Args:
         config: the comparison.
         models: names of its base models, ``{seed}`` replaced.
-        trained: whether any method of it is trained.
+        trained: its agents that are trained.
 
     Raises:
-        ComparisonError: an environment can't be made or trained in, a model can't be read, methods
-            would be measured on problems that they are trained on, or there are fewer samples for
-            scaling than attempts.
+        ComparisonError: an environment can't be made or trained in, a method is not defined for its
+            number of attempts, a model can't be read, methods would be measured on problems that
+            they or the base model are trained on, or there are fewer samples for scaling than
+            attempts.
         EpisodeError: the test environment does not say what its problems are.
     """
     env = make_env(config.test)
     try:
         measured = runner_for(env).metadata
         _check_samples(config, int(measured["attempts"]))
-        train = _trained_on(config, env) if trained else None
+        train = _trained_on(config, env, trained) if trained else None
+        names = tuple(dict.fromkeys(models))
+        for name in names:
+            _refuse_base_overlap(name, _measured(config, env))
     finally:
         env.close()
     return Contents(
         train=train,
         test=str(measured["fingerprint"]),
-        models={name: weights_of(name) for name in dict.fromkeys(models)},
+        models={name: weights_of(name) for name in names},
     )
 
 
@@ -78,16 +85,47 @@ def _check_samples(config: CompareConfig, attempts: int) -> None:
         )
 
 
-def _trained_on(config: CompareConfig, test_env: gym.Env[Any, Any]) -> str:
+def _trained_on(
+    config: CompareConfig, test_env: gym.Env[Any, Any], agents: Sequence[ComparedAgent]
+) -> str:
     """Return the fingerprint of the training problems; refuse those that are measured on, too."""
     env = make_training_env(config.train)
     try:
-        trained, tested = env.problems, getattr(test_env.unwrapped, "problems", None)
-        if isinstance(tested, ProblemSet):
-            refuse_overlap(trained, tested.head(min(config.n, len(tested))))
-        return trained.fingerprint
+        for agent in agents:
+            agent.check_attempts(env.attempts)
+        tested = _measured(config, test_env)
+        if tested is not None:
+            refuse_overlap(env.problems, tested)
+        return env.problems.fingerprint
     finally:
         env.close()
+
+
+def _measured(config: CompareConfig, test_env: gym.Env[Any, Any]) -> ProblemSet | None:
+    """Return the problems that are measured on, or None if the environment hides them."""
+    tested = getattr(test_env.unwrapped, "problems", None)
+    if not isinstance(tested, ProblemSet):
+        return None
+    return tested.head(min(config.n, len(tested)))
+
+
+def _refuse_base_overlap(model: str, tested: ProblemSet | None) -> None:
+    """Raise a ComparisonError if the run that made a base model trained on tested problems."""
+    record = None if tested is None else read_trained_on(model)
+    if tested is None or record is None:
+        return
+    shared = record.shared(tested)
+    if shared:
+        raise ComparisonError(
+            f"{len(shared):,} of the {len(tested):,} problems measured on ({tested.name}/"
+            f"{tested.split}) are also in what the base model {model!r} was trained on "
+            f"({'; '.join(record.problem_sets)}), such as {_short(shared[0].prompt)}. Measure on "
+            "other problems, or start from a model that was not trained on them."
+        )
+
+
+def _short(statement: str) -> str:
+    return f"{' '.join(statement.split())!r:.80}"
 
 
 def refuse_overlap(trained: ProblemSet, tested: ProblemSet) -> None:
@@ -95,13 +133,12 @@ def refuse_overlap(trained: ProblemSet, tested: ProblemSet) -> None:
     shared = shared_problems(trained, tested)
     if not shared:
         return
-    statement = " ".join(shared[0].prompt.split())
     raise ComparisonError(
         f"{len(shared):,} of the {len(tested):,} problems measured on ({tested.name}/"
         f"{tested.split}) are also trained on ({trained.name}/{trained.split}, {len(trained):,} "
-        f"problems), such as {statement!r:.80}. Give problems a folder with one file for each "
-        "split (train.jsonl, test.jsonl), hold out a share of one file with holdout = 0.2, or "
-        "name other problems in train and test."
+        f"problems), such as {_short(shared[0].prompt)}. Give problems a folder with one file "
+        "for each split (train.jsonl, test.jsonl), hold out a share of one file with holdout = "
+        "0.2, or name other problems in train and test."
     )
 
 

@@ -13,7 +13,9 @@ from selfcorrect_agents.comparison.plan.content_hashes import weights_of
 from selfcorrect_agents.errors import ComparisonError
 from selfcorrect_agents.lm.policy import Policy
 from selfcorrect_agents.lm.tiny import TinyConfig, cache_key
+from selfcorrect_env import SelfCorrectEnv
 from selfcorrect_env.errors import CheckpointError
+from selfcorrect_env.problems import write_trained_on
 
 
 def problems(path: Path, *references: str) -> str:
@@ -135,3 +137,33 @@ def test_what_tells_the_weights(tmp_path: Path) -> None:
     file.write_bytes(b"two")
     assert first.startswith("sha256:")
     assert weights_of(str(file)) != first
+
+
+def test_a_base_model_that_was_trained_on_tested_problems_is_refused(
+    tmp_path: Path, asked: CompareConfig
+) -> None:
+    for name in ("train", "test"):
+        trained = SelfCorrectEnv(str(tmp_path / f"{name}.jsonl")).problems
+        write_trained_on(tmp_path / "model", trained)
+        if name == "train":
+            assert check(asked).train is not None
+    with pytest.raises(ComparisonError, match=r"2 of the 2 .* base model .* was trained on .*test"):
+        check(asked)
+
+
+@pytest.mark.parametrize(("attempts", "refused"), [(1, True), (2, False), (3, False)])
+def test_a_method_that_is_not_defined_for_the_attempts_is_refused_before_anything_is_run(
+    tmp_path: Path, asked: CompareConfig, attempts: int, refused: bool
+) -> None:
+    envs = {
+        name: {"problems": str(tmp_path / f"{name}.jsonl"), "attempts": attempts}
+        for name in ("train", "test")
+    }
+    model = {"model": str(tmp_path / "model")}
+    methods = {"null": {}, "multiturn_rl": {}, "score": {}}
+    config = config_of({"seeds": [0], **envs, **model, "methods": methods}, "test")
+    if not refused:
+        assert check(config).train is not None
+        return
+    with pytest.raises(ComparisonError, match=r"'score'.*: SCoRe needs at least 2 attempts"):
+        check(config)
