@@ -48,8 +48,8 @@ class RISEConfig(SupervisedConfig):
 class RISE(TrainedAgent):
     """RISE-style rounds of imitating the policy's own best second attempts (arXiv 2407.18219).
 
-    Between Pair-SFT and SCoRe: imitation as in the one, but in the situations that the policy
-    itself gets into, as in the other. More than that tells it from either; its README says what.
+    Between Pair-SFT and SCoRe: imitation as in the former, in the situations of the current
+    policy as in the latter. Its README lists the further differences.
     """
 
     Learning: ClassVar[type[RISEConfig]] = RISEConfig

@@ -13,7 +13,7 @@ from selfcorrect_agents.training.config import OnPolicyConfig, Optimization, Sam
 from selfcorrect_agents.training.presets import rl_presets
 
 STAR_ITERATIONS = 3
-"""Iterations of STaR where it takes the place of stage II's reinforcement learning."""
+"""Iterations of STaR if it replaces stage II's reinforcement learning."""
 
 
 def _stages(steps: int, learning_rate: float) -> dict[str, Any]:
@@ -62,9 +62,10 @@ class SCoReConfig(OnPolicyConfig):
     stage_two: Literal["rl", "star"] = "rl"
     """``star``: three iterations of STaR instead of stage II's REINFORCE (table 4)."""
     star_plus: bool = False
-    """Where stage II is STaR: D⁺_STaR, with traces that are right twice, instead of D_STaR."""
+    """If stage II is STaR: D⁺_STaR, with traces that are right twice, instead of D_STaR."""
     star_learning_rate: float = Fitting.learning_rate
-    """Where stage II is STaR: of its fits, > 0; all else about a fit is `Fitting`'s defaults."""
+    """If stage II is STaR: learning rate of its fits, > 0; the other settings are `Fitting`'s
+    defaults."""
 
     def __post_init__(self) -> None:
         """Refuse invalid values."""
@@ -107,8 +108,7 @@ class SCoReConfig(OnPolicyConfig):
     def steps_within(self, steps: int) -> dict[str, Any]:
         """Return stages that keep their proportion, and as many rounds, in at most ``steps``.
 
-        A stage that has steps keeps one in each round (three where it is STaR), however small its
-        proportion is.
+        A stage that has steps keeps at least one in each round (three if it is STaR).
 
         Raises:
             ValueError: ``steps`` are too few for that.
@@ -151,20 +151,20 @@ class SCoReConfig(OnPolicyConfig):
 
     # -- ablations of table 4, at the same number of steps ---------------------------------
     def without_stage_one(self) -> Self:
-        """All steps are stage II's, at stage I's learning rate."""
+        """Return the ablation without stage I: stage II only, at stage I's learning rate."""
         steps = self.stage_one_steps + self.stage_two_steps
         rate = self.optimization.learning_rate
         return replace(self, stage_one_steps=0, stage_two_steps=steps, stage_two_learning_rate=rate)
 
     def without_shaping(self) -> Self:
-        """Equation 4 without the bonus of equation 5."""
+        """Return the ablation without shaping: equation 4 without the bonus of equation 5."""
         return replace(self, alpha=0.0)
 
     def with_star(self) -> Self:
-        """STaR instead of REINFORCE in stage II, which then has a third of all steps.
+        """Return the ablation with STaR instead of REINFORCE in stage II, a third of all steps.
 
-        That changes the stages' split, too: the default's 20 of 240 steps would leave an
-        iteration of STaR 7 steps to gather what it imitates, where the method `star` has 80.
+        This also changes the split of the stages: with the default split, an iteration of STaR
+        would have too few steps to gather its episodes.
         """
         steps = self.stage_one_steps + self.stage_two_steps
         return replace(

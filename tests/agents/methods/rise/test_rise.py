@@ -1,4 +1,4 @@
-"""RISE-style self-distillation; its traces: `tests/agents/test_traces.py`."""
+"""RISE-style self-distillation; its traces: `tests/agents/imitation/test_traces.py`."""
 
 import pytest
 
