@@ -1,4 +1,4 @@
-"""A tiny policy that nobody trained, and the environment that it plays in."""
+"""An untrained tiny policy, and the environment that it plays in."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""One look-up of names: ours, entry points, import paths; broken packages harm nobody else."""
+"""One look-up of names: ours, entry points, import paths; broken packages do not affect others."""
 
 import sys
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""``selfcorrect compare`` as a user types it: what it refuses, keeps, goes on with and retries."""
+"""``selfcorrect compare`` as a user types it: what it refuses, keeps, resumes and retries."""
 
 import json
 import os

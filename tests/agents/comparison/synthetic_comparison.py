@@ -29,9 +29,9 @@ PROBLEMS = 2000
 STEPS = 70
 
 
-def read(facts: dict[str, Any]) -> MethodComparison:
-    """Return the comparison that ``facts`` hold."""
-    return build(MethodComparison, facts, "synthetic")
+def read(as_json: dict[str, Any]) -> MethodComparison:
+    """Return the comparison that ``as_json`` holds."""
+    return build(MethodComparison, as_json, "synthetic")
 
 
 def comparison(seed: int = 0, attempts: int = 2) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Imitation: a trace in token ids, its loss, when a fit stops, how a run goes on."""
+"""Imitation: a trace in token ids, its loss, when a fit stops, how a run resumes."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -56,7 +56,7 @@ def roll(policy: Policy, env: SelfCorrectEnv) -> Rollout:
 
 
 def short(problem: object, text: str) -> bool:
-    """Right in a third of what a policy that nobody trained says."""
+    """Right in a third of the replies of an untrained policy."""
     return text[:1] in set("1357")
 
 
@@ -125,7 +125,7 @@ def test_right_first_replies_are_in_the_plus_sets_alone(
 
 
 def test_the_loss_by_hand(policy: Policy, easy: SelfCorrectEnv) -> None:
-    """Σ w_i Σ_j −log π / Σ w_i n_i, each reply scored where it stands, alone."""
+    """Σ w_i Σ_j −log π / Σ w_i n_i, each reply scored in its context, alone."""
     traces = [consecutive(e)[0] for e in roll(policy, easy).episodes[:5]]
     weights = [1.0, 0.5, 2.0, 0.0, 1.0]
     traces = [paired_with(t, t.first, t.second, w) for t, w in zip(traces, weights, strict=True)]

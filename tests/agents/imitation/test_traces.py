@@ -1,4 +1,4 @@
-"""Traces: which pairs of replies a set holds, and what stands around them."""
+"""Traces: which pairs of replies a set holds, and their context."""
 
 import math
 from collections import Counter

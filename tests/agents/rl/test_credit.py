@@ -164,7 +164,7 @@ def test_gamma_widens_the_turns_that_a_score_trains() -> None:
 
 
 def test_only_turns_of_its_own_are_asked_for(policy: Policy, env: SelfCorrectEnv) -> None:
-    """Where another policy made the first attempts, they are nobody's to learn."""
+    """Where another policy made the first attempts, they are not trained."""
     rollout = roll(policy, env, first=FrozenCopy(policy))
     check_credit(policy, rollout, lambda s: progress_bonus(s, 10.0), PROGRESS, Objective())
     with pytest.raises(CreditError, match="attempt 2 should train no attempt"):

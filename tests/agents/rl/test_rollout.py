@@ -137,7 +137,7 @@ def test_first_attempts_of_another_policy_are_read_and_not_trained_on(
 
 
 def test_metrics_say_what_the_episodes_were_like(policy: Policy) -> None:
-    """Right then wrong, wrong then right, right twice, and one that nobody could judge."""
+    """Right then wrong, wrong then right, right twice, and one that could not be judged."""
     answers = iter(["2", "3", "2", "4", "3", "2", "2", "2"])  # first attempts, then second ones
 
     def judge(problem: object, text: str) -> bool:

@@ -120,11 +120,11 @@ def test_a_saved_report_comes_back(tmp_path):
     saved = report(MIXED)
     folder = saved.save(tmp_path / "runs" / "one")
     assert Report.load(folder) == saved
-    facts = json.loads((folder / "report.json").read_text())
-    assert facts["measured"]["fingerprint"] == MEASURED.fingerprint
-    assert facts["metrics"]["accuracy"][0]["value"] == 0.3
-    assert facts["metrics"]["judged"] == 10
-    assert facts == saved.to_dict()
+    as_json = json.loads((folder / "report.json").read_text())
+    assert as_json["measured"]["fingerprint"] == MEASURED.fingerprint
+    assert as_json["metrics"]["accuracy"][0]["value"] == 0.3
+    assert as_json["metrics"]["judged"] == 10
+    assert as_json == saved.to_dict()
     assert (folder / "episodes.parquet").exists()
     assert not list(folder.glob(".*"))
 

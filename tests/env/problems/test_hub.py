@@ -31,18 +31,18 @@ REPORT = """
 import json, sys, time, warnings
 import numpy, gymnasium, selfcorrect_env, huggingface_hub
 from selfcorrect_env.problems.sources import load_problems
-start, facts = time.monotonic(), {}
+start, outcome = time.monotonic(), {}
 with warnings.catch_warnings(record=True) as caught:
     warnings.simplefilter("always")
     try:
         problems = load_problems(sys.argv[1])
-        facts = {"name": problems.name, "references": [p.reference for p in problems]}
+        outcome = {"name": problems.name, "references": [p.reference for p in problems]}
     except Exception as error:
-        facts = {"error": type(error).__name__, "text": str(error)}
-facts["seconds"] = time.monotonic() - start
-facts["warnings"] = [str(w.message) for w in caught if w.category.__name__ == "ProblemSetWarning"]
-facts["datasets"] = "datasets" in sys.modules
-print(json.dumps(facts))
+        outcome = {"error": type(error).__name__, "text": str(error)}
+outcome["seconds"] = time.monotonic() - start
+outcome["warnings"] = [str(w.message) for w in caught if w.category.__name__ == "ProblemSetWarning"]
+outcome["datasets"] = "datasets" in sys.modules
+print(json.dumps(outcome))
 """
 
 
@@ -55,9 +55,9 @@ for name in ("math", "hendrycks", "math"):
         try:
             load_problems(name)
         except ProblemSetError as error:
-            facts["again"] = str(error)
-facts["again_seconds"] = time.monotonic() - start
-print(json.dumps(facts))
+            outcome["again"] = str(error)
+outcome["again_seconds"] = time.monotonic() - start
+print(json.dumps(outcome))
 """
 
 
@@ -86,7 +86,7 @@ def silent():
 
 @pytest.fixture
 def refusing():
-    """An address where nobody listens."""
+    """An address where no server listens."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
     return f"http://127.0.0.1:{port}"
@@ -141,64 +141,64 @@ def hub():
 
 
 def test_a_silent_hub_does_not_hold_up_the_built_in_set(silent, tmp_path):
-    facts = load("math", tmp_path, HF_ENDPOINT=silent)
-    assert facts["name"] == "procedural-MATH"
-    assert facts["seconds"] < 5
-    (warning,) = facts["warnings"]
+    outcome = load("math", tmp_path, HF_ENDPOINT=silent)
+    assert outcome["name"] == "procedural-MATH"
+    assert outcome["seconds"] < 5
+    (warning,) = outcome["warnings"]
     assert "did not answer within 2.5 s" in warning
-    assert not facts["datasets"]
+    assert not outcome["datasets"]
 
 
 def test_a_silent_hub_is_waited_for_once(silent, tmp_path):
-    facts = load("math", tmp_path, code=REPORT + AGAIN, HF_ENDPOINT=silent)
-    assert "did not answer within 2.5 s" in facts["again"]
-    assert facts["again_seconds"] < 2.5
+    outcome = load("math", tmp_path, code=REPORT + AGAIN, HF_ENDPOINT=silent)
+    assert "did not answer within 2.5 s" in outcome["again"]
+    assert outcome["again_seconds"] < 2.5
 
 
 @pytest.mark.parametrize("name", ["hendrycks", "gsm8k"])
 def test_a_silent_hub_is_an_error_in_time_for_the_others(silent, tmp_path, name):
-    facts = load(name, tmp_path, HF_ENDPOINT=silent)
-    assert facts["seconds"] < 5
-    assert "Three ways" in facts["text"]
+    outcome = load(name, tmp_path, HF_ENDPOINT=silent)
+    assert outcome["seconds"] < 5
+    assert "Three ways" in outcome["text"]
 
 
 def test_a_silent_hub_is_an_error_in_time_for_any_data_set(silent, tmp_path):
     code = REPORT.replace(
         "load_problems(sys.argv[1])", "selfcorrect_env.ProblemSet.from_dataset(sys.argv[1])"
     )
-    facts = load("somebody/something", tmp_path, code=code, HF_ENDPOINT=silent)
-    assert facts["seconds"] < 5
-    assert "did not answer within 2.5 s" in facts["text"]
-    assert "no file or folder of this name" in facts["text"]
-    assert not facts["datasets"]
+    outcome = load("somebody/something", tmp_path, code=code, HF_ENDPOINT=silent)
+    assert outcome["seconds"] < 5
+    assert "did not answer within 2.5 s" in outcome["text"]
+    assert "no file or folder of this name" in outcome["text"]
+    assert not outcome["datasets"]
 
 
 def test_a_refusing_hub(refusing, tmp_path):
-    facts = load("math", tmp_path, HF_ENDPOINT=refusing)
-    assert facts["name"] == "procedural-MATH"
-    assert facts["seconds"] < 5
-    assert "refused" in facts["warnings"][0]
+    outcome = load("math", tmp_path, HF_ENDPOINT=refusing)
+    assert outcome["name"] == "procedural-MATH"
+    assert outcome["seconds"] < 5
+    assert "refused" in outcome["warnings"][0]
 
 
 @pytest.mark.parametrize("variable", ["HF_HUB_OFFLINE", "HF_DATASETS_OFFLINE"])
 def test_offline_asks_nobody(silent, tmp_path, variable):
-    facts = load("math", tmp_path, HF_ENDPOINT=silent, **{variable: "1"})
-    assert facts["name"] == "procedural-MATH"
-    assert facts["seconds"] < 2.5
-    assert f"{variable} is set" in facts["warnings"][0]
+    outcome = load("math", tmp_path, HF_ENDPOINT=silent, **{variable: "1"})
+    assert outcome["name"] == "procedural-MATH"
+    assert outcome["seconds"] < 2.5
+    assert f"{variable} is set" in outcome["warnings"][0]
 
 
 def test_a_hub_without_the_data_set(hub, tmp_path):
-    facts = load("math", tmp_path, HF_ENDPOINT=hub)
-    assert facts["name"] == "procedural-MATH"
-    assert "the hub did not return HuggingFaceH4/MATH-500" in facts["warnings"][0]
+    outcome = load("math", tmp_path, HF_ENDPOINT=hub)
+    assert outcome["name"] == "procedural-MATH"
+    assert "the hub did not return HuggingFaceH4/MATH-500" in outcome["warnings"][0]
 
 
 def test_a_hub_that_has_it_and_then_the_cache(hub, silent, tmp_path):
-    facts = load("gsm8k", tmp_path, HF_ENDPOINT=hub)
-    assert facts["references"] == ["1", "2", "3"]
-    assert facts["datasets"]
-    assert "published with 1,319" in facts["warnings"][0]
+    outcome = load("gsm8k", tmp_path, HF_ENDPOINT=hub)
+    assert outcome["references"] == ["1", "2", "3"]
+    assert outcome["datasets"]
+    assert "published with 1,319" in outcome["warnings"][0]
 
     again = load("gsm8k", tmp_path, HF_ENDPOINT=silent)
     assert again["references"] == ["1", "2", "3"]

@@ -285,7 +285,7 @@ def test_repr_says_what_it_is():
 
 
 def test_a_data_set_by_its_name(tmp_path, monkeypatch):
-    """A local folder stands for a repository: ``load_dataset`` reads both the same way."""
+    """A local folder replaces a repository: ``load_dataset`` reads both the same way."""
     monkeypatch.setenv("HF_DATASETS_CACHE", str(tmp_path / "cache"))
     rows = [{"question": f"{n} + 1?", "answer": n + 1, "kind": "sum"} for n in range(3)]
     folder = tmp_path / "sums"

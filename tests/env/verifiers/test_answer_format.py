@@ -113,6 +113,6 @@ def test_prompts_name_a_verifier_whose_format_they_ask_for() -> None:
         found = prompts_of(prompts.correction)
         assert found is not None
         assert (found.correction, found.answers) == (prompts.correction, prompts.answers)
-    assert prompts_of("an instruction that nobody gives") is None
+    assert prompts_of("an unknown instruction") is None
     with pytest.raises(TypeError, match=r"Prompts\.answers must be a str"):
         Prompts("p", answers=3)  # type: ignore[arg-type]

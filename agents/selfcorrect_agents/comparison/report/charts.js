@@ -31,8 +31,8 @@ function startPanel(panel) {
   function show(next) {
     index = Math.min(Math.max(next, 0), longest.left.length - 1);
     const left = longest.left[index];
-    const place = `${100 * left}%`;
-    cursor.replaceChildren(shape(plot, "line", { x1: place, x2: place, y1: 0, y2: plot.getAttribute("height") }));
+    const position = `${100 * left}%`;
+    cursor.replaceChildren(shape(plot, "line", { x1: position, x2: position, y1: 0, y2: plot.getAttribute("height") }));
     const said = series.map((each) => {
       const nearest = nearestTo(each.left, left);
       const dot = { cx: `${100 * each.left[nearest]}%`, cy: each.top[nearest], r: 4, class: each.style };
@@ -64,10 +64,10 @@ function startPanel(panel) {
   });
 }
 
-function nearestTo(places, wanted) {
+function nearestTo(positions, wanted) {
   let best = 0;
-  places.forEach((place, i) => {
-    if (Math.abs(place - wanted) < Math.abs(places[best] - wanted)) best = i;
+  positions.forEach((position, i) => {
+    if (Math.abs(position - wanted) < Math.abs(positions[best] - wanted)) best = i;
   });
   return best;
 }

@@ -179,10 +179,10 @@ function step(by) {
 
 // -- one episode -----------------------------------------------------------------------------
 function showEpisode(position) {
-  const place = byId("episode");
+  const box = byId("episode");
   if (position < 0) {
     const none = episodes.length ? "No episode passes these filters." : "There are no episodes on this page.";
-    place.replaceChildren(make("p", { className: "missing", textContent: none }));
+    box.replaceChildren(make("p", { className: "missing", textContent: none }));
     return;
   }
   const e = episodes[chosen];
@@ -192,7 +192,7 @@ function showEpisode(position) {
   next.addEventListener("click", () => stepFrom(1));
   const title = make("h3", {}, DATA.titles[e.transition], make("span", { className: "id", textContent: e.id }));
   const about = `${e.method} · ${e.decoding} · seed ${e.seed} · ${position + 1} of ${matching.length}`;
-  place.replaceChildren(
+  box.replaceChildren(
     make("div", { className: "turning" }, previous, next),
     title,
     make("p", { className: "about", textContent: about }),

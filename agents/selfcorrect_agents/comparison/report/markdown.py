@@ -31,7 +31,7 @@ def to_markdown(comparison: MethodComparison) -> str:
     if len(scaling) > 1:
         lines += ["## Scaling at inference", ""]
         lines += ["Parallel first attempts against sequential correction; each attempt counts as"]
-        lines += ["one reply, whatever it costs:", "", *_table(scaling), ""]
+        lines += ["one reply, at any cost in tokens:", "", *_table(scaling), ""]
     return "\n".join([*lines, *(f"- {note}" for note in notes(comparison))]) + "\n"
 
 

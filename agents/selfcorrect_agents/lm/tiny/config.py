@@ -31,7 +31,7 @@ class TinyConfig:
     copy: float = 0.67
     """Share of second replies that repeat the first answer."""
     fix: float = 0.05
-    """Share of second replies with a right answer, whatever the first one was. The remaining
+    """Share of second replies with a right answer, independent of the first one. The remaining
     replies spoil: their answer differs from the first one and is wrong."""
     slips: float = 0.0
     """Share of replies whose working has a slip, in [0, 1): the digit of a random step is wrong,

@@ -140,8 +140,8 @@ class CausalLMPolicy(ActorCriticPolicy):
 def _logits(policy: Policy, obs: PyTorchObs, merged: Merged) -> Tensor:
     """Return (N, V) next-token logits of a frozen policy."""
     ids, mask = _cut(*_tokens(obs), merged)
-    columns, place = torch.unique(merged.last, return_inverse=True)
-    return policy.logits(ids, mask, columns + 1)[merged.owner, place]
+    columns, index = torch.unique(merged.last, return_inverse=True)
+    return policy.logits(ids, mask, columns + 1)[merged.owner, index]
 
 
 def _tokens(obs: PyTorchObs) -> tuple[Tensor, Tensor]:

@@ -1,4 +1,4 @@
-"""Cells: their facts, when they are finished, and that settings are never mixed."""
+"""Cells: their settings, when they are finished, and that settings are never mixed."""
 
 import dataclasses
 import json
@@ -94,9 +94,9 @@ def test_a_result_of_other_defaults_is_not_this_one(tmp_path: Path) -> None:
     cell = plan(config())[1]
     finish([cell], tmp_path)
     assert is_done(cell, tmp_path)
-    facts = identity_of(cell)
-    facts["training"]["learning"]["beta_1"] = 0.77
-    (tmp_path / cell.folder / "done.json").write_text(json.dumps(facts))
+    settings = identity_of(cell)
+    settings["training"]["learning"]["beta_1"] = 0.77
+    (tmp_path / cell.folder / "done.json").write_text(json.dumps(settings))
     assert not is_done(cell, tmp_path)
 
 

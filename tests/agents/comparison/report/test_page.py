@@ -57,8 +57,8 @@ def data_of(html: str) -> list[dict[str, Any]]:
     return json.loads(found[1])["episodes"]
 
 
-def rendered(facts: dict[str, Any], episodes: Sequence[ShownEpisode] = ()) -> str:
-    return page(synthetic.read(facts), episodes)
+def rendered(as_json: dict[str, Any], episodes: Sequence[ShownEpisode] = ()) -> str:
+    return page(synthetic.read(as_json), episodes)
 
 
 def test_it_is_one_file_that_loads_nothing(tmp_path: Path) -> None:
@@ -100,22 +100,22 @@ def test_sections_stand_in_order_with_headings_and_names() -> None:
 
 
 def test_the_numbers_are_those_of_the_comparison() -> None:
-    facts = synthetic.comparison()
-    accuracy = facts["methods"][5]["metrics"]["greedy"]["accuracy"]
+    as_json = synthetic.comparison()
+    accuracy = as_json["methods"][5]["metrics"]["greedy"]["accuracy"]
     accuracy[1] = {"value": 0.9876, "low": 0.981, "high": 0.994, "seeds": [0.9511] * 5}
-    html = rendered(facts)
+    html = rendered(as_json)
     assert '<b>98.8<span class="hidden"> (best)</span></b><small>[98.1, 99.4]</small>' in html
     assert "<td>95.1</td>" in html  # in the table of seeds
 
 
 @pytest.mark.parametrize("attempts", [1, 3, 4])
 def test_every_attempt_has_its_own_name_and_number(attempts: int) -> None:
-    facts = synthetic.comparison(attempts=attempts)
-    for method in facts["methods"]:
+    as_json = synthetic.comparison(attempts=attempts)
+    for method in as_json["methods"]:
         for turn in range(attempts):
             value = {"value": 0.1011 * (turn + 1), "low": None, "high": None, "seeds": [None] * 5}
             method["metrics"]["greedy"]["accuracy"][turn] = value
-    html = rendered(facts)
+    html = rendered(as_json)
     table = html[html.index("Metrics, in percent") :].split("</table>")[0]
     heads = re.findall(r'<th scope="col">(.*?)</th>', table)
     names = [f"Acc@t{turn}" for turn in range(1, attempts + 1)]
@@ -138,41 +138,41 @@ def test_every_attempt_has_its_own_name_and_number(attempts: int) -> None:
 
 
 def test_partial_credit_stands_beside_the_accuracy() -> None:
-    facts = synthetic.comparison()
-    assert "Score@t1" not in rendered(facts)
-    for method in facts["methods"]:
+    as_json = synthetic.comparison()
+    assert "Score@t1" not in rendered(as_json)
+    for method in as_json["methods"]:
         for metrics in method["metrics"].values():
             metrics["mean_score"] = [{"value": v, "seeds": [v] * 5} for v in (0.4321, 0.8765)]
-    html = rendered(facts)
+    html = rendered(as_json)
     assert "Score@t1" in html
     assert "<span>43.2</span>" in html
     assert "partial credit" in html
 
 
 def test_the_cost_tells_training_from_the_rest() -> None:
-    facts = synthetic.comparison()
-    facts["methods"] = facts["methods"][5:6]
+    as_json = synthetic.comparison()
+    as_json["methods"] = as_json["methods"][5:6]
     spent = {"episodes": 17920, "tokens": 5, "training_seconds": 61.0, "seconds": 125.0}
-    facts["methods"][0]["spent"] = spent
-    html = rendered(facts)
+    as_json["methods"][0]["spent"] = spent
+    html = rendered(as_json)
     cost = html[html.index('<h2 id="cost-title">') : html.index('<h2 id="curves-title">')]
     heads = re.findall(r'<th scope="col">(.*?)</th>', cost)
     assert heads[3:5] == ["Training time", "Total time"]
     assert [cost.count(shown) for shown in (">1 min 1 s<", ">2 min 5 s<")] == [1, 1]
     assert heads[5:] == ["Method", "An episode", "Attempt 1", "Attempt 2"]
     assert ">9.5<" in cost
-    for metrics in facts["methods"][0]["metrics"].values():
+    for metrics in as_json["methods"][0]["metrics"].values():
         metrics["tokens"] = None
-    assert "Tokens sampled in measuring" not in rendered(facts)
+    assert "Tokens sampled in measuring" not in rendered(as_json)
 
 
 @pytest.mark.parametrize("kind", ["oracle", "instrument"])
 def test_an_oracle_or_instrument_is_labelled_and_never_best(kind: str) -> None:
-    facts = synthetic.comparison()
-    facts["methods"][6] |= {"oracle": kind == "oracle", "instrument": kind == "instrument"}
-    for decoding in facts["decodings"]:
-        facts["methods"][6]["metrics"][decoding]["accuracy"][1]["value"] = 1.0
-    html = rendered(facts)
+    as_json = synthetic.comparison()
+    as_json["methods"][6] |= {"oracle": kind == "oracle", "instrument": kind == "instrument"}
+    for decoding in as_json["decodings"]:
+        as_json["methods"][6]["metrics"][decoding]["accuracy"][1]["value"] = 1.0
+    html = rendered(as_json)
     table = html[html.index("Metrics, in percent") :].split("</table>")[0]
     rows = [row for row in table.split("<tr") if "told whether right" in row]
     assert len(rows) == 2
@@ -183,53 +183,53 @@ def test_an_oracle_or_instrument_is_labelled_and_never_best(kind: str) -> None:
 
 
 def test_instruments_alone_have_no_best() -> None:
-    facts = synthetic.comparison()
-    for method in facts["methods"][1:]:
+    as_json = synthetic.comparison()
+    for method in as_json["methods"][1:]:
         method["instrument"] = True
-    assert 'class="headline"' not in rendered(facts)
+    assert 'class="headline"' not in rendered(as_json)
 
 
 def test_what_ties_as_printed_shares_the_mark() -> None:
-    facts = synthetic.comparison()
+    as_json = synthetic.comparison()
     for method, value in ((4, 0.99951), (5, 0.99949), (3, 0.5)):
-        facts["methods"][method]["metrics"]["greedy"]["accuracy"][1]["value"] = value
-    html = rendered(facts)
+        as_json["methods"][method]["metrics"]["greedy"]["accuracy"][1]["value"] = value
+    html = rendered(as_json)
     assert "Greedy decoding: <b>multi-turn RL</b> has the best Acc@t2, <b>100.0%</b>" in html
-    facts["methods"][5]["metrics"]["greedy"]["accuracy"][1]["value"] = 0.99952
+    as_json["methods"][5]["metrics"]["greedy"]["accuracy"][1]["value"] = 0.99952
     both = "<b>multi-turn RL</b>, <b>SCoRe</b> have the best Acc@t2, <b>100.0%</b> each"
-    assert both in rendered(facts)
+    assert both in rendered(as_json)
 
 
 def test_a_pair_stands_with_both_signs() -> None:
-    facts = synthetic.comparison()
-    pair = facts["pairs"][0] | {"second": "SCoRe", "decoding": "greedy", "p_value": 1e-9}
-    facts["pairs"] = [pair | {"difference": {"value": 0.25, "low": 0.2, "high": 0.3}}]
-    html = rendered(facts)
+    as_json = synthetic.comparison()
+    pair = as_json["pairs"][0] | {"second": "SCoRe", "decoding": "greedy", "p_value": 1e-9}
+    as_json["pairs"] = [pair | {"difference": {"value": 0.25, "low": 0.2, "high": 0.3}}]
+    html = rendered(as_json)
     assert '<td class="up"><b>+25.0</b><small>&lt; 0.0001</small></td>' in html
     assert '<td class="down"><b>−25.0</b>' in html
     assert "1 test; bold" in html
     assert "not tested" not in html
     other = pair | {"first": "STaR", "second": "Pair-SFT"}
-    facts["pairs"].append(other | {"difference": {"value": 0.25}})
-    html = rendered(facts)
+    as_json["pairs"].append(other | {"difference": {"value": 0.25}})
+    html = rendered(as_json)
     assert "· marks pairs that were not tested" in html
     assert html.count('<td class="untested">·</td>') == 8  # of 16 places, without the diagonal
 
 
 @pytest.mark.parametrize("place", ["title", "model", "method", "summary", "note", "measured"])
 def test_hostile_names_stay_text(place: str) -> None:
-    facts = synthetic.comparison()
+    as_json = synthetic.comparison()
     if place == "method":
-        facts["methods"][0]["name"] = HOSTILE
+        as_json["methods"][0]["name"] = HOSTILE
     elif place == "summary":
-        facts["methods"][0]["summary"] = HOSTILE
+        as_json["methods"][0]["summary"] = HOSTILE
     elif place == "note":
-        facts["notes"] = [HOSTILE]
+        as_json["notes"] = [HOSTILE]
     elif place == "measured":
-        facts["measured"]["problem_set"] = facts["measured"]["verifier"] = HOSTILE
+        as_json["measured"]["problem_set"] = as_json["measured"]["verifier"] = HOSTILE
     else:
-        facts[place] = HOSTILE
-    html = rendered(facts)
+        as_json[place] = HOSTILE
+    html = rendered(as_json)
     outline = Outline(html)
     html.encode("utf-8")
     assert len(outline.named("script")) == 2
@@ -261,11 +261,11 @@ def test_long_texts_are_cut_where_everyone_sees_it() -> None:
 
 
 def test_a_section_without_content_is_left_out() -> None:
-    facts = synthetic.comparison(attempts=1)
-    facts["pairs"] = []
-    for method in facts["methods"]:
+    as_json = synthetic.comparison(attempts=1)
+    as_json["pairs"] = []
+    for method in as_json["methods"]:
         method |= {"trained": False, "curves": {}, "scaling": None, "kl": []}
-    html = rendered(facts)
+    html = rendered(as_json)
     outline = Outline(html)
     assert outline.open == []
     assert [a["id"] for a in outline.named("section")] == ["metrics", "cost", "episodes"]
@@ -276,33 +276,33 @@ def test_a_section_without_content_is_left_out() -> None:
 
 
 def test_an_interval_has_as_many_decimals_as_its_value() -> None:
-    facts = synthetic.comparison()
-    facts["methods"][5]["kl"][0] = {"value": 0.0098, "low": 0.0071, "high": 0.01, "seeds": []}
-    assert "<span>0.0098</span><small>[0.0071, 0.0100]</small>" in rendered(facts)
+    as_json = synthetic.comparison()
+    as_json["methods"][5]["kl"][0] = {"value": 0.0098, "low": 0.0071, "high": 0.01, "seeds": []}
+    assert "<span>0.0098</span><small>[0.0071, 0.0100]</small>" in rendered(as_json)
 
 
 def test_undefined_numbers_are_dashes() -> None:
-    facts = synthetic.comparison()
+    as_json = synthetic.comparison()
     undefined = {"value": None, "low": None, "high": None, "seeds": [None] * 5}
-    for decoding in facts["decodings"]:
-        facts["methods"][0]["metrics"][decoding]["accuracy"][1] = undefined
-        facts["methods"][1]["metrics"][decoding]["delta"] = undefined
-    facts["methods"][3]["scaling"]["parallel"][0] = undefined
-    html = rendered(facts)
+    for decoding in as_json["decodings"]:
+        as_json["methods"][0]["metrics"][decoding]["accuracy"][1] = undefined
+        as_json["methods"][1]["metrics"][decoding]["delta"] = undefined
+    as_json["methods"][3]["scaling"]["parallel"][0] = undefined
+    html = rendered(as_json)
     assert "nan" not in Outline(html).text["main"]
     assert "None" not in Outline(html).text["main"]
     assert "<td><span>–</span><small></small></td>" in html
 
 
 def test_one_seed_without_intervals_or_with_short_logs() -> None:
-    facts = synthetic.comparison()
-    facts["seeds"] = [0]
-    for method in facts["methods"]:
+    as_json = synthetic.comparison()
+    as_json["seeds"] = [0]
+    for method in as_json["methods"]:
         method["curves"] = {k: rows[:1] for k, rows in list(method["curves"].items())[:1]}
         for metrics in method["metrics"].values():
             for metric in (*metrics["accuracy"], metrics["delta"]):
                 metric |= {"low": None, "high": None, "seeds": metric["seeds"][:1]}
-    assert Outline(rendered(facts, synthetic.episodes(each=1))).open == []
+    assert Outline(rendered(as_json, synthetic.episodes(each=1))).open == []
 
 
 def test_the_page_says_how_many_episodes_it_shows() -> None:
@@ -312,10 +312,10 @@ def test_the_page_says_how_many_episodes_it_shows() -> None:
 
 
 def test_a_long_name_is_cut_and_still_finds_its_episodes() -> None:
-    facts, name = synthetic.comparison(), "long " * 40
-    facts["methods"][0]["name"] = name
+    as_json, name = synthetic.comparison(), "long " * 40
+    as_json["methods"][0]["name"] = name
     episode = replace(synthetic.worked_episode(), method=name)
-    html = rendered(facts, [episode])
+    html = rendered(as_json, [episode])
     shown = data_of(html)[0]["method"]
     assert len(shown) == 80
     assert f">{shown}<" in html
@@ -330,5 +330,5 @@ def test_an_axis_covers_its_values(low: float, high: float) -> None:
     assert axis.low <= low + 1e-8
     assert axis.high >= high - 1e-8
     assert 2 <= len(axis.ticks) <= 8
-    assert axis.place(low) >= 0
-    assert axis.place(high) <= 1
+    assert axis.position(low) >= 0
+    assert axis.position(high) <= 1

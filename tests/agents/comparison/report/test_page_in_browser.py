@@ -53,13 +53,13 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> str:
         [HOSTILE, None],
         [None, False],
     )
-    facts = synthetic.comparison()
-    facts["methods"] = [facts["methods"][i] for i in (0, 1, 5)]  # a small page opens sooner
-    facts["pairs"] = facts["pairs"][:1]
-    facts["methods"][1]["name"] = HOSTILE
+    as_json = synthetic.comparison()
+    as_json["methods"] = [as_json["methods"][i] for i in (0, 1, 5)]  # a small page opens sooner
+    as_json["pairs"] = as_json["pairs"][:1]
+    as_json["methods"][1]["name"] = HOSTILE
     path = tmp_path_factory.mktemp("page") / "report.html"
     shown = [synthetic.worked_episode(), hostile, *synthetic.episodes()]
-    write_page(path, synthetic.read(facts), shown)
+    write_page(path, synthetic.read(as_json), shown)
     return path.as_uri()
 
 
@@ -69,7 +69,7 @@ def other_attempts(
 ) -> tuple[int, str]:
     """Another number of attempts, and the address of a page with an episode of so many."""
     attempts = request.param
-    facts = synthetic.comparison(attempts=attempts)
+    as_json = synthetic.comparison(attempts=attempts)
     replies = ["it is 1", "it is 2", "it is 3"][:attempts]
     episode = synthetic.shown(
         "SCoRe",
@@ -81,7 +81,7 @@ def other_attempts(
         [False, False, True][:attempts],
     )
     path = tmp_path_factory.mktemp("page") / "report.html"
-    write_page(path, synthetic.read(facts), [episode])
+    write_page(path, synthetic.read(as_json), [episode])
     return attempts, path.as_uri()
 
 
@@ -108,7 +108,7 @@ class Opened:
 
 
 def stacked(page: Page) -> bool:
-    """Whether the two attempts stand one below the other, not side by side."""
+    """Whether the two attempts are one below the other, not side by side."""
     return page.locator(".attempt").evaluate_all(
         "([a, b]) => b.getBoundingClientRect().y > a.getBoundingClientRect().y"
     )

@@ -55,6 +55,6 @@ def test_a_cell_that_failed_to_grow_leaves_its_row_out(
 def test_half_a_done_file_is_not_taken_for_a_whole_one(tmp_path: Path) -> None:
     finish(config(), tmp_path)
     path = tmp_path / plan(config())[0].folder / "done.json"
-    facts = json.loads(path.read_text())
-    path.write_text(json.dumps({k: v for k, v in facts.items() if k != "greedy"}))
+    as_json = json.loads(path.read_text())
+    path.write_text(json.dumps({k: v for k, v in as_json.items() if k != "greedy"}))
     assert names(config(), tmp_path) == ["always_flip"]

@@ -276,11 +276,11 @@ def test_the_files_have_the_same_numbers(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("spoil", "expected"),
     [
-        (lambda facts: facts.update(sedes=[0]), "Unknown key 'sedes'. Did you mean 'seeds'?"),
-        (lambda facts: facts.pop("methods"), "missing"),
-        (lambda facts: facts.update(methods=[]), "at least one method"),
-        (lambda facts: facts["methods"][0].update(oracle="no"), "oracle must be true or false"),
-        (lambda facts: facts["measured"].update(attempts="2"), "measured: attempts"),
+        (lambda as_json: as_json.update(sedes=[0]), "Unknown key 'sedes'. Did you mean 'seeds'?"),
+        (lambda as_json: as_json.pop("methods"), "missing"),
+        (lambda as_json: as_json.update(methods=[]), "at least one method"),
+        (lambda as_json: as_json["methods"][0].update(oracle="no"), "oracle must be true or false"),
+        (lambda as_json: as_json["measured"].update(attempts="2"), "measured: attempts"),
     ],
 )
 def test_a_damaged_comparison_is_refused_by_the_key(
@@ -288,9 +288,9 @@ def test_a_damaged_comparison_is_refused_by_the_key(
 ) -> None:
     path = tmp_path / "comparison.json"
     write_tables(tmp_path, comparison_of(config(), results(config())))
-    facts = json.loads(path.read_text("utf-8"))
-    spoil(facts)
-    path.write_text(json.dumps(facts))
+    as_json = json.loads(path.read_text("utf-8"))
+    spoil(as_json)
+    path.write_text(json.dumps(as_json))
     with pytest.raises(ComparisonError) as caught:
         read_comparison(path)
     assert expected in str(caught.value)

@@ -28,7 +28,7 @@ def made(cell: Cell, place: Path) -> Path:
 
 
 def stopped(cell: Cell, place: Path, calls: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Make the cell until its agent has answered so many calls."""
+    """Make the cell until its agent has answered N calls."""
     monkeypatch.setattr(their_agents.Dice, "calls_left", calls)
     with pytest.raises(KeyboardInterrupt):
         made(cell, place)

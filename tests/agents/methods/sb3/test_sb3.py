@@ -261,7 +261,7 @@ def test_failures_of_the_verifier_are_counted(policy: Policy, env: SelfCorrectEn
     history = SB3PPO(policy).learn(broken, SB3PPOConfig(**SMALL, beta=0.0))
     assert all(row["train/unjudged"] > 0 for row in history)
     assert not any("t1/accuracy" in row for row in history)
-    assert same(before, weights(policy)), "it learned from attempts that nobody judged"
+    assert same(before, weights(policy)), "it learned from attempts that could not be judged"
 
 
 # -- the run's folder, its end, its length ---------------------------------------------------------

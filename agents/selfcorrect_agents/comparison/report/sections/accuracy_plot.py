@@ -51,7 +51,7 @@ def _plot(comparison: MethodComparison, decoding: str, axis: Axis) -> Markup:
         for method in methods
     ]
     ticks = [
-        words(at(axis.place(tick)), 12, axis.label(tick), text_anchor="middle")
+        words(at(axis.position(tick)), 12, axis.label(tick), text_anchor="middle")
         for tick in axis.ticks
     ]
     scale = tag("svg", *ticks, class_="plot", height=18, aria_hidden="true")
@@ -68,12 +68,14 @@ def _row(method: ComparedMethod, decoding: str, axis: Axis) -> Markup:
     accuracy = method.metrics[decoding].accuracy
     height = 2 * MARGIN + STEP * (len(accuracy) - 1)
     levels = [MARGIN + STEP * i for i in range(len(accuracy))]
-    parts = [line(at(axis.place(t)), 0, at(axis.place(t)), height, "grid") for t in axis.ticks]
+    parts = [
+        line(at(axis.position(t)), 0, at(axis.position(t)), height, "grid") for t in axis.ticks
+    ]
     for i in range(len(accuracy) - 1):
         before, after = accuracy[i].value, accuracy[i + 1].value
         if before is not None and after is not None:
             went = "gain" if after >= before else "loss"
-            ends = at(axis.place(before)), at(axis.place(after))
+            ends = at(axis.position(before)), at(axis.position(after))
             parts.append(line(ends[0], levels[i], ends[1], levels[i + 1], f"link {went}"))
     for turn, (metric, level) in enumerate(zip(accuracy, levels, strict=True), start=1):
         parts += _dot(metric, level, turn, len(accuracy), axis)
@@ -86,16 +88,16 @@ def _dot(metric: MetricValue, y: int, turn: int, attempts: int, axis: Axis) -> l
         return []
     style = turn_style(turn, attempts)
     parts = [
-        line(at(axis.place(seed)), y - 6, at(axis.place(seed)), y + 6, f"seed {style}")
+        line(at(axis.position(seed)), y - 6, at(axis.position(seed)), y + 6, f"seed {style}")
         for seed in metric.seeds
         if seed is not None
     ]
     if metric.low is not None and metric.high is not None:
-        ends = at(axis.place(metric.low)), at(axis.place(metric.high))
+        ends = at(axis.position(metric.low)), at(axis.position(metric.high))
         parts.append(line(ends[0], y, ends[1], y, f"whisker {style}"))
     told = tag("title", f"Acc@t{turn}: {_told(metric)}")
-    place = at(axis.place(metric.value))
-    return [*parts, tag("circle", told, cx=place, cy=y, r=4, class_=f"dot {style}")]
+    position = at(axis.position(metric.value))
+    return [*parts, tag("circle", told, cx=position, cy=y, r=4, class_=f"dot {style}")]
 
 
 def _told(metric: MetricValue) -> str:

@@ -29,7 +29,7 @@ class Axis:
     label: Callable[[float], str]
     """Tick -> its text."""
 
-    def place(self, value: float) -> float:
+    def position(self, value: float) -> float:
         """Return the position of a value: 0 at the low end, 1 at the high end, never outside."""
         span = (self.high - self.low) or 1.0
         return min(max((value - self.low) / span, 0.0), 1.0)
@@ -58,7 +58,7 @@ def picture(height: int, label: str, *content: Markup | None) -> Markup:
 
 
 def stretched(height: int, content: Iterable[Markup]) -> Markup:
-    """Return the inner picture: `INNER` units wide whatever its width, ``height`` pixels high."""
+    """Return the inner picture: `INNER` units wide on any screen, ``height`` pixels high."""
     return tag(
         "svg",
         join(content),
@@ -133,14 +133,14 @@ def panel(
     """
 
     def up(value: float) -> float:
-        return height * (1 - y.place(value))
+        return height * (1 - y.position(value))
 
     parts = [_grid(x, y, height, up)]
     parts += [_inner(content.series, x, y, up, height)]
     for series in content.series:
         if not series.bars and len(series.points) <= 12:
             parts += [
-                tag("circle", cx=at(x.place(a)), cy=round(up(b), 1), r=3, class_=series.style)
+                tag("circle", cx=at(x.position(a)), cy=round(up(b), 1), r=3, class_=series.style)
                 for a, b in series.points
             ]
     said = content.said
@@ -165,9 +165,9 @@ def _grid(x: Axis, y: Axis, height: int, up: Callable[[float], float]) -> Markup
         parts.append(line("0", round(up(tick), 1), "100%", round(up(tick), 1), "grid"))
         parts.append(words("0", round(up(tick), 1) + 4, y.label(tick), dx=-6, text_anchor="end"))
     for tick in x.ticks:
-        place = x.place(tick)
-        anchor = "start" if place < 0.02 else "end" if place > 0.98 else "middle"
-        parts.append(words(at(place), height + 15, x.label(tick), text_anchor=anchor))
+        position = x.position(tick)
+        anchor = "start" if position < 0.02 else "end" if position > 0.98 else "middle"
+        parts.append(words(at(position), height + 15, x.label(tick), text_anchor=anchor))
     return join(parts)
 
 
@@ -175,7 +175,7 @@ def _inner(
     series: Sequence[Series], x: Axis, y: Axis, up: Callable[[float], float], height: int
 ) -> Markup:
     def path(points: Iterable[Point]) -> str:
-        return " ".join(f"{INNER * x.place(a):.1f},{up(b):.1f}" for a, b in points)
+        return " ".join(f"{INNER * x.position(a):.1f},{up(b):.1f}" for a, b in points)
 
     parts: list[Markup] = []
     for each in series:
@@ -196,13 +196,13 @@ def _inner(
 
 
 def _bars(series: Series, x: Axis, up: Callable[[float], float], height: int) -> Iterable[Markup]:
-    places = [x.place(a) for a, _ in series.points]
-    width = INNER * (places[1] - places[0] if len(places) > 1 else 1.0)
+    positions = [x.position(a) for a, _ in series.points]
+    width = INNER * (positions[1] - positions[0] if len(positions) > 1 else 1.0)
     for a, b in series.points:
         top = min(up(b), height - 1) if b > 0 else height
         yield tag(
             "rect",
-            x=round(INNER * x.place(a) - 0.42 * width, 1),
+            x=round(INNER * x.position(a) - 0.42 * width, 1),
             y=round(top, 1),
             width=round(0.84 * width, 1),
             height=round(height - top, 1),
@@ -221,7 +221,7 @@ def _data(
             "label": each.label,
             "style": each.style,
             "at": [across(a) for a, _ in each.points],
-            "left": [round(x.place(a), 4) for a, _ in each.points],
+            "left": [round(x.position(a), 4) for a, _ in each.points],
             "top": [round(up(b), 1) for _, b in each.points],
             "says": [each.write(b) for _, b in each.points],
         }

@@ -71,7 +71,7 @@ def _about(comparison: MethodComparison) -> str:
 
 
 def _values(scaling: ScalingMetrics, key: str) -> list[tuple[int, MetricValue]]:
-    """Return (number of replies, metric) wherever the metric is defined."""
+    """Return (number of replies, metric) of every defined metric."""
     values = getattr(scaling, key)
     found = zip(scaling.replies, values, strict=bool(values))
     return [(replies, metric) for replies, metric in found if metric.value is not None]
@@ -100,9 +100,11 @@ def _panels(drawn: Sequence[tuple[ComparedMethod, Sequence[Series]]]) -> Markup:
     points = [point for _, series in drawn for s in series for point in s.points]
     values = [value for _, value in points]
     values += [v for _, series in drawn for s in series for _, *ends in s.band for v in ends]
-    places = sorted({place for place, _ in points})
-    margin = 0.03 * (places[-1] - places[0])
-    x = Axis(places[0] - margin, places[-1] + margin, tuple(places), lambda v: f"{2**v:.0f}")
+    positions = sorted({position for position, _ in points})
+    margin = 0.03 * (positions[-1] - positions[0])
+    x = Axis(
+        positions[0] - margin, positions[-1] + margin, tuple(positions), lambda v: f"{2**v:.0f}"
+    )
     y = nice_axis(min(values), max(values), lambda share: percent(share, digits=0), most=4)
     return grid(
         panel(Panel(method_name(method), method.name, series), x, y, _replies)
