@@ -6,10 +6,11 @@ still have the code that its episodes were played with. What counts:
 - A function of the user: its bytecode (comments and formatting don't matter), its defaults, the
   values in its closure, and what it refers to by a global name: other functions, classes,
   constants, and the files of imported modules that belong to no installed package.
-- An object: its class, and its public attributes that are constants or functions. Not looked at
-  are attributes with a leading underscore, lists and dicts (they hold what an object remembers),
-  and values such as clients, locks and tensors.
-- A variable that the code itself assigns, such as a counter, is no part of it.
+- An object: its class and its attributes: constants, arrays, functions, objects of the user's
+  classes, and collections of these. Values such as clients, locks and tensors count by the
+  version of their package only.
+- What an object remembers is no part of it: variables and attributes that its code assigns, such
+  as a counter, and collections that its methods change, such as a cache.
 - Code of an installed package: its name and version. Code of this project: the files of the
   folder that it is in.
 """
@@ -25,13 +26,32 @@ import sysconfig
 from collections.abc import Iterator, Mapping
 from enum import Enum
 from pathlib import Path
-from types import CodeType, FunctionType, MethodType, ModuleType
+from types import CodeType, FunctionType, MethodType, ModuleType, SimpleNamespace
 from typing import Any
+
+import numpy as np
 
 _OWN = ("selfcorrect_env", "selfcorrect_agents")
 _INSTALLED = tuple(
     str(Path(sysconfig.get_paths()[name]).resolve()) for name in ("stdlib", "purelib", "platlib")
 )
+_CHANGING = {
+    "add",
+    "append",
+    "appendleft",
+    "clear",
+    "discard",
+    "extend",
+    "extendleft",
+    "insert",
+    "pop",
+    "popitem",
+    "popleft",
+    "remove",
+    "setdefault",
+    "update",
+    "move_to_end",
+}
 _BLOCK = 1 << 22
 _DEEPEST = 20
 
@@ -96,10 +116,16 @@ class _Walk:
             self._class(value)
         elif isinstance(value, ModuleType):
             self._module(value)
+        elif isinstance(value, Mapping):
+            for key, item in value.items():
+                self.visit(item, f"{name}[{key!r}]")
+        elif isinstance(value, list | tuple | set | frozenset):
+            for index, item in enumerate(value):
+                self.visit(item, f"{name}[{index}]")
         elif callable(getattr(value, "__wrapped__", None)):  # functools.lru_cache
             self.visit(value.__wrapped__, name)  # type: ignore[attr-defined]
         else:
-            self._object(value)
+            self._object(value, name)
 
     def _function(self, function: FunctionType) -> None:
         if self._known_otherwise(function.__module__):
@@ -139,16 +165,20 @@ class _Walk:
             if isinstance(value, ModuleType):
                 self.visit(value, value.__name__)
 
-    def _object(self, value: object) -> None:
+    def _object(self, value: object, name: str) -> None:
         cls = type(value)
         self.visit(cls, cls.__qualname__)
-        state = _state(cls)
+        if _is_opaque(cls):
+            return
+        state = _state(cls) | _changed_collections(cls)
+        ours = cls.__module__.partition(".")[0] in _OWN
         for key, attribute in sorted(_attributes(value).items()):
             code = isinstance(attribute, FunctionType | MethodType | functools.partial | type)
-            setting = not key.startswith("_") and key not in state
-            setting = setting and not isinstance(attribute, list | dict | set)
-            if code or (setting and _constant(attribute) is not None):
-                self.visit(attribute, f"{cls.__qualname__}.{key}")
+            setting = key not in state
+            if ours:  # its other attributes are in the identity by name, or belong to the episode
+                setting = setting and not key.startswith("_") and _constant(attribute) is not None
+            if code or setting:
+                self.visit(attribute, f"{name or cls.__qualname__}.{key}")
 
     def _known_otherwise(self, module: str, *, note: bool = True) -> bool:
         """Note the version of code that is not the user's; return whether it is not."""
@@ -181,6 +211,8 @@ def _constant(value: object, depth: int = 0) -> str | None:
         return None
     if value is None or isinstance(value, str | bytes | bool | int | float | complex | Enum | Path):
         return f"{type(value).__name__} {value!r}"
+    if isinstance(value, np.ndarray | np.generic) and value.dtype != object:
+        return f"array {value.dtype.str} {value.shape} {value.tobytes()!r}"
     if isinstance(value, Mapping):
         inner = [(_constant(k, depth + 1), _constant(v, depth + 1)) for k, v in value.items()]
         known = all(key is not None and item is not None for key, item in inner)
@@ -232,6 +264,47 @@ def _state(cls: type) -> set[str]:
         if isinstance(part, FunctionType)
         for name in _assigned(part.__code__)
     }
+
+
+def _changed_collections(cls: type) -> set[str]:
+    """Return the attributes whose items the methods of a class change after its construction."""
+    return {
+        name
+        for base in cls.__mro__
+        for key, value in vars(base).items()
+        if key not in ("__init__", "__new__", "__post_init__")
+        for part in _members(value)
+        if isinstance(part, FunctionType)
+        for name in _changed(part.__code__)
+    }
+
+
+def _changed(code: CodeType) -> set[str]:
+    """Return the attributes that code calls ``append`` or the like on, or assigns an item of.
+
+    For an assigned item these are all attributes that its statement reads before.
+    """
+    found: set[str] = set()
+    read: list[str] = []
+    for instruction in dis.get_instructions(code):
+        name = instruction.opname
+        if name in ("LOAD_ATTR", "LOAD_METHOD"):
+            method = str(instruction.argval)
+            if method in _CHANGING and read:
+                found.add(read[-1])
+            read.append(method)
+        elif name in ("STORE_SUBSCR", "DELETE_SUBSCR"):
+            found.update(read)
+        if name == "POP_TOP" or name.startswith(("STORE_", "DELETE_", "RETURN_")):
+            read.clear()
+    return found.union(*(_changed(c) for c in code.co_consts if isinstance(c, CodeType)))
+
+
+def _is_opaque(cls: type) -> bool:
+    """Whether an object of this class counts by its class only: one of an installed package."""
+    return cls.__module__.partition(".")[0] not in _OWN and (
+        cls is not SimpleNamespace and _is_installed(cls.__module__)
+    )
 
 
 def _members(value: object) -> Iterator[object]:

@@ -5,9 +5,11 @@ import json
 import os
 import subprocess
 import sys
+from types import SimpleNamespace
 from typing import Any
 
 import gymnasium as gym
+import numpy as np
 import pytest
 from gymnasium.vector import AutoresetMode
 
@@ -422,6 +424,9 @@ class Unreliable(Recorder):
 
     def __init__(self, calls=None, error=None):
         super().__init__()
+        self.fail(calls, error)
+
+    def fail(self, calls, error):  # set by a method, so it is no setting of the agent
         self._calls, self._error = calls, error
 
     def act(self, conversations):
@@ -582,6 +587,54 @@ def test_settings_of_an_agent_count_and_what_it_remembers_does_not(tmp_path, wri
     assert evaluate(agent, sums_env(), out=tmp_path / "runs").reused == 2
     with pytest.raises(CheckpointError, match=r"Agent\.temperature"):
         evaluate(written().Agent(temperature=0.7), sums_env(), out=tmp_path / "runs")
+
+
+class Holder:
+    """An agent that answers with what it finds in its attribute ``held``."""
+
+    def __init__(self, held, read):
+        self.held, self._read = held, read
+        self.seen, self._cache, self.counts = [], {}, {"calls": 0}
+
+    def act(self, conversations):
+        self.seen.append(len(conversations))
+        self._cache[len(self.seen)] = conversations
+        self.counts["calls"] += 1
+        return [str(self._read(self.held)) for _ in conversations]
+
+
+class Hidden:
+    def __init__(self, value):
+        self._value = value
+
+
+@pytest.mark.parametrize(
+    ("read", "first", "other"),
+    [
+        (lambda held: held[0], ["2"], ["3"]),
+        (lambda held: held["a"], {"a": "2"}, {"a": "3"}),
+        (lambda held: held._value, Hidden("2"), Hidden("3")),
+        (lambda held: held[0]._value, [Hidden("2")], [Hidden("3")]),
+        (lambda held: held["a"]("x"), {"a": lambda _: "2"}, {"a": lambda _: "3"}),
+        (lambda held: held[0], np.array([2]), np.array([3])),
+        (lambda held: held.a, SimpleNamespace(a=2), SimpleNamespace(a=3)),
+    ],
+    ids=["list", "dict", "private", "objects", "functions", "array", "namespace"],
+)
+def test_what_an_agent_or_verifier_holds_counts(tmp_path, read, first, other):
+    agent = Holder(first, read)
+    evaluate(agent, sums_env(), n=2, out=tmp_path / "agent")
+    assert evaluate(agent, sums_env(), out=tmp_path / "agent").reused == 2
+    with pytest.raises(CheckpointError, match="code of the agent has changed"):
+        evaluate(Holder(other, read), sums_env(), out=tmp_path / "agent")
+
+    def env(held):
+        judge = SimpleNamespace(held=held)
+        return SelfCorrectEnv(SUMS, verifier=lambda _, response: response == read(judge.held))
+
+    evaluate(second_thoughts, env(first), out=tmp_path / "verifier")
+    with pytest.raises(CheckpointError, match="code of the verifier"):
+        evaluate(second_thoughts, env(other), out=tmp_path / "verifier")
 
 
 CALLS = 0
