@@ -99,7 +99,7 @@ class _Walk:
         """Add the parts of ``value``, which its owner calls ``name``."""
         constant = _constant(value)
         if constant is not None:
-            self._parts[name or type(value).__name__] = _hash(constant)
+            self._add(name or type(value).__name__, constant)
             return
         if id(value) in self._seen:
             return
@@ -127,11 +127,15 @@ class _Walk:
         else:
             self._object(value, name)
 
+    def _add(self, name: str, text: str) -> None:
+        """Add the hash of a part; parts of the same name, such as two lambdas, share one."""
+        self._parts[name] = _hash(self._parts.get(name, "") + text)
+
     def _function(self, function: FunctionType) -> None:
         if self._known_otherwise(function.__module__):
             return
         name = f"{function.__module__}.{function.__qualname__}"
-        self._parts[name] = _hash(_code_text(function.__code__))
+        self._add(name, _code_text(function.__code__))
         cells = dict(zip(function.__code__.co_freevars, function.__closure__ or (), strict=True))
         values: dict[str, Any] = {f"{name}.{key}": _content(cell) for key, cell in cells.items()}
         defaults = (*(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values())
@@ -148,7 +152,7 @@ class _Walk:
             if base is object or self._known_otherwise(base.__module__):
                 continue
             prefix = f"{base.__module__}.{base.__qualname__}"
-            self._parts[prefix] = _hash(repr([b.__qualname__ for b in base.__bases__]))
+            self._add(prefix, repr([b.__qualname__ for b in base.__bases__]))
             for key, value in vars(base).items():
                 if key in state and not callable(value):
                     continue

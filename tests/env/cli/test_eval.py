@@ -177,9 +177,9 @@ def test_no_line_is_wider_than_80_columns_and_no_number_is_cut(evaluate, agent):
         (("--n", "0"), "--n must be at least 1, got 0"),
         (("--n", "-3"), "--n must be at least 1, got -3"),
         (("--batch-size", "0"), "--batch-size must be at least 1, got 0"),
-        (("--out", "a_file"), "a_file cannot hold results"),
-        (("--out", "a_file/below"), "cannot hold results"),
-        (("--out", "/proc/x"), "/proc/x cannot hold results"),
+        (("--out", "a_file"), "a_file' is a file. Name a folder"),
+        (("--out", "a_file/below"), "a_file' is a file"),
+        (("--out", "/proc/x"), "cannot write to '/proc/x'"),
     ],
 )
 def test_invalid_options_are_one_line_and_status_2(evaluate, tmp_path, words, part):
