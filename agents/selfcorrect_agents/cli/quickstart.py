@@ -52,6 +52,9 @@ METHODS: dict[str, tuple[str, dict[str, Any]]] = {
 TUNED_WIDTH = 64
 """The width of the tiny model that the methods' defaults were tuned at."""
 
+UNUSED = ("star_learning_rate",)
+"""Settings of a stage II of SCoRe that is not compared; it refuses them in its own stage II."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class QuickstartOptions:
@@ -144,7 +147,7 @@ def scaled(method: str, hidden_size: int) -> dict[str, Any]:
     return {
         name: value / width if name.endswith("learning_rate") else round(value * width)
         for name, value in defaults.items()
-        if name.endswith("learning_rate") or name == "steps" or name.endswith("_steps")
+        if name.endswith(("learning_rate", "steps")) and name not in UNUSED
     }
 
 

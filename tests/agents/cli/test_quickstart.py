@@ -70,6 +70,18 @@ def test_a_wider_model_learns_in_more_and_smaller_steps() -> None:
     assert default == {"learning_rate": 2.5e-4, "steps": 1280}
 
 
+@pytest.mark.parametrize("hidden_size", [32, 128])
+def test_every_method_takes_a_model_of_another_width(hidden_size: int) -> None:
+    options = quickstart.QuickstartOptions(hidden_size=hidden_size, seeds=(0,))
+    (score,) = [
+        cell for cell in plan(quickstart.configured(options)) if cell.method.agent == "score"
+    ]
+    width, learning = hidden_size / 64, score.learning()
+    default = type(learning)()
+    assert learning.stage_two_learning_rate == default.stage_two_learning_rate / width
+    assert learning.stage_two_steps == round(default.stage_two_steps * width)
+
+
 def test_the_verdict_says_what_the_metrics_say() -> None:
     row = quickstart.SeedMetrics
     rows = [
