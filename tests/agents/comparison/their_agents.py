@@ -96,6 +96,16 @@ class Writer(Own):
         return [{"episodes": 2.0}]
 
 
+class Saver(Own):
+    """Saves itself: not the policy that it holds, but another one."""
+
+    def learn(self, env, config=None, *, run=None, progress=False):
+        return []
+
+    def save(self, path):
+        shifted(self.policy, 3.0).save_pretrained(path)
+
+
 class Useless(Own):
     """Ends with a policy that is none, and writes no model."""
 

@@ -23,10 +23,10 @@ from selfcorrect_agents.comparison.plan.config import DECODINGS
 from selfcorrect_agents.comparison.plan.environments import make_env, make_training_env
 from selfcorrect_agents.comparison.results.clock import Clock
 from selfcorrect_agents.comparison.results.sampling import sample_many
-from selfcorrect_agents.errors import ComparisonError
 from selfcorrect_agents.lm.loading import load_policy
 from selfcorrect_agents.lm.policy import Policy
 from selfcorrect_agents.training.run_folder import RunFolder
+from selfcorrect_agents.training.saving import save_trained
 from selfcorrect_env import Agent, Report, SelfCorrectError, evaluate
 from selfcorrect_env.evaluation import REPORT_FILE, AnyEnv
 
@@ -54,12 +54,11 @@ def work(cell: Cell, folder: Path) -> None:
 def train(cell: Cell, compared_agent: ComparedAgent, folder: Path) -> Policy:
     """Train the cell's method, unless that is finished, and load the trained policy.
 
-    The trained policy is ``run/model`` if the method wrote it, else the agent's attribute
-    ``policy``, else the policy that the agent was made with. It is always read back from the disk,
-    so that an interrupted cell is measured like an uninterrupted one.
+    What was trained is saved by `save_trained`, and always read back from the disk, so that an
+    interrupted cell is measured like an uninterrupted one.
 
     Raises:
-        ComparisonError: the agent's ``policy`` is no `Policy`, and it wrote no ``run/model``.
+        LearningError: there is no policy to save; see `save_trained`.
     """
     run_folder, trained = folder / "run", folder / TRAINED
     if trained.exists():
@@ -77,31 +76,10 @@ def train(cell: Cell, compared_agent: ComparedAgent, folder: Path) -> Policy:
         env.close()
     run.start()
     if not (folder / METRICS).exists():  # a method that logs nothing itself
-        _log(run, history or [])
-    if not run.model.exists():
-        _save(_trained_policy(agent, policy, cell), run.model)
-    trained.write_text(json.dumps({"steps": len(history or ())}) + "\n", "utf-8")
+        _log(run, history)
+    save_trained(agent, policy, run)
+    trained.write_text(json.dumps({"steps": len(history)}) + "\n", "utf-8")
     return load_policy(run.model, device=cell.device)
-
-
-def _trained_policy(agent: Any, given: Policy, cell: Cell) -> Policy:
-    policy = getattr(agent, "policy", given)
-    if not isinstance(policy, Policy):
-        raise ComparisonError(
-            f"{cell.method.agent!r} has been trained, but its attribute policy is a "
-            f"{type(policy).__name__}, not a selfcorrect_agents.lm.policy.Policy. Make it one, or "
-            "let learn write run.model (a folder as save_pretrained writes it)."
-        )
-    return policy
-
-
-def _save(policy: Policy, folder: Path) -> None:
-    """Write a policy: all of it or nothing."""
-    written = folder.with_name(f".{folder.name}")
-    if written.exists():  # of a process that was killed
-        shutil.rmtree(written)
-    policy.save_pretrained(written)
-    written.rename(folder)
 
 
 def measure(cell: Cell, compared_agent: ComparedAgent, policy: Policy | None, folder: Path) -> None:

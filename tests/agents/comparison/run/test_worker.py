@@ -10,7 +10,7 @@ from selfcorrect_agents.comparison.plan.cells import Cell, plan
 from selfcorrect_agents.comparison.plan.config import config_of
 from selfcorrect_agents.comparison.results.sampling import SAMPLES_FILE, ScalingCurves, read_curves
 from selfcorrect_agents.comparison.run import worker
-from selfcorrect_agents.errors import ComparisonError
+from selfcorrect_agents.errors import LearningError
 from selfcorrect_agents.lm.policy import Policy
 
 
@@ -79,7 +79,8 @@ def weight_of(policy: Policy) -> torch.Tensor:
 
 
 @pytest.mark.parametrize(
-    ("agent", "by"), [("Own", 1.0), ("Silent", 1.0), ("Hidden", 1.0), ("Writer", 2.0)]
+    ("agent", "by"),
+    [("Own", 1.0), ("Silent", 1.0), ("Hidden", 1.0), ("Writer", 2.0), ("Saver", 3.0)],
 )
 def test_what_it_has_learnt_is_saved_and_measured(
     tmp_path: Path, policy: Policy, agent: str, by: float
@@ -98,6 +99,6 @@ def test_what_it_has_learnt_is_saved_and_measured(
 def test_a_policy_that_is_none_is_refused(tmp_path: Path, policy: Policy) -> None:
     policy.save_pretrained(tmp_path / "base")
     cell = cell_of("Useless", model=str(tmp_path / "base"))
-    with pytest.raises(ComparisonError, match="its attribute policy is a str"):
+    with pytest.raises(LearningError, match="its attribute policy is a str"):
         made(cell, tmp_path / "cell")
     assert not (tmp_path / "cell" / worker.TRAINED).exists()
