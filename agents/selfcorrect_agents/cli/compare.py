@@ -14,6 +14,7 @@ import tyro
 from rich.console import Console
 
 from selfcorrect_agents.comparison.engine import Finished, run
+from selfcorrect_agents.comparison.plan.base_model import MODEL_FIELDS
 from selfcorrect_agents.comparison.plan.config import (
     ENV_OPTIONS,
     CompareConfig,
@@ -26,6 +27,7 @@ from selfcorrect_agents.comparison.report.sections.episodes import shown_episode
 from selfcorrect_agents.comparison.report.terminal import for_terminal
 from selfcorrect_agents.comparison.results.comparison import COMPARISON_FILE
 from selfcorrect_agents.comparison.results.summary import comparison_of
+from selfcorrect_agents.lm.model_config import DType
 from selfcorrect_env.cli import UsageError, output_folder, parse
 
 ABOUT = """\
@@ -49,6 +51,8 @@ Examples:
   selfcorrect compare --methods base score multiturn_rl --episodes 20480 --out runs/compare
   selfcorrect compare --methods base my_module:MyMethod --seeds 0 --n 200 --out runs/mine
   selfcorrect compare --methods base score --problems sums/ --verifier math --out runs/sums
+  selfcorrect compare --methods base score --env SelfCorrect-GSM8K-v0 --model models/my-lm \\
+      --preset one-gpu --episodes 6400 --jobs 1 --out runs/gsm8k
   selfcorrect compare compare.toml --out runs/compare
   selfcorrect compare compare.toml --out runs/compare --seeds 0 1 2 3 4 --jobs 4"""
 
@@ -57,6 +61,20 @@ def option(metavar: str, default: str = "") -> Any:
     """Return how an option without a value of its own is shown in the help text."""
     hint = f"(default: {default})" if default else ""
     return tyro.conf.arg(metavar=metavar, help_behavior_hint=hint)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoRAOptions:
+    """Low-rank adapters; see selfcorrect train METHOD --help."""
+
+    rank: Annotated[int | None, option("INT", "the preset's")] = None
+    """Rank of the adapters of every method that learns; 0 trains the full weights."""
+    alpha: Annotated[float | None, option("FLOAT", "32")] = None
+    """Scale of the adapters: their output is multiplied by alpha / rank."""
+    target_modules: Annotated[tuple[str, ...] | None, option("NAME ...", "all linear")] = None
+    """Names of the linear layers that get an adapter, such as q_proj and v_proj."""
+    seed: Annotated[int | None, option("INT", "0")] = None
+    """Of the adapters' initial weights, the same in every run."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,8 +94,20 @@ class CompareOptions:
     model: Annotated[str | None, option("NAME", "tiny:seed={seed}")] = None
     """The base model: a folder, a Hugging Face id, a .gguf file, or "tiny"; {seed} is replaced by
     the seed."""
-    device: Annotated[str | None, option("DEVICE", "cpu")] = None
-    """Where models run, such as cpu or cuda."""
+    revision: Annotated[str | None, option("NAME")] = None
+    """Branch, tag or commit of a Hugging Face id."""
+    device: Annotated[str | None, option("DEVICE", "cpu if tiny, else auto")] = None
+    """Where models run: cpu, cuda …; auto is cuda if there is one."""
+    dtype: Annotated[DType | None, option("{auto,float32,bfloat16}", "auto")] = None
+    """Precision of the forward pass; auto is bfloat16 on a GPU that supports it, else float32."""
+    lora: LoRAOptions = LoRAOptions()
+    activation_checkpointing: Annotated[bool | None, option("", "the preset's")] = None
+    """Recompute activations in the backward pass: less memory, more time."""
+    attention: Annotated[str | None, option("NAME")] = None
+    """Attention implementation of transformers: sdpa, eager …"""
+    preset: Annotated[str | None, option("NAME", "tiny if tiny, else one-gpu")] = None
+    """Settings of every method that learns, for a kind of model: tiny, paper-math, paper-mbpp or
+    one-gpu; see selfcorrect train METHOD --help."""
     env: Annotated[str | None, option("ID", "SelfCorrect-Arithmetic-v0")] = None
     """The environment's id. Methods are trained on its split "train", and measured on "test"."""
     problems: Annotated[str | None, option("NAME|PATH", "the environment's own")] = None
@@ -93,8 +123,8 @@ class CompareOptions:
     """Attempts at each problem."""
     n: Annotated[int | None, option("INT", "2000")] = None
     """Measure on the first N problems of the split "test"."""
-    max_new_tokens: Annotated[int | None, option("INT", "16")] = None
-    """Token cap of one reply."""
+    max_new_tokens: Annotated[int | None, option("INT", "the preset's")] = None
+    """Token cap of one reply, the same in training and measuring."""
     decodings: Annotated[tuple[str, ...] | None, option("NAME ...", "sampled greedy")] = None
     """How replies are drawn in measuring: sampled (T = 1), greedy (T = 0)."""
     reference: Annotated[str | None, option("NAME", "score")] = None
@@ -106,6 +136,14 @@ class CompareOptions:
     """Processes at a time, each with one thread."""
     title: Annotated[str | None, option("TEXT")] = None
     """Title of the tables and the page."""
+
+
+OPTION_NAMES = [
+    field.name
+    for field in dataclasses.fields(CompareOptions)
+    if field.name not in ("config", "out", "methods", "scaling", "lora")
+]
+"""Options that are keys of compare.toml, too."""
 
 
 def main(argv: list[str]) -> int:
@@ -137,12 +175,9 @@ def configured(options: CompareOptions) -> CompareConfig:
             must have.
         ComparisonError: a value is invalid.
     """
-    given = {
-        field.name: value
-        for field in dataclasses.fields(CompareOptions)
-        if field.name not in ("config", "out", "methods", "scaling")
-        and (value := getattr(options, field.name)) is not None
-    }
+    values = {name: getattr(options, name) for name in OPTION_NAMES}
+    values |= {f"lora.{name}": value for name, value in vars(options.lora).items()}
+    given = {name: value for name, value in values.items() if value is not None}
     if options.config is not None:
         return _changed(options.config, options, given)
     if not options.methods:
@@ -167,7 +202,9 @@ def _changed(path: str, options: CompareOptions, given: Mapping[str, Any]) -> Co
         config = dataclasses.replace(config, scaling=None)
     elif options.scaling and config.scaling is None:
         raise UsageError(f"--scaling: add a table [scaling] to {path}.")
-    return dataclasses.replace(config, **given)
+    model = {key: value for key, value in given.items() if key in MODEL_FIELDS}
+    others = {key: value for key, value in given.items() if key not in MODEL_FIELDS}
+    return dataclasses.replace(config, model={**config.model, **model}, **others)
 
 
 def _methods(names: Sequence[str]) -> Mapping[str, Any]:

@@ -122,7 +122,7 @@ def configured(options: QuickstartOptions) -> CompareConfig:
             )
             for label, (agent, fields) in METHODS.items()
         ),
-        model=f"tiny:seed={{seed}},hidden_size={options.hidden_size}",
+        model={"model": f"tiny:seed={{seed}},hidden_size={options.hidden_size}"},
         seeds=options.seeds,
         n=options.n,
         jobs=options.jobs,

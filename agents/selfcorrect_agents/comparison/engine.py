@@ -66,7 +66,9 @@ def check(config: CompareConfig) -> Contents:
     """
     cells = plan(config)
     for cell in cells:
-        cell.learning()  # imports every agent, builds all settings
+        if cell.learning() is None:  # imports every agent, builds all settings
+            settings = cell.play_settings(temperature=0.0, seed=cell.seed)
+            cell.compared_agent().play_config(settings)  # refuses what it does not take
     for model in _tiny_models(cells):
         try:
             parse_tiny(model)
@@ -74,9 +76,9 @@ def check(config: CompareConfig) -> Contents:
             raise ComparisonError(f"model {model!r}: {error}") from error
     agents = [cell.compared_agent() for cell in cells]
     trained = [agent for agent in agents if agent.trains]
-    return look_up(config, [cell.model for cell in cells], trained=trained)
+    return look_up(config, [cell.model.model for cell in cells], trained=trained)
 
 
 def _tiny_models(cells: Sequence[Cell]) -> list[str]:
-    models = dict.fromkeys(cell.model for cell in cells)
+    models = dict.fromkeys(cell.model.model for cell in cells)
     return [model for model in models if is_tiny(model)]

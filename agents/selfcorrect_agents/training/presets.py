@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from selfcorrect_agents.flat_config import changed, flat, from_flat
-from selfcorrect_agents.lm.token_caps import is_tiny
+from selfcorrect_agents.lm.token_caps import TINY_TOKEN_CAP, is_tiny
 from selfcorrect_env import UnknownNameError
 
 T = TypeVar("T")
@@ -86,6 +86,11 @@ IMITATION: dict[str, dict[str, Any]] = {
 }
 """What the methods of imitation share: the learning rates and the budget of the paper's RL runs
 ("not varied between runs", section 6); the paper gives no others."""
+
+TOKEN_CAPS = {
+    name: int(values.get("max_new_tokens", TINY_TOKEN_CAP)) for name, values in RL.items()
+}
+"""Preset -> token cap of a reply, the same for every method."""
 
 STEPS = {PAPER_MATH: 3000, PAPER_MBPP: 1500, ONE_GPU: 200}
 """Preset -> steps of a whole run; the paper's are of table 5."""

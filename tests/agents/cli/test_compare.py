@@ -10,10 +10,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import gymnasium as gym
 import pytest
 import transformers
 
 from selfcorrect_agents.cli.compare import CompareOptions, configured
+from selfcorrect_agents.lm.agent import LanguageModelAgent
+from selfcorrect_agents.lm.loading import load_policy
+from selfcorrect_agents.lm.policy import Policy
+from selfcorrect_env import Report, evaluate
 from selfcorrect_env.cli.main import main
 
 MODEL = "tiny:steps=2,hidden_size=16,layers=1,heads=2,seed={seed}"
@@ -274,3 +279,30 @@ def test_options_are_laid_over_a_file(tmp_path: Path) -> None:
     alone = configured(CompareOptions(methods=("base",), scaling=True, env="SelfCorrect-MATH-v0"))
     assert alone.scaling is not None
     assert alone.test.id == "SelfCorrect-MATH-v0"
+
+
+@pytest.mark.slow
+def test_adapters_are_trained_saved_and_measured(
+    tmp_path: Path, policy: Policy, capsys: pytest.CaptureFixture[str]
+) -> None:
+    policy.save_pretrained(tmp_path / "lm")
+    (tmp_path / "compare.toml").write_text(
+        'model = "lm"\nseeds = [0]\nn = 4\nepisodes = 16\njobs = 1\npreset = "one-gpu"\n'
+        'max_new_tokens = 4\ndecodings = ["greedy"]\nlora = {rank = 2}\n[methods.base]\n'
+        "[methods.score]\n"
+        "learning = {problems_per_step = 2, samples = 2, learning_rate = 0.3}\n"
+    )
+    status, _, err = run(capsys, "compare.toml", "--lora.alpha", "64", "--out", "out")
+    assert status == 0, err
+    cells = tmp_path / "out" / "cells"
+    saved = json.loads((cells / "score-seed0/run/model/adapter_config.json").read_text())
+    assert (saved["r"], saved["lora_alpha"]) == (2, 64)
+    trained = LanguageModelAgent(load_policy(cells / "score-seed0/run/model"), max_new_tokens=4)
+    env = gym.make("SelfCorrect-Arithmetic-v0", split="test")
+    found = evaluate(trained, env, n=4, batch_size=4).episodes
+    stored = {name: Report.load(cells / name / "greedy") for name in ("score-seed0", "base-seed0")}
+    assert [e.attempts for e in found] == [e.attempts for e in stored["score-seed0"].episodes]
+    assert stored["score-seed0"].episodes != stored["base-seed0"].episodes
+    comparison = json.loads((tmp_path / "out/comparison.json").read_text("utf-8"))
+    assert comparison["loading"]["lora.rank"] == 2
+    assert comparison["max_new_tokens"] == 4

@@ -27,7 +27,12 @@ from typing import Any, TypeAlias
 import torch
 import transformers
 
-from selfcorrect_agents.comparison.plan.compared_agents import ComparedAgent
+from selfcorrect_agents.comparison.plan.base_model import (
+    identity_of_model,
+    settings_of,
+    to_play,
+)
+from selfcorrect_agents.comparison.plan.compared_agents import ComparedAgent, play_settings
 from selfcorrect_agents.comparison.plan.config import (
     DECODINGS,
     CompareConfig,
@@ -36,6 +41,8 @@ from selfcorrect_agents.comparison.plan.config import (
     ScalingConfig,
 )
 from selfcorrect_agents.comparison.plan.content_hashes import Contents
+from selfcorrect_agents.comparison.plan.typed_values import build
+from selfcorrect_agents.lm.model_config import ModelConfig
 from selfcorrect_agents.training.config import flat
 from selfcorrect_env import CheckpointError, __version__
 from selfcorrect_env.evaluation import replacing
@@ -52,10 +59,10 @@ class Cell:
     """The row of the comparison."""
     seed: int
     """Of the training and of the sampling."""
-    model: str
-    """The base model."""
-    device: str
-    """Where the model runs."""
+    model: ModelConfig
+    """The base model, and how it is loaded to be trained."""
+    preset: str | None
+    """The preset that was given for it; None for the model's default."""
     episodes: int | None
     """The budget of training episodes."""
     max_new_tokens: int
@@ -98,13 +105,29 @@ class Cell:
         agent = self.compared_agent()
         if not agent.trains:
             return None
-        return agent.learning(self.seed, self.max_new_tokens, self.episodes)
+        preset = agent.preset(self.preset, self.model.model)
+        return agent.learning(self.seed, self.max_new_tokens, self.episodes, preset=preset)
+
+    def loaded_model(self) -> ModelConfig:
+        """Return the base model as this cell loads it: with adapters only if its agent trains."""
+        return self.model if self.compared_agent().trains else to_play(self.model)
+
+    def play_settings(self, *, temperature: float, seed: int) -> dict[str, Any]:
+        """Return the settings of the agent that plays."""
+        return play_settings(
+            self.method,
+            model=settings_of(to_play(self.model)),
+            max_new_tokens=self.max_new_tokens,
+            temperature=temperature,
+            seed=seed,
+        )
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Cell:
         """Return the cell whose ``dataclasses.asdict``, written as JSON, is ``values``."""
         nested = {
             "method": MethodConfig(**values["method"]),
+            "model": build(ModelConfig, values["model"], "cell: model"),
             "train": EnvConfig(**values["train"]),
             "test": EnvConfig(**values["test"]),
             "decodings": tuple(values["decodings"]),
@@ -124,9 +147,11 @@ def plan(config: CompareConfig, contents: Contents | None = None) -> list[Cell]:
         Cell(
             method=method,
             seed=seed,
-            model=(model := config.model.replace("{seed}", str(seed))),
+            model=(model := config.base_model(method, seed)),
+            preset=config.preset_of(method),
+            max_new_tokens=config.token_cap,
             scaling=_scaling(config.scaling, method.label),
-            weights=contents and contents.models[model],
+            weights=contents and contents.models[model.model],
             train_problems=contents and contents.train,
             test_problems=contents and contents.test,
             **{name: getattr(config, name) for name in SHARED},
@@ -137,7 +162,7 @@ def plan(config: CompareConfig, contents: Contents | None = None) -> list[Cell]:
 
 
 SHARED = (
-    *("device", "episodes", "max_new_tokens", "train", "test", "n", "batch_size"),
+    *("episodes", "train", "test", "n", "batch_size"),
     "decodings",
 )
 """Fields that every cell copies from the comparison."""
@@ -159,10 +184,9 @@ def identity_of(cell: Cell) -> Identity:
             "agent": cell.method.agent,
             "learning": flat(learning) if trained else None,
             "play": dict(cell.method.play),
-            "model": cell.model,
+            **identity_of_model(cell.loaded_model()),
             "weights": cell.weights,
             "seed": cell.seed,
-            "device": cell.device,
             "max_new_tokens": cell.max_new_tokens,
             "env": dataclasses.asdict(cell.train) if trained else None,
             "fingerprint": cell.train_problems if trained else None,

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
+from selfcorrect_agents.comparison.plan.base_model import MODEL_FIELDS
 from selfcorrect_agents.comparison.plan.config import CompareConfig, MethodConfig
 from selfcorrect_agents.comparison.plan.typed_values import (
     build_flat,
@@ -16,8 +17,9 @@ from selfcorrect_agents.errors import ComparisonError, LearningError
 from selfcorrect_agents.lm.policy import Policy
 from selfcorrect_agents.training.config import flat_fields
 from selfcorrect_agents.training.method_lookup import Budgeted, Method, learns
+from selfcorrect_agents.training.presets import default_preset, presets_of
 from selfcorrect_agents.training.trainer import TrainedAgent
-from selfcorrect_env import Agent
+from selfcorrect_env import Agent, UnknownNameError
 from selfcorrect_env.evaluation import find_agent, load_named
 
 
@@ -75,7 +77,24 @@ class ComparedAgent:
         return text.strip().partition("\n")[0]
 
     # -- trained ----------------------------------------------------------------------------
-    def learning(self, seed: int, max_new_tokens: int, episodes: int | None) -> Any:
+    def preset(self, given: str | None, model: str) -> str:
+        """Return the preset of its training: the one given, else the model's default.
+
+        Raises:
+            ComparisonError: the method has no such preset.
+        """
+        learning = self.found.Learning
+        try:
+            name = default_preset(learning, model) if given is None else given
+        except ValueError as error:
+            raise ComparisonError(f"{self.where}: {error}") from error
+        known = presets_of(learning)
+        if name not in known:
+            unknown = UnknownNameError.of(f"preset of {self.method.agent!r}", name, known)
+            raise ComparisonError(f"{self.where} preset: {unknown}")
+        return name
+
+    def learning(self, seed: int, max_new_tokens: int, episodes: int | None, *, preset: str) -> Any:
         """Return the method's configuration for one run.
 
         Its ``seed`` is the run's. Its ``max_new_tokens``, if it has such a field, is the
@@ -86,6 +105,7 @@ class ComparedAgent:
             max_new_tokens: the comparison's token cap.
             episodes: the budget. The number of episodes is left as it is if this is None or the
                 configuration is not `Budgeted`.
+            preset: the preset that it starts from (`preset`); ``learning`` wins over it.
 
         Raises:
             ComparisonError: ``learning`` has a key, a type or a value that the method's
@@ -93,14 +113,13 @@ class ComparedAgent:
         """
         fields = flat_fields(self.found.Learning)
         where = f"{self.where} learning"
-        given = dict(self.method.learning)
+        given = {**presets_of(self.found.Learning)[preset], **self._cap(fields, max_new_tokens)}
+        given |= self.method.learning
         if "seed" not in fields:
             raise ComparisonError(f"{where}: {self.found.__name__}.Learning has no field 'seed'.")
-        if "seed" in given:
+        if "seed" in self.method.learning:
             raise ComparisonError(f"{where}: the seed is set by the comparison; remove it.")
-        if "max_new_tokens" in fields:
-            given.setdefault("max_new_tokens", max_new_tokens)
-        config = build_flat(self.found.Learning, {"seed": seed, **given}, where)
+        config = build_flat(self.found.Learning, {**given, "seed": seed}, where)
         if episodes is None or not isinstance(config, Budgeted):
             return config
         try:
@@ -121,6 +140,9 @@ class ComparedAgent:
         except LearningError as error:
             raise ComparisonError(f"{self.where}: {error}") from error
 
+    def _cap(self, fields: Mapping[str, Any], max_new_tokens: int) -> dict[str, Any]:
+        return {"max_new_tokens": max_new_tokens} if "max_new_tokens" in fields else {}
+
     # -- playing ----------------------------------------------------------------------------
     def of_policy(self, policy: Policy, settings: Mapping[str, Any]) -> Any:
         """Return the method's agent on a policy; ``settings`` are `play_settings`."""
@@ -132,18 +154,37 @@ class ComparedAgent:
             raise ComparisonError(f"{self.where} play: {error}") from error
 
     def untrained(self, settings: Mapping[str, Any]) -> Agent:
-        """Return an agent that does not train, built as ``selfcorrect eval`` builds it.
+        """Return an agent that does not train, built as ``selfcorrect eval`` builds it."""
+        return find_agent(self.method.agent).build(self.play_config(settings))
 
-        It gets those ``settings`` (`play_settings`) that its ``Config`` has a field for.
+    def play_config(self, settings: Mapping[str, Any]) -> Any:
+        """Return the ``Config`` of an agent that does not train; None if it has none.
+
+        It gets those ``settings`` (`play_settings`) that it has a field for.
+
+        Raises:
+            ComparisonError: a value is invalid, or the agent loads the base model but has no field
+                for a setting of it.
         """
-        factory = find_agent(self.method.agent)
-        if factory.config is None:
-            return factory.build(None)
-        fields = flat_fields(factory.config)
+        config = find_agent(self.method.agent).config
+        if config is None:
+            return None
+        fields = flat_fields(config)
+        for name in MODEL_FIELDS.keys() - {"model", "device"}:
+            if "model" in fields and name in settings and name not in fields:
+                raise ComparisonError(
+                    f"{self.where}: agent {self.method.agent!r} loads the base model, but its "
+                    f"Config has no field {name!r}, which the comparison sets to "
+                    f"{settings[name]!r}: add the field, or leave the key out."
+                )
         given = {key: value for key, value in settings.items() if key in fields}
-        return factory.build(build_flat(factory.config, given, f"{self.where} play"))
+        return build_flat(config, given, f"{self.where} play")
 
     def _check_untrained(self) -> None:
+        if self.method.preset is not None:
+            raise ComparisonError(
+                f"{self.where} preset: agent {self.method.agent!r} does not learn; remove it."
+            )
         if self.method.learning:
             raise ComparisonError(
                 f"{self.where} learning: agent {self.method.agent!r} does not learn; remove it."
@@ -156,16 +197,17 @@ class ComparedAgent:
 def play_settings(
     method: MethodConfig,
     *,
-    model: str,
-    device: str,
+    model: Mapping[str, Any],
     max_new_tokens: int,
     temperature: float,
     seed: int,
 ) -> dict[str, Any]:
-    """Return the settings of an agent that plays; the method's own ``play`` takes precedence."""
+    """Return the settings of an agent that plays; the method's own ``play`` takes precedence.
+
+    ``model`` are fields of `ModelConfig` (`base_model.settings_of`).
+    """
     return {
-        "model": model,
-        "device": device,
+        **model,
         "max_new_tokens": max_new_tokens,
         "temperature": temperature,
         "seed": seed,
@@ -177,7 +219,10 @@ def budget_note(agent: ComparedAgent, config: CompareConfig) -> str | None:
     """Return a sentence about a method that does not train for exactly the budget, else None."""
     if config.episodes is None or not agent.trains:
         return None
-    learning = agent.learning(config.seeds[0], config.max_new_tokens, config.episodes)
+    seed = config.seeds[0]
+    model = config.base_model(agent.method, seed).model
+    preset = agent.preset(config.preset_of(agent.method), model)
+    learning = agent.learning(seed, config.token_cap, config.episodes, preset=preset)
     if not isinstance(learning, Budgeted):
         return (
             f"{agent.method.label}: its configuration has no episodes and within(episodes), "

@@ -25,9 +25,18 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from selfcorrect_agents.comparison.plan.base_model import (
+    DEFAULT_MODEL,
+    MODEL_FIELDS,
+    flattened,
+    model_config,
+    preset_by_default,
+)
 from selfcorrect_agents.comparison.plan.typed_values import build, field_types, fit, require_known
 from selfcorrect_agents.errors import ComparisonError
-from selfcorrect_agents.lm.token_caps import TINY_TOKEN_CAP
+from selfcorrect_agents.lm.model_config import ModelConfig
+from selfcorrect_agents.training.presets import TOKEN_CAPS
+from selfcorrect_env import UnknownNameError
 from selfcorrect_env.problems import has_splits
 
 if sys.version_info >= (3, 11):
@@ -63,9 +72,11 @@ class MethodConfig:
     agent: str
     """A name of ``selfcorrect list``, or ``module:attribute``."""
     learning: Mapping[str, Any] = field(default_factory=dict)
-    """Fields of the method's ``Learning`` that differ from its defaults."""
+    """Fields of the method's ``Learning`` that differ from its preset."""
     play: Mapping[str, Any] = field(default_factory=dict)
     """Further arguments of the agent that plays (fields of its ``Config``)."""
+    preset: str | None = None
+    """Its preset, if it is another one than the comparison's."""
 
     def __post_init__(self) -> None:
         if not re.search(r"\w", self.label):
@@ -110,18 +121,21 @@ class CompareConfig:
     """What is compared, in the order of the tables."""
     title: str = "Self-correction methods compared"
     """Title of the tables and the page."""
-    model: str = "tiny:seed={seed}"
-    """The base model of every method; ``{seed}`` is replaced by the seed."""
-    device: str = "cpu"
-    """Where models run."""
+    model: Mapping[str, Any] = field(default_factory=lambda: {"model": DEFAULT_MODEL})
+    """The base model of every method: the fields of `ModelConfig` that are given, by flat name
+    (``lora.rank``). ``{seed}`` in its name is replaced by the seed. The device is by default "cpu"
+    for tiny models and "auto" for others."""
+    preset: str | None = None
+    """Preset of every method that learns; by default "tiny" for tiny models and "one-gpu" for
+    others. Fields of ``learning`` and of ``model`` win over it."""
     seeds: tuple[int, ...] = (0, 1, 2)
     """Each trains every method once."""
     episodes: int | None = None
     """Training episodes of every method whose configuration is `Budgeted`; by default each
     method's own number."""
-    max_new_tokens: int = TINY_TOKEN_CAP
+    max_new_tokens: int | None = None
     """Token cap of one reply, in measuring and, unless ``learning`` has another one, in
-    training."""
+    training; by default the preset's (`token_cap`)."""
     train: EnvConfig = EnvConfig(options={"split": "train"})
     """The environment that methods are trained in."""
     test: EnvConfig = EnvConfig(options={"split": "test"})
@@ -144,8 +158,9 @@ class CompareConfig:
         _check(bool(self.seeds), "seeds", "at least one seed", self.seeds)
         _check(len(set(self.seeds)) == len(self.seeds), "seeds", "all different", self.seeds)
         _check(min(self.seeds) >= 0, "seeds", "at least 0 each", self.seeds)
-        for name in ("max_new_tokens", "n", "batch_size", "jobs"):
+        for name in ("n", "batch_size", "jobs"):
             _check(getattr(self, name) >= 1, name, "at least 1", getattr(self, name))
+        _check(self.token_cap >= 1, "max_new_tokens", "at least 1", self.max_new_tokens)
         if self.episodes is not None:
             _check(self.episodes >= 1, "episodes", "at least 1", self.episodes)
         known = f"some of {', '.join(DECODINGS)}, each once"
@@ -153,6 +168,8 @@ class CompareConfig:
         well = bool(named) and named <= set(DECODINGS) and len(named) == len(self.decodings)
         _check(well, "decodings", known, self.decodings)
         self._check_labels()
+        for method in self.methods:
+            self.base_model(method, self.seeds[0])
 
     def _check_labels(self) -> None:
         _check(bool(self.methods), "methods", "at least one method", ())
@@ -169,6 +186,47 @@ class CompareConfig:
             named += [("scaling: methods", label) for label in self.scaling.methods]
         for what, label in named:
             require_known({label: None}, {m.label: None for m in self.methods}, what)
+
+    def preset_of(self, method: MethodConfig) -> str | None:
+        """Return the preset that is given for a method, None if there is none."""
+        return method.preset or self.preset
+
+    def base_model(self, method: MethodConfig, seed: int) -> ModelConfig:
+        """Return the model that a method starts from.
+
+        Raises:
+            ComparisonError: a field is invalid.
+        """
+        return model_config(self.model, self.preset_of(method), seed)
+
+    @property
+    def token_cap(self) -> int:
+        """Token cap of one reply in all cells.
+
+        It is ``max_new_tokens``, else that of the comparison's preset, else that of the methods'
+        presets, else that of the model's default preset.
+
+        Raises:
+            ComparisonError: the presets of the methods have different caps, or one is unknown.
+        """
+        if self.max_new_tokens is not None:
+            return self.max_new_tokens
+        of_methods = {method.preset: None for method in self.methods if method.preset}
+        default = preset_by_default(str(self.model["model"]))
+        names = [self.preset] if self.preset else list(of_methods) or [default]
+        for name in names:
+            if name not in TOKEN_CAPS:
+                unknown = UnknownNameError.of("preset", name, TOKEN_CAPS)
+                raise ComparisonError(
+                    f"{unknown} (A preset that only one method has needs max_new_tokens.)"
+                )
+        caps = {name: TOKEN_CAPS[name] for name in names}
+        if len(set(caps.values())) > 1:
+            listed = ", ".join(f"{name}: {cap}" for name, cap in caps.items())
+            raise ComparisonError(
+                f"The presets have different token caps ({listed}): set max_new_tokens."
+            )
+        return next(iter(caps.values()))
 
     @property
     def base(self) -> str | None:
@@ -207,8 +265,9 @@ def config_of(tables: Mapping[str, Any], where: str) -> CompareConfig:
     Raises:
         ComparisonError: see `read_config`.
     """
-    values = dict(tables)
-    require_known(values, {**field_types(CompareConfig), **ENV_OPTIONS, "env": str}, where)
+    values = flattened(tables, where)
+    known = {**field_types(CompareConfig), **MODEL_FIELDS, **ENV_OPTIONS, "env": str}
+    require_known(values, known, where)
     _refuse_count(values, where)
     id = fit(values.pop("env", ARITHMETIC), str, f"{where}: env")
     shared = {
@@ -223,6 +282,14 @@ def config_of(tables: Mapping[str, Any], where: str) -> CompareConfig:
         if has_splits(options.get("problems"), options.get("holdout")):
             options = {"split": name, **options}
         values[name] = EnvConfig(id=own, options=options)
+    model = {"model": DEFAULT_MODEL, **values}
+    values["model"] = {
+        name: fit(model[name], hint, f"{where}: {name}")
+        for name, hint in MODEL_FIELDS.items()
+        if name in model
+    }
+    for name in MODEL_FIELDS.keys() - {"model"}:
+        values.pop(name, None)
     if "scaling" in values:
         table = fit(values["scaling"], dict, f"{where}: scaling")
         _refuse_count(table, f"{where}: [scaling]")
@@ -243,12 +310,16 @@ def _refuse_count(values: Mapping[str, Any], where: str) -> None:
 
 
 def to_toml(config: CompareConfig) -> str:
-    """Write a configuration as the text of a compare.toml, every default included."""
+    """Write a configuration as the text of a compare.toml.
+
+    Defaults are included, except those that depend on the model or the preset.
+    """
     values = {key: value for key, value in asdict(config).items() if value is not None}
-    methods = values.pop("methods")
+    methods, model = values.pop("methods"), values.pop("model")
+    values |= {key: value for key, value in model.items() if value is not None}
     for name in ("train", "test"):
         values[name] = {"env": values[name]["id"], **values[name]["options"]}
-    lines = [f"{key} = {_toml(value)}" for key, value in values.items()]
+    lines = [f"{key} = {_toml(value)}" for key, value in values.items()]  # lora.rank is a path
     for method in methods:
         lines += ["", f"[methods.{_key(method.pop('label'))}]"]
         lines += [f"{key} = {_toml(value)}" for key, value in method.items() if value]

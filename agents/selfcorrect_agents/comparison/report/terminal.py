@@ -53,7 +53,7 @@ def subject(comparison: MethodComparison) -> str:
     return (
         f"{on.problems:,} of {on.size:,} problems of {on.problem_set}/{on.split} "
         f"(fingerprint {on.fingerprint}), verifier {on.verifier}\n"
-        f"Base {comparison.model}; seeds {seeds}; training: {trained}."
+        f"Base {comparison.base_model}; seeds {seeds}; training: {trained}."
     )
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -150,9 +150,11 @@ class ComparedMethod:
     trained: bool = False
     """Whether it learns."""
     learning: Mapping[str, Any]
-    """The settings of its training that differ from the defaults."""
+    """The settings of its training that differ from its preset."""
     play: Mapping[str, Any]
     """The settings of its agent that differ from the defaults."""
+    preset: str | None = None
+    """Its preset, if it was given one of its own."""
     metrics: Mapping[str, DecodingMetrics]
     """By decoding."""
     kl: tuple[MetricValue | None, ...] = ()
@@ -229,6 +231,11 @@ class MethodComparison:
     """The base model; ``{seed}`` is replaced by the seed."""
     device: str
     """Where models ran."""
+    loading: Mapping[str, Any] = field(default_factory=dict)
+    """How it is loaded to be trained: the further fields of `ModelConfig` that differ from its
+    defaults, by flat name (``lora.rank``)."""
+    preset: str = ""
+    """The preset of every method that has none of its own."""
     max_new_tokens: int
     """Token cap of one reply."""
     train: EnvConfig
@@ -268,6 +275,12 @@ class MethodComparison:
     def attempts(self) -> int:
         """Attempts in an episode (K)."""
         return self.measured.attempts
+
+    @property
+    def base_model(self) -> str:
+        """The base model and how it is loaded, as text."""
+        how = ", ".join(f"{name} {value}" for name, value in self.loading.items())
+        return f"{self.model} ({how})" if how else self.model
 
     @property
     def partial_credit(self) -> bool:

@@ -7,9 +7,11 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timezone
 from itertools import count, takewhile
+from typing import Any
 
 import numpy as np
 
+from selfcorrect_agents.comparison.plan.base_model import preset_by_default, settings_of
 from selfcorrect_agents.comparison.plan.compared_agents import budget_note
 from selfcorrect_agents.comparison.plan.config import CompareConfig
 from selfcorrect_agents.comparison.results import statistics
@@ -51,9 +53,11 @@ def comparison_of(config: CompareConfig, results: Sequence[MethodResults]) -> Me
         title=config.title,
         created=datetime.now(timezone.utc).isoformat(timespec="seconds"),
         measured=_measured(results[0]),
-        model=config.model,
-        device=config.device,
-        max_new_tokens=config.max_new_tokens,
+        model=str(config.model["model"]),
+        device=results[0].cells[0].cell.model.device,
+        loading=_loading(results),
+        preset=config.preset or preset_by_default(str(config.model["model"])),
+        max_new_tokens=config.token_cap,
         train=config.train,
         test=config.test,
         episodes=config.episodes,
@@ -69,6 +73,13 @@ def comparison_of(config: CompareConfig, results: Sequence[MethodResults]) -> Me
         methods=tuple(_methods(config, results)),
         pairs=tuple(_pairs(config, results)),
     )
+
+
+def _loading(results: Sequence[MethodResults]) -> dict[str, Any]:
+    """Return how the base is loaded: of the first method that learns on the common preset."""
+    trained = [r for r in results if r.agent.trains and r.method.preset is None] or results
+    settings = settings_of(trained[0].cells[0].cell.loaded_model())
+    return {key: value for key, value in settings.items() if key not in ("model", "device")}
 
 
 def _measured(result: MethodResults) -> MeasuredOn:
@@ -98,6 +109,7 @@ def _methods(config: CompareConfig, results: Sequence[MethodResults]) -> Iterato
             trained=result.agent.trains,
             learning=result.method.learning,
             play=result.method.play,
+            preset=result.method.preset,
             metrics={decoding: by_decoding[decoding][i] for decoding in config.decodings},
             kl=_kl(result),
             spent=spent(result),

@@ -17,8 +17,9 @@ from typing import Any
 import torch
 import transformers
 
+from selfcorrect_agents.comparison.plan.base_model import trained_in
 from selfcorrect_agents.comparison.plan.cells import Cell, identity_of, write_identity
-from selfcorrect_agents.comparison.plan.compared_agents import ComparedAgent, play_settings
+from selfcorrect_agents.comparison.plan.compared_agents import ComparedAgent
 from selfcorrect_agents.comparison.plan.config import DECODINGS
 from selfcorrect_agents.comparison.plan.environments import make_env, make_training_env
 from selfcorrect_agents.comparison.results.clock import Clock
@@ -62,8 +63,8 @@ def train(cell: Cell, compared_agent: ComparedAgent, folder: Path) -> Policy:
     """
     run_folder, trained = folder / "run", folder / TRAINED
     if trained.exists():
-        return load_policy(run_folder / "model", device=cell.device)
-    policy = load_policy(cell.model, device=cell.device, train=True)
+        return load_policy(trained_in(str(run_folder / "model"), cell.model))
+    policy = load_policy(cell.model, train=True)
     run = RunFolder(run_folder, identity_of(cell)["training"], resume=True, episodes_every=0)
     if not run.checkpoints.exists():
         run.rewind(0)  # a method without checkpoints starts over, and so does its log
@@ -79,7 +80,7 @@ def train(cell: Cell, compared_agent: ComparedAgent, folder: Path) -> Policy:
         _log(run, history)
     save_trained(agent, policy, run)
     trained.write_text(json.dumps({"steps": len(history)}) + "\n", "utf-8")
-    return load_policy(run.model, device=cell.device)
+    return load_policy(trained_in(str(run.model), cell.model))
 
 
 def measure(cell: Cell, compared_agent: ComparedAgent, policy: Policy | None, folder: Path) -> None:
@@ -137,14 +138,7 @@ def _evaluate(cell: Cell, agent: Agent, env: AnyEnv, decoding: str, folder: Path
 
 
 def _settings(cell: Cell, *, temperature: float, seed: int | None = None) -> dict[str, Any]:
-    return play_settings(
-        cell.method,
-        model=cell.model,
-        device=cell.device,
-        max_new_tokens=cell.max_new_tokens,
-        temperature=temperature,
-        seed=cell.seed if seed is None else seed,
-    )
+    return cell.play_settings(temperature=temperature, seed=cell.seed if seed is None else seed)
 
 
 def _log(run: RunFolder, history: list[dict[str, float]]) -> None:

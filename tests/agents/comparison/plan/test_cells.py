@@ -35,7 +35,7 @@ def finish(cells: list[Cell], folder: Path) -> None:
 
 def test_every_method_meets_every_seed() -> None:
     cells = plan(config(model="tiny:seed={seed}"))
-    assert [(cell.method.label, cell.seed, cell.model) for cell in cells] == [
+    assert [(cell.method.label, cell.seed, cell.model.model) for cell in cells] == [
         ("base", 0, "tiny:seed=0"),
         ("SCoRe", 0, "tiny:seed=0"),
         ("base", 1, "tiny:seed=1"),

@@ -101,10 +101,10 @@ def compared_agent(agent: type, **settings: dict[str, object]) -> ComparedAgent:
 
 
 def test_a_budget_is_applied_where_it_can_be() -> None:
-    learning = compared_agent(Budgeted, learning={"rate": 1}).learning(5, 16, 64)
+    learning = compared_agent(Budgeted, learning={"rate": 1}).learning(5, 16, 64, preset="tiny")
     assert learning == Learning(steps=16, rate=1.0, seed=5)
-    assert compared_agent(Budgeted).learning(5, 16, None).steps == 10
-    assert compared_agent(Free).learning(5, 16, 64) == Free.Learning(seed=5)
+    assert compared_agent(Budgeted).learning(5, 16, None, preset="tiny").steps == 10
+    assert compared_agent(Free).learning(5, 16, 64, preset="tiny") == Free.Learning(seed=5)
 
 
 def test_a_budget_that_was_not_kept_is_told() -> None:
@@ -135,28 +135,36 @@ def test_a_budget_that_was_not_kept_is_told() -> None:
 )
 def test_learning_that_does_not_fit(learning: dict[str, object], expected: str) -> None:
     with pytest.raises(ComparisonError) as caught:
-        compared_agent(Budgeted, learning=learning).learning(0, 16, None)
+        compared_agent(Budgeted, learning=learning).learning(0, 16, None, preset="tiny")
     assert expected in str(caught.value)
 
 
 def test_a_budget_too_small_for_a_step_is_refused() -> None:
     with pytest.raises(ComparisonError, match="within 3 episodes: steps must be at least 1"):
-        compared_agent(Budgeted).learning(0, 16, 3)
+        compared_agent(Budgeted).learning(0, 16, 3, preset="tiny")
 
 
 def test_a_method_without_a_seed_is_refused() -> None:
     with pytest.raises(ComparisonError, match="no field 'seed'"):
-        compared_agent(Seedless).learning(0, 16, None)
+        compared_agent(Seedless).learning(0, 16, None, preset="tiny")
 
 
 def test_the_token_cap_is_the_comparisons_unless_the_method_has_its_own() -> None:
     own = MethodConfig(label="it", agent="score")
-    assert ComparedAgent.find(own).learning(0, 99, None).sampling.max_new_tokens == 99
+    for preset in ("tiny", "one-gpu"):
+        learning = ComparedAgent.find(own).learning(0, 99, None, preset=preset)
+        assert learning.sampling.max_new_tokens == 99
     own = replace(own, learning={"max_new_tokens": 7})
-    assert ComparedAgent.find(own).learning(0, 99, None).sampling.max_new_tokens == 7
+    learning = ComparedAgent.find(own).learning(0, 99, None, preset="one-gpu")
+    assert learning.sampling.max_new_tokens == 7
 
 
-SHARED = {"model": "m", "device": "cpu", "max_new_tokens": 3, "temperature": 0.0, "seed": 1}
+SHARED = {
+    "model": {"model": "m", "device": "cpu"},
+    "max_new_tokens": 3,
+    "temperature": 0.0,
+    "seed": 1,
+}
 
 
 def test_an_agent_gets_what_its_config_has_a_field_for(monkeypatch: pytest.MonkeyPatch) -> None:
