@@ -65,6 +65,7 @@ class RunFolder:
         self._config = json.loads(json.dumps(config))
         self._problems, self._base_model = problems, base_model
         self._started = False
+        self._model_before = _changed_at(self.model)
         self._tensorboard: SummaryWriter | None = None
         if not holds_run(self.path):
             self._check_free()
@@ -135,6 +136,11 @@ class RunFolder:
     def model(self) -> Path:
         """The folder of the trained policy."""
         return self.path / "model"
+
+    @property
+    def model_written(self) -> bool:
+        """Whether `model` was written since the folder was opened."""
+        return _changed_at(self.model) not in (None, self._model_before)
 
     def start(self) -> None:
         """Make the folder and write its configuration, unless that was done; `log` calls it."""
@@ -241,6 +247,13 @@ def _check_writable(path: Path) -> None:
     finally:
         for folder in missing:
             folder.rmdir()
+
+
+def _changed_at(folder: Path) -> tuple[int, ...] | None:
+    """Return what tells a folder's state from a later one, None if it does not exist."""
+    if not folder.exists():
+        return None
+    return tuple(sorted(path.stat().st_mtime_ns for path in (folder, *folder.iterdir())))
 
 
 def _json(path: Path) -> dict[str, Any]:

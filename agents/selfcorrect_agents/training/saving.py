@@ -26,7 +26,7 @@ def save_trained(agent: Any, policy: Policy, run: RunFolder) -> None:
         LearningError: the agent has no ``save``, and its ``policy`` is no `Policy`.
     """
     run.start()
-    if run.model.exists():
+    if run.model_written:
         return
     write = getattr(agent, "save", None)
     if write is None:
@@ -42,4 +42,6 @@ def save_trained(agent: Any, policy: Policy, run: RunFolder) -> None:
     if unfinished.exists():  # of a process that was killed
         shutil.rmtree(unfinished)
     write(unfinished)
+    if run.model.exists():  # what the run had learned before it was resumed
+        shutil.rmtree(run.model)
     unfinished.rename(run.model)
