@@ -20,6 +20,9 @@ version = "1.0"
 [project.entry-points."selfcorrect_env.agents"]
 their_rule = "their_agents:Rule"
 their_method = "their_agents:Nudge"
+
+[project.entry-points."selfcorrect_env.prompts"]
+theirs = "their_agents:PROMPTS"
 """
 
 MODULE = '''
@@ -28,6 +31,9 @@ from dataclasses import dataclass, replace
 import torch
 
 from selfcorrect_agents import LanguageModelAgent
+from selfcorrect_env import Prompts
+
+PROMPTS = Prompts(name="theirs", attempt="Q: {prompt}", correction="Sure?")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,7 +96,7 @@ class Nudge(LanguageModelAgent):
 TOML = """
 seeds = [0, 1]
 episodes = 10
-problems = 6
+n = 6
 max_new_tokens = 4
 model = "tiny:steps=2,hidden_size=16,layers=1,heads=2"
 decodings = ["greedy"]
@@ -105,7 +111,7 @@ agent = "their_method"
 learning = {size = 0.5}
 
 [scaling]
-problems = 3
+n = 3
 samples = 4
 methods = ["nudged"]
 """
@@ -140,6 +146,14 @@ def test_agents_of_another_package_are_compared(tmp_path: Path) -> None:
     listed = json.loads(run(script, "list", "--json", cwd=tmp_path, **paths))["agents"]
     assert listed["their_rule"] == "A digit at first, the next one after that. (from their-agents)"
 
+    known = run(script, "list", "--json", cwd=tmp_path, **paths)
+    assert "theirs" in json.loads(known)["prompts"]
+    words = ("eval", "their_rule", "--env", "SelfCorrect-Arithmetic-v0", "--n", "2")
+    shown = run(script, *words, "--prompts", "theirs", "--out", "eval", cwd=tmp_path, **paths)
+    assert "prompts theirs" in shown
+    row = json.loads((tmp_path / "eval" / "episodes.jsonl").read_text().splitlines()[0])
+    assert "Sure?" in json.dumps(row)
+
     words = ("compare", "compare.toml", "--out", "out")
     shown = run(script, *words, cwd=tmp_path, **paths)
     assert "rule of 3" in shown
@@ -157,7 +171,7 @@ def test_agents_of_another_package_are_compared(tmp_path: Path) -> None:
     assert nudged["spent"]["tokens"] == 20
     assert [row["step"] for row in nudged["curves"]["1"]] == [1, 2, 3, 4, 5]
     assert (tmp_path / "out/cells/nudged-seed0/run/model/config.json").exists()
-    assert nudged["scaling"]["samples"] == [2, 4]
+    assert nudged["scaling"]["replies"] == [2, 4]
     assert rule["scaling"] is None
     (pair,) = found["pairs"]
     assert (pair["first"], pair["second"]) == ("nudged", "rule of 3")
