@@ -76,7 +76,8 @@ def _compare(name: str, rank: int, base: Path, folder: Path, options: Options) -
     shutil.rmtree(folder / "reference")
     print(
         f"{name}: {equal} of {options.kills} killed runs equal the uninterrupted one, bit by bit; "
-        f"they resumed after steps {sorted(resumed_at)} of {options.steps}"
+        f"they resumed after steps {sorted(resumed_at)} of {options.steps}",
+        flush=True,  # a forked child would print what is still buffered once more
     )
     return options.kills - equal
 
