@@ -7,8 +7,9 @@ measured on the same problems.
 Two things make such a mean uncertain: other problems could have been drawn, and other seeds.
 
 - Problems: resampled 10,000 times as in `selfcorrect_env.evaluation.intervals`, the same ones for
-  every seed and method. With one seed that is all: the percentile interval, and for two
-  methods McNemar's exact test. Both speak of these trained models, not of the methods.
+  every seed and method. With one seed that is all: the intervals of `evaluate` (Wilson's for
+  a share), and for two methods McNemar's exact test. Both speak of these trained models, not of
+  the methods.
 - Seeds: with S ≥ 2 of them the variance of the seeds' means, s²/S, is added to that of the
   resampled problems, b². The interval is ``mean ± t √(s²/S + b²)``; t is Student's 97.5% quantile
   for Welch's and Satterthwaite's degrees of freedom, ``(s²/S + b²)² / ((s²/S)² / (S − 1))``: as
@@ -27,17 +28,23 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal, TypeAlias
 
 import numpy as np
 from mpmath import betainc, findroot
 
 from selfcorrect_env.evaluation import LEVEL, RESAMPLES, Array, Estimate, estimate, mcnemar, ratio
+from selfcorrect_env.evaluation.intervals import difference, share
+
+Kind: TypeAlias = Literal["share", "difference", "mean"]
+"""A share of problems, a difference of two shares (-1, 0 or 1 at each problem), another mean."""
 
 CHUNK = 500
 """Resamples that are in memory at the same time."""
 
 METHOD = (
-    "one seed: percentile bootstrap over problems; more: mean ± Student's t × the root of "
+    "one seed: Wilson score for shares, percentile bootstrap over problems for differences and "
+    "means; more: mean ± Student's t × the root of "
     "(variance between seeds / seeds + bootstrap variance over problems)"
 )
 """The intervals in a line, for files."""
@@ -74,21 +81,25 @@ def seed_means(values: Array) -> Array:
     return ratio(np.where(judged, values, 0.0).sum(axis=1), judged.sum(axis=1))
 
 
-def estimates(metrics: Sequence[Array], *, seed: int = 0) -> list[Estimate]:
+def estimates(
+    metrics: Sequence[Array], kinds: Sequence[Kind] | None = None, *, seed: int = 0
+) -> list[Estimate]:
     """Return the mean of every metric with its 95% interval, all from the same resamples.
 
     Args:
         metrics: arrays of shape (S, N), over the same N problems; S may differ.
+        kinds: what each metric is, for its interval with one seed; by default all are means.
         seed: of the resampling.
     """
     if not metrics:
         return []
+    kinds = kinds or ["mean"] * len(metrics)
     rows = np.concatenate(metrics)
     resampled = resample(rows, seed=seed)
     ends = np.cumsum([len(values) for values in metrics])
     return [
-        interval(values, resampled[:, end - len(values) : end])
-        for values, end in zip(metrics, ends, strict=True)
+        interval(values, resampled[:, end - len(values) : end], kind)
+        for values, end, kind in zip(metrics, ends, kinds, strict=True)
     ]
 
 
@@ -111,15 +122,19 @@ def resample(rows: Array, *, seed: int, resamples: int = RESAMPLES) -> Array:
     return np.concatenate(parts)
 
 
-def interval(values: Array, resampled: Array) -> Estimate:
+def interval(values: Array, resampled: Array, kind: Kind) -> Estimate:
     """Return the mean of one metric with its interval (see the module's docstring).
 
     Args:
         values: shape (S, N).
         resampled: shape (resamples, S): each seed's mean in every resample of problems.
+        kind: what the metric is; it matters with one seed only.
     """
     means = seed_means(values)
     mean, over_problems = float(np.mean(means)), resampled.mean(axis=1)
+    if len(means) == 1 and not math.isnan(mean) and kind != "mean":
+        known = values[0][~np.isnan(values[0])]
+        return share(known == 1) if kind == "share" else difference(known, seed=0)
     if len(means) == 1 or math.isnan(mean):
         return estimate(mean, over_problems)
     error, freedom = standard_error(means, float(np.nanvar(over_problems)))
@@ -160,7 +175,7 @@ def paired_tests(compared: Sequence[tuple[Array, Array]], *, seed: int = 0) -> l
 
 def _pair(gains: Array, resampled: Array) -> PairedTest:
     return PairedTest(
-        difference=interval(gains, resampled),
+        difference=interval(gains, resampled, "difference"),
         seeds=tuple(seed_means(gains).tolist()),
         only_first=int((gains < 0).sum()),
         only_second=int((gains > 0).sum()),

@@ -134,7 +134,12 @@ def _metrics(results: Sequence[MethodResults], decoding: str) -> list[DecodingMe
         names += ["delta", *CHANGES]
     if attempts > 2:
         names += [f"delta/t{turn}-t{turn + 1}" for turn in turns[:-1]]
-    values = iter(_metric_values([r.stacked(decoding, name) for r in results for name in names]))
+    values = iter(
+        _metric_values(
+            [r.stacked(decoding, name) for r in results for name in names],
+            [_kind(name) for _ in results for name in names],
+        )
+    )
     return [
         _decoding_metrics(result, decoding, {name: next(values) for name in names})
         for result in results
@@ -163,11 +168,20 @@ def _of_turns(values: Mapping[str, MetricValue], name: str) -> tuple[MetricValue
     return tuple(values[each] for each in takewhile(values.__contains__, names))
 
 
-def _metric_values(values: Sequence[Array]) -> list[MetricValue]:
+def _kind(name: str) -> statistics.Kind:
+    """Return what a metric of `per_problem` is."""
+    if name == "delta" or name.startswith("delta/"):
+        return "difference"
+    return "mean" if name.endswith("/score") or name == "edit_distance_ratio" else "share"
+
+
+def _metric_values(
+    values: Sequence[Array], kinds: Sequence[statistics.Kind] | None = None
+) -> list[MetricValue]:
     """Return a metric for each array of shape (S, N), all from the same resamples of problems."""
     return [
         metric_value(estimate, statistics.seed_means(each))
-        for each, estimate in zip(values, statistics.estimates(values), strict=True)
+        for each, estimate in zip(values, statistics.estimates(values, kinds), strict=True)
     ]
 
 

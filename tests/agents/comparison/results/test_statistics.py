@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from selfcorrect_agents.comparison.results import statistics
-from selfcorrect_env.evaluation.intervals import mcnemar
+from selfcorrect_env.evaluation.intervals import difference, mcnemar, wilson
 
 
 def simulated(seeds: int, between: float, count: int, problems: int = 200) -> list[np.ndarray]:
@@ -116,3 +116,17 @@ def test_students_t_is_that_of_the_tables() -> None:
     for freedom, t in table.items():
         assert statistics.t_quantile(freedom) == pytest.approx(t, abs=6e-4)
         assert statistics.t_test(t, freedom) == pytest.approx(0.05, abs=1e-4)
+
+
+def test_one_seed_has_the_intervals_of_a_report() -> None:
+    none, gains = np.zeros((1, 20)), np.zeros((1, 20))
+    share, delta, mean = statistics.estimates(
+        [none, gains, np.full((1, 20), 0.5)], ["share", "difference", "mean"]
+    )
+    assert share == wilson(0, 20)
+    assert share.high > 0.1
+    assert delta == difference(gains[0], seed=0)
+    assert delta.low == -delta.high < 0
+    assert (mean.low, mean.high) == (0.5, 0.5)
+    unjudged = np.array([[0.0, np.nan, 0.0]])
+    assert statistics.estimates([unjudged], ["share"]) == [wilson(0, 2)]
