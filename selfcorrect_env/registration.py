@@ -61,6 +61,14 @@ def make(id: str, **options: Any) -> gym.Env[Any, Any]:
         ) from error
 
 
+def registered_options(id: str) -> dict[str, Any]:
+    """Return the options that ``id`` is registered with; none if no environment has this id."""
+    try:
+        return dict(gym.spec(id).kwargs)  # imports the module of "module:id"
+    except (gym.error.Error, ImportError):
+        return {}
+
+
 def self_correction_ids() -> list[str]:
     """Return the registered ids without those of gymnasium itself, sorted."""
     return sorted(

@@ -8,9 +8,10 @@ import gymnasium as gym
 from gymnasium.vector import VectorEnv
 
 from selfcorrect_env.errors import UnsupportedEnvError
+from selfcorrect_env.problems.own_problems import has_splits
 from selfcorrect_env.problems.problem_set import ProblemSet
 from selfcorrect_env.prompts import Prompts
-from selfcorrect_env.registration import make
+from selfcorrect_env.registration import make, registered_options
 from selfcorrect_env.types import Verifier
 from selfcorrect_env.unwrapping import Unwrapped, unwrap
 
@@ -63,8 +64,8 @@ def training_env(env: str | AnyEnv | TrainingEnv, *, split: str = "train") -> Tr
         env: an environment's id, an environment that ``gym.make`` returned, a `SelfCorrectEnv`, a
             `SelfCorrectVectorEnv`, a subclass of these, or another `TrainingEnv`. Wrappers that
             change nothing in an episode are taken off.
-        split: the split that an id is made with, unless the id is registered with one. An
-            environment object keeps its own.
+        split: the split that an id is made with, unless the id is registered with one, or with
+            problems of its own that have no splits. An environment object keeps its own.
 
     Raises:
         UnsupportedEnvError: a wrapper changes rewards, observations, replies or the length of an
@@ -100,6 +101,9 @@ def training_env(env: str | AnyEnv | TrainingEnv, *, split: str = "train") -> Tr
 
 
 def _made(id: str, split: str) -> gym.Env[Any, Any]:
-    spec = gym.registry.get(id)
-    registered: dict[str, Any] = {} if spec is None else spec.kwargs
-    return make(id, **({} if "split" in registered else {"split": split}))
+    options = registered_options(id)
+    divided = has_splits(options.get("problems"), options.get("holdout"))
+    try:
+        return make(id, **({"split": split} if divided and "split" not in options else {}))
+    except TypeError as error:
+        raise UnsupportedEnvError(f"{id!r} can't be trained on: {error}") from error

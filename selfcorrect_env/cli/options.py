@@ -15,7 +15,7 @@ import selfcorrect_env  # noqa: F401 - registers the ids
 from selfcorrect_env.cli.unchecked import checked, twin_instance, twin_of
 from selfcorrect_env.errors import UnknownNameError, UsageError
 from selfcorrect_env.problems import has_splits
-from selfcorrect_env.registration import make
+from selfcorrect_env.registration import make, registered_options
 
 T = TypeVar("T")
 
@@ -86,8 +86,11 @@ def make_env(id: str, options: EnvOptions, *, split: str | None = None) -> gym.E
         if key in keywords:
             raise UsageError(f"The option {key!r} is given twice; give it once.")
         keywords[key] = _value(value)
-    if split is not None and has_splits(keywords.get("problems"), keywords.get("holdout")):
-        keywords.setdefault("split", split)
+    registered = {} if "problems" in keywords else registered_options(id)
+    made = {**registered, **keywords}
+    divided = has_splits(made.get("problems"), made.get("holdout"))
+    if split is not None and divided and "split" not in made:
+        keywords["split"] = split
     try:
         return make(id, **keywords)
     except UnknownNameError:

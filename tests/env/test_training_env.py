@@ -18,6 +18,7 @@ from selfcorrect_env import (
     VectorProgressBonus,
     training_env,
 )
+from selfcorrect_env.cli import EnvOptions, make_env
 from selfcorrect_env.unwrapping import unwrap
 from selfcorrect_env.vector_copies import CopiesVectorEnv, is_modified
 
@@ -355,3 +356,21 @@ def test_another_class_with_the_same_attributes_is_taken():
 
     own = Own()
     assert training_env(own) is own
+
+
+@pytest.mark.parametrize(("problems", "split"), [(SUMS, "all"), ("arithmetic", "train")])
+def test_a_registered_id_is_made_with_the_split_if_its_problems_have_one(problems, split):
+    gym.register("Theirs-v0", entry_point=Hinted, kwargs={"problems": problems})
+    try:
+        found = training_env("Theirs-v0")
+        assert type(found) is Hinted
+        assert found.problems.split == split
+        made = make_env("Theirs-v0", EnvOptions(), split="train")
+        assert made.unwrapped.problems.split == split
+    finally:
+        gym.registry.pop("Theirs-v0")
+
+
+def test_an_id_of_another_kind_is_refused_by_name():
+    with pytest.raises(UnsupportedEnvError, match="'CartPole-v1' can't be trained on"):
+        training_env("CartPole-v1")

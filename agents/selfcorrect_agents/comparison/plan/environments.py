@@ -8,7 +8,7 @@ import gymnasium as gym
 
 from selfcorrect_agents.comparison.plan.config import EnvConfig
 from selfcorrect_agents.errors import ComparisonError
-from selfcorrect_env import SelfCorrectEnv
+from selfcorrect_env import SelfCorrectEnv, UnsupportedEnvError, training_env
 
 
 def make_env(config: EnvConfig) -> gym.Env[Any, Any]:
@@ -31,7 +31,10 @@ def make_training_env(config: EnvConfig) -> SelfCorrectEnv:
     Raises:
         ComparisonError: it can't be made, or is no `SelfCorrectEnv`.
     """
-    env = make_env(config).unwrapped
+    try:
+        env = training_env(make_env(config))
+    except UnsupportedEnvError as error:
+        raise ComparisonError(f"{config.id!r} can't be trained on: {error}") from error
     if not isinstance(env, SelfCorrectEnv):
         raise ComparisonError(
             f"{config.id!r} is a {type(env).__name__}, which has no attempts to train on; "

@@ -1,8 +1,10 @@
 """A change behind a name is noticed: other weights, other problems, another version."""
 
+import dataclasses
 import json
 from pathlib import Path
 
+import gymnasium as gym
 import pytest
 
 from selfcorrect_agents.comparison.engine import check
@@ -13,7 +15,7 @@ from selfcorrect_agents.comparison.plan.content_hashes import weights_of
 from selfcorrect_agents.errors import ComparisonError
 from selfcorrect_agents.lm.policy import Policy
 from selfcorrect_agents.lm.tiny import TinyConfig, cache_key
-from selfcorrect_env import SelfCorrectEnv
+from selfcorrect_env import ProgressBonus, SelfCorrectEnv
 from selfcorrect_env.errors import CheckpointError
 from selfcorrect_env.problems import write_trained_on
 
@@ -167,3 +169,16 @@ def test_a_method_that_is_not_defined_for_the_attempts_is_refused_before_anythin
         return
     with pytest.raises(ComparisonError, match=r"'score'.*: SCoRe needs at least 2 attempts"):
         check(config)
+
+
+def test_a_registered_reward_wrapper_is_refused_by_name(
+    tmp_path: Path, asked: CompareConfig
+) -> None:
+    wrapper = ProgressBonus.wrapper_spec()
+    gym.register("Shaped-v0", entry_point=SelfCorrectEnv, additional_wrappers=(wrapper,))
+    train = dataclasses.replace(asked.train, id="Shaped-v0")
+    try:
+        with pytest.raises(ComparisonError, match="ProgressBonus changes rewards"):
+            check(dataclasses.replace(asked, train=train))
+    finally:
+        gym.registry.pop("Shaped-v0")
