@@ -146,7 +146,7 @@ def _parse(name: str, method: Any, argv: list[str]) -> tuple[TrainOptions, Any]:
         frozen=True,
     )
     try:
-        default = both(*_defaults(method.Learning, argv))
+        default = both(*_defaults(name, method.Learning, argv))
     except ValueError as error:
         raise UsageError(str(error)) from error
     about = f"{ABOUT}\n\nPresets of {name}:\n{describe(method.Learning)}"
@@ -154,13 +154,19 @@ def _parse(name: str, method: Any, argv: list[str]) -> tuple[TrainOptions, Any]:
     return parsed.run, parsed.learning
 
 
-def _defaults(learning: type[Any], argv: Sequence[str]) -> tuple[TrainOptions, Any]:
+def _defaults(method: str, learning: type[Any], argv: Sequence[str]) -> tuple[TrainOptions, Any]:
     """Return the options before those that are given: a preset's, or a resumed run's."""
     out = _given(argv, "--out") or TrainOptions.out
     if "--resume" in argv and "--help" not in argv:
         if not holds_run(out):
             raise UsageError(f"{out} holds no run to resume; leave out --resume to start one.")
-        return _of_run(learning, read_run_config(out))
+        config = read_run_config(out)
+        if config.get("method") != method:
+            raise UsageError(
+                f"{out} holds a run of {config.get('method')!r}, not of {method!r}; name another "
+                "folder, or the run's method."
+            )
+        return _of_run(learning, config)
     model = _given(argv, "--model") or ModelConfig.model
     name = _given(argv, "--preset") or default_preset(learning, model)
     if name not in presets_of(learning):
@@ -253,7 +259,7 @@ def summary(history: Sequence[MetricsRow]) -> str:
     for when, part in (("first", taken[:tenth]), ("last", taken[-tenth:])):
         keys = accuracy_keys(part[0])
         shares = (f"{100 * sum(row[key] for row in part) / len(part):.1f}%" for key in keys)
-        lines.append(f"  {when} {len(part)} steps: " + " → ".join(shares))
+        lines.append(f"  {when} {len(part)} step{'s' * (len(part) > 1)}: " + " → ".join(shares))
     cut = sum(map(cut_off, taken)) / len(taken)
     if cut > CUT_OFF_LIMIT:
         lines.append(f"Warning: {cut_off_warning(cut)}")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
@@ -113,7 +116,8 @@ def _adapter_config(config: ModelConfig) -> str | None:
 def _load_adapter(model: PreTrainedModel, folder: str) -> PreTrainedModel:
     from peft import PeftModel
 
-    adapted = PeftModel.from_pretrained(model, folder, is_trainable=True)  # as full weights are
+    with _without_peft_warning():
+        adapted = PeftModel.from_pretrained(model, folder, is_trainable=True)  # as full weights are
     return cast(PreTrainedModel, adapted)
 
 
@@ -136,6 +140,15 @@ def _add_adapter(model: PreTrainedModel, lora: LoRAConfig) -> PreTrainedModel:
         target_modules=list(lora.target_modules) or "all-linear",
         task_type="CAUSAL_LM",
     )
-    with torch.random.fork_rng(devices=[]):
+    with torch.random.fork_rng(devices=[]), _without_peft_warning():
         torch.manual_seed(lora.seed)
         return cast(PreTrainedModel, get_peft_model(model, config))
+
+
+@contextmanager
+def _without_peft_warning() -> Iterator[None]:
+    """Hide one warning that peft 0.21 causes in transformers 5.24, and that no user can act on."""
+    with warnings.catch_warnings():
+        message = ".*is_gradient_checkpointing.* is deprecated"
+        warnings.filterwarnings("ignore", message, category=FutureWarning)
+        yield

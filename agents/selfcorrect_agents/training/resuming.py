@@ -39,7 +39,7 @@ def check_resumable(
     key = refused[0]
     others = f" (other differences: {', '.join(refused[1:])})" if refused[1:] else ""
     if key in extendable:
-        advice = "A run can be extended, not shortened"
+        advice = "A run can only be extended: give at least the value that it had"
     elif key == "fingerprint":
         advice = "The problems have changed"
     else:

@@ -211,7 +211,9 @@ def holds_run(path: str | Path) -> bool:
     return any((path / name).exists() for name in ("metrics.jsonl", "checkpoints", "model"))
 
 
-def open_run(path: str | Path, method: str, env: TrainingEnv, config: Any) -> RunFolder:
+def open_run(
+    path: str | Path, method: str, env: TrainingEnv, config: Any, weights: str
+) -> RunFolder:
     """Open the folder of a run that is started from Python: a new run, or one to resume.
 
     Args:
@@ -220,11 +222,14 @@ def open_run(path: str | Path, method: str, env: TrainingEnv, config: Any) -> Ru
         method: the method's name.
         env: the environment that is trained on.
         config: the method's configuration, a dataclass.
+        weights: hash of the weights that the run starts from. They are also the reference, so
+            another model would change the result of a resumed run.
 
     Raises:
         CheckpointError: the folder holds another run.
     """
-    return RunFolder.of(path, method, config, env, resume=True)
+    metadata = {"starting_weights": weights}
+    return RunFolder.of(path, method, config, env, metadata=metadata, resume=True)
 
 
 def read_metrics(path: str | Path) -> list[dict[str, float]]:

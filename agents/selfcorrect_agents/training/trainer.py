@@ -234,7 +234,8 @@ class Trainer:
             return 0
         checkpoint.restore(self.policy, self.learner)
         self.pool = checkpoint.episodes()
-        self.history = self.run.rewind(checkpoint.step)
+        rows = self.run.rewind(checkpoint.step)
+        self.history = [{key: row[key] for key in row if key != "step"} for row in rows]
         return checkpoint.step
 
     def _save(self, step: int) -> None:
@@ -288,7 +289,7 @@ class TrainedAgent(LanguageModelAgent):
         config = self.Learning() if config is None else config
         if not isinstance(run, str | Path):
             return self._train(env, config, run, progress)
-        with closing(open_run(run, type(self).__name__, env, config)) as folder:
+        with closing(open_run(run, type(self).__name__, env, config, self.fingerprint())) as folder:
             return self._train(env, config, folder, progress)
 
     def _train(

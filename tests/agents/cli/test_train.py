@@ -191,7 +191,7 @@ def test_more_steps_are_asked_for_by_resume(
     assert len((tmp_path / "run/metrics.jsonl").read_text().splitlines()) == 2
     status, _, err = run(capsys, *words[:2], "--out", "run", "--resume", "--steps", "1")
     assert status == 2
-    assert "steps was 2, now 1. A run can be extended, not shortened" in err
+    assert "steps was 2, now 1. A run can only be extended" in err
 
 
 def test_skipped_steps_are_counted_and_not_averaged() -> None:

@@ -94,14 +94,32 @@ def test_a_subclass_with_rewards_of_its_own_is_refused_by_name(policy: Policy) -
         SCoRe(policy).learn(env, score())
 
 
-def test_a_path_is_a_run_and_resumes(policy: Policy, other_policy: Policy, tmp_path: Path) -> None:
+def test_a_path_is_a_run_and_resumes(policy: Policy, tmp_path: Path) -> None:
+    start = {name: weight.detach().clone() for name, weight in policy.trainable().items()}
     first = SCoRe(policy).learn(ID, score(), run=str(tmp_path / "run"))
-    again = SCoRe(other_policy).learn(ID, score(), run=tmp_path / "run")
-    assert again == [{"step": i + 1, **row} for i, row in enumerate(first)]
-    mine, theirs = policy.model.state_dict(), other_policy.model.state_dict()
-    assert all(torch.equal(weight, theirs[name]) for name, weight in mine.items())
-    with pytest.raises(CheckpointError, match=r"alpha was 10\.0, now 3\.0"):
+    trained = {name: weight.detach().clone() for name, weight in policy.trainable().items()}
+    with torch.no_grad():
+        for name, weight in policy.trainable().items():
+            weight.copy_(start[name])
+    assert SCoRe(policy).learn(ID, score(), run=tmp_path / "run") == first
+    assert all(torch.equal(weight, trained[name]) for name, weight in policy.trainable().items())
+
+
+def test_a_path_that_holds_another_run_is_refused(policy: Policy, tmp_path: Path) -> None:
+    SCoRe(policy).learn(ID, score(), run=tmp_path / "run")
+    with pytest.raises(CheckpointError, match=r"can't be resumed: .*alpha"):
         SCoRe(policy).learn(ID, score(alpha=3.0), run=tmp_path / "run")
+
+
+def test_a_run_that_started_from_another_model_is_refused(
+    policy: Policy, other_policy: Policy, tmp_path: Path
+) -> None:
+    """The starting weights are the reference, so the result would be another."""
+    SCoRe(policy).learn(ID, score(), run=tmp_path / "run")
+    with pytest.raises(CheckpointError, match="starting_weights was"):
+        SCoRe(other_policy).learn(ID, score(), run=tmp_path / "run")
+    with pytest.raises(CheckpointError, match="starting_weights was"):  # it is trained by now
+        SCoRe(policy).learn(ID, score(stage_two_steps=2), run=tmp_path / "run")
 
 
 def test_score_of_three_attempts(policy: Policy) -> None:
