@@ -93,13 +93,13 @@ def estimates(
     """
     if not metrics:
         return []
-    kinds = kinds or ["mean"] * len(metrics)
+    of_each: Sequence[Kind] = ["mean"] * len(metrics) if kinds is None else kinds
     rows = np.concatenate(metrics)
     resampled = resample(rows, seed=seed)
     ends = np.cumsum([len(values) for values in metrics])
     return [
         interval(values, resampled[:, end - len(values) : end], kind)
-        for values, end, kind in zip(metrics, ends, kinds, strict=True)
+        for values, end, kind in zip(metrics, ends, of_each, strict=True)
     ]
 
 
