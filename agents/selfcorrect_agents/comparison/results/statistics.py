@@ -93,7 +93,8 @@ def estimates(
     """
     if not metrics:
         return []
-    of_each: Sequence[Kind] = ["mean"] * len(metrics) if kinds is None else kinds
+    mean: Kind = "mean"
+    of_each = [mean] * len(metrics) if kinds is None else kinds
     rows = np.concatenate(metrics)
     resampled = resample(rows, seed=seed)
     ends = np.cumsum([len(values) for values in metrics])
