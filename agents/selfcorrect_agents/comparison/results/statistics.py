@@ -93,8 +93,8 @@ def estimates(
     """
     if not metrics:
         return []
-    mean: Kind = "mean"
-    of_each = [mean] * len(metrics) if kinds is None else kinds
+    means: list[Kind] = ["mean"]
+    of_each = means * len(metrics) if kinds is None else kinds
     rows = np.concatenate(metrics)
     resampled = resample(rows, seed=seed)
     ends = np.cumsum([len(values) for values in metrics])
