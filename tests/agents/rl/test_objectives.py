@@ -292,3 +292,9 @@ def test_means_are_over_valid_episodes() -> None:
     loss.backward()
     assert logps.grad is not None
     assert logps.grad.tolist() == [[-0.5, -1.0], [-1.5, 0.5]]
+
+
+def test_returns_of_three_turns_are_discounted_twice() -> None:
+    rewards = torch.tensor([[1.0, 10.0, 100.0]])
+    assert objectives.reward_to_go(rewards, 0.5).tolist() == [[31.0, 60.0, 100.0]]
+    assert objectives.reward_to_go(rewards, 0.0).tolist() == rewards.tolist()
