@@ -34,7 +34,7 @@ def test_a_shrunk_quickstart(
                 *(replace(rl, learning={"steps": 3, **SMALL}) for rl in rls),
                 replace(score, learning={**steps, **SMALL}),
             ),
-            model="tiny:seed={seed},steps=2,hidden_size=16,layers=1,heads=2",
+            model={"model": "tiny:seed={seed},steps=2,hidden_size=16,layers=1,heads=2"},
         )
 
     monkeypatch.setattr(quickstart, "configured", shrunk)

@@ -33,8 +33,17 @@ from typing import Literal, TypeAlias
 import numpy as np
 from mpmath import betainc, findroot
 
-from selfcorrect_env.evaluation import LEVEL, RESAMPLES, Array, Estimate, estimate, mcnemar, ratio
-from selfcorrect_env.evaluation.intervals import difference, share
+from selfcorrect_env.evaluation import (
+    LEVEL,
+    RESAMPLES,
+    Array,
+    Estimate,
+    difference,
+    estimate,
+    mcnemar,
+    ratio,
+    share,
+)
 
 Kind: TypeAlias = Literal["share", "difference", "mean"]
 """A share of problems, a difference of two shares (-1, 0 or 1 at each problem), another mean."""

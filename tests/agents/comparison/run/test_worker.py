@@ -16,7 +16,8 @@ from selfcorrect_agents.lm.policy import Policy
 
 def cell_of(agent: str, **tables: object) -> Cell:
     methods = {"it": {"agent": f"their_agents:{agent}"}}
-    small = {"seeds": [3], "n": 6, "batch_size": 2, "max_new_tokens": 2}
+    small: dict[str, object] = {"seeds": [3], "n": 6, "batch_size": 2, "max_new_tokens": 2}
+    small["lora"] = {"rank": 0}  # a folder is no tiny model, which would get an adapter
     (cell,) = plan(config_of({"methods": methods, **small, **tables}, "test"))
     return cell
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import pytest
 
 from selfcorrect_agents.lm.agent import LanguageModelAgent
+from selfcorrect_agents.lm.model_config import ModelConfig
 from selfcorrect_agents.lm.policy import Policy
 from selfcorrect_agents.lm.samplers import Context
 from selfcorrect_agents.methods.prompting import Prompting, PromptingConfig
@@ -155,7 +156,11 @@ def test_the_registry_builds_it_with_its_options(policy: Policy, tmp_path: objec
     factory = find_agent("prompting")
     assert factory.config is PromptingConfig
     config = PromptingConfig(
-        model=str(tmp_path), max_new_tokens=7, seed=3, style="zero-shot", task="math"
+        model=ModelConfig(model=str(tmp_path)),
+        max_new_tokens=7,
+        seed=3,
+        style="zero-shot",
+        task="math",
     )
     agent = factory.build(config)
     assert isinstance(agent, Prompting)

@@ -38,6 +38,6 @@ def test_the_contract_of_agents(name: str, policy: Policy) -> None:
     if factory.config is None:
         agent = factory.build(None)
     else:
-        further = {"answers": "text"} if name in ("always_flip", "majority") else {}
+        further = {"answers": "code"} if name in ("always_flip", "majority") else {}
         agent = factory.build.__self__(policy, max_new_tokens=4, **further)  # type: ignore[attr-defined]
     check_agent(agent)

@@ -99,9 +99,9 @@ def test_a_vote_has_a_size_or_a_budget(policy: Policy) -> None:
 
 def test_an_unknown_instruction_needs_the_form_of_answers(taught: Policy) -> None:
     env = SelfCorrectEnv([{"prompt": "1+1=", "reference": "2"}])
-    with pytest.raises(AgentError, match=r"Set answers= .* last-line"):
+    with pytest.raises(AgentError, match=r"Set answers= .* exact"):
         play(Majority(taught, max_new_tokens=2), env)
-    assert play(Majority(taught, max_new_tokens=2, answers="last-line"), env)
+    assert play(Majority(taught, max_new_tokens=2, answers="exact"), env)
 
 
 @pytest.mark.parametrize("k", [1, 0])

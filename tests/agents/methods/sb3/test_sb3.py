@@ -303,7 +303,7 @@ def test_ctrl_c_ends_it_after_the_update(policy: Policy, env: SelfCorrectEnv) ->
     calls = iter(range(10**6))
 
     def verifier(problem: object, response: str) -> float:
-        if next(calls) == 3:
+        if next(calls) == 61:  # after the first update: Ctrl-C acts at once before it
             signal.raise_signal(signal.SIGINT)
         return 1.0
 

@@ -124,7 +124,7 @@ def test_offline_prompts_are_the_bases_and_train_the_second_attempt_alone(
             "stage_one_steps": 1,
             "stage_two_steps": 2,
             "offline_share": 0.25,
-            "learning_rate": 0.1,
+            "learning_rate": 1.0,
             "problems_per_step": 4,
             "samples": 2,
             "max_new_tokens": 3,

@@ -244,7 +244,7 @@ def test_hostile_replies_are_judged_in_time_and_harm_no_other(verifier: MathVeri
     for reply in hostile:
         start = time.monotonic()
         verdicts = verifier.verify_batch([of("4")] * 3, [r"\boxed{4}", reply, r"\boxed{5}"])
-        assert time.monotonic() - start < 2, reply[:40]
+        assert time.monotonic() - start < 10, reply[:40]
         assert [v.reason for v in verdicts[::2]] == [Reason.CORRECT, Reason.WRONG]
         assert verdicts[1].score == 0
         assert verdicts[1].judged
