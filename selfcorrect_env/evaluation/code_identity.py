@@ -23,7 +23,7 @@ import hashlib
 import importlib.metadata
 import sys
 import sysconfig
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from enum import Enum
 from pathlib import Path
 from types import CodeType, FunctionType, MethodType, ModuleType, SimpleNamespace
@@ -141,7 +141,7 @@ class _Walk:
             self.visit(value, key)
 
     def _class(self, cls: type) -> None:
-        state = _state(cls)
+        state = _in_methods(cls, _assigned)
         for base in cls.__mro__:
             if base is object or self._known_otherwise(base.__module__):
                 continue
@@ -168,7 +168,7 @@ class _Walk:
         self.visit(cls, cls.__qualname__)
         if _is_opaque(cls):
             return
-        state = _state(cls) | _changed_collections(cls)
+        state = _in_methods(cls, _assigned) | _in_methods(cls, _changed)
         ours = cls.__module__.partition(".")[0] in _OWN
         for key, attribute in sorted(_attributes(value).items()):
             code = isinstance(attribute, FunctionType | MethodType | functools.partial | type)
@@ -251,8 +251,8 @@ def _assigned(code: CodeType) -> set[str]:
     return names.union(*(_assigned(c) for c in code.co_consts if isinstance(c, CodeType)))
 
 
-def _state(cls: type) -> set[str]:
-    """Return the attributes that the methods of a class assign after its construction."""
+def _in_methods(cls: type, names_in: Callable[[CodeType], set[str]]) -> set[str]:
+    """Return what ``names_in`` finds in the methods of a class that run after its construction."""
     return {
         name
         for base in cls.__mro__
@@ -260,20 +260,7 @@ def _state(cls: type) -> set[str]:
         if key not in ("__init__", "__new__", "__post_init__")
         for part in _members(value)
         if isinstance(part, FunctionType)
-        for name in _assigned(part.__code__)
-    }
-
-
-def _changed_collections(cls: type) -> set[str]:
-    """Return the attributes whose items the methods of a class change after its construction."""
-    return {
-        name
-        for base in cls.__mro__
-        for key, value in vars(base).items()
-        if key not in ("__init__", "__new__", "__post_init__")
-        for part in _members(value)
-        if isinstance(part, FunctionType)
-        for name in _changed(part.__code__)
+        for name in names_in(part.__code__)
     }
 
 
