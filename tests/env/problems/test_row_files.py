@@ -17,6 +17,7 @@ ROWS = [
     {"prompt": "1 + 1 = ?", "reference": "2", "note": "sums, small"},
     {"prompt": "Say\n\"x\"\r\nand 'y'", "reference": "007", "note": "π 🎲"},
 ]
+NDJSON = b"\n".join(json.dumps(row).encode() for row in ROWS)
 CELL = st.text(st.characters(codec="utf-8"), min_size=1, max_size=12)
 
 
@@ -35,11 +36,11 @@ def table(rows, delimiter=",", encoding="utf-8") -> bytes:
         ("a.CSV", table(ROWS, encoding="utf-8-sig")),
         ("a.csv", table(ROWS) + b"\r\n\r\n"),
         ("a.csv", table(ROWS).replace(b"2,", b'"2",')),
-        ("a.csv.gz", gzip.compress(table(ROWS))),
+        ("a.csv.gz", gzip.compress(table(ROWS), mtime=0)),
         ("a.tsv", table(ROWS, "\t")),
-        ("a.tsv.gz", gzip.compress(table(ROWS, "\t"))),
-        ("a.json.gz", gzip.compress(json.dumps(ROWS).encode())),
-        ("a.ndjson.gz", gzip.compress(b"\n".join(json.dumps(row).encode() for row in ROWS))),
+        ("a.tsv.gz", gzip.compress(table(ROWS, "\t"), mtime=0)),
+        ("a.json.gz", gzip.compress(json.dumps(ROWS).encode(), mtime=0)),
+        ("a.ndjson.gz", gzip.compress(NDJSON, mtime=0)),
     ],
 )
 def test_files_hold_the_rows(tmp_path, name, data):
@@ -112,7 +113,7 @@ def test_an_empty_cell_is_a_missing_value(tmp_path):
 @pytest.mark.parametrize("suffix", SUFFIXES)
 def test_no_content_of_any_format_crashes(tmp_path, suffix):
     path = tmp_path / f"a{suffix}"
-    for data in (b"\x00\xff\xfe", gzip.compress(b"\x00\xff"), b"[[", b"\n"):
+    for data in (b"\x00\xff\xfe", gzip.compress(b"\x00\xff", mtime=0), b"[[", b"\n"):
         path.write_bytes(data)
         with pytest.raises(ProblemSetError):
             ProblemSet.from_file(path)
