@@ -71,8 +71,10 @@ def registered_options(id: str) -> dict[str, Any]:
 
 def self_correction_ids() -> list[str]:
     """Return the registered ids without those of gymnasium itself, sorted."""
-    return sorted(
-        id
-        for id, spec in gym.registry.items()
-        if not str(getattr(spec, "entry_point", "")).startswith(("gymnasium.", "shimmy."))
-    )
+    return sorted(id for id, spec in gym.registry.items() if not _is_of_gymnasium(spec))
+
+
+def _is_of_gymnasium(spec: gym.envs.registration.EnvSpec) -> bool:
+    entry = spec.entry_point
+    module = entry if isinstance(entry, str) else getattr(entry, "__module__", "")
+    return module.startswith(("gymnasium.", "shimmy."))

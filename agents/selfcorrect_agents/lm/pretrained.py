@@ -99,18 +99,24 @@ def _load_base(config: ModelConfig, dtype: torch.dtype) -> tuple[PreTrainedModel
     return AutoModelForCausalLM.from_pretrained(source, dtype=dtype, **options), tokenizer
 
 
-def _adapter_config(config: ModelConfig) -> str | None:
-    """The base model's name if ``config.model`` is the folder of an adapter; else None."""
-    if not (Path(config.model) / ADAPTER_FILE).is_file():
+def base_of_adapter(folder: str | Path) -> str | None:
+    """Return the name of the base model if ``folder`` holds an adapter of peft; else None."""
+    if not (Path(folder) / ADAPTER_FILE).is_file():
         return None
     from peft import PeftConfig
 
-    if config.lora.rank:
+    return str(PeftConfig.from_pretrained(str(folder)).base_model_name_or_path)
+
+
+def _adapter_config(config: ModelConfig) -> str | None:
+    """The base model's name if ``config.model`` is the folder of an adapter; else None."""
+    base = base_of_adapter(config.model)
+    if base is not None and config.lora.rank:
         raise ValueError(
             f"{config.model!r} is an adapter already; lora.rank would add a second one. "
             "Leave lora.rank at 0, or name the base model."
         )
-    return str(PeftConfig.from_pretrained(config.model).base_model_name_or_path)
+    return base
 
 
 def _load_adapter(model: PreTrainedModel, folder: str) -> PreTrainedModel:

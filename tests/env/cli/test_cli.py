@@ -142,6 +142,12 @@ def test_unknown_words():
     assert "Unknown option '--nope'" in mistake(run("--nope"))
 
 
+def test_an_unknown_environment_lists_ours():
+    message = mistake(run("play", "nope"))
+    assert "SelfCorrect-MATH-v0" in message
+    assert "Ant-v2" not in message
+
+
 @pytest.mark.parametrize("command", ["list", "play", "eval"])
 def test_every_command_has_help_with_examples(command):
     result = run(command, "--help")

@@ -19,6 +19,7 @@ from selfcorrect_agents.comparison.plan.config import CompareConfig
 from selfcorrect_agents.comparison.plan.environments import make_env, make_training_env
 from selfcorrect_agents.errors import ComparisonError
 from selfcorrect_agents.lm.loading import is_tiny, parse_tiny
+from selfcorrect_agents.lm.pretrained import base_of_adapter
 from selfcorrect_agents.lm.tiny import cache_key
 from selfcorrect_env.evaluation import runner_for
 from selfcorrect_env.problems import ProblemSet, read_trained_on, shared_problems
@@ -145,7 +146,8 @@ def refuse_overlap(trained: ProblemSet, tested: ProblemSet) -> None:
 def weights_of(model: str) -> str:
     """Return an identifier of a model's weights.
 
-    - A folder or a file: a SHA-256 over everything in it that loading may read (`READ`).
+    - A folder or a file: a SHA-256 over everything in it that loading may read (`READ`), and for
+      the folder of an adapter over the same of its base model.
     - ``tiny…``: its name in the cache, which includes a hash of all that the weights depend on.
     - Anything else is an id of the Hugging Face hub, and returned unchanged: the files on the hub
       are not read.
@@ -168,6 +170,9 @@ def weights_of(model: str) -> str:
             with file.open("rb") as content:
                 while block := content.read(BLOCK):
                     digest.update(block)
+        base = base_of_adapter(path)
     except OSError as error:
         raise ComparisonError(f"model {model!r} can't be read: {error}") from error
+    if base is not None:
+        digest.update(weights_of(base).encode())
     return f"sha256:{digest.hexdigest()[:16]}"

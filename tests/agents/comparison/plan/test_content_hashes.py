@@ -141,6 +141,17 @@ def test_what_tells_the_weights(tmp_path: Path) -> None:
     assert weights_of(str(file)) != first
 
 
+def test_the_base_of_an_adapter_counts(tmp_path: Path) -> None:
+    base, adapter = tmp_path / "base.gguf", tmp_path / "adapter"
+    base.write_bytes(b"one")
+    adapter.mkdir()
+    settings = {"peft_type": "LORA", "base_model_name_or_path": str(base)}
+    (adapter / "adapter_config.json").write_text(json.dumps(settings))
+    first = weights_of(str(adapter))
+    base.write_bytes(b"two")
+    assert weights_of(str(adapter)) != first
+
+
 def test_a_base_model_that_was_trained_on_tested_problems_is_refused(
     tmp_path: Path, asked: CompareConfig
 ) -> None:
