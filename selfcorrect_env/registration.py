@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import gymnasium as gym
+from gymnasium.envs.registration import EnvSpec
 
 from selfcorrect_env.errors import UnknownNameError
 
@@ -74,7 +75,7 @@ def self_correction_ids() -> list[str]:
     return sorted(id for id, spec in gym.registry.items() if not _is_of_gymnasium(spec))
 
 
-def _is_of_gymnasium(spec: gym.envs.registration.EnvSpec) -> bool:
+def _is_of_gymnasium(spec: EnvSpec) -> bool:
     entry = spec.entry_point
     module = entry if isinstance(entry, str) else getattr(entry, "__module__", "")
     return module.startswith(("gymnasium.", "shimmy."))
