@@ -23,7 +23,7 @@ class ReasoningGymVerifier:
     the score.
 
     Args:
-        deadline: seconds per answer for the scorer, > 0.
+        deadline: seconds of processor time per answer for the scorer, > 0.
         workers: number of worker processes.
     """
 

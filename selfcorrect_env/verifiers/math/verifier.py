@@ -56,7 +56,7 @@ class MathVerifier:
     memory limit; ``error`` if the workers failed, which implies nothing about the answer.
 
     Args:
-        deadline: seconds per answer for math-verify, > 0.
+        deadline: seconds of processor time per answer for math-verify, > 0.
         workers: maximum number of worker processes; by default the number of CPUs, at most 4.
         memory_mb: address space per worker, in MiB.
 
@@ -88,6 +88,7 @@ class MathVerifier:
             "selfcorrect_env.verifiers.math.symbolic:equal",
             workers=workers,
             memory=memory_mb * MEBIBYTE,
+            warm_up=(r"\sin 2x", r"2\sin x\cos x"),
         )
         self._known: dict[tuple[str, str], str] = {}
         self._lock = threading.Lock()

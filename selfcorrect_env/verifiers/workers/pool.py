@@ -8,8 +8,10 @@ with the first call, and end with the pool or with the process that owns it, eve
 
 from __future__ import annotations
 
+import json
 import os
 import queue
+import signal
 import subprocess
 import sys
 import threading
@@ -32,7 +34,7 @@ class Status(str, Enum):
     DONE = "done"
     """The function returned."""
     TIMEOUT = "timeout"
-    """The call exceeded its deadline."""
+    """The call exceeded its deadline of processor time, or the limit of wall-clock time."""
     MEMORY = "memory"
     """The call exceeded the memory limit of a worker."""
     DIED = "died"
@@ -66,6 +68,10 @@ class WorkerPool:
         start_limit: seconds for the start of a worker. Imports count towards this limit, not
             towards a call's deadline.
         calls: number of calls after which a worker is replaced, which bounds the size of caches.
+        warm_up: arguments of a call that a worker makes before it is ready, so that no deadline
+            pays for what the function does only once.
+        wall_limit: seconds of wall-clock time per call; by default 20 times the call's deadline and
+            at least 10 s, so that a busy machine turns no call into a time-out.
 
     Raises:
         ValueError: ``workers`` is below 1.
@@ -79,11 +85,15 @@ class WorkerPool:
         memory: int = 2048 * MEBIBYTE,
         start_limit: float = 60.0,
         calls: int = 5_000,
+        warm_up: Sequence[Any] | None = None,
+        wall_limit: float | None = None,
     ) -> None:
         if workers is not None and workers < 1:
             raise ValueError(f"workers must be at least 1, got {workers}.")
         self.size = workers or min(4, usable_cores())
-        self._command = [sys.executable, "-m", receive.__module__, function, str(memory)]
+        options = [function, str(memory), json.dumps(warm_up)]
+        self._command = [sys.executable, "-m", receive.__module__, *options]
+        self._wall_limit = wall_limit
         self._start_limit = start_limit
         self._calls = calls
         self._workers: set[_Worker] = set()
@@ -94,11 +104,15 @@ class WorkerPool:
     def run(self, *arguments: Any, deadline: float) -> CallResult:
         """Call the function in a worker and wait for the outcome.
 
-        The deadline (seconds) starts when a running worker receives the call; waiting for a free
-        worker and its start do not count. If the worker dies during the call, the call is retried
-        once, since something else may have killed the worker.
+        The deadline is in seconds of the worker's processor time (of wall-clock time on Windows),
+        from when a running worker receives the call; waiting for a free worker and its start do not
+        count. If the worker dies during the call, the call is retried once, since something else
+        may have killed the worker.
         """
-        request = {"arguments": arguments, "deadline": deadline}
+        wall_limit = self._wall_limit or max(20 * deadline, 10.0)
+        if not hasattr(signal, "setitimer"):  # Windows: the only limit
+            wall_limit = deadline
+        request = {"arguments": arguments, "deadline": deadline, "wall_limit": wall_limit}
         outcome = self._run(request)
         return self._run(request) if outcome.retry else outcome
 
@@ -244,21 +258,27 @@ class _Worker:
         self.calls += 1
         try:
             send(cast(BinaryIO, self.process.stdin), request)
-            answer = self._answers.get(timeout=request["deadline"])
+            answer = self._answers.get(timeout=request["wall_limit"])
         except queue.Empty:
-            return CallResult(
-                Status.TIMEOUT, detail=f"not decided within {request['deadline']:g} s"
-            )
+            detail = f"not decided within {request['wall_limit']:g} s of wall-clock time"
+            return CallResult(Status.TIMEOUT, detail=detail)
         except OSError:
             answer = None
         if answer is None:
-            detail = f"the worker died ({self.process.wait()})"
-            return CallResult(Status.DIED, detail=detail, retry=True)
+            return self._death(request)
         if "value" in answer:
             return CallResult(Status.DONE, answer["value"])
         if "memory" in answer:
             return CallResult(Status.MEMORY, detail="the worker's memory limit was reached")
         return CallResult(Status.RAISED, detail=answer["raised"])
+
+    def _death(self, request: dict[str, Any]) -> CallResult:
+        """Return how the call ended whose worker has exited: by its own timer, or otherwise."""
+        status = self.process.wait()
+        if hasattr(signal, "SIGPROF") and status == -signal.SIGPROF:
+            detail = f"not decided within {request['deadline']:g} s of processor time"
+            return CallResult(Status.TIMEOUT, detail=detail)
+        return CallResult(Status.DIED, detail=f"the worker died ({status})", retry=True)
 
     def kill(self) -> None:
         """Kill the process and wait until it has exited."""

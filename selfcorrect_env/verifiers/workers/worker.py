@@ -1,10 +1,14 @@
 """The worker side of `workers.pool`: one process that serves one function.
 
-Run as ``python -m selfcorrect_env.verifiers.workers.worker module:function memory_bytes``. The
-worker reads requests from standard input and writes answers to standard output, each as its length
-(4 bytes, big endian) followed by a JSON text. The first message is ``ready``, or the reason why
-the worker cannot start. The process exits when its input ends and, if it is not killed before, one
-second after the deadline of the current request.
+Run as ``python -m selfcorrect_env.verifiers.workers.worker module:function memory_bytes warm_up``,
+where ``warm_up`` is a JSON list of arguments, or ``null``: the function is called once with them
+before the worker reports that it is ready. The worker reads requests from standard input and writes
+answers to standard output, each as its length (4 bytes, big endian) followed by a JSON text. The
+first message is ``ready``, or the reason why the worker cannot start.
+
+The process exits when its input ends. During a request the kernel ends it by ``SIGPROF`` when it
+has used the request's processor time, and by ``SIGALRM`` one second after the request's limit of
+wall-clock time, at which the parent kills it.
 """
 
 from __future__ import annotations
@@ -19,7 +23,7 @@ from collections.abc import Callable
 from typing import Any, BinaryIO
 
 _LENGTH = struct.Struct(">I")
-_GRACE = 1.0  # seconds after the deadline at which a worker exits by itself
+_GRACE = 1.0  # seconds after the wall-clock limit at which a worker exits by itself
 
 
 def send(stream: BinaryIO, message: dict[str, Any]) -> None:
@@ -57,7 +61,7 @@ def serve(function: Callable[..., Any], requests: BinaryIO, answers: BinaryIO) -
     """Answer requests until the input ends, or until a request exhausts the memory."""
     send(answers, {"ready": os.getpid()})
     while (request := receive(requests)) is not None:
-        _exit_after(request["deadline"] + _GRACE)
+        _exit_after(request["deadline"], request["wall_limit"] + _GRACE)
         try:
             answer = {"value": function(*request["arguments"])}
         except MemoryError:
@@ -65,14 +69,20 @@ def serve(function: Callable[..., Any], requests: BinaryIO, answers: BinaryIO) -
             return
         except Exception as error:
             answer = {"raised": f"{type(error).__name__}: {error}"[:500]}
-        _exit_after(0)
+        _exit_after(0, 0)
         send(answers, answer)
 
 
-def _exit_after(seconds: float) -> None:
-    """Set a timer at which the kernel kills this process, even within C code; 0 disables it."""
-    if hasattr(signal, "setitimer"):
-        signal.setitimer(signal.ITIMER_REAL, seconds)
+def _exit_after(processor: float, wall: float) -> None:
+    """Set the timers at which the kernel ends this process, even within C code; 0 disables them.
+
+    Args:
+        processor: seconds of processor time of this process.
+        wall: seconds of wall-clock time.
+    """
+    if hasattr(signal, "setitimer"):  # Windows has no such timers
+        signal.setitimer(signal.ITIMER_PROF, processor)
+        signal.setitimer(signal.ITIMER_REAL, wall)
 
 
 def _limit_memory(size: int) -> None:
@@ -99,6 +109,8 @@ def main() -> None:
         module, _, name = sys.argv[1].partition(":")
         function = getattr(importlib.import_module(module), name)
         _limit_memory(int(sys.argv[2]))
+        if (warm_up := json.loads(sys.argv[3])) is not None:
+            function(*warm_up)
     except Exception as error:
         send(answers, {"failed": f"{type(error).__name__}: {error}"[:500]})
         return

@@ -69,18 +69,49 @@ def test_many_calls_keep_their_order(squares: WorkerPool) -> None:
     assert squares.run_all([], deadline=5) == []
 
 
-@pytest.mark.parametrize("what", ["sleep", "spin in C"])
-def test_a_deadline_is_kept(pool: WorkerPool, what: str) -> None:
+@pytest.mark.parametrize(
+    ("what", "detail"),
+    [
+        ("sleep", "not decided within 2 s of wall-clock time"),
+        ("spin in C", "not decided within 0.3 s of processor time"),
+    ],
+)
+def test_a_deadline_is_kept(here: None, what: str, detail: str) -> None:
+    pool = WorkerPool("pool_tasks:act", workers=2, wall_limit=2)
+    assert pool.run("hello", deadline=5).value == "hello"
     pids, start = pool.pids(), time.monotonic()
     outcome = pool.run(what, 60, deadline=0.3)
-    assert outcome.status is Status.TIMEOUT
+    assert (outcome.status, outcome.detail) == (Status.TIMEOUT, detail)
     assert 0.3 <= time.monotonic() - start < 10
     assert len(set(pids) - set(pool.pids())) == 1  # one worker was replaced, not both
+    pool.close()
 
 
-def test_waiting_for_a_free_worker_does_not_count(pool: WorkerPool) -> None:
+@posix
+def test_time_without_the_processor_does_not_count(pool: WorkerPool) -> None:
+    assert pool.run("sleep", 0.8, deadline=0.2).status is Status.DONE
+
+
+@posix
+def test_the_processor_time_of_earlier_calls_does_not_count(pool: WorkerPool) -> None:
+    outcomes = [pool.run("work", 0.3, deadline=0.7).status for _ in range(6)]
+    assert outcomes == [Status.DONE] * 6
+
+
+def test_a_worker_warms_up_before_it_is_ready(here: None) -> None:
+    cold = WorkerPool("pool_tasks:slow_at_first", workers=1)
+    assert cold.run(deadline=0.3).status is Status.TIMEOUT
+    cold.close()
+    warm = WorkerPool("pool_tasks:slow_at_first", workers=1, warm_up=())
+    assert warm.run(deadline=0.3).value == 2
+    warm.close()
+
+
+def test_waiting_for_a_free_worker_does_not_count(here: None) -> None:
+    pool = WorkerPool("pool_tasks:act", workers=2, wall_limit=2.2)
     outcomes = pool.run_all([("sleep", 0.6)] * 8, deadline=2.2)  # 2.4 s on two workers
     assert {o.status for o in outcomes} == {Status.DONE}
+    pool.close()
 
 
 def test_starting_does_not_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -93,8 +124,8 @@ def test_starting_does_not_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 
 def test_one_bad_call_leaves_the_others_unharmed(pool: WorkerPool) -> None:
-    calls = [("a",), ("sleep", 60), ("die",), ("raise",), ("print",), ("b",)]
-    outcomes = pool.run_all(calls, deadline=2)
+    calls = [("a",), ("work", 60), ("die",), ("raise",), ("print",), ("b",)]
+    outcomes = pool.run_all(calls, deadline=1)
     assert [o.status.value for o in outcomes] == [
         *("done", "timeout", "died", "raised", "done", "done")
     ]
