@@ -17,7 +17,7 @@
     ├── CheckpointError (also RuntimeError)             a file of a run that cannot be read
     └── UsageError (also ValueError)                    an invalid command line
     ProblemSetWarning (UserWarning)                     a problem set that is a substitute
-    UnjudgedWarning (UserWarning)                       an evaluation without a single verdict
+    UnjudgedWarning (UserWarning)                       the verifier failed at some episodes
     PluginWarning (UserWarning)                         another package's broken entry points
 
 Each error also inherits the standard error that a caller would expect, so that
@@ -106,7 +106,7 @@ class AgentError(SelfCorrectError, ValueError):
 
 
 class UnjudgedWarning(UserWarning):
-    """The verifier failed at every episode of an evaluation, so its metrics are undefined."""
+    """The verifier failed at episodes that were measured or trained on: they are left out."""
 
 
 class EpisodeError(SelfCorrectError, RuntimeError):

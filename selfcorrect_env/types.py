@@ -83,8 +83,9 @@ class Reason(str, Enum):
     """Judging *this response* exceeded its time or memory limit (waiting in a queue never
     counts): score 0, or replies that are expensive to judge would pay."""
     ERROR = "error"
-    """The verifier failed, so the response was not judged. Its score is 0 as a placeholder: an
-    episode with such a verdict is left out of every mean and counted as unjudged."""
+    """The verifier failed by itself, so the response was not judged; a failure that the response
+    causes is `WRONG`. The score is 0 as a placeholder: an episode with such a verdict is counted as
+    unjudged and left out of the metrics, which are also reported with it counted as wrong."""
 
     def __str__(self) -> str:
         return self.value

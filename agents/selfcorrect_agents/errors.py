@@ -3,7 +3,8 @@
     SelfCorrectError (Exception)
     ├── LearningError (also ValueError)      a method cannot be trained as asked
     ├── ComparisonError (also ValueError)    a comparison is invalid
-    └── CreditError (also RuntimeError)      a reward does not reach the turn that it should
+    ├── CreditError (also RuntimeError)      a reward does not reach the turn that it should
+    └── UnjudgedError (also RuntimeError)    the verifier failed in several steps in a row
 
 docs/errors.md explains each one.
 """
@@ -23,3 +24,7 @@ class ComparisonError(SelfCorrectError, ValueError):
 
 class CreditError(SelfCorrectError, RuntimeError):
     """A score reaches a turn that it should not reach, or no turn that it should reach."""
+
+
+class UnjudgedError(SelfCorrectError, RuntimeError):
+    """The verifier failed at most episodes of several training steps in a row."""

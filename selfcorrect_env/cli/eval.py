@@ -78,10 +78,9 @@ def main(argv: list[str]) -> int:
         Console().print(report)
         if options.out is not None:
             print(f"Report and episodes: {options.out}")
-    if report.metrics.judged:
-        return 0
-    print(f"selfcorrect: {' '.join(report.metrics.why_unjudged().split())}", file=sys.stderr)
-    return 1
+    if report.metrics.unjudged:
+        print(f"selfcorrect: {' '.join(report.metrics.why_unjudged().split())}", file=sys.stderr)
+    return 0 if report.metrics.judged else 1
 
 
 def _evaluate(factory: AgentFactory, options: EvalOptions, config: Any) -> Report:
@@ -89,7 +88,7 @@ def _evaluate(factory: AgentFactory, options: EvalOptions, config: Any) -> Repor
     env = make_env(options.env, options)
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UnjudgedWarning)  # it is the exit status here
+            warnings.simplefilter("ignore", UnjudgedWarning)  # `main` prints it in one line
             return evaluate(
                 _build(factory, config),
                 env,

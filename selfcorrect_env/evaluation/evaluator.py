@@ -102,7 +102,8 @@ def evaluate(
             one of more than ``n`` problems; or it cannot be written.
 
     Warns:
-        UnjudgedWarning: the verifier failed at every episode; the message holds the first cause.
+        UnjudgedWarning: the verifier failed at an episode; the message holds the first cause, and
+            the least and the greatest accuracy that the unjudged attempts allow.
 
     What the agent raises passes through; with ``out``, the finished episodes are kept.
     """
@@ -140,7 +141,7 @@ def evaluate(
     )
     if out is not None:
         report.save(out)
-    if report.metrics.judged == 0:
+    if report.metrics.unjudged:
         warnings.warn(f"{report.agent}: {report.metrics.why_unjudged()}", UnjudgedWarning, 2)
     return report
 

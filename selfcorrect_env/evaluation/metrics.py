@@ -3,7 +3,9 @@
 This module is the one definition of each metric: evaluation, training logs and comparisons call
 it. It holds for any number of attempts K >= 1. Turns are named t1 … tK; "first" and "last" are t1
 and tK. Shares, accuracies and scores are in [0, 1]. An episode with an attempt that the verifier
-failed to judge is left out of every metric that needs a verdict, and counted.
+failed to judge is left out of every metric that needs a verdict, and counted. What is left out
+could flatter an agent, so accuracies and Δ also exist over all episodes, with every unjudged
+attempt counted as wrong, and as right (`Completed`).
 """
 
 from __future__ import annotations
@@ -32,13 +34,20 @@ Booleans: TypeAlias = npt.NDArray[np.bool_]
 
 
 # -- arrays over episodes ----------------------------------------------------------------------
-def correctness(episodes: Sequence[Episode]) -> Booleans:
+def correctness(episodes: Sequence[Episode], *, unjudged: bool = False) -> Booleans:
     """Return shape (N, K): whether attempt k of each episode is right (its score is 1).
+
+    Args:
+        episodes: with the same number of attempts each.
+        unjudged: what an attempt counts as that the verifier failed to judge.
 
     Raises:
         ValueError: the episodes have different numbers of attempts.
     """
-    rows = [[attempt.verdict.correct for attempt in episode.attempts] for episode in episodes]
+    rows = [
+        [a.verdict.correct if a.verdict.judged else unjudged for a in episode.attempts]
+        for episode in episodes
+    ]
     return np.array(rows, dtype=bool).reshape(len(episodes), _turns(episodes))
 
 
@@ -90,8 +99,10 @@ def per_problem(episodes: Sequence[Episode]) -> dict[str, Array]:
         Arrays of shape (N,), nan where an attempt was not judged: ``t1/accuracy`` …
         ``tK/accuracy``, ``t1/score`` … ``tK/score``, ``delta``, ``delta_i_to_c``,
         ``delta_c_to_i``, ``unchanged_answers``; for K >= 3 also the changes between successive
-        turns, ``delta/t1-t2``, ``delta/t2-t3`` …. The last one, ``edit_distance_ratio``, needs no
-        verdict and is never nan.
+        turns, ``delta/t1-t2``, ``delta/t2-t3`` …. The others are never nan:
+        ``edit_distance_ratio``, which needs no verdict, and ``t1/accuracy/unjudged_wrong``,
+        ``t1/accuracy/unjudged_right`` …, ``delta/unjudged_wrong``, ``delta/unjudged_right``, which
+        count every unjudged attempt as wrong, or as right.
 
     Raises:
         ValueError: there is no episode, or their numbers of attempts differ.
@@ -112,6 +123,11 @@ def per_problem(episodes: Sequence[Episode]) -> dict[str, Array]:
             values[f"delta/t{k}-t{k + 1}"] = gained(correct, k - 1, k)
     known = judged(episodes)
     result = {name: np.where(known, of.astype(float), np.nan) for name, of in values.items()}
+    for name, as_right in (("unjudged_wrong", False), ("unjudged_right", True)):
+        all_of = correctness(episodes, unjudged=as_right)
+        for k in range(turns):
+            result[f"t{k + 1}/accuracy/{name}"] = all_of[:, k].astype(float)
+        result[f"delta/{name}"] = gained(all_of).astype(float)
     result["edit_distance_ratio"] = np.array([_edited(episode) for episode in episodes])
     return result
 
@@ -160,6 +176,26 @@ class TurnMetrics:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Completed:
+    """The metrics of *all* episodes, with every unjudged attempt counted in one way.
+
+    An attempt that was judged keeps its verdict, also in an episode whose other attempt was not.
+    So Δ = Accuracy@tK - Accuracy@t1 = Δ^{i→c} - Δ^{c→i} holds here as well. Counting as wrong and
+    as right gives the least and the greatest value that each accuracy can have; it does not give
+    those of Δ, whose two attempts could be completed in different ways.
+    """
+
+    accuracy: tuple[Estimate, ...]
+    """Accuracy@t for each turn."""
+    delta: Estimate
+    """Δ(t1, tK)."""
+    delta_i_to_c: Estimate
+    """Share of all problems wrong at first and right at last."""
+    delta_c_to_i: Estimate
+    """Share of all problems right at first and wrong at last."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Metrics:
     """The metrics of a set of episodes with K attempts each."""
 
@@ -171,7 +207,13 @@ class Metrics:
     """What the verifier reported at the first attempt that it failed to judge; None if there is
     none."""
     accuracy: tuple[Estimate, ...]
-    """Accuracy@t for each turn."""
+    """Accuracy@t for each turn, over the judged episodes, as every metric below that needs a
+    verdict."""
+    unjudged_wrong: Completed
+    """Accuracies and Δ over all episodes, with every unjudged attempt counted as wrong: the
+    accuracies are at least these. An agent can't raise them by making the verifier fail."""
+    unjudged_right: Completed
+    """The same with every unjudged attempt counted as right: the accuracies are at most these."""
     score: tuple[Estimate, ...]
     """Mean score for each turn. It exceeds the accuracy if the verifier gives partial credit."""
     delta: Estimate
@@ -201,16 +243,22 @@ class Metrics:
         return self.episodes - self.unjudged
 
     def why_unjudged(self) -> str:
-        """Return how many episodes were not judged and the first cause; empty if all were."""
+        """Return how many episodes were not judged, what the accuracy could therefore be, and the
+        first cause, in a line; empty if all were judged."""
         if not self.unjudged:
             return ""
+        cause = f"First cause: {self.first_error}"
         if self.judged == 0:
-            what = "no episode was judged"
-        elif self.unjudged == 1:
-            what = "1 episode was not judged"
-        else:
-            what = f"{self.unjudged} episodes were not judged"
-        return f"{what}. First cause: {self.first_error}"
+            return f"no episode was judged. {cause}"
+        what = "episode was" if self.unjudged == 1 else "episodes were"
+        least, most = (
+            f"{100 * completed.accuracy[-1].value:.1f}"
+            for completed in (self.unjudged_wrong, self.unjudged_right)
+        )
+        return (
+            f"{self.unjudged} {what} not judged, of {self.episodes}: accuracy@t{len(self.accuracy)}"
+            f" is {least} with every unjudged attempt counted as wrong, {most} as right. {cause}"
+        )
 
     @property
     def partial(self) -> bool:
@@ -239,11 +287,17 @@ def measure(episodes: Sequence[Episode], *, seed: int = 0, resamples: int = RESA
         return difference(gained(correct, before, after), seed=seed, resamples=resamples)
 
     accuracy = tuple(share(correct[:, k]) for k in range(turns))
+    as_wrong, as_right = (
+        _completed(correctness(episodes, unjudged=right), seed=seed, resamples=resamples)
+        for right in (False, True)
+    )
     return Metrics(
         episodes=len(episodes),
         unjudged=int((~whole).sum()),
         first_error=_first_error(episodes),
         accuracy=accuracy,
+        unjudged_wrong=as_wrong,
+        unjudged_right=as_right,
         score=tuple(
             accuracy[k]
             if np.array_equal(score[:, k], correct[:, k])
@@ -263,6 +317,15 @@ def measure(episodes: Sequence[Episode], *, seed: int = 0, resamples: int = RESA
     )
 
 
+def _completed(correct: Booleans, *, seed: int, resamples: int) -> Completed:
+    return Completed(
+        accuracy=tuple(share(correct[:, k]) for k in range(correct.shape[1])),
+        delta=difference(gained(correct), seed=seed, resamples=resamples),
+        delta_i_to_c=share(incorrect_to_correct(correct)),
+        delta_c_to_i=share(correct_to_incorrect(correct)),
+    )
+
+
 # -- two agents on the same problems -------------------------------------------------------------
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Paired:
@@ -274,6 +337,8 @@ class Paired:
     """Problems where either could not be judged."""
     difference: Estimate
     """Last-turn accuracy of the second minus that of the first; bootstrap over problems."""
+    unjudged_wrong: Estimate
+    """The same over all problems, with every unjudged last attempt counted as wrong."""
     only_first: int
     """Problems that only the first gets right."""
     only_second: int
@@ -305,10 +370,15 @@ def paired(
     both = [(by_id[id], others[id]) for id in by_id if by_id[id].judged and others[id].judged]
     gains = np.array([_last(b).verdict.correct - _last(a).verdict.correct for a, b in both], int)
     only_first, only_second = int((gains < 0).sum()), int((gains > 0).sum())
+    all_gains = [
+        _last(others[id]).verdict.correct - _last(episode).verdict.correct
+        for id, episode in by_id.items()
+    ]
     return Paired(
         problems=len(both),
         left_out=len(by_id) - len(both),
         difference=difference(gains, seed=seed, resamples=resamples),
+        unjudged_wrong=difference(all_gains, seed=seed, resamples=resamples),
         only_first=only_first,
         only_second=only_second,
         p_value=mcnemar(only_first, only_second),

@@ -161,6 +161,9 @@ class Report:
             f"acc@t{t} {100 * a.value:.1f}" for t, a in enumerate(m.accuracy, start=1)
         )
         change = f"Δ {100 * m.delta.value:+.1f}, " if len(m.accuracy) > 1 else ""
+        if m.unjudged:
+            least = 100 * m.unjudged_wrong.accuracy[-1].value
+            change += f"{m.unjudged} not judged (acc@t{len(m.accuracy)} {least:.1f} if wrong), "
         return (
             f"Report({on.agent!r} on {on.problem_set}/{on.split}: {accuracies}, "
             f"{change}n={m.judged})"

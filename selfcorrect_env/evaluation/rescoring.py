@@ -68,6 +68,14 @@ class Rescored:
             "scores_changed": self.scores_changed,
             "accuracy_before": [metric.value for metric in self.before.accuracy],
             "accuracy_after": [metric.value for metric in self.after.accuracy],
+            "unjudged_before": self.before.unjudged,
+            "unjudged_after": self.after.unjudged,
+            "accuracy_unjudged_wrong_before": [
+                metric.value for metric in self.before.unjudged_wrong.accuracy
+            ],
+            "accuracy_unjudged_wrong_after": [
+                metric.value for metric in self.after.unjudged_wrong.accuracy
+            ],
             "differences": [asdict(difference) for difference in self.differences],
         }
         with replacing(path) as temporary:
@@ -94,12 +102,19 @@ class Rescored:
         deltas = (percent(m.delta.value, signed=True) for m in (self.before, self.after))
         table.add_row("Δ", *deltas)
         table.add_row("not judged", str(self.before.unjudged), str(self.after.unjudged))
+        if self.before.unjudged or self.after.unjudged:
+            for turn in range(len(self.after.accuracy)):
+                counted = (m.unjudged_wrong.accuracy[turn] for m in (self.before, self.after))
+                values = (percent(metric.value) for metric in counted)
+                table.add_row(f"accuracy@t{turn + 1}, unjudged wrong", *values)
         changes = Counter((d.before.reason.value, d.after.reason.value) for d in self.differences)
         lines = [
             f"{self.replies:,} replies: {len(self.differences):,} judged differently, "
             f"{self.scores_changed:,} of them with another score"
         ]
         lines += [f"  {old} → {new}: {n:,}" for (old, new), n in changes.most_common()]
+        if self.after.unjudged:
+            lines.append(f"Warning: {self.after.why_unjudged()}")
         lines += [_line(difference) for difference in self.differences[:SHOWN]]
         more = len(self.differences) - SHOWN
         lines += [f"… and {more:,} more"] if more > 0 else []

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from selfcorrect_env.evaluation.intervals import Estimate
-from selfcorrect_env.evaluation.metrics import Metrics, Paired
+from selfcorrect_env.evaluation.metrics import Completed, Metrics, Paired
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
@@ -73,13 +73,19 @@ def comparison_table(
 
     turns = len(rows[0][1].accuracy)
     partial = any(metrics.partial for _, metrics in rows)
-    names = [name for name, _, _ in _columns(rows[0][1], partial)]
+    unjudged = any(metrics.unjudged for _, metrics in rows)
+    names = [name for name, _, _ in _columns(rows[0][1], partial, unjudged)]
     cells = [
-        [percent(metric.value, signed) for _, metric, signed in _columns(metrics, partial)]
+        [percent(found.value, signed) for _, found, signed in _columns(metrics, partial, unjudged)]
         for _, metrics in rows
     ]
-    tests = [["", ""]] + [[_with_interval(p.difference), f"{p.p_value:.2g}"] for p in pairs]
+    tests = [[_with_interval(p.difference), f"{p.p_value:.2g}"] for p in pairs]
     headings = [f"acc@t{turns} − first's", "p"]
+    if unjudged:
+        headings.append("− first's, unjudged wrong")
+        for test, pair in zip(tests, pairs, strict=True):
+            test.append(_with_interval(pair.unjudged_wrong))
+    tests = [[""] * len(headings), *tests]
     agents = [agent for agent, _ in rows]
     joined = [[agent, *a, *b] for agent, a, b in zip(agents, cells, tests, strict=True)]
     wide = table(["agent", *names, *headings], joined)
@@ -102,6 +108,11 @@ def comparison_table(
         Text(f"fingerprint {measured.fingerprint}"),
         FirstThatFits([wide], apart, single),
         Text("i→c: wrong at first, right at last; c→i: right at first, wrong at last"),
+        *(
+            Text(f"Warning: {agent}: {metrics.why_unjudged()}")
+            for agent, metrics in rows
+            if metrics.unjudged
+        ),
     )
 
 
@@ -162,6 +173,9 @@ def _metrics(metrics: Metrics) -> Iterable[tuple[str, Estimate, bool]]:
     last = len(metrics.accuracy)
     for turn, metric in enumerate(metrics.accuracy, start=1):
         yield f"accuracy@t{turn}", metric, False
+    for how, completed in _completions(metrics):
+        for turn, metric in enumerate(completed.accuracy, start=1):
+            yield f"accuracy@t{turn}, unjudged {how}", metric, False
     if metrics.partial:
         for turn, metric in enumerate(metrics.score, start=1):
             yield f"mean score@t{turn}", metric, False
@@ -171,6 +185,8 @@ def _metrics(metrics: Metrics) -> Iterable[tuple[str, Estimate, bool]]:
         for turn, metric in enumerate(metrics.successive, start=1):
             yield change_label(turn, turn + 1), metric, True
     yield change_label(1, last), metrics.delta, True
+    for how, completed in _completions(metrics):
+        yield f"{change_label(1, last)}, unjudged {how}", completed.delta, True
     yield "wrong → right (i→c), of all problems", metrics.delta_i_to_c, False
     yield "right → wrong (c→i), of all problems", metrics.delta_c_to_i, False
     yield "fixed, of wrong first attempts", metrics.fixed, False
@@ -178,11 +194,23 @@ def _metrics(metrics: Metrics) -> Iterable[tuple[str, Estimate, bool]]:
     yield f"same answer at t1 and t{last}", metrics.unchanged_answers, False
 
 
-def _columns(metrics: Metrics, partial: bool) -> Iterable[tuple[str, Estimate, bool]]:
+def _completions(metrics: Metrics) -> Iterable[tuple[str, Completed]]:
+    """Yield both ways to count unjudged attempts, each with its name; nothing if all are judged."""
+    if metrics.unjudged:
+        yield "wrong", metrics.unjudged_wrong
+        yield "right", metrics.unjudged_right
+
+
+def _columns(
+    metrics: Metrics, partial: bool, unjudged: bool
+) -> Iterable[tuple[str, Estimate, bool]]:
     """Yield what a row of a comparison shows: heading, estimate, whether it has a sign."""
     last = len(metrics.accuracy)
     for turn, metric in enumerate(metrics.accuracy, start=1):
         yield f"acc@t{turn}", metric, False
+    if unjudged:
+        for turn, metric in enumerate(metrics.unjudged_wrong.accuracy, start=1):
+            yield f"acc@t{turn}, unjudged wrong", metric, False
     if partial:
         for turn, metric in enumerate(metrics.score, start=1):
             yield f"score@t{turn}", metric, False

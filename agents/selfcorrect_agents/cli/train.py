@@ -11,6 +11,7 @@ import torch
 import tyro
 
 from selfcorrect_agents.cli.measure_command import measure_command
+from selfcorrect_agents.errors import UnjudgedError
 from selfcorrect_agents.flat_config import flat, from_flat
 from selfcorrect_agents.lm.loading import load_policy, no_progress_bars
 from selfcorrect_agents.lm.model_config import ModelConfig
@@ -50,6 +51,11 @@ The run's folder gets config.json, metrics.jsonl, TensorBoard files, episodes.js
 and, at the end, the trained model. Ctrl-C leaves a checkpoint; --resume continues from it, to the
 same result as if the run had never stopped, and can ask for more steps. (Of our methods, sb3_ppo
 and sb3_a2c start again.)
+
+An episode that the verifier fails to judge is left out of the loss. If that is more than half of
+the episodes in three steps in a row, training stops.
+
+Exit status: 0 done; 1 stopped because the verifier failed; 2 invalid arguments.
 
 Examples:
   selfcorrect train score --out runs/score
@@ -112,6 +118,9 @@ def main(argv: list[str]) -> int:
     except KeyboardInterrupt:
         print(f"\nselfcorrect: stopped; {_state(run)}", file=sys.stderr)
         raise
+    except UnjudgedError as error:
+        print(f"selfcorrect: {' '.join(str(error).split())}", file=sys.stderr)
+        return 1
     finally:
         run.close()
     history = history or _logged(run)

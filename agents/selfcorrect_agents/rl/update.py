@@ -145,7 +145,9 @@ LOGGED = {
     "train/grad_norm": "norm of the gradient before clipping (of the last epoch)",
     "train/zero_advantage": "share of (episode, turn) pairs with advantage 0: no gradient",
     "train/unjudged": "episodes left out because the verifier failed",
+    "train/unjudged_share": "share of all episodes sampled in the step at which the verifier "
+    "failed; above a half in three steps in a row training stops",
     "train/skipped": "1 if no episode of the batch could be judged: no step was taken, and only "
-    "this and train/unjudged are logged",
+    "this, train/unjudged and train/unjudged_share are logged",
 }
 """What the keys of the log mean; ``{t}`` counts turns from 1."""

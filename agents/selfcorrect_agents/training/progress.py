@@ -118,4 +118,6 @@ def progress_bar(shown: bool, total: int, done: int) -> Iterator[Callable[[int, 
 def _described(metrics: MetricsRow) -> str:
     shares = " → ".join(f"{100 * metrics[key]:.0f}%" for key in accuracy_keys(metrics))
     cut = f" · {100 * cut_off(metrics):.0f}% cut off" if cut_off(metrics) > CUT_OFF_LIMIT else ""
-    return f"training · right {shares}{cut}"
+    unjudged = metrics.get("train/unjudged_share", 0.0)
+    failed = f" · {100 * unjudged:.0f}% not judged" if unjudged else ""
+    return f"training · right {shares or '–'}{cut}{failed}"

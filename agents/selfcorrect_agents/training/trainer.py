@@ -25,6 +25,7 @@ from selfcorrect_agents.training.checkpoint import latest_checkpoint, save_check
 from selfcorrect_agents.training.config import OnPolicyConfig, TrainingConfig
 from selfcorrect_agents.training.progress import MetricsRow, progress_bar, stop_on_interrupt
 from selfcorrect_agents.training.run_folder import RunFolder, open_run
+from selfcorrect_agents.training.unjudged import UnjudgedWatch
 from selfcorrect_env import AnyEnv, Episode, TrainingEnv, training_env
 
 
@@ -80,12 +81,17 @@ class Trainer:
         self._vector_envs: dict[int, VectorEnv[Any, Any, Any]] = {}
         self._checked: list[Stage] = []
         self._sampled = (0, 0)  # episodes and tokens of this step so far
+        self._unjudged = UnjudgedWatch()
 
     def steps(self, total: int) -> Iterator[int]:
         """Yield the numbers of the steps to take, from 0 to ``total - 1``.
 
         Resumes from the run's newest checkpoint. After Ctrl-C the current step is finished, a
         checkpoint is written and KeyboardInterrupt is raised; a second Ctrl-C stops at once.
+
+        Raises:
+            UnjudgedError: the verifier failed at most episodes of several steps in a row
+                (`selfcorrect_agents.training.unjudged`); a checkpoint is written before.
         """
         start = self._resume()
         with stop_on_interrupt() as stopping, progress_bar(self.progress, total, start) as bar:
@@ -93,8 +99,16 @@ class Trainer:
                 yield step
                 bar(step + 1, self.history[-1])
                 last, stop = step + 1 == total, stopping()
-                if stop or last or (step + 1) % self.config.execution.checkpoint_every == 0:
+                failure = self._unjudged.failure(total)
+                if (
+                    stop
+                    or last
+                    or failure
+                    or (step + 1) % self.config.execution.checkpoint_every == 0
+                ):
                     self._save(step + 1)
+                if failure:
+                    raise failure
                 if stop and not last:
                     raise KeyboardInterrupt
         if self.run is not None:
@@ -135,6 +149,7 @@ class Trainer:
             first=first,
             seed=step_seed(config.seed, step, f"episodes{purpose}") % (1 << 31),
         )
+        self._unjudged.add(rollout.episodes)
         if counted:
             episodes, tokens = self._sampled
             spent = sum(attempt.tokens or 0 for e in rollout.episodes for attempt in e.attempts)
@@ -205,6 +220,7 @@ class Trainer:
         metrics = {
             "episodes": before.get("episodes", 0) + sampled,
             "tokens": before.get("tokens", 0) + tokens,
+            "train/unjudged_share": self._unjudged.finish_step(step),
             **metrics,
         }
         self.history.append(metrics)
@@ -282,6 +298,7 @@ class TrainedAgent(LanguageModelAgent):
             LearningError: the environment has another number of attempts than the method's.
             CheckpointError: ``run`` holds another run.
             CreditError: a reward does not reach the turns that it should; no step was taken.
+            UnjudgedError: the verifier failed at most episodes of several steps in a row.
             KeyboardInterrupt: Ctrl-C, after a checkpoint was written.
         """
         env = training_env(env)

@@ -11,7 +11,7 @@ from selfcorrect_agents.cli.train import _parse, summary
 from selfcorrect_agents.flat_config import flat
 from selfcorrect_agents.lm.loading import load_policy
 from selfcorrect_agents.training.method_lookup import find_method
-from selfcorrect_env import UsageError
+from selfcorrect_env import UnjudgedWarning, UsageError
 from selfcorrect_env.cli.main import main
 
 SMALL = [
@@ -173,6 +173,26 @@ def test_another_model_never_gets_the_defaults_of_the_tiny_one(method: str) -> N
 def test_a_method_for_tiny_models_is_refused_for_another() -> None:
     with pytest.raises(UsageError, match="not one: give --preset"):
         _parse("sb3_ppo", find_method("sb3_ppo"), ["--model", "some/model"])
+
+
+def test_a_verifier_that_always_fails_is_exit_status_1_with_its_cause(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "my_broken_verifier.py").write_text(
+        "def verify(problem, reply):\n    return 1 / 0\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    words = ["train", "multiturn_rl", "--model", model(tmp_path), *SMALL, "--out", "run"]
+    with pytest.warns(UnjudgedWarning):
+        status, out, err = run(
+            capsys, *words, "--steps", "50", "--verifier", "my_broken_verifier:verify"
+        )
+    assert status == 1
+    assert out == ""
+    last = err.strip().splitlines()[-1]
+    assert last.startswith("selfcorrect: Training stopped: the verifier failed to judge more than")
+    assert "First cause: verify raised ZeroDivisionError: division by zero" in last
+    assert len((tmp_path / "run/metrics.jsonl").read_text().splitlines()) == 3
 
 
 def test_replies_that_are_cut_off_are_said() -> None:

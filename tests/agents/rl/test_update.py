@@ -271,7 +271,11 @@ def test_every_metric_is_explained_and_none_is_missing(policy: Policy, env: Self
         Objective(),
     )
     explained = {key.format(t=t) for key in LOGGED for t in (1, 2)} - {"train/skipped"}
-    assert set(metrics) == explained - {"episodes", "tokens"}  # the trainer's
+    assert set(metrics) == explained - {
+        "episodes",
+        "tokens",
+        "train/unjudged_share",  # the trainer's
+    }
     assert metrics["t1/kl"] > 0
     assert metrics["t2/tokens"] == pytest.approx(
         rollout.turn_sum(rollout.mask.float())[:, 1].mean()

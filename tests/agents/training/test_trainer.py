@@ -14,15 +14,16 @@ import pytest
 import torch
 from datasets import load_dataset
 
+from selfcorrect_agents.errors import UnjudgedError
 from selfcorrect_agents.lm.policy import Policy
 from selfcorrect_agents.methods.multiturn_rl import MultiTurnRL, MultiTurnRLConfig
 from selfcorrect_agents.methods.score import SCoRe, SCoReConfig
-from selfcorrect_agents.methods.star import STaRConfig
+from selfcorrect_agents.methods.star import STaR, STaRConfig
 from selfcorrect_agents.rl.credit import own_turn
 from selfcorrect_agents.training.config import from_flat
 from selfcorrect_agents.training.run_folder import RunFolder, read_metrics
 from selfcorrect_agents.training.trainer import Stage, Trainer
-from selfcorrect_env import CheckpointError, Problem, SelfCorrectEnv
+from selfcorrect_env import CheckpointError, Problem, SelfCorrectEnv, UnjudgedWarning
 
 SMALL = {"problems_per_step": 4, "samples": 4, "max_new_tokens": 4, "checkpoint_every": 2}
 SHORT = {"problems_per_step": 16, "max_new_tokens": 3}
@@ -132,23 +133,81 @@ def test_unjudged_episodes_teach_nothing_and_are_counted(policy: Policy) -> None
         return True
 
     env = SelfCorrectEnv("arithmetic", split="train", size=50, verifier=fails_at_times)
-    (metrics,) = MultiTurnRL(policy).learn(env, from_flat(MultiTurnRLConfig, {"steps": 1, **SMALL}))
-    assert 1 <= metrics["train/unjudged"] <= 4
+    config = from_flat(MultiTurnRLConfig, {"steps": 1, **SMALL})
+    with pytest.warns(UnjudgedWarning, match="step 1: 2 of 16 episodes .* RuntimeError: the verif"):
+        (metrics,) = MultiTurnRL(policy).learn(env, config)
+    assert metrics["train/unjudged"] == 2
+    assert metrics["train/unjudged_share"] == 0.125
     assert metrics["t1/accuracy"] == 1.0
 
 
-def test_a_batch_that_nobody_could_judge_is_skipped(policy: Policy, tmp_path: Path) -> None:
-    def broken(problem: object, response: str) -> bool:
-        raise RuntimeError("the verifier broke")
+def broken(problem: object, response: str) -> bool:
+    raise RuntimeError("the verifier broke")
 
+
+@pytest.mark.parametrize(("steps", "taken"), [(1, 1), (2, 2), (3, 3), (50, 3)])
+def test_a_verifier_that_always_fails_stops_training(
+    policy: Policy, tmp_path: Path, steps: int, taken: int
+) -> None:
     before = {name: weight.clone() for name, weight in policy.model.state_dict().items()}
     env = SelfCorrectEnv("arithmetic", split="train", size=50, verifier=broken)
+    config = from_flat(MultiTurnRLConfig, {"steps": steps, **SMALL})
     run = RunFolder(tmp_path, {})
-    history = MultiTurnRL(policy).learn(
-        env, from_flat(MultiTurnRLConfig, {"steps": 2, **SMALL}), run=run, progress=True
-    )
-    assert [row["train/skipped"] for row in history] == [1.0, 1.0]
+    with (
+        pytest.warns(UnjudgedWarning),
+        pytest.raises(UnjudgedError, match=f"{taken} steps in a row.* RuntimeError: the verifier"),
+    ):
+        MultiTurnRL(policy).learn(env, config, run=run, progress=True)
+    rows = read_metrics(tmp_path / "metrics.jsonl")
+    assert [row["train/unjudged_share"] for row in rows] == [1.0] * taken
+    assert [row["train/skipped"] for row in rows] == [1.0] * taken
     assert all(torch.equal(before[n], w) for n, w in policy.model.state_dict().items())
+    assert (tmp_path / f"checkpoints/step-{taken:06d}").is_dir()
+    assert not (tmp_path / "model").exists(), "a run that was stopped leaves no finished model"
+
+
+@pytest.mark.parametrize("fails", ["ff.ff.ff.", "f.f.f.f.f."])
+def test_failures_that_end_do_not_stop_training(policy: Policy, fails: str) -> None:
+    """A server that is away for two steps at a time: the others are trained on."""
+    steps = iter(range(10**6))
+
+    def away(problem: object, response: str) -> bool:
+        if fails[next(steps) // 32] == "f":  # 16 episodes of two attempts are a step
+            raise RuntimeError("no server")
+        return True
+
+    env = SelfCorrectEnv("arithmetic", split="train", size=50, verifier=away)
+    config = from_flat(MultiTurnRLConfig, {"steps": len(fails), **SMALL})
+    with pytest.warns(UnjudgedWarning):
+        history = MultiTurnRL(policy).learn(env, config)
+    assert [row["train/unjudged_share"] for row in history] == [float(c == "f") for c in fails]
+
+
+def test_most_of_three_steps_unjudged_stops_training_and_half_does_not(policy: Policy) -> None:
+    def fails_at(share: float):  # type: ignore[no-untyped-def]
+        calls = iter(range(10**6))
+
+        def verify(problem: object, response: str) -> bool:
+            if next(calls) % 16 < 16 * share:  # the same episodes at both attempts
+                raise RuntimeError("the verifier broke")
+            return True
+
+        return SelfCorrectEnv("arithmetic", split="train", size=50, verifier=verify)
+
+    config = from_flat(MultiTurnRLConfig, {"steps": 4, **SMALL})
+    with pytest.warns(UnjudgedWarning):
+        assert len(MultiTurnRL(policy).learn(fails_at(0.5), config)) == 4
+    with pytest.warns(UnjudgedWarning), pytest.raises(UnjudgedError, match="3 steps in a row"):
+        MultiTurnRL(policy).learn(fails_at(0.75), config)
+
+
+@pytest.mark.parametrize("method", [STaR, SCoRe])
+def test_every_method_stops(policy: Policy, method: type) -> None:
+    env = SelfCorrectEnv("arithmetic", split="train", size=50, verifier=broken)
+    values = {"rollouts": 5} if method is STaR else {"stage_one_steps": 5, "stage_two_steps": 5}
+    config = from_flat(method.Learning, {**values, **SMALL})  # type: ignore[attr-defined]
+    with pytest.warns(UnjudgedWarning), pytest.raises(UnjudgedError, match="3 steps in a row"):
+        method(policy).learn(env, config)
 
 
 # -- what a step samples ------------------------------------------------------------------------

@@ -124,11 +124,13 @@ def test_a_verifier_that_always_fails_is_exit_status_1_with_its_cause(evaluate, 
 
 def test_a_verifier_that_fails_at_times_is_named_in_the_report(evaluate, module, tmp_path):
     path = problems(tmp_path / "mine.jsonl")
-    status, out, _ = evaluate(":zero", "--problems", path, "--verifier", f"{module}:seldom")
+    words = (":zero", "--problems", path, "--verifier", f"{module}:seldom")
+    status, out, err = evaluate(*words)
     assert status == 0
-    assert "1 episode was not judged. First cause: seldom raised ZeroDivisionError" in " ".join(
-        out.split()
-    )
+    for text in (" ".join(out.split()), last_line(err)):
+        assert "1 episode was not judged, of " in text
+        assert "First cause: seldom raised ZeroDivisionError" in text
+    assert "1 episode was not judged" in last_line(evaluate(*words, "--json")[2])
 
 
 def test_partial_credit_is_in_the_report(evaluate, module, tmp_path):

@@ -105,6 +105,10 @@ def plain(rows):
 def test_all_ways_to_a_metric_give_its_definition(rows):
     played = [episode(i, row) for i, row in enumerate(rows)]
     each, log = per_problem(played), turn_metrics(played)
+    for how, counted in (("unjudged_wrong", "i"), ("unjudged_right", "c")):
+        filled = plain([row.replace("e", counted) for row in rows])
+        for name in [name for name in each if name.endswith(how)]:
+            assert each.pop(name).mean() == pytest.approx(filled[name.rpartition("/")[0]])
     edited = each.pop("edit_distance_ratio")
     assert edited.tolist() == [0.0] * len(rows)
     if all("e" in row for row in rows):
@@ -172,6 +176,43 @@ def test_unjudged_episodes_are_left_out_and_counted():
     assert m.accuracy == judged.accuracy
     assert m.delta == judged.delta
     assert m.turns[0].reasons == {"wrong": 3, "correct": 6, "error": 3}
+
+
+def test_what_provokes_errors_does_not_look_better():
+    """18 of 60 solved at the last attempt; at the other 42 the verifier was made to fail."""
+    m = measure(episodes(ic=18, ie=42))
+    assert m.accuracy[1].value == 1.0
+    assert m.unjudged_wrong.accuracy == measure(episodes(ic=18, ii=42)).accuracy
+    assert m.unjudged_right.accuracy == measure(episodes(ic=60)).accuracy
+    assert m.why_unjudged().startswith(
+        "42 episodes were not judged, of 60: accuracy@t2 is 30.0 with every unjudged attempt "
+        "counted as wrong, 100.0 as right. First cause: it broke"
+    )
+
+
+@given(outcomes)
+def test_accuracies_are_between_unjudged_wrong_and_unjudged_right(rows):
+    m = measure([episode(i, row) for i, row in enumerate(rows)], resamples=20)
+    for completed in (m.unjudged_wrong, m.unjudged_right):
+        changes = completed.delta_i_to_c.value - completed.delta_c_to_i.value
+        assert completed.delta.value == pytest.approx(changes)
+        last, first = completed.accuracy[-1].value, completed.accuracy[0].value
+        assert completed.delta.value == pytest.approx(last - first)
+    for k in range(len(rows[0])):
+        right = sum(row[k] == "c" for row in rows) / len(rows)
+        failed = sum(row[k] == "e" for row in rows) / len(rows)
+        assert m.unjudged_wrong.accuracy[k].value == pytest.approx(right)
+        assert m.unjudged_right.accuracy[k].value == pytest.approx(right + failed)
+
+
+def test_a_pair_counts_unjudged_attempts_as_wrong_beside():
+    """The second is right wherever it was judged, on one problem of four."""
+    first = [episode(i, "c") for i in range(4)]
+    second = [episode(i, "c" if i == 0 else "e") for i in range(4)]
+    result = paired(first, second)
+    assert (result.problems, result.left_out) == (1, 3)
+    assert result.difference.value == 0.0
+    assert result.unjudged_wrong.value == -0.75
 
 
 def test_nothing_judged_is_undefined_not_zero():

@@ -55,6 +55,33 @@ def test_the_table_shows_the_metrics_and_what_they_were_measured_on():
     assert max(map(len, text.splitlines())) <= 80
 
 
+def test_unjudged_episodes_show_the_accuracy_both_ways():
+    shown = report("ic ic ic ie ie ie ie ie ie ie")
+    text = str(shown)
+    rows = {line.split("│")[1].strip(): line for line in text.splitlines() if "│" in line}
+    for name, value in (
+        ("accuracy@t2", "100.0"),
+        ("accuracy@t2, unjudged wrong", "30.0"),
+        ("accuracy@t2, unjudged right", "100.0"),
+        ("Δ(t1, t2), unjudged wrong", "+30.0"),
+    ):
+        assert value in rows[name], name
+    assert "Warning: 7 episodes were not judged, of 10" in text
+    assert "7 not judged (acc@t2 30.0 if wrong)" in repr(shown)
+    found = shown.to_dict()["metrics"]
+    assert found["unjudged_wrong"]["accuracy"][1]["value"] == pytest.approx(0.3)
+    assert found["unjudged_right"]["accuracy"][1]["value"] == 1.0
+    assert "unjudged wrong" not in str(report(MIXED))
+
+
+def test_side_by_side_unjudged_attempts_count_as_wrong_too():
+    cheat = report("ie ie ic ie", agent="provokes errors")
+    text = " ".join(str(compare([report("ii ic ic ii", agent="honest"), cheat])).split())
+    for part in ("acc@t2, unjudged wrong", "Warning: provokes errors: 3 episodes were not judged"):
+        assert part in text
+    assert "unjudged wrong" not in str(compare([report("ii ic"), report("ic ic", agent="b")]))
+
+
 def test_three_attempts_name_their_turns():
     text = str(report("iic iic icc ccc iii", attempts=3))
     rows = {line.split("│")[1].strip(): line for line in text.splitlines() if "│" in line}

@@ -61,6 +61,25 @@ def test_a_verifier_that_fails_is_no_wrong_answer(run: Path) -> None:
     assert all(not d.after.judged for d in rescored.differences)
 
 
+def test_a_verifier_that_fails_at_times_shows_the_accuracy_both_ways(
+    run: Path, tmp_path: Path
+) -> None:
+    def seldom(problem, reply):
+        if problem.id != stored_episodes(run)[0].problem.id:
+            raise RuntimeError("no server")
+        return True
+
+    rescored = rescore(stored_episodes(run), seldom)
+    text = " ".join(str(rescored).split())
+    assert "accuracy@t2, unjudged wrong" in text
+    assert "Warning: 2 episodes were not judged, of 3: accuracy@t2 is 33.3" in text
+    rescored.to_json(tmp_path / "d.json")
+    content = json.loads((tmp_path / "d.json").read_text())
+    assert content["unjudged_after"] == 2
+    assert content["accuracy_after"] == [1.0, 1.0]
+    assert content["accuracy_unjudged_wrong_after"] == pytest.approx([1 / 3, 1 / 3])
+
+
 def test_no_episodes_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match="no episodes at"):
         stored_episodes(tmp_path)

@@ -25,7 +25,8 @@ def to_csv(comparison: MethodComparison) -> str:
 
     - ``kl_t1`` …, without a decoding;
     - ``transition c->c`` …: shares;
-    - ``accuracy_tK minus BASE`` and ``p of accuracy_tK minus BASE``: pairs with BASE;
+    - ``accuracy_tK minus BASE`` and ``p of accuracy_tK minus BASE``: pairs with BASE; and
+      ``accuracy_tK minus BASE with unjudged wrong`` if an episode was not judged;
     - ``parallel, 8 replies`` …: scaling, without a decoding;
     - ``spent episodes`` …: cost, without a decoding, and ``tokens per episode``, ``tokens at
       attempt 1`` … in measuring.
@@ -47,6 +48,9 @@ def to_csv(comparison: MethodComparison) -> str:
         start = [pair.second, pair.decoding]
         rows.writerow([*start, name, "mean", difference.value, difference.low, difference.high])
         rows.writerow([*start, f"p of {name}", "mean", pair.p_value, None, None])
+        if (of_all := pair.unjudged_wrong) is not None:
+            name += " with unjudged wrong"
+            rows.writerow([*start, name, "mean", of_all.value, of_all.low, of_all.high])
     return out.getvalue()
 
 

@@ -50,9 +50,16 @@ def metric_columns(comparison: MethodComparison) -> dict[str, str]:
 
 
 def turn_columns(comparison: MethodComparison) -> dict[str, str]:
-    """Return the metrics of each attempt: accuracy, and the mean score if credit is partial."""
+    """Return the metrics of each attempt: accuracy, both ways to count unjudged attempts if there
+    are any, and the mean score if credit is partial."""
     turns = range(1, comparison.attempts + 1)
     columns = {f"accuracy_t{turn}": f"acc@t{turn}" for turn in turns}
+    if comparison.unjudged:
+        columns |= {
+            f"accuracy_unjudged_{how}_t{turn}": f"acc@t{turn}, unjudged {how}"
+            for how in ("wrong", "right")
+            for turn in turns
+        }
     if comparison.partial_credit:
         columns |= {f"mean_score_t{turn}": f"score@t{turn}" for turn in turns}
     return columns
@@ -143,6 +150,8 @@ def transition_rows(comparison: MethodComparison, decoding: str) -> TableRows:
 def pair_rows(comparison: MethodComparison, decoding: str) -> TableRows:
     """Return every pair; only the head if there is none."""
     rows = [["method", "against", "difference", "only first right", "only second right", "p"]]
+    if comparison.unjudged:
+        rows[0].append("difference, unjudged wrong")
     rows += [
         [
             pair.second,
@@ -151,6 +160,7 @@ def pair_rows(comparison: MethodComparison, decoding: str) -> TableRows:
             str(pair.only_first),
             str(pair.only_second),
             p_value(pair.p_value),
+            *([with_interval(pair.unjudged_wrong, signed=True)] if comparison.unjudged else []),
         ]
         for pair in comparison.pairs
         if pair.decoding == decoding

@@ -79,6 +79,13 @@ class MethodResults:
             report.metrics.partial for cell in self.cells for report in cell.reports.values()
         )
 
+    @property
+    def unjudged(self) -> bool:
+        """Whether the verifier failed at an episode."""
+        return any(
+            report.metrics.unjudged for cell in self.cells for report in cell.reports.values()
+        )
+
     def stacked(self, decoding: str, name: str) -> Array:
         """Return shape (S, N): a metric of `per_problem` at each problem of each seed."""
         return np.stack([cell.problems[decoding][name] for cell in self.cells])

@@ -61,7 +61,12 @@ class DecodingMetrics:
     """
 
     accuracy: tuple[MetricValue, ...]
-    """Acc@t1 … Acc@tK."""
+    """Acc@t1 … Acc@tK, over the episodes that were judged."""
+    unjudged_wrong: tuple[MetricValue, ...] = ()
+    """Acc@t1 … Acc@tK over all episodes, with every unjudged attempt counted as wrong; empty unless
+    an episode of the comparison was not judged."""
+    unjudged_right: tuple[MetricValue, ...] = ()
+    """The same with every unjudged attempt counted as right, or empty."""
     mean_score: tuple[MetricValue, ...] = ()
     """The mean score of attempts 1 … K; empty unless the verifier gave partial credit."""
     delta: MetricValue | None = None
@@ -86,7 +91,12 @@ class DecodingMetrics:
     def named(self) -> dict[str, MetricValue | None]:
         """Return every metric by its name: ``accuracy_t1`` …, ``mean_score_t1`` …, ``delta`` …"""
         values: dict[str, MetricValue | None] = {}
-        for name, turns in (("accuracy", self.accuracy), ("mean_score", self.mean_score)):
+        for name, turns in (
+            ("accuracy", self.accuracy),
+            ("accuracy_unjudged_wrong", self.unjudged_wrong),
+            ("accuracy_unjudged_right", self.unjudged_right),
+            ("mean_score", self.mean_score),
+        ):
             values |= {f"{name}_t{turn}": value for turn, value in enumerate(turns, start=1)}
         values["delta"] = self.delta
         for turn, value in enumerate(self.successive, start=1):
@@ -185,6 +195,9 @@ class MethodPair:
     """How both were decoded."""
     difference: MetricValue
     """Acc@tK of the second minus that of the first."""
+    unjudged_wrong: MetricValue | None = None
+    """The same over all problems, with every unjudged attempt counted as wrong; None unless an
+    episode of the comparison was not judged."""
     only_first: int
     """(Seed, problem) pairs that only the first gets right."""
     only_second: int
@@ -281,6 +294,11 @@ class MethodComparison:
         """The base model and how it is loaded, as text."""
         how = ", ".join(f"{name} {value}" for name, value in self.loading.items())
         return f"{self.model} ({how})" if how else self.model
+
+    @property
+    def unjudged(self) -> bool:
+        """Whether an episode was not judged, so that accuracies are shown both ways."""
+        return any(metrics.unjudged_wrong for m in self.methods for metrics in m.metrics.values())
 
     @property
     def partial_credit(self) -> bool:

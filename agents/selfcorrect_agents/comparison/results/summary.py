@@ -39,6 +39,9 @@ from selfcorrect_env.evaluation import Array, Estimate
 BINS = 20
 """Of the histogram of edit-distance ratios, which are in [0, 1]."""
 
+COMPLETIONS = ("unjudged_wrong", "unjudged_right")
+"""Both ways to count unjudged attempts: fields of `DecodingMetrics`, ends of metrics' names."""
+
 SCALING = ("parallel", "sequential", "pass_parallel", "pass_sequential")
 
 
@@ -47,6 +50,7 @@ def comparison_of(config: CompareConfig, results: Sequence[MethodResults]) -> Me
     labels = [result.method.label for result in results]
     left_out = tuple(m.label for m in config.methods if m.label not in labels)
     notes = [note for r in results if (note := budget_note(r.agent, config))]
+    notes += _unjudged(results)
     if left_out:
         notes.append(f"Left out, because a run of theirs failed: {', '.join(left_out)}.")
     return MethodComparison(
@@ -73,6 +77,20 @@ def comparison_of(config: CompareConfig, results: Sequence[MethodResults]) -> Me
         methods=tuple(_methods(config, results)),
         pairs=tuple(_pairs(config, results)),
     )
+
+
+def _unjudged(results: Sequence[MethodResults]) -> Iterator[str]:
+    """Yield a warning for each method with unjudged episodes, with the first cause."""
+    for result in results:
+        metrics = [report.metrics for cell in result.cells for report in cell.reports.values()]
+        errors = [each.first_error for each in metrics if each.unjudged]
+        if errors:
+            unjudged, total = sum(m.unjudged for m in metrics), sum(m.episodes for m in metrics)
+            yield (
+                f"Warning: {result.method.label}: {unjudged:,} of {total:,} episodes were not "
+                "judged and are left out of acc@t; 'unjudged wrong' counts them as wrong, "
+                f"'unjudged right' as right. First cause: {errors[0]}"
+            )
 
 
 def _loading(results: Sequence[MethodResults]) -> dict[str, Any]:
@@ -128,6 +146,8 @@ def _metrics(results: Sequence[MethodResults], decoding: str) -> list[DecodingMe
     attempts = results[0].attempts
     turns = range(1, attempts + 1)
     names = [f"t{turn}/accuracy" for turn in turns]
+    if any(result.unjudged for result in results):
+        names += [f"t{turn}/accuracy/{how}" for how in COMPLETIONS for turn in turns]
     if any(result.partial_credit for result in results):
         names += [f"t{turn}/score" for turn in turns]
     if attempts > 1:
@@ -152,6 +172,7 @@ def _decoding_metrics(
     several = "delta" in values
     return DecodingMetrics(
         accuracy=_of_turns(values, "t{}/accuracy"),
+        **{how: _of_turns(values, f"t{{}}/accuracy/{how}") for how in COMPLETIONS},
         mean_score=_of_turns(values, "t{}/score"),
         delta=values.get("delta"),
         successive=_of_turns(values, "delta/t{}-t{}"),
@@ -249,18 +270,27 @@ def _pairs(config: CompareConfig, results: Sequence[MethodResults]) -> Iterator[
         # base and reference are one pair, not two
         if second != first and not (second == config.base and first == config.referred)
     ]
+    unjudged = any(result.unjudged for result in results)
     for decoding in config.decodings:
         last = {
             result.method.label: result.stacked(decoding, f"t{result.attempts}/accuracy")
             for result in results
         }
         tests = statistics.paired_tests([(last[first], last[second]) for first, second in names])
-        for (first, second), test in zip(names, tests, strict=True):
+        all_of = {
+            result.method.label: result.stacked(
+                decoding, f"t{result.attempts}/accuracy/unjudged_wrong"
+            )
+            for result in results
+        }
+        completed = statistics.paired_tests([(all_of[a], all_of[b]) for a, b in names])
+        for (first, second), test, of_all in zip(names, tests, completed, strict=True):
             yield MethodPair(
                 first=first,
                 second=second,
                 decoding=decoding,
                 difference=metric_value(test.difference, test.seeds),
+                unjudged_wrong=metric_value(of_all.difference, of_all.seeds) if unjudged else None,
                 only_first=test.only_first,
                 only_second=test.only_second,
                 p_value=_defined(test.p_value),

@@ -57,6 +57,7 @@ def learn(
 
     Raises:
         UnsupportedEnvError: the environment cannot be trained in; the message names the reason.
+        UnjudgedError: the verifier failed at most episodes of several rollouts in a row.
         KeyboardInterrupt: Ctrl-C, after the current update.
     """
     env = _single(env)
@@ -97,6 +98,8 @@ def learn(
         model.get_env().close()  # type: ignore[union-attr]
         if recorder.interrupted:
             raise KeyboardInterrupt
+        if failure := recorder.failure():
+            raise failure
     if run is not None:
         policy.save_pretrained(run.model)
     return recorder.history

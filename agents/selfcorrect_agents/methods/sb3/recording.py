@@ -12,11 +12,13 @@ from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 from stable_baselines3.common.utils import obs_as_tensor
 
+from selfcorrect_agents.errors import UnjudgedError
 from selfcorrect_agents.lm.policy import Policy
 from selfcorrect_agents.methods.sb3.lm_policy import CausalLMPolicy
 from selfcorrect_agents.methods.sb3.sb3 import SB3Config
 from selfcorrect_agents.training.progress import MetricsRow
 from selfcorrect_agents.training.run_folder import RunFolder
+from selfcorrect_agents.training.unjudged import UnjudgedWatch
 from selfcorrect_env import Episode
 from selfcorrect_env.evaluation import turn_metrics
 
@@ -35,6 +37,8 @@ LOGGED = {
     "unchanged": "share of judged episodes whose last answer equals the first",
     "train/unjudged": "attempts that the verifier failed to judge: their reward is the critic's "
     "estimate, so they have (almost) no effect on training",
+    "train/unjudged_share": "share of the rollout's finished episodes with such an attempt; above "
+    "a half in three rollouts in a row training stops",
     "train/entropy_loss": "stable-baselines3's name for the mean KL of a token, if beta > 0",
     "train/explained_variance": "share of the returns' variance that the critic predicts; omitted "
     "if the returns do not vary",
@@ -68,6 +72,7 @@ class Recorder(BaseCallback):
         """One dict of metrics for each update (see `LOGGED`)."""
         self.interrupted = False
         """Whether the run ended because the user requested it."""
+        self._watch = UnjudgedWatch()
         self._config = config
         self._reference = reference
         self._run = run
@@ -109,9 +114,16 @@ class Recorder(BaseCallback):
             self._pending[f"t{turn + 1}/reward"] = float(np.mean(rewards))
         self._pending |= self._kl()
         self._pending["train/unjudged"] = float(self._unjudged)
+        self._watch.add(self._episodes)
+        self._pending["train/unjudged_share"] = self._watch.finish_step(len(self.history))
+        self._over = self._over or self._watch.failure() is not None
 
     def _on_training_end(self) -> None:
         self._log_pending()
+
+    def failure(self) -> UnjudgedError | None:
+        """Return the error of a run whose last rollouts the verifier failed to judge, or None."""
+        return self._watch.failure(len(self.history))
 
     # -- the parts ----------------------------------------------------------------------
     def _record_token(self, row: int, info: dict[str, Any]) -> int:

@@ -3,7 +3,7 @@
 import csv
 import json
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,8 @@ from rich.console import Console
 from selfcorrect_agents.comparison.plan.cells import plan
 from selfcorrect_agents.comparison.plan.compared_agents import ComparedAgent
 from selfcorrect_agents.comparison.plan.config import CompareConfig, config_of
+from selfcorrect_agents.comparison.plan.typed_values import build
+from selfcorrect_agents.comparison.report.csv_rows import to_csv
 from selfcorrect_agents.comparison.report.files import write_tables
 from selfcorrect_agents.comparison.report.markdown import to_markdown
 from selfcorrect_agents.comparison.report.sections.episodes import (
@@ -21,6 +23,7 @@ from selfcorrect_agents.comparison.report.sections.episodes import (
     episode_data,
     shown_episodes,
 )
+from selfcorrect_agents.comparison.report.sections.metrics import headline, section
 from selfcorrect_agents.comparison.report.terminal import for_terminal
 from selfcorrect_agents.comparison.results.cell_results import (
     CellResult,
@@ -143,7 +146,9 @@ def test_the_metrics_are_the_reports_averaged_over_seeds() -> None:
             "unchanged_answers": [m.unchanged_answers.value for m in metrics],
             "edit_distance_ratio": [m.edit_distance_ratio for m in metrics],
         }
-        assert list(values) == list(expected)
+        both = ("wrong", "right")
+        counted = [f"accuracy_unjudged_{how}_t{turn}" for how in both for turn in (1, 2)]
+        assert sorted(values) == sorted([*expected, *counted])
         for name, seeds in expected.items():
             value = values[name]
             assert value is not None
@@ -167,6 +172,41 @@ def test_the_metrics_are_the_reports_averaged_over_seeds() -> None:
     assert score.curves["1"][-1]["episodes"] == 40
     assert found.measured.problems == 5
     assert found.measured.size == 100
+
+
+def test_a_method_that_provokes_errors_does_not_lead() -> None:
+    """SCoRe is right where it is judged, at one problem of four; the base is right at two."""
+    played = {"base": "cc cc ii ii", "SCoRe": "ic ie ie ie"}
+    found = comparison_of(config(), results(config(), played))
+    base, score = found.methods
+    assert found.unjudged
+    assert [value.value for value in score.metrics["greedy"].accuracy] == [0, 1]
+    assert [value.value for value in score.metrics["greedy"].unjudged_wrong] == [0, 0.25]
+    assert [value.value for value in score.metrics["greedy"].unjudged_right] == [0, 1]
+    assert [value.value for value in base.metrics["greedy"].unjudged_wrong] == [0.5, 0.5]
+    (pair,) = found.pairs
+    assert pair.difference.value == 0  # on the one problem that both were judged on
+    assert pair.unjudged_wrong is not None
+    assert pair.unjudged_wrong.value == -0.25
+    leader = str(headline(found))
+    assert "<b>base</b> has the best Acc@t2 with unjudged attempts counted as wrong" in leader
+    warning = "Warning: SCoRe: 6 of 8 episodes were not judged"
+    page = str(section(found).markup())
+    for text in (to_markdown(found), printed(found, 300), page):
+        assert warning in text
+    assert "| acc@t2, unjudged wrong |" in to_markdown(found)
+    assert "Acc@t2, unjudged wrong" in page
+    assert "difference, unjudged wrong" in to_markdown(found)
+    assert "SCoRe,greedy,accuracy_unjudged_wrong_t2,mean,0.25" in to_csv(found)
+    assert "SCoRe,greedy,accuracy_t2 minus base with unjudged wrong,mean,-0.25" in to_csv(found)
+    assert build(MethodComparison, asdict(found), "test") == found
+
+
+def test_where_all_is_judged_there_is_one_accuracy() -> None:
+    found = comparison_of(config(), results(config(), {"base": "cc ii", "SCoRe": "ic ic"}))
+    assert not found.unjudged
+    assert found.pairs[0].unjudged_wrong is None
+    assert "unjudged wrong" not in to_markdown(found) + printed(found, 300) + to_csv(found)
 
 
 def test_every_attempt_is_measured_by_itself() -> None:
@@ -260,7 +300,7 @@ def test_the_files_have_the_same_numbers(tmp_path: Path) -> None:
         for part in ("SCoRe", "base", "0123456789abcdef", "40", "1:02", "+57.5", "95% intervals"):
             assert part in text, part
     tables = [line for line in markdown.splitlines() if line.startswith("|")]
-    assert "| base | 0 | 50.0 | 25.0 | −25.0 |" in markdown
+    assert "| base | 0 | 50.0 | 25.0 | 40.0 | 20.0 | 60.0 | 40.0 | −25.0 |" in markdown
     assert all(line.endswith("|") for line in tables)
     assert "| base | 30.0 | 0.0 | 10.0 | 50.0 | 10.0 |" in markdown  # transitions
     assert "| SCoRe | 40 | 90 | 1:00 | 1:02 | 9.0 (3.0 + 6.0) |" in markdown  # cost

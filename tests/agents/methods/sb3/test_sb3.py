@@ -13,6 +13,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from selfcorrect_agents.errors import UnjudgedError
 from selfcorrect_agents.lm.agent import LanguageModelAgent
 from selfcorrect_agents.lm.policy import Policy
 from selfcorrect_agents.lm.tiny import TinyConfig, build_model, build_tokenizer
@@ -26,7 +27,7 @@ from selfcorrect_env import (
     UnsupportedEnvError,
     Verdict,
 )
-from selfcorrect_env.errors import AgentError
+from selfcorrect_env.errors import AgentError, UnjudgedWarning
 from selfcorrect_env.types import Reason
 
 pytest.importorskip("stable_baselines3")
@@ -255,12 +256,23 @@ def test_a_subclass_is_trained_by_its_own_step_and_wrappers_are_named(
         SB3A2C(policy).learn(SelfCorrectVectorEnv(2, env.problems), config)
 
 
-def test_failures_of_the_verifier_are_counted(policy: Policy, env: SelfCorrectEnv) -> None:
+def test_failures_of_the_verifier_are_counted_and_stop_training(
+    policy: Policy, env: SelfCorrectEnv, tmp_path: Path
+) -> None:
     broken = SelfCorrectEnv(env.problems, verifier=lambda problem, text: float("nan"))
     before = weights(policy)
-    history = SB3PPO(policy).learn(broken, SB3PPOConfig(**SMALL, beta=0.0))
-    assert all(row["train/unjudged"] > 0 for row in history)
-    assert not any("t1/accuracy" in row for row in history)
+    rows: list[dict[str, float]] = []
+
+    class Run(RunFolder):
+        def log(self, step, metrics):  # type: ignore[no-untyped-def]
+            rows.append(metrics)
+
+    with pytest.warns(UnjudgedWarning), pytest.raises(UnjudgedError, match="a score must be in"):
+        SB3PPO(policy).learn(broken, SB3PPOConfig(**SMALL, beta=0.0), run=Run(tmp_path, {}))
+    assert 1 <= len(rows) <= 3
+    assert all(row["train/unjudged"] > 0 for row in rows)
+    assert all(row["train/unjudged_share"] == 1.0 for row in rows)
+    assert not any("t1/accuracy" in row for row in rows)
     assert same(before, weights(policy)), "it learned from attempts that could not be judged"
 
 

@@ -52,6 +52,12 @@ def columns(comparison: MethodComparison) -> dict[str, Child]:
     """Return the metrics of the tables, named as in `DecodingMetrics.named`, with their heads."""
     turns = range(1, comparison.attempts + 1)
     heads: dict[str, Child] = {f"accuracy_t{turn}": f"Acc@t{turn}" for turn in turns}
+    if comparison.unjudged:
+        heads |= {
+            f"accuracy_unjudged_{how}_t{turn}": f"Acc@t{turn}, unjudged {how}"
+            for how in ("wrong", "right")
+            for turn in turns
+        }
     if comparison.partial_credit:
         heads |= {f"mean_score_t{turn}": f"Score@t{turn}" for turn in turns}
     if comparison.attempts > 1:
@@ -66,6 +72,7 @@ def columns(comparison: MethodComparison) -> dict[str, Child]:
 def headline(comparison: MethodComparison) -> Markup:
     """Return a sentence for each way of decoding: which method has the best last attempt.
 
+    Unjudged attempts count as wrong in it, so that no method leads by what was not judged.
     Oracles and instruments are left out; there is no sentence about fewer than two methods.
     """
     sentences = (_best_sentence(comparison, decoding) for decoding in comparison.decodings)
@@ -130,23 +137,26 @@ def _best(methods: Sequence[ComparedMethod], decoding: str, name: str) -> str | 
 
 def _best_sentence(comparison: MethodComparison, decoding: str) -> list[Child]:
     last = comparison.attempts
-    best = _best(comparison.methods, decoding, f"accuracy_t{last}")
+    name = f"accuracy_unjudged_wrong_t{last}" if comparison.unjudged else f"accuracy_t{last}"
+    best = _best(comparison.methods, decoding, name)
     if best is None:
         return []
+    values = {m.name: m.metrics[decoding].named()[name] for m in comparison.methods}
     leaders = [
         method
         for method in comparison.methods
-        if method.ranked and percent(method.metrics[decoding].accuracy[-1].value) == best
+        if method.ranked and percent((v := values[method.name]) and v.value) == best
     ]
     names = join((tag("b", method.name) for method in leaders), ", ")
     verb = "has" if len(leaders) == 1 else "have"
-    said: list[Child] = [f"{decoding_title(decoding)}: ", names, f" {verb} the best Acc@t{last}, "]
+    said: list[Child] = [f"{decoding_title(decoding)}: ", names, f" {verb} the best Acc@t{last}"]
+    said.append(" with unjudged attempts counted as wrong, " if comparison.unjudged else ", ")
     said.append(tag("b", f"{best}%"))
     if len(leaders) > 1:
         return [*said, " each."]
     metrics = leaders[0].metrics[decoding]
-    said.append(f" {interval(metrics.accuracy[-1])}")
-    if metrics.delta is not None:
+    said.append(f" {interval(values[leaders[0].name])}")
+    if metrics.delta is not None and not comparison.unjudged:
         said.append(f", after {percent(metrics.accuracy[0].value)}% at t1 ")
         said.append(f"(Δ {percent(metrics.delta.value, signed=True)})")
     return [*said, "."]

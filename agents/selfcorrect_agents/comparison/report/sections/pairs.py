@@ -31,11 +31,16 @@ def section(comparison: MethodComparison) -> Section | None:
     last = comparison.attempts
     decodings = list(dict.fromkeys(pair.decoding for pair in comparison.pairs))
     groups: list[tuple[Child, list[Markup]]] = [
-        (decoding_title(d), [_row(pair) for pair in comparison.pairs if pair.decoding == d])
+        (
+            decoding_title(d),
+            [_row(pair, comparison.unjudged) for pair in comparison.pairs if pair.decoding == d],
+        )
         for d in decodings
     ]
     heads = ["First", "Second", "Second − first", "95% interval"]
     heads += ["Only first right", "Only second right", "p", "Problems"]
+    if comparison.unjudged:
+        heads += ["Second − first, unjudged wrong", "95% interval"]
     tests = table(f"Every paired test; differences of Acc@t{last} in points", heads, groups)
     return Section(
         "pairs",
@@ -49,7 +54,9 @@ def section(comparison: MethodComparison) -> Section | None:
     )
 
 
-def _row(pair: MethodPair) -> Markup:
+def _row(pair: MethodPair, unjudged: bool) -> Markup:
+    completed = pair.unjudged_wrong
+    more = [percent(completed and completed.value, signed=True), interval(completed, signed=True)]
     return row(
         pair.first,
         [
@@ -60,6 +67,7 @@ def _row(pair: MethodPair) -> Markup:
             count(pair.only_second),
             p_value(pair.p_value),
             count(pair.problems),
+            *(more if unjudged else []),
         ],
     )
 
