@@ -31,6 +31,10 @@ Conversation: TypeAlias = tuple[Message, ...]
 """The messages so far, oldest first. Never holds a verdict, a reward or the reference."""
 
 
+ACCEPTED = "accepted_answers"
+"""Key of `Problem.metadata`: the list of right answers beside the reference."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Problem:
     """A problem ``x`` with its reference answer ``y*`` (paper, section 3)."""
@@ -40,9 +44,16 @@ class Problem:
     prompt: str
     """The problem's statement, without instructions on how to answer."""
     reference: str
-    """The reference answer that a verifier compares with; never shown to an agent."""
+    """The reference answer that a verifier compares with; never shown to an agent. Further right
+    answers: `accepted`."""
     metadata: Mapping[str, Any] = field(default_factory=dict)
-    """JSON-able values: subject, level, tests, entry point … Read-only."""
+    """JSON-able values: subject, level, tests, entry point … Read-only. The key `ACCEPTED` is
+    reserved for a list of further right answers."""
+
+    @property
+    def accepted(self) -> tuple[str, ...]:
+        """Further right answers beside `reference`, any of which is enough; mostly none."""
+        return tuple(self.metadata.get(ACCEPTED, ()))
 
     def __post_init__(self) -> None:
         for name in ("id", "prompt", "reference"):
@@ -51,7 +62,13 @@ class Problem:
                 raise TypeError(
                     f"Problem.{name} must be a str, not {type(value).__name__} ({value!r:.60})."
                 )
-        object.__setattr__(self, "metadata", MappingProxyType(dict(self.metadata)))
+        metadata = dict(self.metadata)
+        accepted = metadata.get(ACCEPTED, ())
+        if not isinstance(accepted, list | tuple) or any(not isinstance(a, str) for a in accepted):
+            raise TypeError(
+                f"Problem.metadata[{ACCEPTED!r}] must be a list of str, got {accepted!r:.60}."
+            )
+        object.__setattr__(self, "metadata", MappingProxyType(metadata))
 
     def __reduce__(self) -> tuple[Any, ...]:
         # a mappingproxy cannot be pickled or deep-copied

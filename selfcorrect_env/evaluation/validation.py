@@ -171,8 +171,9 @@ class Subject:
             yield from judge(self.env.verifier, [p for p, _ in batch], [r for _, r in batch])
 
     def right_replies(self, problem: Problem) -> list[str]:
-        """Write replies that give the reference and nothing else."""
-        return self.answer_format.examples(problem.reference)
+        """Write replies that give the reference, or another accepted answer, and nothing else."""
+        answers = (problem.reference, *problem.accepted)
+        return [reply for answer in answers for reply in self.answer_format.examples(answer)]
 
     @property
     def answer_format(self) -> AnswerFormat:
@@ -318,7 +319,7 @@ CHECKS: dict[str, tuple[str, Callable[[Subject], Outcomes]]] = {
         "statement and reference are there, and no statement has two answers",
         statements,
     ),
-    "reference": ("the reference answer scores 1", references),
+    "reference": ("the reference answer, and every other accepted one, scores 1", references),
     "worthless": ("an empty reply, the statement and the instructions score 0", worthless),
     "hedging": ("the reference beside a wrong answer scores 0 in one order at least", hedging),
     "determinism": ("a verdict is the same again, alone, and in another thread", determinism),

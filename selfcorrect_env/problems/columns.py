@@ -12,7 +12,7 @@ import numpy as np
 
 from selfcorrect_env.errors import ProblemSetError
 from selfcorrect_env.problems.row_files import Row
-from selfcorrect_env.types import Problem
+from selfcorrect_env.types import ACCEPTED, Problem
 
 Column: TypeAlias = "str | Callable[[Row], Any]"
 """A column's name, or a function that computes the value from the row."""
@@ -25,7 +25,7 @@ class Columns:
     prompt: Column = "prompt"
     """The statement: text, a number, or a list with one user message."""
     reference: Column = "reference"
-    """The reference answer: text, a number, or a list with one of them."""
+    """The reference answer: text, a number, or a list of them, any of which is right."""
     id: Column | None = None
     """The id. By default the column ``"id"``, and the row's number where a row has none."""
 
@@ -47,12 +47,16 @@ class Columns:
         id = row.get("id") if self.id is None else _value(where, row, "id", self.id)
         prompt = _value(where, row, "prompt", self.prompt)
         reference = _value(where, row, "reference", self.reference)
+        answers = _answers(where, reference)
         named = {c for c in (self.prompt, self.reference, self.id or "id") if isinstance(c, str)}
         return Problem(
             id=str(number) if id is None else _text(where, "id", id),
             prompt=_text(where, "prompt", _statement(where, prompt)),
-            reference=_text(where, "reference", _single_reference(where, reference)),
-            metadata={key: value for key, value in row.items() if key not in named},
+            reference=answers[0],
+            metadata={
+                **{key: value for key, value in row.items() if key not in named},
+                **({ACCEPTED: answers[1:]} if len(answers) > 1 else {}),
+            },
         )
 
 
@@ -88,17 +92,14 @@ def _statement(where: str, value: Any) -> Any:
     )
 
 
-def _single_reference(where: str, value: Any) -> Any:
-    """Return the element of a list with one element; any other value as it is."""
-    if not _is_list(value):
-        return value
-    if len(value) == 1:
-        return value[0]
-    raise ProblemSetError(
-        f"{where}: the problem's reference is a list of {len(value)} values ({list(value)!r:.60}), "
-        "but a problem has one reference answer. Choose one with reference_column=lambda row: …; "
-        "a verifier of your own finds the list in problem.metadata."
-    )
+def _answers(where: str, value: Any) -> list[str]:
+    """Return the right answers of a row, each once: the elements of a list, or the value alone."""
+    values = list(value) if _is_list(value) else [value]
+    if not values:
+        raise ProblemSetError(
+            f"{where}: the problem's reference is an empty list; it needs at least one answer."
+        )
+    return list(dict.fromkeys(_text(where, "reference", answer) for answer in values))
 
 
 def _is_list(value: Any) -> bool:

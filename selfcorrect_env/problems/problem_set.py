@@ -259,8 +259,9 @@ class ProblemSet(Sequence[Problem]):
             split: the name of the set's split.
             prompt_column: the column of the statement, or a function of the row. A list with one
                 user message (``{"role": "user", "content": …}``) counts as its content.
-            reference_column: the column of the reference answer, or a function of the row. A
-                list with one element counts as its element.
+            reference_column: the column of the reference answer, or a function of the row. Of a
+                list, any element is a right answer: the first is `Problem.reference`, the others
+                are `Problem.accepted`. An answer of several parts is one text: ``"1, 2"``.
             id_column: the column of the id, or a function of the row. By default the column
                 ``"id"``. If a row has none, or the function returns None, the id is the row's
                 number, counted from 0.

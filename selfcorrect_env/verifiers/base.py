@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import cast
 
 from selfcorrect_env.types import Problem, Reason, ScoreFunction, Verdict, Verifier
@@ -121,6 +122,10 @@ def judge(
 ) -> list[Verdict]:
     """Judge a batch so that a failing verifier is data, never a crash (the environment's door).
 
+    Where a problem has several accepted answers (`Problem.accepted`), a response that is not
+    correct by the reference is judged by each of the others: the best verdict counts, and it is an
+    error if none is better and the verifier failed at one of them.
+
     Args:
         verifier: who judges.
         problems: one for each response.
@@ -130,6 +135,31 @@ def judge(
         One verdict for each response, in order. Where the batched call itself raises, or
         returns something else than that many verdicts, each response is judged alone.
     """
+    verdicts = _judge(verifier, problems, responses)
+    others = [
+        (index, replace(problem, reference=answer))
+        for index, (problem, verdict) in enumerate(zip(problems, verdicts, strict=True))
+        if not verdict.correct
+        for answer in problem.accepted
+    ]
+    if others:
+        again = [responses[index] for index, _ in others]
+        for (index, _), verdict in zip(
+            others, _judge(verifier, [problem for _, problem in others], again), strict=True
+        ):
+            verdicts[index] = _better(verdicts[index], verdict)
+    return verdicts
+
+
+def _better(verdict: Verdict, other: Verdict) -> Verdict:
+    if other.score != verdict.score:
+        return max(verdict, other, key=lambda each: each.score)
+    return verdict if other.judged else other
+
+
+def _judge(
+    verifier: Verifier, problems: Sequence[Problem], responses: Sequence[str]
+) -> list[Verdict]:
     try:
         verdicts = list(verifier.verify_batch(problems, responses))
         if len(verdicts) == len(responses) and all(isinstance(v, Verdict) for v in verdicts):

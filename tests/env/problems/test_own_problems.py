@@ -295,8 +295,9 @@ def test_a_list_with_one_element_counts_as_its_element():
 @pytest.mark.parametrize(
     ("row", "message"),
     [
-        ({"prompt": "x", "reference": ["2", "two"]}, r"list of 2 values.*reference_column=lambda"),
-        ({"prompt": "x", "reference": []}, "list of 0 values"),
+        ({"prompt": "x", "reference": ["2", None]}, "reference must be text or a finite number"),
+        ({"prompt": "x", "reference": ["2", ["two"]]}, "reference must be text or a finite number"),
+        ({"prompt": "x", "reference": []}, "empty list; it needs at least one answer"),
         (
             {
                 "prompt": [

@@ -172,7 +172,8 @@ def _decoding_metrics(
     several = "delta" in values
     return DecodingMetrics(
         accuracy=_of_turns(values, "t{}/accuracy"),
-        **{how: _of_turns(values, f"t{{}}/accuracy/{how}") for how in COMPLETIONS},
+        unjudged_wrong=_of_turns(values, "t{}/accuracy/unjudged_wrong"),
+        unjudged_right=_of_turns(values, "t{}/accuracy/unjudged_right"),
         mean_score=_of_turns(values, "t{}/score"),
         delta=values.get("delta"),
         successive=_of_turns(values, "delta/t{}-t{}"),
