@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import builtins
 import os
+import signal
 import socket
 from typing import Any
 
@@ -113,6 +114,7 @@ class Remote:
 
 def main(options: dict[str, Any]) -> None:
     """Receive jobs over a socket until the other side closes; answer each with its verdict."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     pin_to_core(options["core"])
     control = socket.socket(fileno=options["control"])
     confine(
@@ -121,15 +123,15 @@ def main(options: dict[str, Any]) -> None:
         scratch=options["scratch"],
         writable=False,
     )
-    wire.send(control.fileno(), {"ready": True})
+    wire.send(control.fileno(), {"ready": True, "job": ""})
     while True:
-        byte, descriptors, _, _ = socket.recv_fds(control, 1, 1)
-        if not byte:
+        number, descriptors, _, _ = socket.recv_fds(control, wire.JOB_SIZE, 1)
+        if len(number) != wire.JOB_SIZE:
             return
         task = wire.receive(control.fileno())
         verdict = check(**task, peer=descriptors[0])
         os.close(descriptors[0])
-        wire.send(control.fileno(), verdict)
+        wire.send(control.fileno(), {**verdict, "job": number.hex()})
 
 
 def check(setup: str, tests: list[str], names: list[str], peer: int) -> dict[str, Any]:

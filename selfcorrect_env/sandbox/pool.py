@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
-import queue
 import select
 import shutil
 import socket
@@ -12,7 +12,7 @@ import subprocess
 import tempfile
 import threading
 import weakref
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -112,59 +112,117 @@ class Sandbox:
         self.deadline, self.workers = deadline, workers
         self._options = {"strong": isolation == "strong", "memory": memory}
         self._owner = 0
-        self._idle: queue.LifoQueue[_Pair | None] = queue.LifoQueue()
         self._lock = threading.Lock()
+        self._reset_after_fork()
 
     def run(self, job: Job) -> Outcome:
         """Judge one program."""
         return self.run_all([job])[0]
 
     def run_all(self, jobs: Sequence[Job]) -> list[Outcome]:
-        """Judge many programs, ``workers`` at a time; return the outcomes in order."""
+        """Judge many programs, ``workers`` at a time; return the outcomes in order.
+
+        The jobs run in threads of their own, so an exception in the calling thread, such as
+        Ctrl-C, never interrupts an exchange with a warm process. It abandons the jobs instead.
+        """
         self._reset_after_fork()
-        if len(jobs) < 2 or self.workers == 1:
-            return [self._run(job) for job in jobs]
-        with ThreadPoolExecutor(min(self.workers, len(jobs))) as threads:
-            return list(threads.map(self._run, jobs))
+        tickets = [_Ticket(job) for job in jobs]
+        futures = []
+        try:
+            for ticket in tickets:
+                futures.append(self._threads.submit(self._run, ticket))
+            return [future.result() for future in futures]
+        except BaseException:
+            for future in futures:
+                future.cancel()
+            for ticket in tickets:
+                ticket.abandon()
+            raise
 
     def close(self) -> None:
         """Kill the idle warm processes; they start again when needed."""
         if self._owner != os.getpid():
             return
-        for pair in [self._idle.get() for _ in range(self.workers)]:
-            if pair is not None:
-                pair.close()
-            self._idle.put(None)
+        while (pair := self._take()) is not None:
+            pair.close()
 
     def _reset_after_fork(self) -> None:
         """Start new warm processes after a fork: the inherited ones belong to the parent."""
         with self._lock:
             if self._owner != os.getpid():
                 self._owner = os.getpid()
-                self._idle = queue.LifoQueue()
-                for _ in range(self.workers):
-                    self._idle.put(None)
+                self._idle: list[_Pair] = []
+                self._threads = ThreadPoolExecutor(self.workers, thread_name_prefix="sandbox")
 
-    def _run(self, job: Job) -> Outcome:
-        pair = self._idle.get()
-        outcome = Outcome(0, len(job.tests), broken="not run")
+    def _take(self) -> _Pair | None:
+        """Take the pair that was used last; None if no pair is idle."""
         try:
-            for _ in range(2):
-                try:
-                    pair = pair or _Pair(self._options, self.deadline)
+            return self._idle.pop()
+        except IndexError:
+            return None
+
+    def _run(self, ticket: _Ticket) -> Outcome:
+        """Judge one program in a thread of the pool, on a second pair if the first one fails."""
+        job = ticket.job
+        outcome = Outcome(0, len(job.tests), broken="not run")
+        for _ in range(2):
+            pair = None
+            try:
+                pair = self._take() or _Pair(self._options, self.deadline)
+                with ticket.on(pair):
                     outcome = pair.run(job)
-                except (OSError, ValueError, wire.WireError) as error:
-                    outcome = Outcome(
-                        0, len(job.tests), broken=f"{type(error).__name__}: {error}"[:300]
-                    )
-                if pair is not None and (outcome.broken or pair.must_be_replaced):
+            except (OSError, ValueError, wire.WireError) as error:
+                reason = f"{type(error).__name__}: {error}"[:300]
+                outcome = Outcome(0, len(job.tests), broken=reason)
+            except BaseException:
+                if pair is not None:
                     pair.close()
-                    pair = None
-                if not outcome.broken:
-                    return outcome
-            return outcome
+                raise
+            if pair is not None:
+                if outcome.broken or pair.must_be_replaced:
+                    pair.close()
+                else:
+                    self._idle.append(pair)
+            if not outcome.broken or ticket.abandoned:
+                break
+        return outcome
+
+
+class _Ticket:
+    """A job that one thread runs and another one may abandon."""
+
+    def __init__(self, job: Job) -> None:
+        self.job = job
+        self.abandoned = False
+        self._pair: _Pair | None = None
+        self._lock = threading.Lock()
+
+    @contextlib.contextmanager
+    def on(self, pair: _Pair) -> Iterator[None]:
+        """Let `abandon` kill this pair while the block runs.
+
+        Raises:
+            OSError: the job was abandoned.
+        """
+        with self._lock:
+            if self.abandoned:
+                raise InterruptedError("the job was abandoned")
+            self._pair = pair
+        try:
+            yield
         finally:
-            self._idle.put(pair)
+            with self._lock:
+                self._pair = None
+                abandoned = self.abandoned
+        if abandoned:
+            raise InterruptedError("the job was abandoned")
+
+    def abandon(self) -> None:
+        """Kill the pair that runs the job, if one does: nobody waits for the outcome."""
+        with self._lock:
+            self.abandoned = True
+            if self._pair is not None:
+                self._pair.kill()
 
 
 class _Pair:
@@ -180,19 +238,20 @@ class _Pair:
     def run(self, job: Job) -> Outcome:
         """Judge one program; raise OSError if a warm process has ended."""
         self.jobs += 1
+        number = next(_jobs).to_bytes(wire.JOB_SIZE, "big")
         ours, theirs = socket.socketpair()
         task, line = socket.socketpair()
         with task:
             with ours, theirs, line:
-                self.zygote.start_job(line, theirs)
-                self.checker.start_job(ours)
+                self.zygote.start_job(number, line, theirs)
+                self.checker.start_job(number, ours)
             wire.send(task.fileno(), job.source)
             self.checker.send(
                 {"setup": job.setup, "tests": list(job.tests), "names": list(job.names)}
             )
-            found = self.checker.receive(self.deadline + GRACE)
-        self.zygote.control.sendall(b"e")
-        ended = self.zygote.receive(START)
+            found = self.checker.receive(self.deadline + GRACE, number)
+        self.zygote.control.sendall(number)
+        ended = self.zygote.receive(START, number)
         if ended is None:
             raise OSError("a process of the sandbox does not respond")
         total = len(job.tests)
@@ -208,8 +267,13 @@ class _Pair:
         """Whether to replace the pair: the checker was killed, or has judged enough programs."""
         return self.jobs >= RECYCLE_AFTER or self.checker.process.returncode is not None
 
+    def kill(self) -> None:
+        """Kill both processes; may be called while another thread uses the pair."""
+        self.zygote.process.kill()
+        self.checker.process.kill()
+
     def close(self) -> None:
-        """Kill both processes."""
+        """Kill both processes and free what they used."""
         self.zygote.close()
         self.checker.close()
 
@@ -223,6 +287,7 @@ def _next_core() -> int | None:
 
 
 _pairs = itertools.count()
+_jobs = itertools.count(1)
 
 
 class _Process:
@@ -254,25 +319,27 @@ class _Process:
         if self.receive(START) is None:
             raise OSError(f"the sandbox's {module} did not start in {START:g} s")
 
-    def start_job(self, *descriptors: socket.socket) -> None:
-        """Start a job with these sockets."""
-        socket.send_fds(self.control, [b"j"], [it.fileno() for it in descriptors])
+    def start_job(self, number: bytes, *descriptors: socket.socket) -> None:
+        """Start the job ``number`` with these sockets."""
+        socket.send_fds(self.control, [number], [it.fileno() for it in descriptors])
 
     def send(self, message: Any) -> None:
         """Send a message."""
         wire.send(self.control.fileno(), message)
 
-    def receive(self, seconds: float) -> Any:
+    def receive(self, seconds: float, number: bytes = b"") -> Any:
         """Return the process's next message, or None if none starts within ``seconds``.
 
         Raises:
-            OSError: the process has ended.
+            OSError: the process has ended, or the message belongs to another job.
         """
         if not select.select([self.control], [], [], seconds)[0]:
             return None
         message = wire.receive(self.control.fileno())
         if message is None:
             raise OSError("a process of the sandbox ended")
+        if message.get("job") != number.hex():
+            raise OSError("a process of the sandbox answered for another job")
         return message
 
     def close(self) -> None:

@@ -32,6 +32,9 @@ from typing import Any
 LARGEST_FRAME = 16 * 2**20
 """Maximum size of a frame in bytes; longer frames are rejected."""
 
+JOB_SIZE = 8
+"""Size in bytes of the identity of a job, which its start, its end and its verdict carry."""
+
 DEEPEST = 200
 """Maximum nesting depth of containers."""
 

@@ -56,6 +56,7 @@ PREIMPORTED = (
 
 def main(options: dict[str, Any]) -> None:
     """Serve jobs until the other side closes the socket."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     pin_to_core(options["core"])
     if options["namespaces"]:
         enter_namespaces(options["scratch"])
@@ -74,27 +75,30 @@ def main(options: dict[str, Any]) -> None:
         writable=options["namespaces"],
     )
     control = socket.socket(fileno=options["control"])
-    wire.send(control.fileno(), {"ready": True})
+    wire.send(control.fileno(), {"ready": True, "job": ""})
     gc.collect()
     gc.freeze()
     while True:
-        byte, descriptors, _, _ = socket.recv_fds(control, 1, 2)
-        if not byte:
+        number, descriptors, _, _ = socket.recv_fds(control, wire.JOB_SIZE, 2)
+        if len(number) != wire.JOB_SIZE:
             return
         child = os.fork()
         if not child:
             _run(options["seconds"], descriptors, calls)
-        for number in descriptors:
-            os.close(number)
+        for descriptor in descriptors:
+            os.close(descriptor)
         end = _wait(child, options["seconds"], control)
+        if control.recv(wire.JOB_SIZE) != number:
+            return
         _clean(options)
-        wire.send(control.fileno(), end)
+        wire.send(control.fileno(), {**end, "job": number.hex()})
 
 
 def _run(seconds: float, descriptors: list[int], calls: seccomp.Filter | None) -> None:
     """Run a program in this forked child, and exit."""
     try:
         os.setsid()
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         task, peer = _move(descriptors)
         source = wire.receive(task)
         os.close(task)
@@ -118,8 +122,8 @@ def _move(descriptors: list[int]) -> tuple[int, int]:
 def _wait(child: int, seconds: float, control: socket.socket) -> dict[str, Any]:
     """Wait until the child ends, its time is up, or the other side requests its end.
 
-    The other side sends this request once per job, at the latest after the child has ended. The
-    result describes how the child ended.
+    The other side sends this request, the job's number, once per job, at the latest after the
+    child has ended; it is not read here. The result describes how the child ended.
     """
     start, timeout, requested = time.monotonic(), False, False
     handle = os.pidfd_open(child) if hasattr(os, "pidfd_open") else None
@@ -142,7 +146,6 @@ def _wait(child: int, seconds: float, control: socket.socket) -> dict[str, Any]:
         except (ProcessLookupError, PermissionError):
             continue
     _, status, usage = os.wait4(child, 0)
-    control.recv(1)
     return {
         "timeout": timeout,
         "signal": os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0,
