@@ -251,7 +251,7 @@ def _row(policy: Policy, trace: Trace, first_reply: FirstReply) -> tuple[list[in
     opening = policy.chat.prompt_ids(trace.opening)
     first = policy.chat.reply_ids(trace.first.reply, ended=not trace.first.truncated)
     between = policy.chat.follow_up(first, trace.instruction)
-    second = policy.chat.reply_ids(trace.second.reply, ended=not trace.second.truncated)
+    second = policy.chat.reply_ids(trace.second.reply, ended=not trace.second.truncated, last=True)
     learned = first_reply == "always" or (first_reply == "right" and is_right(trace.first))
     labels = [
         *[IGNORED] * len(opening),

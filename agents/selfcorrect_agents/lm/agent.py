@@ -84,7 +84,8 @@ class LanguageModelAgent:
         """How replies are drawn, for reports."""
         how = "greedy" if self.temperature == 0 else f"T = {self.temperature:g}"
         origin = f" ({self.cap_origin})" if self.cap_origin else ""
-        return f"{how}, at most {self.max_new_tokens} tokens{origin}"
+        template = f", {self.policy.chat}" if str(self.policy.chat) else ""
+        return f"{how}, at most {self.max_new_tokens} tokens{origin}{template}"
 
     def fingerprint(self) -> str:
         """Return a hash of the weights: `evaluate` resumes a stored run only with equal ones."""

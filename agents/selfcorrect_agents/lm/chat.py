@@ -2,31 +2,47 @@
 
 Token in, token out: a conversation is tokenised once, when it starts. Messages that are added
 later are tokenised alone and appended to the sampled ids; nothing is rendered twice.
+
+The ids of a later turn are those of the template: what ends a turn is read from the template
+itself, since the tokenizer's ``eos_token`` is another token in many families (Gemma, Phi).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any, cast
 
+import jinja2
 from transformers import PreTrainedTokenizerFast
 
+from selfcorrect_agents.lm.template_config import PLAIN_TEMPLATE, TemplateConfig
 from selfcorrect_env import Conversation, Message
 
 PLACEHOLDER = "REPLY-PLACEHOLDER"
 """Replaces the reply in a rendered conversation, to find the text that follows any reply."""
 
+_ASKED: tuple[Message, ...] = (
+    {"role": "user", "content": "?"},
+    {"role": "assistant", "content": PLACEHOLDER},
+)
+
 
 class Chat:
     """The chat template of a tokenizer; a `selfcorrect_env.TokenCodec`.
 
+    A tokenizer without a template (that of a base model) gets `PLAIN_TEMPLATE`.
+
     Args:
-        tokenizer: with a chat template and an end-of-sequence token.
-        end_ids: further ids that end a reply, beside the tokenizer's ``eos_token_id``.
+        tokenizer: with an end-of-sequence token.
+        end_ids: further ids that end a reply, beside the tokenizer's ``eos_token_id`` and the
+            template's own end of a turn.
         vocab_size: number of token ids of the model; by default the tokenizer's.
+        template: what the template is given beside the messages.
 
     Raises:
-        ValueError: the tokenizer has no chat template or no end-of-sequence token.
+        ValueError: the tokenizer has no end-of-sequence token, or its template does not take a
+            system prompt that was given.
     """
 
     def __init__(
@@ -34,27 +50,45 @@ class Chat:
         tokenizer: PreTrainedTokenizerFast,
         end_ids: frozenset[int] = frozenset(),
         vocab_size: int | None = None,
+        template: TemplateConfig | None = None,
     ) -> None:
-        if not tokenizer.chat_template:
-            raise ValueError(
-                f"The tokenizer of {tokenizer.name_or_path!r} has no chat template, so a "
-                "conversation can't be written in its tokens. Take an instruction-tuned model, "
-                "or set tokenizer.chat_template first."
-            )
         if tokenizer.eos_token_id is None:
             raise ValueError(
                 f"The tokenizer of {tokenizer.name_or_path!r} has no eos_token: nothing would "
                 "end a reply. Set tokenizer.eos_token first."
             )
         self.tokenizer = tokenizer
+        self.template = template or TemplateConfig()
+        self.is_plain = not tokenizer.chat_template
+        """Whether the tokenizer has no template, so that `PLAIN_TEMPLATE` is used."""
         self.vocab_size = vocab_size or len(tokenizer)
         """Number of token ids."""
-        self.eos_ids = end_ids | {cast(int, tokenizer.eos_token_id)}
-        """Ids that end a reply."""
         pad = tokenizer.pad_token_id
         self.pad_id = cast(int, tokenizer.eos_token_id if pad is None else pad)
         """Id that pads shorter rows; see the masks."""
         self._continuations: dict[tuple[tuple[str, str], ...], list[int]] = {}
+        own_end = self._last_end if self._last_end is not None else self.turn_end
+        ends = end_ids | {cast(int, tokenizer.eos_token_id)}
+        self.eos_ids = ends if own_end is None else ends | {own_end}
+        """Ids that end a reply when they are sampled."""
+
+    def __str__(self) -> str:
+        """Return a description for reports: "" if it is the model's template and nothing else."""
+        plain = ["plain chat template"] if self.is_plain else []
+        return ", ".join([*plain, *filter(None, [str(self.template)])])
+
+    @cached_property
+    def turn_end(self) -> int | None:
+        """Id that the template writes after a reply that a message follows.
+
+        None if it writes no special token there, or drops earlier replies.
+        """
+        return self._first_special(self._after_reply([{"role": "user", "content": "?"}]))
+
+    @cached_property
+    def _last_end(self) -> int | None:
+        """Id that the template writes after the last reply of a whole conversation."""
+        return self._first_special(self._after_reply([], generation_prompt=False))
 
     def prompt_ids(self, conversation: Conversation) -> list[int]:
         """Return the ids of a conversation, up to where the assistant's reply starts."""
@@ -71,12 +105,8 @@ class Chat:
         """
         key = tuple((message["role"], message["content"]) for message in added)
         if key not in self._continuations:
-            before: list[Message] = [
-                {"role": "user", "content": "?"},
-                {"role": "assistant", "content": PLACEHOLDER},
-            ]
-            _, found, after = self._render([*before, *added]).partition(PLACEHOLDER)
-            if not found:
+            after = self._after_reply(added)
+            if after is None:
                 raise ValueError(
                     "The chat template drops the assistant's earlier reply, so a second attempt "
                     "could not see the first. Use a template that keeps it."
@@ -87,22 +117,67 @@ class Chat:
     def follow_up(self, ids: Sequence[int], added: Sequence[Message]) -> list[int]:
         """Return the ids of messages after a reply with ``ids``, whose turn ends only once."""
         after = self.continuation_ids(added)
-        ended = bool(ids) and ids[-1] in self.eos_ids
-        return after[1:] if ended and after[:1] and after[0] in self.eos_ids else after
+        ended = bool(ids) and ids[-1] in {*self.eos_ids, self.turn_end}
+        return after[1:] if ended and self.turn_end is not None else after
 
-    def reply_ids(self, text: str, *, ended: bool = True) -> list[int]:
-        """Return the ids of a reply, with the end of its turn unless it was cut off."""
-        end = [cast(int, self.tokenizer.eos_token_id)] if ended else []
-        return [*self._encode(text), *end]
+    def context_id(self, token: int) -> int:
+        """Return the id that later turns read for a sampled id: an end is the template's own."""
+        ends = token in self.eos_ids and self.turn_end is not None
+        return cast(int, self.turn_end) if ends else token
+
+    def reply_ids(self, text: str, *, ended: bool = True, last: bool = False) -> list[int]:
+        """Return the ids of a reply, with the end of its turn unless it was cut off.
+
+        Args:
+            text: the reply.
+            ended: False if it was cut off.
+            last: whether it is the last message of the conversation; some templates end it with
+                another token than earlier replies.
+        """
+        ends = [self._last_end, self.turn_end] if last else [self.turn_end, self._last_end]
+        end = next((it for it in ends if it is not None), cast(int, self.tokenizer.eos_token_id))
+        return [*self._encode(text), *([end] if ended else [])]
 
     def decode(self, ids: Sequence[int]) -> str:
         """Return the text of a reply's ids, without special tokens."""
         return cast(str, self.tokenizer.decode(list(ids), skip_special_tokens=True))
 
-    def _render(self, messages: list[Message]) -> str:
-        text = self.tokenizer.apply_chat_template(
-            cast(Any, messages), tokenize=False, add_generation_prompt=True
-        )
+    def decode_all(self, ids: Sequence[int]) -> str:
+        """Return the text of ids with the special tokens, as the model reads it."""
+        return cast(str, self.tokenizer.decode(list(ids), skip_special_tokens=False))
+
+    def _after_reply(
+        self, added: Sequence[Message], *, generation_prompt: bool = True
+    ) -> str | None:
+        """Return the text after a reply that ``added`` follows; None if the reply is dropped."""
+        messages = [*_ASKED, *added]
+        _, found, after = self._render(messages, generation_prompt).partition(PLACEHOLDER)
+        return after if found else None
+
+    def _first_special(self, text: str | None) -> int | None:
+        ids = self._encode(text or "")[:1]
+        added = self.tokenizer.added_tokens_decoder
+        return ids[0] if ids and (ids[0] in added or ids[0] in self._special_ids) else None
+
+    @cached_property
+    def _special_ids(self) -> frozenset[int]:
+        return frozenset(cast(list[int], self.tokenizer.all_special_ids))
+
+    def _render(self, messages: Sequence[Message], generation_prompt: bool = True) -> str:
+        system = self.template.system
+        if system and not (messages and messages[0]["role"] == "system"):
+            messages = [{"role": "system", "content": system}, *messages]
+        template = PLAIN_TEMPLATE if self.is_plain else self.tokenizer.get_chat_template()
+        try:
+            text = self.tokenizer.apply_chat_template(
+                cast(Any, list(messages)),
+                tokenize=False,
+                add_generation_prompt=generation_prompt,
+                chat_template=self.template.dated(template),
+                **self.template.arguments(),
+            )
+        except jinja2.TemplateError as error:
+            raise ValueError(f"The chat template refuses the conversation: {error}") from error
         return cast(str, text)
 
     def _encode(self, text: str) -> list[int]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias, get_args
 
+from selfcorrect_agents.lm.template_config import TemplateConfig
+
 DType: TypeAlias = Literal["auto", "float32", "bfloat16"]
 """Precision of the forward pass; see `ModelConfig.dtype`."""
 
@@ -50,6 +52,8 @@ class ModelConfig:
     autocast computes in bfloat16. "auto" is bfloat16 on a GPU that supports it, else float32."""
     lora: LoRAConfig = field(default_factory=LoRAConfig)
     """Low-rank adapters; rank 0 trains the full weights."""
+    template: TemplateConfig = field(default_factory=TemplateConfig)
+    """What the chat template is given beside the messages."""
     activation_checkpointing: bool = False
     """Recompute activations in the backward pass: less memory, about a third more time."""
     attention: str | None = None

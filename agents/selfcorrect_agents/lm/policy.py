@@ -26,6 +26,7 @@ from selfcorrect_agents.lm.samplers import (
     cache_argument,
     positions,
 )
+from selfcorrect_agents.lm.template_config import TemplateConfig
 from selfcorrect_env import Conversation, Message, Reply
 
 
@@ -37,13 +38,15 @@ class Policy:
     Args:
         model: any ``transformers`` causal LM that takes ``position_ids`` and a cache, with or
             without adapters of peft.
-        tokenizer: its tokenizer, with a chat template.
+        tokenizer: its tokenizer; without a chat template it gets a plain one.
         autocast: the precision of forward passes, independent of that of the stored weights;
             None uses the weights' own.
         sampler: samples replies; by default a `CachedSampler` of the model.
+        template: what the chat template is given beside the messages.
 
     Raises:
-        ValueError: the tokenizer has no chat template or no end-of-sequence token.
+        ValueError: the tokenizer has no end-of-sequence token, or its chat template refuses what
+            ``template`` gives it.
     """
 
     def __init__(
@@ -53,15 +56,19 @@ class Policy:
         *,
         autocast: torch.dtype | None = None,
         sampler: Sampler | None = None,
+        template: TemplateConfig | None = None,
     ) -> None:
         self.model = model
-        self.chat = Chat(tokenizer, _end_ids(model), self.vocab_size)
+        self.chat = Chat(tokenizer, _end_ids(model), self.vocab_size, template)
         self.tokenizer = tokenizer
         self.autocast = autocast
         self.cache_argument = cache_argument(model)
         without_dropout(model)
         self.sampler: Sampler = sampler or CachedSampler(
-            self, pad_id=self.chat.pad_id, end_ids=self.chat.eos_ids
+            self,
+            pad_id=self.chat.pad_id,
+            end_ids=self.chat.eos_ids,
+            turn_end=self.chat.turn_end,
         )
         self._plain_head: bool | None = None
 
@@ -98,7 +105,7 @@ class Policy:
 
         Raises:
             OSError: there is no such model, or the hub cannot be reached.
-            ValueError: the tokenizer has no chat template.
+            ValueError: the tokenizer has no end-of-sequence token.
         """
         from selfcorrect_agents.lm.model_config import ModelConfig
         from selfcorrect_agents.lm.pretrained import load_pretrained

@@ -30,7 +30,8 @@ def load_pretrained(config: ModelConfig, *, train: bool = False) -> Policy:
 
     Raises:
         OSError: there is no such model, or the hub cannot be reached.
-        ValueError: the tokenizer has no chat template.
+        ValueError: the tokenizer has no end-of-sequence token, or its chat template refuses what
+            ``config.template`` gives it.
     """
     device, dtype = device_of(config), dtype_of(config)
     adapter = _adapter_config(config)
@@ -46,7 +47,12 @@ def load_pretrained(config: ModelConfig, *, train: bool = False) -> Policy:
     if config.activation_checkpointing:
         _checkpoint_activations(model)
     mixed = dtype != torch.float32 and (train or hasattr(model, "peft_config"))
-    return Policy(model.eval(), tokenizer, autocast=dtype if mixed else None)
+    return Policy(
+        model.eval(),
+        tokenizer,
+        autocast=dtype if mixed else None,
+        template=config.template,
+    )
 
 
 def device_of(config: ModelConfig) -> torch.device:

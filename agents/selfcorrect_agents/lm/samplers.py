@@ -21,7 +21,7 @@ class Turn:
     """What was sampled in one turn, right-padded. B rows, N tokens at most."""
 
     ids: Tensor
-    """(B, N) int64; the padding id outside `mask`."""
+    """(B, N) int64: what was sampled; the padding id outside `mask`."""
     mask: Tensor
     """(B, N) bool: True where a token was sampled (the end-of-turn token included)."""
     logps: Tensor
@@ -106,11 +106,21 @@ class CachedSampler:
     Args:
         model: runs the forward passes.
         pad_id: fills up shorter rows.
-        end_ids: ids that end a turn.
+        end_ids: ids that end a turn when they are sampled.
+        turn_end: the id that later turns read in the place of the one that ended the turn; None
+            leaves what was sampled.
     """
 
-    def __init__(self, model: CausalLM, *, pad_id: int, end_ids: frozenset[int]) -> None:
+    def __init__(
+        self,
+        model: CausalLM,
+        *,
+        pad_id: int,
+        end_ids: frozenset[int],
+        turn_end: int | None = None,
+    ) -> None:
         self.model, self.pad_id, self.end_ids = model, pad_id, end_ids
+        self.turn_end = turn_end
 
     def start(self, prompts: Sequence[Sequence[int]], samples: int = 1) -> CachedContext:
         """Read every prompt once, and repeat its row and its cache ``samples`` times."""
@@ -163,7 +173,6 @@ class CachedContext:
         self, max_new_tokens: int, temperature: float, generator: torch.Generator | None = None
     ) -> Turn:
         """Sample one turn of every row; see `Context.sample`."""
-        ends = torch.tensor(sorted(self.sampler.end_ids), device=self.ids.device)
         running = torch.ones(len(self.ids), dtype=torch.bool, device=self.ids.device)
         ids, masks, logps = [], [], []
         for _ in range(max_new_tokens):
@@ -172,8 +181,9 @@ class CachedContext:
             ids.append(token)
             masks.append(running)
             logps.append(torch.where(running, logp, 0.0))
-            self._append(token[:, None], running[:, None])
-            running = running & ~torch.isin(token, ends)
+            ends = self._ends(token)
+            self._append(self._as_context(token, ends & running)[:, None], running[:, None])
+            running = running & ~ends
             if not bool(running.any()):
                 break
         self.ended = ~running
@@ -181,8 +191,19 @@ class CachedContext:
 
     def take(self, turn: Turn) -> None:
         """Append a turn that another context sampled."""
-        self._append(turn.ids, turn.mask)
+        ends = self._ends(turn.ids) & turn.mask
+        self._append(self._as_context(turn.ids, ends), turn.mask)
         self.ended = turn.ended
+
+    def _ends(self, ids: Tensor) -> Tensor:
+        """Whether each id ends a turn; of the shape of ``ids``."""
+        return torch.isin(ids, torch.tensor(sorted(self.sampler.end_ids), device=ids.device))
+
+    def _as_context(self, ids: Tensor, ends: Tensor) -> Tensor:
+        """Replace what ended turns by the sampler's ``turn_end``."""
+        return (
+            ids if self.sampler.turn_end is None else ids.masked_fill(ends, self.sampler.turn_end)
+        )
 
     def _append(self, ids: Tensor, mask: Tensor) -> None:
         self.ids = torch.cat([self.ids, ids], dim=1)

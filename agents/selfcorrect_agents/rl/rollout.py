@@ -29,12 +29,15 @@ class Rollout:
     """Finished episodes in token ids, with log-probabilities of the policy that sampled them."""
 
     ids: Tensor
-    """(B, T) int64: prompt, first reply, instruction, second reply … padded anywhere."""
+    """(B, T) int64: prompt, first reply, instruction, second reply … padded anywhere. A reply
+    ends with the chat template's own end of a turn, whichever end was sampled."""
     attention_mask: Tensor
     """(B, T) bool: True on real tokens."""
     columns: Tensor
     """(C,) int64: the columns of `ids` that hold tokens that the policy sampled. A turn that
     another policy wrote has none: it is read, and not trained on."""
+    sampled: Tensor
+    """(B, C) int64: the tokens that were sampled in these columns."""
     turn: Tensor
     """(C,) int64 in [0, K): the turn that each of these columns belongs to."""
     mask: Tensor
@@ -95,6 +98,7 @@ class Rollout:
             self,
             ids=self.ids[rows],
             attention_mask=self.attention_mask[rows],
+            sampled=self.sampled[rows],
             mask=self.mask[rows],
             logps=self.logps[rows],
             scores=self.scores[rows],
@@ -207,6 +211,7 @@ def _rollout(
         attention_mask=context.mask,
         columns=torch.cat(columns).to(device),
         turn=torch.repeat_interleave(numbers, torch.tensor(widths[own])).to(device),
+        sampled=torch.cat([turn.ids for turn in turns[own]], dim=1),
         mask=torch.cat([turn.mask for turn in turns[own]], dim=1),
         logps=torch.cat([turn.logps for turn in turns[own]], dim=1),
         scores=torch.tensor(scores, dtype=torch.float32, device=device).T,

@@ -77,8 +77,7 @@ def score(policy: Scorer, reference: Scorer, rollout: Rollout) -> Scores:
             entropy,
         )
 
-    sampled = rollout.ids[:, rollout.columns]
-    return Scores(*in_chunks(score_chunk, policy.vocab_size, hidden, ref_hidden, sampled))
+    return Scores(*in_chunks(score_chunk, policy.vocab_size, hidden, ref_hidden, rollout.sampled))
 
 
 def in_chunks(

@@ -6,6 +6,7 @@ metrics.jsonl        one row of metrics for each step
 tensorboard/         the same metrics, for TensorBoard
 episodes.jsonl       the episodes of some steps, as `datasets.load_dataset("json")` reads them
 checkpoints/step-…   see `selfcorrect_agents.training.checkpoint`
+first_episode.txt    the first episode as the model read and wrote it, with special tokens
 model/               the trained policy, written at the end
 
 Nothing is written before the first step: a run that is refused leaves nothing behind.
@@ -183,6 +184,13 @@ class RunFolder:
             self.start()
             rows = [{"step": step, **to_row(episode)} for episode in episodes]
             _append(self.path / "episodes.jsonl", rows)
+
+    def log_first_episode(self, text: str) -> None:
+        """Write the run's first episode as the model read and wrote it, unless it is there."""
+        path = self.path / "first_episode.txt"
+        if not path.exists():
+            self.start()
+            _write_atomically(path, text)
 
     def close(self) -> None:
         """Flush everything to disk; safe to call twice."""

@@ -82,6 +82,7 @@ class Trainer:
         self._checked: list[Stage] = []
         self._sampled = (0, 0)  # episodes and tokens of this step so far
         self._unjudged = UnjudgedWatch()
+        self._first_episode = ""  # as the model read and wrote it; written with the first log
 
     def steps(self, total: int) -> Iterator[int]:
         """Yield the numbers of the steps to take, from 0 to ``total - 1``.
@@ -150,6 +151,9 @@ class Trainer:
             seed=step_seed(config.seed, step, f"episodes{purpose}") % (1 << 31),
         )
         self._unjudged.add(rollout.episodes)
+        if step == 0 and not self._first_episode:
+            first_row = rollout.ids[0][rollout.attention_mask[0]]
+            self._first_episode = self.policy.chat.decode_all(first_row.tolist())
         if counted:
             episodes, tokens = self._sampled
             spent = sum(attempt.tokens or 0 for e in rollout.episodes for attempt in e.attempts)
@@ -226,6 +230,8 @@ class Trainer:
         self.history.append(metrics)
         if self.run is not None:
             self.run.log(step + 1, metrics)
+            if self._first_episode:
+                self.run.log_first_episode(self._first_episode)
             self.run.log_episodes(step + 1, tuple(episodes))
         return metrics
 

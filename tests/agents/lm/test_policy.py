@@ -43,12 +43,6 @@ def test_saved_policies_load_elsewhere(policy: Policy, tmp_path: Path) -> None:
         assert_close(model(ids).logits, expected)
 
 
-def test_a_tokenizer_without_template_is_refused(policy: Policy) -> None:
-    policy.tokenizer.chat_template = None
-    with pytest.raises(ValueError, match="chat template"):
-        Policy(policy.model, policy.tokenizer)
-
-
 def test_a_template_that_forgets_replies_is_refused(policy: Policy) -> None:
     policy.tokenizer.chat_template = "{{ messages[-1]['content'] }}"
     forgetful = Policy(policy.model, policy.tokenizer)

@@ -158,6 +158,7 @@ def test_every_token_of_several_batches_weighs_the_same(
     second = replace(
         rollout,
         columns=rollout.columns[later],
+        sampled=rollout.sampled[:, later],
         turn=rollout.turn[later],
         mask=rollout.mask[:, later],
         logps=rollout.logps[:, later],
@@ -186,7 +187,7 @@ def gradient_of_logits(
     scores = score(policy, policy, rollout)
     columns, objective = rollout.columns, Objective(gamma=gamma)
     logits = policy.logits(rollout.ids, rollout.attention_mask, columns).detach().requires_grad_()
-    scores = replace(scores, logps=objectives.token_logps(logits, rollout.ids[:, columns]))
+    scores = replace(scores, logps=objectives.token_logps(logits, rollout.sampled))
     batch = Batch(rollout=rollout, rewards=rewards, betas=(0.0, 0.0))
     total = loss(scores, Part.of(batch, objective), replace(objective, kl="k2_loss"))
     return torch.autograd.grad(total, logits)[0]

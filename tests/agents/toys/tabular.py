@@ -141,6 +141,7 @@ class Game:
             ids=torch.from_numpy(ids),
             attention_mask=torch.from_numpy(attention),
             columns=torch.tensor(columns),
+            sampled=torch.from_numpy(self.token[rows]),
             turn=torch.from_numpy(self.turn),
             mask=torch.from_numpy(self.mask[rows]),
             logps=torch.from_numpy(self.logps(behaviour)[rows]),

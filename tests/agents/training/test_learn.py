@@ -1,5 +1,6 @@
 """`learn`: what it takes as an environment and as a run, and what it refuses by name."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,15 @@ def test_an_id_a_made_and_a_wrapped_environment_are_trained_on(policy: Policy, e
 def test_an_id_is_trained_on_its_training_split(policy: Policy, tmp_path: Path) -> None:
     SCoRe(policy).learn(ID, score(), run=tmp_path / "run")
     assert '"split": "train"' in (tmp_path / "run" / "config.json").read_text()
+
+
+def test_the_first_episode_is_kept_as_the_model_read_it(policy: Policy, tmp_path: Path) -> None:
+    SCoRe(policy).learn(ID, score(), run=tmp_path / "run")
+    text = (tmp_path / "run" / "first_episode.txt").read_text()
+    first = json.loads((tmp_path / "run" / "episodes.jsonl").read_text().splitlines()[0])
+    end = policy.chat.decode_all(policy.chat.reply_ids(""))
+    assert first["replies"][0] in text
+    assert end in text  # special tokens are kept
 
 
 def test_a_reward_wrapper_is_refused_by_name(policy: Policy) -> None:

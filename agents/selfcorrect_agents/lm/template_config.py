@@ -1,0 +1,79 @@
+"""`TemplateConfig`: what a chat template is given beside the messages."""
+
+from __future__ import annotations
+
+import datetime
+import json
+from dataclasses import dataclass
+from typing import Any
+
+PLAIN_TEMPLATE = (
+    "{% for message in messages %}"
+    "{% if message['role'] == 'assistant' %}Assistant: {{ message['content'] }}{{ eos_token }}"
+    "{% else %}{{ message['role'] | capitalize }}: {{ message['content'] }}{% endif %}"
+    "{{ '\n\n' }}{% endfor %}"
+    "{% if add_generation_prompt %}Assistant:{% endif %}"
+)
+"""The template of a tokenizer that has none, as those of base models: roles in plain words."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TemplateConfig:
+    """What the chat template is given beside the messages."""
+
+    system: str = ""
+    """A system prompt before every conversation that has none; "" leaves the template's default."""
+    args: tuple[str, ...] = ()
+    """Arguments of the template, each NAME=VALUE; a value is JSON or else text:
+    enable_thinking=false."""
+    date: str = "2024-07-26"
+    """The date, YYYY-MM-DD, that a template that prints today's date is given, so that a run does
+    not depend on the day."""
+
+    def __post_init__(self) -> None:
+        self.arguments()
+        try:
+            datetime.date.fromisoformat(self.date)
+        except ValueError:
+            raise ValueError(f"template.date must be YYYY-MM-DD, got {self.date!r}.") from None
+
+    def arguments(self) -> dict[str, Any]:
+        """Return `args` by name.
+
+        Raises:
+            ValueError: one of them is not NAME=VALUE, or names what the renderer itself sets.
+        """
+        found: dict[str, Any] = {}
+        for argument in self.args:
+            name, equals, value = argument.partition("=")
+            if not equals or not name.isidentifier():
+                raise ValueError(
+                    f"template.args must be NAME=VALUE, such as enable_thinking=false; "
+                    f"got {argument!r}."
+                )
+            if name in _RESERVED:
+                raise ValueError(f"template.args can't set {name!r}, which the renderer sets.")
+            try:
+                found[name] = json.loads(value)
+            except ValueError:
+                found[name] = value
+        return found
+
+    def dated(self, template: str) -> str:
+        """Return a template in which ``strftime_now``, today's date, gives `date`."""
+        if "strftime_now" not in template:
+            return template
+        date = datetime.datetime.fromisoformat(self.date)
+        written = {f"%{it}": date.strftime(f"%{it}") for it in _DIRECTIVES}
+        filled = "".join(f" | replace({key!r}, {text!r})" for key, text in written.items())
+        macro = f"{{%- macro strftime_now(form) -%}}{{{{ form{filled} }}}}{{%- endmacro -%}}"
+        return macro + template
+
+    def __str__(self) -> str:
+        """Return what differs from the template's defaults; "" if nothing does."""
+        system = [f"system prompt {self.system!r:.60}"] if self.system else []
+        return ", ".join([*system, *self.args])
+
+
+_DIRECTIVES = (*"aAbBdejmyYHIMSpx", "-d", "-m")
+_RESERVED = ("messages", "tools", "add_generation_prompt", "strftime_now", "tokenize")

@@ -1,0 +1,248 @@
+"""Chat templates in the manner of the common families, written for these tests: the ids of a later
+turn are those of the template's own rendering."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import pytest
+import torch
+from gymnasium.vector import AutoresetMode
+from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, trainers
+from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+
+from selfcorrect_agents.lm.agent import LanguageModelAgent
+from selfcorrect_agents.lm.chat import Chat
+from selfcorrect_agents.lm.policy import Policy
+from selfcorrect_agents.lm.template_config import TemplateConfig
+from selfcorrect_agents.rl.rollout import collect
+from selfcorrect_agents.rl.scoring import score
+from selfcorrect_env import Message, SelfCorrectVectorEnv
+
+TEMPLATES = {
+    "chatml": (
+        "{% if messages[0]['role'] != 'system' %}<|im_start|>system\nBe kind.<|im_end|>\n"
+        "{% endif %}{% for m in messages %}<|im_start|>{{ m['role'] }}\n{{ m['content'] }}"
+        "<|im_end|>\n{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+    ),
+    "turns of user and model": (
+        "<bos>{% for m in messages %}{% if m['role'] == 'system' %}"
+        "{{ raise_exception('no system role') }}{% endif %}"
+        "<start_of_turn>{{ 'model' if m['role'] == 'assistant' else m['role'] }}\n"
+        "{{ m['content'] | trim }}<end_of_turn>\n{% endfor %}"
+        "{% if add_generation_prompt %}<start_of_turn>model\n{% endif %}"
+    ),
+    "another end than the end of the text": (
+        "{% for m in messages %}<|{{ m['role'] }}|>\n{{ m['content'] }}<|end|>\n{% endfor %}"
+        "{% if add_generation_prompt %}<|assistant|>\n{% else %}<|endoftext|>{% endif %}"
+    ),
+    "headers and a date": (
+        "<bos><|header|>system\nToday: {{ strftime_now('%d %b %Y') }}<|eot|>"
+        "{% for m in messages %}<|header|>{{ m['role'] }}\n{{ m['content'] | trim }}<|eot|>"
+        "{% endfor %}{% if add_generation_prompt %}<|header|>assistant\n{% endif %}"
+    ),
+    "no end of a turn": (
+        "{% for m in messages %}<|{{ m['role'] }}|>\n{{ m['content'] }}{% endfor %}"
+        "{% if add_generation_prompt %}<|assistant|>\n{% endif %}"
+    ),
+    "the last reply ends otherwise": (
+        "{% for m in messages %}<|start|>{{ m['role'] }}<|message|>{{ m['content'] }}"
+        "{% if loop.last and m['role'] == 'assistant' and not add_generation_prompt %}<|return|>"
+        "{% else %}<|end|>{% endif %}{% endfor %}"
+        "{% if add_generation_prompt %}<|start|>assistant<|message|>{% endif %}"
+    ),
+    "instructions in brackets": (
+        "<bos>{% for m in messages %}{% if m['role'] == 'user' %}[INST] {{ m['content'] }} [/INST]"
+        "{% else %}{{ m['content'] }}<|endoftext|>{% endif %}{% endfor %}"
+    ),
+}
+SPECIAL = [
+    *("<|endoftext|>", "<bos>", "<|im_start|>", "<|im_end|>", "<start_of_turn>", "<end_of_turn>"),
+    *("<|end|>", "<|user|>", "<|assistant|>", "<|system|>", "<|header|>", "<|eot|>", "<|start|>"),
+    *("<|message|>", "<|return|>", "[INST]", "[/INST]"),
+]
+ENDS = {
+    "chatml": "<|im_end|>",
+    "turns of user and model": "<end_of_turn>",
+    "another end than the end of the text": "<|end|>",
+    "headers and a date": "<|eot|>",
+    "no end of a turn": "<|user|>",
+    "the last reply ends otherwise": "<|return|>",
+    "instructions in brackets": "<|endoftext|>",
+}
+ASKED: list[Message] = [{"role": "user", "content": "What is 2 + 3?"}]
+AGAIN: list[Message] = [{"role": "user", "content": "There might be an error. Try again."}]
+
+
+@pytest.fixture(scope="module")
+def fast() -> PreTrainedTokenizerFast:
+    trainer = trainers.BpeTrainer(
+        vocab_size=400,
+        special_tokens=SPECIAL,
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+    )
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    tokenizer.train_from_iterator(["user assistant There might be an error. 12 123"] * 9, trainer)
+    tokenizer.add_special_tokens([AddedToken(word, special=True) for word in SPECIAL])
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        eos_token="<|endoftext|>",
+        bos_token="<bos>",
+        pad_token="<|endoftext|>",
+        clean_up_tokenization_spaces=False,
+    )
+
+
+def chat_of(fast: PreTrainedTokenizerFast, name: str, **template: object) -> Chat:
+    fast.chat_template = TEMPLATES.get(name)
+    return Chat(fast, template=TemplateConfig(**template))  # type: ignore[arg-type]
+
+
+def text_of(fast: PreTrainedTokenizerFast, ids: list[int]) -> str:
+    return cast(str, fast.decode(ids))
+
+
+def rendered(chat: Chat, messages: list[Message]) -> list[int]:
+    text = chat.tokenizer.apply_chat_template(
+        cast(Any, messages),
+        tokenize=False,
+        add_generation_prompt=True,
+        chat_template=cast(str, chat.tokenizer.chat_template).replace(
+            "{{ strftime_now('%d %b %Y') }}", "26 Jul 2024"
+        ),
+    )
+    return cast(list[int], chat.tokenizer(cast(str, text), add_special_tokens=False)["input_ids"])
+
+
+@pytest.mark.parametrize("name", TEMPLATES)
+@pytest.mark.parametrize("reply", ["It is 5.", "5", "Answer: 5\nWorking: 2 + 3"])
+def test_a_later_turn_reads_what_the_template_writes(
+    fast: PreTrainedTokenizerFast, name: str, reply: str
+) -> None:
+    chat = chat_of(fast, name)
+    whole = rendered(chat, [*ASKED, {"role": "assistant", "content": reply}, *AGAIN])
+    opening = chat.prompt_ids(tuple(ASKED))
+    written = chat.reply_ids(reply)
+    assert opening + written + chat.follow_up(written, AGAIN) == whole
+    cut_off = chat.reply_ids(reply, ended=False)
+    assert opening + cut_off + chat.follow_up(cut_off, AGAIN) == whole
+    end = fast.convert_tokens_to_ids(ENDS[name])
+    sampled = [*cut_off, end]  # as the model ends its turn
+    assert end in chat.eos_ids
+    read = [chat.context_id(token) for token in sampled]
+    assert opening + read + chat.follow_up(sampled, AGAIN) == whole
+
+
+@pytest.mark.parametrize("name", TEMPLATES)
+def test_a_last_reply_ends_as_the_template_ends_it(
+    fast: PreTrainedTokenizerFast, name: str
+) -> None:
+    chat = chat_of(fast, name)
+    end = chat.reply_ids("5", last=True)[-1]
+    assert end == fast.convert_tokens_to_ids(ENDS[name])
+
+
+def test_without_a_template_roles_are_in_plain_words(fast: PreTrainedTokenizerFast) -> None:
+    chat = chat_of(fast, "none")
+    assert text_of(fast, chat.prompt_ids(tuple(ASKED))) == "User: What is 2 + 3?\n\nAssistant:"
+    assert str(chat) == "plain chat template"
+    written = chat.reply_ids("5")
+    assert text_of(fast, written + chat.follow_up(written, AGAIN)).startswith(
+        "5<|endoftext|>\n\nUser"
+    )
+
+
+def test_a_system_prompt_comes_first_or_is_refused(fast: PreTrainedTokenizerFast) -> None:
+    chat = chat_of(fast, "chatml", system="Be brief.")
+    text = text_of(fast, chat.prompt_ids(tuple(ASKED)))
+    assert text.startswith("<|im_start|>system\nBe brief.<|im_end|>\n<|im_start|>user")
+    assert str(chat) == "system prompt 'Be brief.'"
+    with pytest.raises(ValueError, match="refuses the conversation: no system role"):
+        chat_of(fast, "turns of user and model", system="Be brief.")
+
+
+def test_the_date_is_that_of_the_configuration(fast: PreTrainedTokenizerFast) -> None:
+    chat = chat_of(fast, "headers and a date")
+    assert "Today: 26 Jul 2024" in text_of(fast, chat.prompt_ids(tuple(ASKED)))
+    chat = chat_of(fast, "headers and a date", date="2026-01-31")
+    assert "Today: 31 Jan 2026" in text_of(fast, chat.prompt_ids(tuple(ASKED)))
+
+
+def test_arguments_reach_the_template(fast: PreTrainedTokenizerFast) -> None:
+    fast.chat_template = (
+        "{% for m in messages %}{{ m['content'] }}<|end|>{% endfor %}"
+        "{% if enable_thinking is defined and enable_thinking is false %}off {{ style }}{% endif %}"
+    )
+    template = TemplateConfig(args=("enable_thinking=false", "style=short"))
+    chat = Chat(fast, template=template)
+    assert text_of(fast, chat.prompt_ids(tuple(ASKED))).endswith("off short")
+    assert str(chat) == "enable_thinking=false, style=short"
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"args": ("thinking",)}, "must be NAME=VALUE"),
+        ({"args": ("messages=[]",)}, "can't set 'messages'"),
+        ({"date": "26 Jul 2024"}, "must be YYYY-MM-DD"),
+    ],
+)
+def test_invalid_options_are_refused(options: dict[str, object], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        TemplateConfig(**options)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("name", ["turns of user and model", "the last reply ends otherwise"])
+def test_scores_are_of_what_was_sampled(fast: PreTrainedTokenizerFast, name: str) -> None:
+    """Whichever end is sampled, its log-probability is the sampled token's, and turn 2 reads the
+    template's own."""
+    fast.chat_template = TEMPLATES[name]
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        config = LlamaConfig(
+            vocab_size=len(fast),
+            hidden_size=32,
+            intermediate_size=64,
+            num_hidden_layers=2,
+            num_attention_heads=2,
+            initializer_range=0.3,
+            max_position_embeddings=512,
+            bos_token_id=None,
+            eos_token_id=0,
+            pad_token_id=0,
+        )
+        policy = Policy(LlamaForCausalLM(config).eval(), fast)
+    ends = sorted(policy.chat.eos_ids)
+    with torch.no_grad():
+        cast(torch.nn.Linear, policy.model.get_output_embeddings()).weight[ends] *= 6
+    env = SelfCorrectVectorEnv(24, "arithmetic", autoreset_mode=AutoresetMode.DISABLED)
+    rollout = collect(
+        policy,
+        env,
+        list(range(6)),
+        samples=4,
+        max_new_tokens=12,
+        generator=torch.Generator().manual_seed(0),
+    )
+    scores = score(policy, policy, rollout)
+    torch.testing.assert_close(
+        scores.logps[rollout.mask], rollout.logps[rollout.mask], atol=1e-4, rtol=1e-4
+    )
+    here = torch.isin(rollout.sampled, torch.tensor(ends)) & rollout.mask
+    assert len(rollout.sampled[here].unique()) > 1  # more than one end was sampled
+    assert (rollout.ids[:, rollout.columns][here] == policy.chat.turn_end).all()
+
+
+def test_reports_name_what_is_not_the_model_s_template(fast: PreTrainedTokenizerFast) -> None:
+    fast.chat_template = None
+    config = LlamaConfig(
+        vocab_size=len(fast),
+        hidden_size=16,
+        intermediate_size=16,
+        num_hidden_layers=1,
+        num_attention_heads=1,
+    )
+    policy = Policy(LlamaForCausalLM(config).eval(), fast)
+    assert "plain chat template" in LanguageModelAgent(policy).decoding
