@@ -1,6 +1,7 @@
 """A sandbox that runs untrusted programs and judges them by tests out of their reach."""
 
+from selfcorrect_env.sandbox.jobs import Job, Outcome
 from selfcorrect_env.sandbox.layers import Layer, layers, missing_for_strong
-from selfcorrect_env.sandbox.pool import Isolation, Job, Outcome, Sandbox
+from selfcorrect_env.sandbox.pool import Isolation, Sandbox
 
 __all__ = ["Isolation", "Job", "Layer", "Outcome", "Sandbox", "layers", "missing_for_strong"]

@@ -24,7 +24,15 @@ def main() -> None:
         package.__path__ = [path]
         sys.modules[name] = package
     module = importlib.import_module(f"selfcorrect_env.sandbox.{sys.argv[1]}")
-    module.main(json.loads(sys.argv[2]))
+    options = json.loads(sys.argv[2])
+    try:
+        module.main(options)
+    except BaseException as error:
+        if "control" in options:  # a warm process has no other way to say what failed
+            wire = importlib.import_module("selfcorrect_env.sandbox.wire")
+            text = f"{type(error).__name__}: {error}"[:300]
+            wire.send(options["control"], {"job": "", "failed": text})
+        raise
 
 
 if __name__ == "__main__":

@@ -120,7 +120,7 @@ def main(options: dict[str, Any]) -> None:
     confine(
         strong=options["strong"],
         memory=options["memory"],
-        scratch=options["scratch"],
+        folder="/",
         writable=False,
     )
     wire.send(control.fileno(), {"ready": True, "job": ""})
@@ -137,6 +137,8 @@ def main(options: dict[str, Any]) -> None:
 def check(setup: str, tests: list[str], names: list[str], peer: int) -> dict[str, Any]:
     """Run the tests and return the verdict: ``passed``, ``total``, and ``failed`` (a message).
 
+    ``gone`` says whether the program's process ended or violated the protocol.
+
     Args:
         setup: Python code that runs first.
         tests: pieces of Python code, run in order in one namespace until one raises.
@@ -144,7 +146,7 @@ def check(setup: str, tests: list[str], names: list[str], peer: int) -> dict[str
         peer: the descriptor of the connection to the program.
     """
     connection = Connection(peer)
-    verdict: dict[str, Any] = {"passed": 0, "total": len(tests), "failed": ""}
+    verdict: dict[str, Any] = {"passed": 0, "total": len(tests), "failed": "", "gone": False}
     try:
         hello = connection.receive()
         if hello.get("ready") is not True:
@@ -158,6 +160,7 @@ def check(setup: str, tests: list[str], names: list[str], peer: int) -> dict[str
             exec(compile(test, f"<test {number}>", "exec"), namespace)
             verdict["passed"] = number
     except BaseException as error:
+        verdict["gone"] = isinstance(error, ProgramGone)
         message = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
         return {**verdict, "failed": f"{verdict['failed']}: {message}".removeprefix(": ")[:500]}
     return {**verdict, "failed": ""}

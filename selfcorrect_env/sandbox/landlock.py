@@ -11,8 +11,10 @@ _CREATE, _ADD_RULE, _RESTRICT = 444, 445, 446
 _VERSION, _PATH_BENEATH = 1, 1
 _READ_FILE, _READ_DIR = 1 << 2, 1 << 3
 _RIGHTS = {1: (1 << 13) - 1, 2: (1 << 14) - 1, 3: (1 << 15) - 1, 4: (1 << 15) - 1, 5: (1 << 16) - 1}
+"""Version -> all rights that concern files; later versions than 5 add none."""
 _DEVICES = sum(1 << bit for bit in (6, 9, 10, 11))  # creating sockets, pipes and device files
 _NETWORK = 0b11  # TCP bind and connect, from version 4
+_SCOPES = 0b11  # abstract Unix sockets and signals to processes outside, from version 6
 _FOR_FILES = (1 << 0) | (1 << 1) | (1 << 2) | (1 << 14) | (1 << 15)
 
 
@@ -24,6 +26,9 @@ def version() -> int:
 def ruleset(readable: Iterable[str], listed: Iterable[str], writable: Iterable[str]) -> int:
     """Return the descriptor of a rule set that forbids access to all files except these.
 
+    Versions 1 and 2 do not restrict truncation: `seccomp` refuses it. From version 6, signals to
+    processes outside and connections to their abstract Unix sockets are forbidden as well.
+
     Args:
         readable: files and folders that may be read; missing ones are skipped.
         listed: folders whose entries may be listed, but not read.
@@ -32,11 +37,13 @@ def ruleset(readable: Iterable[str], listed: Iterable[str], writable: Iterable[s
     Raises:
         OSError: the kernel has no landlock, or rejects the rules.
     """
-    number = min(version(), 5)
+    number = version()
     if not number:
         raise OSError("the kernel has no landlock")
-    handled = _RIGHTS[number]
-    head = struct.pack("QQ", handled, _NETWORK) if number >= 4 else struct.pack("Q", handled)
+    handled = _RIGHTS[min(number, 5)]
+    network, scopes = _NETWORK if number >= 4 else 0, _SCOPES if number >= 6 else 0
+    fields = 1 + (number >= 4) + (number >= 6)
+    head = struct.pack("QQQ", handled, network, scopes)[: 8 * fields]
     rules = _call(_CREATE, head, len(head), 0)
     for paths, rights in (
         (readable, _READ_FILE | _READ_DIR),

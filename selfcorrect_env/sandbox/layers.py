@@ -6,7 +6,6 @@ import functools
 import json
 import subprocess
 import sys
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -37,15 +36,14 @@ class Layer:
 @functools.cache
 def layers() -> tuple[Layer, ...]:
     """Try every layer in a separate process; the result is cached."""
-    with tempfile.TemporaryDirectory(prefix="selfcorrect-") as scratch:
-        result = subprocess.run(
-            bare_command("probe", {"scratch": scratch}),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            env={},
-            cwd="/",
-            check=False,
-        )
+    result = subprocess.run(
+        bare_command("probe", {}),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        env={},
+        cwd="/",
+        check=False,
+    )
     try:
         found = json.loads(result.stdout)
     except ValueError:

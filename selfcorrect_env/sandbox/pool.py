@@ -3,72 +3,24 @@
 from __future__ import annotations
 
 import contextlib
-import itertools
 import os
-import select
-import shutil
-import socket
-import subprocess
-import tempfile
 import threading
-import weakref
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from selfcorrect_env.errors import SandboxError
-from selfcorrect_env.sandbox import wire
-from selfcorrect_env.sandbox.layers import bare_command, missing_for_strong, works
+from selfcorrect_env.sandbox.jobs import Job, Outcome
+from selfcorrect_env.sandbox.layers import missing_for_strong
+from selfcorrect_env.sandbox.pair import Pair, Settings
+from selfcorrect_env.sandbox.process import JudgeError
+from selfcorrect_env.sandbox.trial import HARMLESS, best_layers
 
 Isolation = Literal["strong", "basic"]
 
 MEBIBYTE = 2**20
-GRACE = 1.0
-"""Seconds that the checker has after the program's deadline."""
-
-RECYCLE_AFTER = 1000
-"""Programs after which a checker is replaced, so that no state accumulates in it."""
-
-START = 60.0
-"""Seconds that a warm process may take to start."""
-
-
-@dataclass(frozen=True)
-class Job:
-    """A program and the tests that judge it."""
-
-    source: str
-    """The program's Python source code."""
-    tests: tuple[str, ...]
-    """Pieces of Python code, run in order; each raises if the program is wrong."""
-    names: tuple[str, ...]
-    """The names in the program that the tests use."""
-    setup: str = ""
-    """Python code that runs before the tests, in the checker."""
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """The result of a job."""
-
-    passed: int
-    """Number of tests that passed."""
-    total: int
-    """Number of tests."""
-    failed: str = ""
-    """The message of the first test that failed; "" if none did."""
-    timeout: bool = False
-    """Whether the program was stopped at its deadline."""
-    memory: bool = False
-    """Whether the program exceeded its memory limit."""
-    broken: str = ""
-    """A failure of the sandbox itself; then the outcome implies nothing about the program."""
-
-    @property
-    def right(self) -> bool:
-        """Whether every test passed."""
-        return 0 < self.total == self.passed and not (self.failed or self.timeout or self.broken)
+MOST_TRIES = 5
+"""Times that a program is run at most, if something kills its processes each time."""
 
 
 class Sandbox:
@@ -78,7 +30,8 @@ class Sandbox:
     The sandbox can be used from several threads and after a fork.
 
     Args:
-        deadline: seconds of wall clock per program, from its own start; > 0.
+        deadline: seconds per program, from its own start, without the time that it waits for a
+            processor (see `selfcorrect_env.sandbox.clock`); > 0.
         workers: number of programs that run at the same time, ≥ 1.
         memory: bytes of address space per program.
         isolation: ``"strong"`` or ``"basic"`` (see `selfcorrect_env.sandbox.confinement`).
@@ -101,16 +54,18 @@ class Sandbox:
             raise ValueError(
                 f"deadline must be above 0 and workers at least 1, got {deadline!r}, {workers!r}."
             )
-        reasons = missing_for_strong() if isolation == "strong" else []
-        if reasons:
+        strong = isolation == "strong"
+        found = best_layers(strong=strong)
+        if found.broken:
+            reasons = "; ".join(missing_for_strong() if strong else []) or found.broken
             raise SandboxError(
-                f"This machine does not support isolation='strong': {'; '.join(reasons)}. "
+                f"This machine does not support isolation={isolation!r}: {reasons}. "
                 "Use Linux 5.13 or newer with landlock and seccomp allowed (in a container, a "
                 "profile that permits them), or use isolation='basic', with which programs can "
-                "read and change everything that you can."
+                "read and change everything that you can. `selfcorrect doctor` tells more."
             )
         self.deadline, self.workers = deadline, workers
-        self._options = {"strong": isolation == "strong", "memory": memory}
+        self._settings = Settings(deadline, memory, strong=strong, namespaces=found.namespaces)
         self._owner = 0
         self._lock = threading.Lock()
         self._reset_after_fork()
@@ -151,10 +106,10 @@ class Sandbox:
         with self._lock:
             if self._owner != os.getpid():
                 self._owner = os.getpid()
-                self._idle: list[_Pair] = []
+                self._idle: list[Pair] = []
                 self._threads = ThreadPoolExecutor(self.workers, thread_name_prefix="sandbox")
 
-    def _take(self) -> _Pair | None:
+    def _take(self) -> Pair | None:
         """Take the pair that was used last; None if no pair is idle."""
         try:
             return self._idle.pop()
@@ -162,30 +117,61 @@ class Sandbox:
             return None
 
     def _run(self, ticket: _Ticket) -> Outcome:
-        """Judge one program in a thread of the pool, on a second pair if the first one fails."""
-        job = ticket.job
-        outcome = Outcome(0, len(job.tests), broken="not run")
-        for _ in range(2):
-            pair = None
+        """Judge one program in a thread of the pool, again on a fresh pair if the first fails."""
+        failures: list[JudgeError] = []
+        while len(failures) < MOST_TRIES and not ticket.abandoned:
             try:
-                pair = self._take() or _Pair(self._options, self.deadline)
-                with ticket.on(pair):
-                    outcome = pair.run(job)
-            except (OSError, ValueError, wire.WireError) as error:
-                reason = f"{type(error).__name__}: {error}"[:300]
-                outcome = Outcome(0, len(job.tests), broken=reason)
-            except BaseException:
-                if pair is not None:
-                    pair.close()
-                raise
-            if pair is not None:
-                if outcome.broken or pair.must_be_replaced:
-                    pair.close()
-                else:
-                    self._idle.append(pair)
-            if not outcome.broken or ticket.abandoned:
-                break
+                return self._try(ticket, fresh=bool(failures))
+            except JudgeError as error:
+                failures.append(error)
+                if len(failures) >= 2 and all(self._is_suspect(it) for it in failures):
+                    break
+            except OSError as error:
+                failures.append(JudgeError(f"{type(error).__name__}: {error}", killed=True))
+        return self._blame(ticket.job, failures)
+
+    def _try(self, ticket: _Ticket, *, fresh: bool) -> Outcome:
+        """Run a job on an idle pair or on a ``fresh`` one."""
+        pair = (None if fresh else self._take()) or Pair(self._settings)
+        try:
+            with ticket.on(pair):
+                outcome = pair.run(ticket.job)
+        except BaseException:
+            pair.close()
+            raise
+        if pair.worn_out:
+            pair.close()
+        else:
+            self._idle.append(pair)
         return outcome
+
+    def _is_suspect(self, failure: JudgeError) -> bool:
+        """Return whether the program can have caused a failure of its judge.
+
+        Strongly isolated programs cannot signal other processes: what SIGKILL ended, something
+        else has killed, or the kernel for want of memory.
+        """
+        return failure.large or not (failure.killed and self._settings.strong)
+
+    def _blame(self, job: Job, failures: list[JudgeError]) -> Outcome:
+        """Return the outcome of a program that could not be judged on two pairs or more.
+
+        If each failure may be its doing, and a harmless program is judged well at the same time,
+        the program is wrong: a failure of the sandbox must not be worth more than a failed test.
+        """
+        total, last = len(job.tests), str(failures[-1])[:300] if failures else "not run"
+        suspect = len(failures) >= 2 and all(self._is_suspect(it) for it in failures)
+        if suspect and self._judges_well():
+            if all(it.large for it in failures):
+                return Outcome(0, total, last, memory=True)
+            return Outcome(0, total, f"the program ended its judge: {last}")
+        return Outcome(0, total, broken=last)
+
+    def _judges_well(self) -> bool:
+        try:
+            return self._try(_Ticket(HARMLESS), fresh=True).right
+        except OSError:
+            return False
 
 
 class _Ticket:
@@ -194,19 +180,19 @@ class _Ticket:
     def __init__(self, job: Job) -> None:
         self.job = job
         self.abandoned = False
-        self._pair: _Pair | None = None
+        self._pair: Pair | None = None
         self._lock = threading.Lock()
 
     @contextlib.contextmanager
-    def on(self, pair: _Pair) -> Iterator[None]:
+    def on(self, pair: Pair) -> Iterator[None]:
         """Let `abandon` kill this pair while the block runs.
 
         Raises:
-            OSError: the job was abandoned.
+            JudgeError: the job was abandoned.
         """
         with self._lock:
             if self.abandoned:
-                raise InterruptedError("the job was abandoned")
+                raise JudgeError("the job was abandoned", killed=True)
             self._pair = pair
         try:
             yield
@@ -215,7 +201,7 @@ class _Ticket:
                 self._pair = None
                 abandoned = self.abandoned
         if abandoned:
-            raise InterruptedError("the job was abandoned")
+            raise JudgeError("the job was abandoned", killed=True)
 
     def abandon(self) -> None:
         """Kill the pair that runs the job, if one does: nobody waits for the outcome."""
@@ -223,136 +209,3 @@ class _Ticket:
             self.abandoned = True
             if self._pair is not None:
                 self._pair.kill()
-
-
-class _Pair:
-    """Two warm processes: one from which programs are forked, and one that checks them."""
-
-    def __init__(self, options: dict[str, Any], deadline: float) -> None:
-        self.deadline = deadline
-        options = {**options, "core": _next_core()}
-        self.zygote = _Process("zygote", {**options, "seconds": deadline})
-        self.checker = _Process("checker", options)
-        self.jobs = 0
-
-    def run(self, job: Job) -> Outcome:
-        """Judge one program; raise OSError if a warm process has ended."""
-        self.jobs += 1
-        number = next(_jobs).to_bytes(wire.JOB_SIZE, "big")
-        ours, theirs = socket.socketpair()
-        task, line = socket.socketpair()
-        with task:
-            with ours, theirs, line:
-                self.zygote.start_job(number, line, theirs)
-                self.checker.start_job(number, ours)
-            wire.send(task.fileno(), job.source)
-            self.checker.send(
-                {"setup": job.setup, "tests": list(job.tests), "names": list(job.names)}
-            )
-            found = self.checker.receive(self.deadline + GRACE, number)
-        self.zygote.control.sendall(number)
-        ended = self.zygote.receive(START, number)
-        if ended is None:
-            raise OSError("a process of the sandbox does not respond")
-        total = len(job.tests)
-        if found is None:  # a value that the program returned keeps the tests running
-            self.checker.close()
-            return Outcome(0, total, "no verdict in time", timeout=True)
-        failed = found["failed"]
-        late = bool(failed) and ended["timeout"]
-        return Outcome(found["passed"], total, failed, late, "MemoryError" in failed)
-
-    @property
-    def must_be_replaced(self) -> bool:
-        """Whether to replace the pair: the checker was killed, or has judged enough programs."""
-        return self.jobs >= RECYCLE_AFTER or self.checker.process.returncode is not None
-
-    def kill(self) -> None:
-        """Kill both processes; may be called while another thread uses the pair."""
-        self.zygote.process.kill()
-        self.checker.process.kill()
-
-    def close(self) -> None:
-        """Kill both processes and free what they used."""
-        self.zygote.close()
-        self.checker.close()
-
-
-def _next_core() -> int | None:
-    """Return the processor core of the next pair, cycling through those of this process."""
-    if not hasattr(os, "sched_getaffinity"):
-        return None
-    cores = sorted(os.sched_getaffinity(0))
-    return cores[(os.getpid() + next(_pairs)) % len(cores)]
-
-
-_pairs = itertools.count()
-_jobs = itertools.count(1)
-
-
-class _Process:
-    """A warm process and the socket over which it receives jobs."""
-
-    def __init__(self, module: str, options: dict[str, Any]) -> None:
-        self.control, theirs = socket.socketpair()
-        self.scratch = tempfile.mkdtemp(prefix="selfcorrect-")
-        with theirs:
-            settings = {
-                **options,
-                "control": theirs.fileno(),
-                "scratch": self.scratch,
-                "namespaces": works("namespaces"),
-            }
-            self.process = subprocess.Popen(
-                bare_command(module, settings),
-                pass_fds=(theirs.fileno(),),
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                start_new_session=True,  # Ctrl-C must reach the owner only
-                env={},
-                cwd="/",
-            )
-        self._finalizer = weakref.finalize(
-            self, _end, self.process, self.control, self.scratch, os.getpid()
-        )
-        if self.receive(START) is None:
-            raise OSError(f"the sandbox's {module} did not start in {START:g} s")
-
-    def start_job(self, number: bytes, *descriptors: socket.socket) -> None:
-        """Start the job ``number`` with these sockets."""
-        socket.send_fds(self.control, [number], [it.fileno() for it in descriptors])
-
-    def send(self, message: Any) -> None:
-        """Send a message."""
-        wire.send(self.control.fileno(), message)
-
-    def receive(self, seconds: float, number: bytes = b"") -> Any:
-        """Return the process's next message, or None if none starts within ``seconds``.
-
-        Raises:
-            OSError: the process has ended, or the message belongs to another job.
-        """
-        if not select.select([self.control], [], [], seconds)[0]:
-            return None
-        message = wire.receive(self.control.fileno())
-        if message is None:
-            raise OSError("a process of the sandbox ended")
-        if message.get("job") != number.hex():
-            raise OSError("a process of the sandbox answered for another job")
-        return message
-
-    def close(self) -> None:
-        """Kill the process."""
-        self._finalizer()
-
-
-def _end(
-    process: subprocess.Popen[bytes], control: socket.socket, scratch: str, owner: int
-) -> None:
-    control.close()
-    if os.getpid() != owner:  # in a fork of the owner: the process belongs to the parent
-        return
-    process.kill()
-    process.wait()
-    shutil.rmtree(scratch, ignore_errors=True)

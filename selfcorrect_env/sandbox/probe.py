@@ -9,16 +9,17 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from selfcorrect_env.sandbox import confinement, landlock, seccomp
+from selfcorrect_env.sandbox import confinement, landlock, namespaces, seccomp
+from selfcorrect_env.sandbox.confinement import python_files, python_folders
 
 
 def main(options: dict[str, Any]) -> None:
     """Print one JSON object: layer -> "" if it works, else why it does not."""
     trials: dict[str, Callable[[], None]] = {
-        "limits": lambda: _limits(options["scratch"]),
+        "limits": _limits,
         "landlock": _landlock,
         "seccomp": _seccomp,
-        "namespaces": lambda: _namespaces(options["scratch"]),
+        "namespaces": _namespaces,
     }
     print(json.dumps({name: _in_child(trial) for name, trial in trials.items()}))
 
@@ -42,9 +43,9 @@ def _in_child(trial: Callable[[], None]) -> str:
     return "" if message == "+" else message or "the process of the trial was killed"
 
 
-def _limits(scratch: str) -> None:
+def _limits() -> None:
     memory = 256 * confinement.MEBIBYTE
-    confinement.confine(strong=False, memory=memory, scratch=scratch, writable=False)
+    confinement.confine(strong=False, memory=memory, folder="/", writable=False)
     try:
         bytearray(512 * confinement.MEBIBYTE)
     except MemoryError:
@@ -76,9 +77,10 @@ def _seccomp() -> None:
         raise OSError(f"{forbidden.__name__} worked although seccomp forbids it")
 
 
-def _namespaces(scratch: str) -> None:
-    confinement.enter_namespaces(scratch)
-    with open(os.path.join(scratch, "trial"), "w") as file:
+def _namespaces() -> None:
+    namespaces.enter()
+    namespaces.replace_root([*python_folders(), *python_files()], [])
+    with open(f"{namespaces.SCRATCH}/trial", "w") as file:
         file.write("x")
-    if os.getpid() != 1:
-        raise OSError("the process namespace is not new")
+    if os.getpid() != 1 or os.path.exists("/etc/passwd"):
+        raise OSError("the namespaces are not new")

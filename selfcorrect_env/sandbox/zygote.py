@@ -11,20 +11,21 @@ import contextlib
 import gc
 import importlib
 import os
-import select
 import signal
 import socket
 import time
 from typing import Any
 
-from selfcorrect_env.sandbox import program, seccomp, wire
+from selfcorrect_env.sandbox import namespaces, program, seccomp, wire
 from selfcorrect_env.sandbox.confinement import (
+    PACKAGES,
     confine,
-    empty,
-    enter_namespaces,
     limit_processor_time,
     pin_to_core,
+    python_files,
+    python_folders,
 )
+from selfcorrect_env.sandbox.scratch import empty
 
 PREIMPORTED = (
     "abc",
@@ -54,26 +55,24 @@ PREIMPORTED = (
 """Modules that programs often import."""
 
 
+GONE = b"g"
+"""The mark of a request to end a job whose program seems to have ended already."""
+LAST_MOMENTS = 0.5
+"""Seconds that a program which seems to have ended has to do so by itself."""
+
+
 def main(options: dict[str, Any]) -> None:
     """Serve jobs until the other side closes the socket."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     pin_to_core(options["core"])
-    if options["namespaces"]:
-        enter_namespaces(options["scratch"])
+    folder = _enter_namespaces(options) if options["namespaces"] else options["scratch"]
     for name in PREIMPORTED:
         importlib.import_module(name)
     program.warm_up()
     calls = seccomp.Filter() if options["strong"] else None
-    null = os.open(os.devnull, os.O_RDWR)
-    for number in (0, 1, 2):
-        os.dup2(null, number)
-    os.close(null)
-    confine(
-        strong=options["strong"],
-        memory=options["memory"],
-        scratch=options["scratch"],
-        writable=options["namespaces"],
-    )
+    _replace_standard_streams()
+    writable = options["namespaces"] or not options["strong"]
+    confine(strong=options["strong"], memory=options["memory"], folder=folder, writable=writable)
     control = socket.socket(fileno=options["control"])
     wire.send(control.fileno(), {"ready": True, "job": ""})
     gc.collect()
@@ -81,17 +80,38 @@ def main(options: dict[str, Any]) -> None:
     while True:
         number, descriptors, _, _ = socket.recv_fds(control, wire.JOB_SIZE, 2)
         if len(number) != wire.JOB_SIZE:
-            return
+            break
         child = os.fork()
         if not child:
             _run(options["seconds"], descriptors, calls)
         for descriptor in descriptors:
             os.close(descriptor)
-        end = _wait(child, options["seconds"], control)
-        if control.recv(wire.JOB_SIZE) != number:
-            return
-        _clean(options)
+        request = control.recv(wire.JOB_SIZE + 1)
+        end = _end(child, patient=request[wire.JOB_SIZE :] == GONE)
+        _kill_others(alone=options["namespaces"])
+        if writable:
+            empty(folder)
+        if request[: wire.JOB_SIZE] != number:
+            break
         wire.send(control.fileno(), {**end, "job": number.hex()})
+
+
+def _enter_namespaces(options: dict[str, Any]) -> str:
+    """Continue in new namespaces; return the scratch folder there."""
+    namespaces.enter()
+    if options["strong"]:
+        packages = [os.path.join(it, name) for it in python_folders() for name in PACKAGES]
+        namespaces.replace_root([*python_folders(), *python_files()], packages)
+        return namespaces.SCRATCH
+    namespaces.mount_scratch(options["scratch"])
+    return options["scratch"]
+
+
+def _replace_standard_streams() -> None:
+    null = os.open(os.devnull, os.O_RDWR)
+    for number in (0, 1, 2):
+        os.dup2(null, number)
+    os.close(null)
 
 
 def _run(seconds: float, descriptors: list[int], calls: seccomp.Filter | None) -> None:
@@ -100,6 +120,7 @@ def _run(seconds: float, descriptors: list[int], calls: seccomp.Filter | None) -
         os.setsid()
         signal.signal(signal.SIGINT, signal.default_int_handler)
         task, peer = _move(descriptors)
+        _replace_standard_streams()  # flags of an open file are shared by all that inherit it
         source = wire.receive(task)
         os.close(task)
         limit_processor_time(seconds)
@@ -119,51 +140,40 @@ def _move(descriptors: list[int]) -> tuple[int, int]:
     return 3, 4
 
 
-def _wait(child: int, seconds: float, control: socket.socket) -> dict[str, Any]:
-    """Wait until the child ends, its time is up, or the other side requests its end.
+def _end(child: int, *, patient: bool) -> dict[str, Any]:
+    """Kill the child if it has not ended, and describe how it ended.
 
-    The other side sends this request, the job's number, once per job, at the latest after the
-    child has ended; it is not read here. The result describes how the child ended.
+    Returns:
+        ``signal``: the signal that ended it; 0 if none did, or if this function had to kill it.
+        ``cpu``: seconds of processor time. ``memory``: the most memory that it had, in bytes.
     """
-    start, timeout, requested = time.monotonic(), False, False
-    handle = os.pidfd_open(child) if hasattr(os, "pidfd_open") else None
-    while not (requested or timeout):
-        left = seconds - (time.monotonic() - start)
-        if handle is None:  # no pidfd before Linux 5.3 or on other systems
-            requested = bool(select.select([control], [], [], max(0.0, min(left, 0.002)))[0])
-            ended = os.waitid(os.P_PID, child, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
-        else:
-            ready = select.select([control, handle], [], [], max(0.0, left))[0]
-            requested, ended = control in ready, handle in ready
-        if ended:
-            break
-        timeout = left <= 0
-    if handle is not None:
-        os.close(handle)
+    end = time.monotonic() + (LAST_MOMENTS if patient else 0.0)
+    while not (ended := _has_ended(child)) and time.monotonic() < end:
+        time.sleep(0.002)
     for kill in (os.killpg, os.kill):
-        try:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
             kill(child, signal.SIGKILL)
-        except (ProcessLookupError, PermissionError):
-            continue
     _, status, usage = os.wait4(child, 0)
     return {
-        "timeout": timeout,
-        "signal": os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0,
-        "seconds": time.monotonic() - start,
+        "signal": os.WTERMSIG(status) if ended and os.WIFSIGNALED(status) else 0,
+        "cpu": usage.ru_utime + usage.ru_stime,
         "memory": usage.ru_maxrss * 1024,
     }
 
 
-def _clean(options: dict[str, Any]) -> None:
-    """Kill the processes that the child left running, and delete the files that it wrote."""
-    if options["namespaces"]:  # this is process 1: all others were started by the child
+def _has_ended(child: int) -> bool:
+    return os.waitid(os.P_PID, child, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+
+
+def _kill_others(*, alone: bool) -> None:
+    """Kill the processes that the child left running.
+
+    Args:
+        alone: whether this is process 1 of its namespace, so that all others are the child's.
+    """
+    if alone:
         with contextlib.suppress(ProcessLookupError):
             os.kill(-1, signal.SIGKILL)
-    while True:
-        try:
-            if os.waitpid(-1, 0 if options["namespaces"] else os.WNOHANG)[0] == 0:
-                break
-        except ChildProcessError:
-            break
-    if options["scratch"]:
-        empty(options["scratch"])
+    with contextlib.suppress(ChildProcessError):
+        while os.waitpid(-1, 0 if alone else os.WNOHANG)[0]:
+            pass

@@ -39,17 +39,20 @@ def impatient():
     sandbox.close()
 
 
-def processes_of_sandboxes() -> set[int]:
-    """The processes on this machine that a sandbox started."""
-    found = set()
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                command = (entry / "cmdline").read_bytes()
-            except OSError:
-                continue
-            if b"bare_interpreter.py" in command:
-                found.add(int(entry.name))
+def is_of_a_sandbox(process: int) -> bool:
+    try:
+        return b"bare_interpreter.py" in Path(f"/proc/{process}/cmdline").read_bytes()
+    except OSError:
+        return False
+
+
+def started_by(process: int) -> set[int]:
+    """The processes of sandboxes that a process started, directly or not."""
+    found: set[int] = set()
+    for thread in Path(f"/proc/{process}/task").iterdir():
+        for child in map(int, (thread / "children").read_text().split()):
+            if is_of_a_sandbox(child):
+                found |= {child} | started_by(child)
     return found
 
 
@@ -129,18 +132,19 @@ def test_a_program_leaves_no_trace_for_the_next(sandbox: Sandbox) -> None:
         assert not any(outcome.right for outcome in outcomes)
 
 
-def test_nothing_is_left_behind() -> None:
+def test_nothing_is_left_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """No process, no descriptor, no folder."""
-    before, descriptors = processes_of_sandboxes(), len(os.listdir("/proc/self/fd"))
-    folders = set(Path("/tmp").glob("selfcorrect-*"))
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    before, descriptors = started_by(os.getpid()), len(os.listdir("/proc/self/fd"))
     sandbox = Sandbox(deadline=0.5)
     sources = [*attacks.HOGS.values(), *attacks.ESCAPES.values(), attacks.HONEST]
     sandbox.run_all([job(f"SECRET = '/none'\n{source}") for source in sources])
-    assert processes_of_sandboxes() > before  # warm ones
+    warm = started_by(os.getpid()) - before
+    assert warm
     sandbox.close()
     end = time.monotonic() + 10
-    while processes_of_sandboxes() - before and time.monotonic() < end:
+    while any(map(is_of_a_sandbox, warm)) and time.monotonic() < end:
         time.sleep(0.05)
-    assert processes_of_sandboxes() <= before
+    assert not any(map(is_of_a_sandbox, warm))
     assert len(os.listdir("/proc/self/fd")) <= descriptors
-    assert set(Path("/tmp").glob("selfcorrect-*")) <= folders
+    assert not list(tmp_path.iterdir())

@@ -10,6 +10,7 @@ import pytest
 from selfcorrect_env.errors import SandboxError
 from selfcorrect_env.sandbox import Job, Sandbox, layers, missing_for_strong
 from selfcorrect_env.sandbox.layers import PURPOSES
+from selfcorrect_env.sandbox.trial import Layers, best_layers
 
 needs_isolation = pytest.mark.skipif(
     bool(missing_for_strong()), reason=f"this machine cannot isolate: {missing_for_strong()}"
@@ -34,7 +35,12 @@ def test_layers_are_told() -> None:
 
 def test_weaker_isolation_than_asked_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     missing = ["landlock: the kernel has no landlock"]
+    none = Layers(namespaces=False, broken="OSError")
     monkeypatch.setattr("selfcorrect_env.sandbox.pool.missing_for_strong", lambda: missing)
+    monkeypatch.setattr(
+        "selfcorrect_env.sandbox.pool.best_layers",
+        lambda strong: none if strong else best_layers(strong=False),
+    )
     with pytest.raises(SandboxError, match=r"no landlock.*isolation='basic'"):
         Sandbox()
     accepted = Sandbox(isolation="basic")
