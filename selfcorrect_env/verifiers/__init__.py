@@ -16,6 +16,7 @@ from selfcorrect_env.plugins import Registry, import_attribute
 from selfcorrect_env.types import ScoreFunction, Verifier
 from selfcorrect_env.verifiers.answer_format import PLAIN, AnswerFormat
 from selfcorrect_env.verifiers.base import FunctionVerifier, as_verifier, judge
+from selfcorrect_env.verifiers.thoughts import without_thoughts
 
 if TYPE_CHECKING:
     from selfcorrect_env.verifiers import exact, reasoning_gym, toycode
@@ -46,6 +47,7 @@ __all__ = [
     "judge",
     "reasoning_gym",
     "toycode",
+    "without_thoughts",
 ]
 
 

@@ -132,7 +132,7 @@ class LanguageModelAgent:
             for new, old in zip(conversations, self._expected, strict=True)
         )
         context, self._context = self._context, None  # a failed call leaves no partial state
-        if not continues or context is None:
+        if not continues or context is None or self.policy.chat.template.thoughts == "drop":
             return None
         before = [conversation[:-1] for conversation in self._expected]
         self.policy.extend(context, added(before, conversations))

@@ -18,6 +18,7 @@ from transformers import PreTrainedTokenizerFast
 
 from selfcorrect_agents.lm.template_config import PLAIN_TEMPLATE, TemplateConfig
 from selfcorrect_env import Conversation, Message
+from selfcorrect_env.verifiers import without_thoughts
 
 PLACEHOLDER = "REPLY-PLACEHOLDER"
 """Replaces the reply in a rendered conversation, to find the text that follows any reply."""
@@ -92,7 +93,9 @@ class Chat:
 
     def prompt_ids(self, conversation: Conversation) -> list[int]:
         """Return the ids of a conversation, up to where the assistant's reply starts."""
-        return self._encode(self._render(list(conversation)))
+        if self.template.thoughts == "drop":
+            conversation = tuple(map(_without_thoughts, conversation))
+        return self._encode(self._render(conversation))
 
     def continuation_ids(self, added: Sequence[Message]) -> list[int]:
         """Return the ids that follow a reply when the messages ``added`` come after it.
@@ -184,3 +187,9 @@ class Chat:
         # the chat template writes every special token itself
         text = text.encode("utf-8", "replace").decode("utf-8")  # lone surrogates
         return cast(list[int], self.tokenizer(text, add_special_tokens=False)["input_ids"])
+
+
+def _without_thoughts(message: Message) -> Message:
+    if message["role"] != "assistant":
+        return message
+    return {"role": "assistant", "content": without_thoughts(message["content"]).strip()}

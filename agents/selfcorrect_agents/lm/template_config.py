@@ -5,7 +5,11 @@ from __future__ import annotations
 import datetime
 import json
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any, Literal, TypeAlias, get_args
+
+import tyro
+
+Thoughts: TypeAlias = Literal["keep", "drop"]
 
 PLAIN_TEMPLATE = (
     "{% for message in messages %}"
@@ -23,15 +27,24 @@ class TemplateConfig:
 
     system: str = ""
     """A system prompt before every conversation that has none; "" leaves the template's default."""
-    args: tuple[str, ...] = ()
-    """Arguments of the template, each NAME=VALUE; a value is JSON or else text:
-    enable_thinking=false."""
+    args: Annotated[
+        tuple[str, ...], tyro.conf.UseAppendAction, tyro.conf.arg(metavar="NAME=VALUE")
+    ] = ()
+    """An argument of the template, such as enable_thinking=false: the value is JSON, or else text.
+    Repeat it for more."""
     date: str = "2024-07-26"
     """The date, YYYY-MM-DD, that a template that prints today's date is given, so that a run does
     not depend on the day."""
 
+    thoughts: Thoughts = "keep"
+    """Whether a later turn reads the thoughts (<think>…</think> and the like) of earlier replies:
+    keep reads what was sampled; drop leaves them out, as most served models do. Training keeps
+    them: it scores an episode as one sequence."""
+
     def __post_init__(self) -> None:
         self.arguments()
+        if self.thoughts not in get_args(Thoughts):
+            raise ValueError(f"template.thoughts must be keep or drop, got {self.thoughts!r}.")
         try:
             datetime.date.fromisoformat(self.date)
         except ValueError:
@@ -72,7 +85,8 @@ class TemplateConfig:
     def __str__(self) -> str:
         """Return what differs from the template's defaults; "" if nothing does."""
         system = [f"system prompt {self.system!r:.60}"] if self.system else []
-        return ", ".join([*system, *self.args])
+        thoughts = ["thoughts dropped"] if self.thoughts == "drop" else []
+        return ", ".join([*system, *self.args, *thoughts])
 
 
 _DIRECTIVES = (*"aAbBdejmyYHIMSpx", "-d", "-m")

@@ -54,6 +54,9 @@ class Trainer:
         config: the size of a step and how it samples.
         run: the folder to log to and to resume from; None keeps everything in memory.
         progress: whether to show a progress bar.
+
+    Raises:
+        LearningError: the policy drops the thoughts of earlier replies.
     """
 
     def __init__(
@@ -64,6 +67,11 @@ class Trainer:
         run: RunFolder | None = None,
         progress: bool = False,
     ) -> None:
+        if policy.chat.template.thoughts == "drop":
+            raise LearningError(
+                "template.thoughts='drop' is for measuring: training scores an episode as one "
+                "sequence, with the thoughts of earlier replies. Train with 'keep'."
+            )
         self.policy = policy
         self.reference = reference_of(policy)
         self.config = config

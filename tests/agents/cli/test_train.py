@@ -1,17 +1,22 @@
 """``selfcorrect train`` and what comes after it, as a user types it."""
 
 import json
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import transformers
 
-from selfcorrect_agents.cli.train import _parse, summary
+from selfcorrect_agents import ModelConfig, PlayConfig, SCoReConfig
+from selfcorrect_agents.cli.measure_command import measure_command
+from selfcorrect_agents.cli.train import TrainOptions, _parse, summary
 from selfcorrect_agents.flat_config import flat
 from selfcorrect_agents.lm.loading import load_policy
+from selfcorrect_agents.lm.template_config import TemplateConfig
 from selfcorrect_agents.training.method_lookup import find_method
 from selfcorrect_env import UnjudgedWarning, UsageError
+from selfcorrect_env.cli import parse
 from selfcorrect_env.cli.main import main
 
 SMALL = [
@@ -221,3 +226,17 @@ def test_skipped_steps_are_counted_and_not_averaged() -> None:
     assert "3 steps, 2 of them skipped" in text
     assert "50.0% → 100.0%" in text
     assert "2 steps, 2 of them skipped" in summary([skipped, skipped])
+
+
+def test_the_command_that_measures_names_what_the_template_was_given() -> None:
+    template = TemplateConfig(system="Be brief.", args=("style=short", "enable_thinking=false"))
+    options = TrainOptions(model=ModelConfig(template=template))
+    command = measure_command("score", options, "runs/x/model", SCoReConfig())
+    assert (
+        "--template.system 'Be brief.' --template.args style=short "
+        "--template.args enable_thinking=false"
+    ) in command
+    words = shlex.split(command)
+    words = words[words.index("--template.system") : words.index("--split")]
+    parsed = parse(PlayConfig, words, prog="selfcorrect eval", about="")
+    assert parsed.model.template == template

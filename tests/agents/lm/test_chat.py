@@ -11,6 +11,8 @@ from gymnasium.vector import AutoresetMode
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
+from selfcorrect_agents import SCoRe
+from selfcorrect_agents.errors import LearningError
 from selfcorrect_agents.lm.agent import LanguageModelAgent
 from selfcorrect_agents.lm.chat import Chat
 from selfcorrect_agents.lm.policy import Policy
@@ -186,6 +188,7 @@ def test_arguments_reach_the_template(fast: PreTrainedTokenizerFast) -> None:
     [
         ({"args": ("thinking",)}, "must be NAME=VALUE"),
         ({"args": ("messages=[]",)}, "can't set 'messages'"),
+        ({"thoughts": "hide"}, "must be keep or drop"),
         ({"date": "26 Jul 2024"}, "must be YYYY-MM-DD"),
     ],
 )
@@ -237,6 +240,10 @@ def test_scores_are_of_what_was_sampled(fast: PreTrainedTokenizerFast, name: str
 
 def test_reports_name_what_is_not_the_model_s_template(fast: PreTrainedTokenizerFast) -> None:
     fast.chat_template = None
+    assert "plain chat template" in LanguageModelAgent(small_policy(fast)).decoding
+
+
+def small_policy(fast: PreTrainedTokenizerFast, **template: object) -> Policy:
     config = LlamaConfig(
         vocab_size=len(fast),
         hidden_size=16,
@@ -244,5 +251,37 @@ def test_reports_name_what_is_not_the_model_s_template(fast: PreTrainedTokenizer
         num_hidden_layers=1,
         num_attention_heads=1,
     )
-    policy = Policy(LlamaForCausalLM(config).eval(), fast)
-    assert "plain chat template" in LanguageModelAgent(policy).decoding
+    settings = TemplateConfig(**template)  # type: ignore[arg-type]
+    return Policy(LlamaForCausalLM(config).eval(), fast, template=settings)
+
+
+def test_thoughts_of_earlier_replies_are_kept_or_dropped(fast: PreTrainedTokenizerFast) -> None:
+    reply: Message = {"role": "assistant", "content": "<think>2, 3?</think>\nIt is 5."}
+    conversation = (*ASKED, reply, *AGAIN)
+    kept = chat_of(fast, "chatml").prompt_ids(conversation)
+    assert "<think>2, 3?</think>\nIt is 5.<|im_end|>" in text_of(fast, kept)
+    chat = chat_of(fast, "chatml", thoughts="drop")
+    dropped = text_of(fast, chat.prompt_ids(conversation))
+    assert "assistant\nIt is 5.<|im_end|>" in dropped
+    assert "think" not in dropped
+    assert str(chat) == "thoughts dropped"
+
+
+def test_an_agent_that_drops_thoughts_reads_every_conversation_anew(
+    fast: PreTrainedTokenizerFast,
+) -> None:
+    fast.chat_template = TEMPLATES["chatml"]
+    agent = LanguageModelAgent(small_policy(fast, thoughts="drop"), max_new_tokens=8)
+    first = (*ASKED,)
+    (reply,) = agent.act([first])
+    answered: Message = {"role": "assistant", "content": reply}
+    later = (*first, answered, *AGAIN)
+    (continued,) = agent.act([later])
+    assert LanguageModelAgent(agent.policy, max_new_tokens=8).act([later]) == [continued]
+    assert "thoughts dropped" in agent.decoding
+
+
+def test_training_refuses_to_drop_thoughts(fast: PreTrainedTokenizerFast) -> None:
+    fast.chat_template = TEMPLATES["chatml"]
+    with pytest.raises(LearningError, match="thoughts='drop' is for measuring"):
+        SCoRe(small_policy(fast, thoughts="drop")).learn("SelfCorrect-Arithmetic-v0")
