@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,21 +10,13 @@ from selfcorrect_env.sandbox.pool import MEBIBYTE
 from selfcorrect_env.types import Problem, Reason, Verdict
 from selfcorrect_env.verifiers.answer_format import AnswerFormat
 from selfcorrect_env.verifiers.base import failed
-
-LONGEST = 200_000
-"""Maximum length of a program in characters; longer ones are wrong and are not run."""
-
-FENCE = "```"
-_LANGUAGE = re.compile(r"[ \t]*(?:python[0-9.]*|py)?[ \t]*\r?\n", re.IGNORECASE)
+from selfcorrect_env.verifiers.code.programs import LONGEST, program_of
 
 
 class CodeVerifier:
     """Runs the program of a reply against the tests of its problem, in a sandbox.
 
-    The program is the reply's last Python code block that defines the function that the tests
-    call, or else its last code block. If there is no code block, it is the text between
-    ``[BEGIN]`` and ``[DONE]``, or the whole reply. If the reply continues the problem's stub
-    (HumanEval), the stub is prepended.
+    How the program is found in the reply: `selfcorrect_env.verifiers.code.programs`.
 
     The problem's metadata must have ``tests`` and ``names``, and may have ``setup`` and ``stub``
     (`selfcorrect_env.problems.code_rows.code_problem`). The tests run in a separate process,
@@ -107,44 +98,6 @@ def job_of(problem: Problem, response: str) -> Job | Verdict:
         detail = f"a program of {len(program):,} characters; more than {LONGEST:,} are not run"
         return Verdict(0.0, Reason.WRONG, program[:100], detail)
     return Job(program, tuple(tests), tuple(names), metadata.get("setup") or "")
-
-
-def program_of(response: str, name: str, stub: str = "") -> str | None:
-    """Return the program in a reply, or None if the reply has no text that could be one.
-
-    Args:
-        response: the reply.
-        name: the function or class that the program should define.
-        stub: prepended if the program does not define ``name``.
-
-    >>> program_of("Sure:\\n```python\\ndef f(x):\\n    return x\\n```\\nDone.", "f")
-    'def f(x):\\n    return x\\n'
-    """
-    blocks = _blocks(response)
-    defining = [block for block in blocks if _defines(block, name)]
-    if FENCE in response:
-        program = (defining or blocks or [""])[-1]
-    else:
-        program = response.rpartition("[BEGIN]")[2].partition("[DONE]")[0]
-        program = program if _defines(program, name) else program.strip("\r\n")
-    if not program.strip():
-        return None
-    return program if not stub or _defines(program, name) else f"{stub.rstrip()}\n{program}"
-
-
-def _blocks(response: str) -> list[str]:
-    """Return the code blocks, including one that is cut off at the end of the reply."""
-    found = []
-    for part in response.split(FENCE)[1::2]:
-        language = _LANGUAGE.match(part)
-        code = part[language.end() :] if language else part
-        if code.strip():
-            found.append(code)
-    return found
-
-
-def _defines(program: str, name: str) -> bool:
-    return bool(re.search(rf"^(?:async\s+def|def|class)\s+{re.escape(name)}\b", program, re.M))
 
 
 def _verdict(job: Job, outcome: Outcome) -> Verdict:

@@ -10,9 +10,9 @@ from selfcorrect_env import Problem, Reason, SelfCorrectEnv, evaluate
 from selfcorrect_env.problems import humaneval, mbpp
 from selfcorrect_env.sandbox import missing_for_strong
 from selfcorrect_env.testing import HOSTILE_REPLIES, check_verifier
-from selfcorrect_env.verifiers.code import CodeVerifier, program_of
+from selfcorrect_env.verifiers.code import CodeVerifier
 
-DATA = Path(__file__).parents[3].parent / "shared" / "data"
+DATA = Path(__file__).parents[4].parent / "shared" / "data"
 
 ADD = Problem(
     id="add",
@@ -37,40 +37,6 @@ def data(name: str) -> Path:
     if not (DATA / name).exists():
         pytest.skip(f"no {name} beside the repository")
     return DATA / name
-
-
-# -- finding the program -------------------------------------------------------------------------
-@pytest.mark.parametrize(
-    "reply",
-    [
-        "def f(x):\n    return x",
-        "```python\ndef f(x):\n    return x\n```",
-        "Here it is:\n```py\ndef f(x):\n    return x\n```\nIt works.",
-        "```\ndef f(x):\n    return x\n```",
-        "```Python\r\ndef f(x):\n    return x\n```",
-        "```python\ndef f(x):\n    return 0\n```\nNo:\n```python\ndef f(x):\n    return x\n```",
-        "```python\ndef f(x):\n    return x\n```\nUse it:\n```python\nprint(f(3))\n```",
-        "```python\ndef f(x):\n    return x\n",
-        "[BEGIN]\ndef f(x):\n    return x\n[DONE]\nAnd so on",
-        "def f(x):\n    return x\n[DONE]\n\nAnother task",
-    ],
-)
-def test_the_program_is_found(reply: str) -> None:
-    program = program_of(reply, "f")
-    assert program is not None
-    assert program.strip() == "def f(x):\n    return x"
-
-
-def test_a_body_is_put_after_the_stub() -> None:
-    stub = 'def f(x):\n    """Return x."""\n'
-    assert program_of("    return x", "f", stub) == 'def f(x):\n    """Return x."""\n    return x'
-    whole = "def f(x):\n    return x"
-    assert program_of(whole, "f", stub) == whole
-
-
-@pytest.mark.parametrize("reply", ["", "  \n\t", "```python\n```", "[BEGIN]\n[DONE]"])
-def test_no_program_is_no_answer(reply: str) -> None:
-    assert program_of(reply, "f") is None
 
 
 # -- judging -------------------------------------------------------------------------------------
