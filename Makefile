@@ -19,7 +19,7 @@ export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install quickstart test lint pytest format clean
+.PHONY: help install quickstart test lint pytest restricted format clean
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-12s%s\n", $$1, $$2}' Makefile
@@ -40,6 +40,14 @@ lint: $(DEV_STAMP)  ## Run the linters and the type checker
 
 pytest: $(DEV_STAMP)  ## Run the tests and the doctests; ARGS="tests/env -x" selects some of them
 	$(BIN)/python -m pytest $(ARGS)
+
+restricted: $(DEV_STAMP)  ## Run the sandbox's tests as on hosts that refuse namespaces, pidfd or privileges
+	for host in --no-namespaces --no-pidfd --nobody "--nobody --no-namespaces"; do \
+	  echo "== $$host"; \
+	  $(BIN)/python tests/env/sandbox/restricted.py $$host $(BIN)/python -m pytest -q \
+	    -p no:cacheprovider -m "not restricted_host" tests/env/sandbox \
+	    tests/env/verifiers/test_code.py $(ARGS) || exit 1; \
+	done
 
 format: $(DEV_STAMP)  ## Format the code and fix what the linter can fix
 	$(BIN)/ruff check --fix .

@@ -20,7 +20,7 @@ from rich.text import Text
 
 from selfcorrect_env.cli.options import parse
 from selfcorrect_env.problems.hub import PINNED, is_cached, why_unreachable
-from selfcorrect_env.sandbox import layers, missing_for_strong
+from selfcorrect_env.sandbox import best_layers, layers, missing_for_strong
 from selfcorrect_env.types import Problem
 from selfcorrect_env.verifiers import get_verifier
 
@@ -124,17 +124,32 @@ def packages() -> Iterator[Symptom]:
 def isolation() -> Iterator[Symptom]:
     """Check which layers of isolation this machine offers to programs."""
     for layer in layers():
-        state: State = "missing" if layer.missing else "ok"
-        yield Symptom("isolation", layer.name, state, layer.missing or layer.purpose)
-    if missing_for_strong():
-        advice = "programs are not judged unless isolation='basic' accepts that they can do harm"
-        yield Symptom("isolation", "strong", "missing", advice)
+        if layer.missing:
+            yield Symptom("isolation", layer.name, "missing", f"{layer.missing}. {layer.remedy}")
+        else:
+            yield Symptom("isolation", layer.name, "ok", layer.purpose)
+    found = best_layers(strong=True)
+    if found.broken:
+        reason = (
+            f"a harmless program is not judged: {found.broken}. "
+            if not missing_for_strong()
+            else ""
+        )
+        advice = "programs are judged only with isolation='basic', in which they can do harm"
+        yield Symptom("isolation", "programs", "missing", reason + advice)
+        return
+    used = [it.name for it in layers() if not it.missing]
+    if not found.namespaces and "namespaces" in used:  # alone they work, for a program they do not
+        used.remove("namespaces")
+        reason = found.without_namespaces
+        yield Symptom("isolation", "namespaces", "missing", f"a program fails in them: {reason}")
+    yield Symptom("isolation", "programs", "ok", f"judged with {', '.join(used)}")
 
 
 def verifiers() -> Iterator[Symptom]:
     """Check that each verifier tells a right answer from a wrong one."""
     for name, (problem, right, wrong) in TRIALS.items():
-        if name == "code" and missing_for_strong():
+        if name == "code" and best_layers(strong=True).broken:
             continue
         start = time.perf_counter()
         verdicts = get_verifier(name).verify_batch([problem, problem], [right, wrong])

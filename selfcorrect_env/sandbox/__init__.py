@@ -3,5 +3,15 @@
 from selfcorrect_env.sandbox.jobs import Job, Outcome
 from selfcorrect_env.sandbox.layers import Layer, layers, missing_for_strong
 from selfcorrect_env.sandbox.pool import Isolation, Sandbox
+from selfcorrect_env.sandbox.trial import best_layers
 
-__all__ = ["Isolation", "Job", "Layer", "Outcome", "Sandbox", "layers", "missing_for_strong"]
+__all__ = [
+    "Isolation",
+    "Job",
+    "Layer",
+    "Outcome",
+    "Sandbox",
+    "best_layers",
+    "layers",
+    "missing_for_strong",
+]

@@ -14,9 +14,23 @@ PURPOSES = {
     "limits": "time, memory and file sizes have a limit",
     "landlock": "reads only Python's own files, writes only in a scratch folder",
     "seccomp": "no network, no other processes, only the system calls of computing",
-    "namespaces": "other processes are invisible, the scratch folder is small and in memory",
+    "namespaces": "no other process or file is visible, the scratch folder is small, in memory",
 }
 """Layer -> its purpose."""
+
+REMEDIES = {
+    "limits": "use Linux",
+    "landlock": "use Linux 5.13 or newer with landlock among its security modules (boot option "
+    "lsm=landlock,...) and, in a container, a seccomp profile that allows its calls",
+    "seccomp": "use Linux on x86-64 or ARM64 with CONFIG_SECCOMP_FILTER",
+    "namespaces": "on a host, allow user namespaces (sysctl user.max_user_namespaces=10000, "
+    "kernel.unprivileged_userns_clone=1, kernel.apparmor_restrict_unprivileged_userns=0, as far "
+    "as it has these); in a container, run it with a seccomp profile that allows unshare, mount, "
+    "umount2, pivot_root and mount_setattr (docker run --security-opt seccomp=FILE). Without "
+    "them, programs are isolated by the other layers, cannot write files, and can find out which "
+    "files and processes exist",
+}
+"""Layer -> how to get it, and what its absence means."""
 
 STRONG = ("limits", "landlock", "seccomp")
 """Layers that strong isolation requires; namespaces are used if they work."""
@@ -31,6 +45,8 @@ class Layer:
     """What the layer guarantees if it works."""
     missing: str
     """Why it does not work; "" if it works."""
+    remedy: str
+    """How to get it, if it does not work."""
 
 
 @functools.cache
@@ -49,7 +65,9 @@ def layers() -> tuple[Layer, ...]:
     except ValueError:
         last = result.stderr.decode(errors="replace").strip().rpartition("\n")[2]
         found = dict.fromkeys(PURPOSES, f"the trial failed: {last}"[:300])
-    return tuple(Layer(name, purpose, found[name]) for name, purpose in PURPOSES.items())
+    return tuple(
+        Layer(name, purpose, found[name], REMEDIES[name]) for name, purpose in PURPOSES.items()
+    )
 
 
 def works(name: str) -> bool:

@@ -7,7 +7,7 @@ from pathlib import Path
 import attacks  # beside this file: see pythonpath in pyproject.toml
 import pytest
 
-from selfcorrect_env.sandbox import Job, Sandbox, layers
+from selfcorrect_env.sandbox import Job, Sandbox, best_layers, missing_for_strong
 
 TESTS = (
     "assert add(2, 3) == 5",
@@ -16,8 +16,7 @@ TESTS = (
 )
 
 pytestmark = pytest.mark.skipif(
-    any(layer.missing for layer in layers()),
-    reason=f"this machine cannot isolate: {[it.missing for it in layers() if it.missing]}",
+    bool(missing_for_strong()), reason=f"this machine cannot isolate: {missing_for_strong()}"
 )
 
 
@@ -121,11 +120,13 @@ def test_the_escapes_would_work_outside() -> None:
 
 
 def test_a_program_leaves_no_trace_for_the_next(sandbox: Sandbox) -> None:
-    first = "import builtins, os\nbuiltins.left = 5\nopen('left', 'w').write('5')\n"
+    first = "import builtins, os\nbuiltins.left = 5\n"
+    if best_layers(strong=True).namespaces:  # otherwise there is no folder to write in
+        first += "open('left', 'w').write('5')\n"
     assert sandbox.run(job(first + attacks.HONEST)).right
     for source in (
         "add = lambda a, b: left",
-        "import os\nassert os.listdir('.')\n" + attacks.HONEST,
+        "import os\nassert 'left' in os.listdir('.')\n" + attacks.HONEST,
         "add = lambda a, b: int(open('left').read())",
     ):
         outcomes = [sandbox.run(job(source)) for _ in range(3)]
