@@ -19,6 +19,11 @@ ENVIRONMENTS: dict[str, str] = {
     "SelfCorrect-HumanEval-v0": "humaneval",
     "SelfCorrect-MBPP-v0": "mbpp",
     "SelfCorrect-MBPP-R-v0": "mbpp-r",
+    "SelfCorrect-HumanEvalPlus-v0": "humaneval-plus",
+    "SelfCorrect-MBPPSanitized-v0": "mbpp-sanitized",
+    "SelfCorrect-MBPPPlus-v0": "mbpp-plus",
+    "SelfCorrect-APPS-v0": "apps",
+    "SelfCorrect-LiveCodeBench-v0": "livecodebench",
     "SelfCorrect-ReasoningGym-v0": "reasoning-gym",
 }
 """Each id with the name of its problem set (`selfcorrect_env.problems.sources.SOURCES`).

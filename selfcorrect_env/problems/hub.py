@@ -38,6 +38,10 @@ PINNED = {
     "openai/gsm8k": "740312add88f781978c0658806c59bc2815b9866",
     "openai/openai_humaneval": "7dce6050a7d6d172f3cc5c32aa97f52fa1a2e544",
     "google-research-datasets/mbpp": "4bb6404fdc6cacfda99d4ac4205087b89d32030c",
+    "evalplus/humanevalplus": "d32357cf319e50e9c8d8dab5ea876c72b0fd321b",
+    "evalplus/mbppplus": "9a36f31e81d5e1670b68e6de8ef23da0c4e1abb5",
+    "codeparrot/apps": "21e74ddf8de1a21436da12e3e653065c5213e9d1",
+    "livecodebench/code_generation_lite": "0fe84c3912ea0c4d4a78037083943e8f0c4dd505",
 }
 """Repository -> the commit that is loaded by default."""
 
@@ -80,6 +84,44 @@ def hub_rows(
         if other is None:
             raise
         return other
+
+
+def hub_file(repo: str, name: str, revision: str | None = None) -> Path:
+    """Return a file of a data set of the hub, from its cache or from the hub itself.
+
+    For data sets that are read by a script, which newer versions of ``datasets`` don't run.
+
+    Args:
+        repo: the data set's id.
+        name: the file's path in the repository.
+        revision: as in `hub_rows`.
+
+    Raises:
+        HubUnavailableError: it is not cached, and the hub does not have it, is switched off or
+            did not answer within `DEADLINE` seconds.
+    """
+    revision = revision or PINNED.get(repo)
+    if importlib.util.find_spec("huggingface_hub") is None:
+        raise HubUnavailableError(f"{repo}: the package 'huggingface_hub' is not installed")
+    import huggingface_hub
+
+    cached = huggingface_hub.try_to_load_from_cache(
+        repo, name, revision=revision, repo_type="dataset"
+    )
+    if isinstance(cached, str):
+        return Path(cached)
+    variable = offline_variable()
+    if variable is not None:
+        raise HubUnavailableError(f"{name} of {repo} is not cached and {variable} is set")
+    ask_hub(lambda seconds: _dataset_info(repo, revision, seconds), repo)
+    try:
+        found = huggingface_hub.hf_hub_download(repo, name, revision=revision, repo_type="dataset")
+    except Exception as error:  # its errors have no common base short of this one
+        first_line = str(error).partition("\n")[0]
+        raise HubUnavailableError(
+            f"{name} of {repo} cannot be downloaded: {type(error).__name__}: {first_line}"
+        ) from error
+    return Path(found)
 
 
 def _from_hub(repo: str, split: str, config: str | None, revision: str | None) -> Iterable[Row]:

@@ -130,19 +130,25 @@ def located_rows(
     )
 
 
-def statement(where: str, row: Row) -> str:
+def statement(where: str, row: Row, column: str = "text") -> str:
     """Return the statement of a row with its tests, in the paper's format."""
-    text = text_of(where, row, "text").strip()
+    text = text_of(where, row, column).strip()
     tests = "\n".join(texts_of(where, row, "test_list"))
     return f"{text} Your code should pass these tests:\n\n{tests}"
 
 
-def _problem(where: str, row: Row, challenge: bool) -> Problem:
+def task_of(where: str, row: Row) -> int:
+    """Return the number of a row's task; raise `ProblemSetError` if there is none."""
     task = row.get("task_id")
     if isinstance(task, bool) or not isinstance(task, int):
         raise ProblemSetError(
             f"{where}: expected an int in the column 'task_id', got {task!r:.60}."
         )
+    return task
+
+
+def _problem(where: str, row: Row, challenge: bool) -> Problem:
+    task = task_of(where, row)
     tests = texts_of(where, row, "test_list")
     if challenge:
         tests = [*tests, *(row.get("challenge_test_list") or [])]

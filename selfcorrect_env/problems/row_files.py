@@ -95,6 +95,8 @@ def _read_file(path: Path) -> Iterator[tuple[str, Any]]:
         )
     if suffix == ".parquet":
         return _read_parquet(path)
+    if suffix in (".jsonl", ".ndjson"):
+        return _read_plain_json_lines(path)
     try:
         data = path.read_bytes()
         if suffix.endswith(".gz"):
@@ -109,8 +111,21 @@ def _read_file(path: Path) -> Iterator[tuple[str, Any]]:
     return readers.get(suffix.removesuffix(".gz"), _read_json_lines)(path, data)
 
 
+def _read_plain_json_lines(path: Path) -> Iterator[tuple[str, Any]]:
+    """Read line by line: files of test cases have more than a gigabyte."""
+    try:
+        with path.open("rb") as file:
+            yield from _parsed_lines(path, file)
+    except OSError as error:
+        raise ProblemSetError(f"{path}: cannot be read: {error}") from error
+
+
 def _read_json_lines(path: Path, data: bytes) -> Iterator[tuple[str, Any]]:
-    for number, line in enumerate(io.BytesIO(data), start=1):
+    return _parsed_lines(path, io.BytesIO(data))
+
+
+def _parsed_lines(path: Path, lines: Iterable[bytes]) -> Iterator[tuple[str, Any]]:
+    for number, line in enumerate(lines, start=1):
         where = f"{path}, line {number}"
         if line.strip():
             yield where, _parse(where, line)

@@ -103,6 +103,36 @@ SOURCES: dict[str, Source] = {
         prompts="mbpp",
         summary="MBPP: short functions with three asserts (from a file or the hub)",
     ),
+    "humaneval-plus": Source(
+        "selfcorrect_env.problems.humaneval:load_plus",
+        verifier="code",
+        prompts="humaneval",
+        summary="HumanEval+: HumanEval with 80 times as many tests (from a file or the hub)",
+    ),
+    "mbpp-sanitized": Source(
+        "selfcorrect_env.problems.mbpp_variants:load_sanitized",
+        verifier="code",
+        prompts="mbpp",
+        summary="MBPP sanitized: the 427 tasks checked by hand (from a file or the hub)",
+    ),
+    "mbpp-plus": Source(
+        "selfcorrect_env.problems.mbpp_variants:load_plus",
+        verifier="code",
+        prompts="mbpp",
+        summary="MBPP+: 378 tasks of MBPP with many more tests (from a file or the hub)",
+    ),
+    "apps": Source(
+        "selfcorrect_env.problems.apps:load",
+        verifier="stdio",
+        prompts="code",
+        summary="APPS: contest problems, judged by output or calls (from a file or the hub)",
+    ),
+    "livecodebench": Source(
+        "selfcorrect_env.problems.livecodebench:load",
+        verifier="stdio",
+        prompts="code",
+        summary="LiveCodeBench: contest problems by date (from a file or the hub)",
+    ),
     "mbpp-r": Source(
         "selfcorrect_env.problems.mbpp_r:load",
         verifier="code",

@@ -17,6 +17,9 @@ class Job:
     """The names in the program that the tests use."""
     setup: str = ""
     """Python code that runs before the tests, in the checker."""
+    stdin: str | None = None
+    """If it is given, there are no tests: the program is run as a script with this input, and the
+    outcome holds its output (`selfcorrect_env.sandbox.standard_streams`)."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +38,8 @@ class Outcome:
     """Whether the program exceeded its memory limit."""
     broken: str = ""
     """A failure of the sandbox itself; then the outcome implies nothing about the program."""
+    output: str = ""
+    """What a script printed; it ended by itself, with exit status 0, unless ``failed`` says how."""
 
     @property
     def right(self) -> bool:

@@ -12,7 +12,7 @@ import socket
 from dataclasses import dataclass
 from typing import Any
 
-from selfcorrect_env.sandbox import wire
+from selfcorrect_env.sandbox import standard_streams, wire
 from selfcorrect_env.sandbox.clock import FAR, Stopwatch, children
 from selfcorrect_env.sandbox.jobs import Job, Outcome
 from selfcorrect_env.sandbox.process import JudgeError, WarmProcess
@@ -82,6 +82,8 @@ class Pair:
         self._jobs += 1
         self.worn_out = self._jobs >= RECYCLE_AFTER
         number = next(_numbers).to_bytes(wire.JOB_SIZE, "big")
+        if job.stdin is not None:
+            return self._run_script(job.source, job.stdin, number)
         self._start(job, number)
         watch = Stopwatch([self.checker.process.pid, self._zygote])
         found = self._wait(watch, number, self.settings.deadline)
@@ -108,10 +110,39 @@ class Pair:
                     {"setup": job.setup, "tests": list(job.tests), "names": list(job.names)}
                 )
         except OSError as error:
-            for process in (self.zygote, self.checker):
-                if process.process.poll() is not None:
-                    raise process.ended() from None
-            raise JudgeError(f"the program's process did not start: {error}") from None
+            raise self._not_started(error) from None
+
+    def _not_started(self, error: OSError) -> JudgeError:
+        for process in (self.zygote, self.checker):
+            if process.process.poll() is not None:
+                return process.ended()
+        return JudgeError(f"the program's process did not start: {error}")
+
+    def _run_script(self, source: str, stdin: str, number: bytes) -> Outcome:
+        """Run a program as a script, and return what it printed and how it ended."""
+        ours, theirs = socket.socketpair()
+        task, line = socket.socketpair()
+        with task, ours:
+            try:
+                with theirs, line:
+                    self.zygote.start_job(number, line, theirs)
+                standard_streams.submit(task, source, stdin)
+            except OSError as error:
+                raise self._not_started(error) from None
+            watch = Stopwatch([self._zygote])
+            streams = standard_streams.exchange(task, ours, lambda: self._left(watch))
+            end = self._end_program(number, gone=streams.closed)
+        late = streams.late or (end["signal"] == 9 and end["cpu"] >= self.settings.deadline)
+        if end["signal"] == 9 and not late:
+            raise self._killed(end)
+        failed = standard_streams.failure(streams, end, late=late)
+        return Outcome(0, 0, failed, late, failed.startswith("MemoryError"), output=streams.output)
+
+    def _left(self, watch: Stopwatch) -> float:
+        """Return the seconds that the program may still take, as far as is known now."""
+        deadline = self.settings.deadline
+        left = deadline - watch.seconds(children(self._zygote))
+        return min(left, FAR * deadline - watch.wall)
 
     def _wait(self, watch: Stopwatch, number: bytes, deadline: float) -> Any:
         """Return the checker's verdict, or None if there is none at the deadline."""
@@ -141,7 +172,7 @@ class Pair:
         except (OSError, JudgeError) as error:
             self.worn_out = True
             if not gone:
-                return {"signal": 0, "cpu": 0.0, "memory": 0}
+                return {"signal": 0, "exit": None, "cpu": 0.0, "memory": 0}
             if isinstance(error, JudgeError):
                 raise
             raise self.zygote.ended() from None
@@ -154,11 +185,14 @@ class Pair:
             if end["cpu"] >= self.settings.deadline:  # the kernel's limit of processor time
                 timeout = True
             else:
-                large = end["memory"] >= LARGE * self.settings.memory
-                message = f"the program's process was killed with {end['memory'] >> 20} MiB in use"
-                raise JudgeError(message, killed=True, large=large)
+                raise self._killed(end)
         memory = "MemoryError" in failed
         return Outcome(found["passed"], len(job.tests), failed, timeout and bool(failed), memory)
+
+    def _killed(self, end: dict[str, Any]) -> JudgeError:
+        large = end["memory"] >= LARGE * self.settings.memory
+        message = f"the program's process was killed with {end['memory'] >> 20} MiB in use"
+        return JudgeError(message, killed=True, large=large)
 
     def kill(self) -> None:
         """Kill both processes; may be called while another thread uses the pair."""

@@ -16,7 +16,7 @@ import socket
 import time
 from typing import Any
 
-from selfcorrect_env.sandbox import namespaces, program, seccomp, wire
+from selfcorrect_env.sandbox import namespaces, program, seccomp, standard_streams, wire
 from selfcorrect_env.sandbox.confinement import (
     PACKAGES,
     confine,
@@ -121,12 +121,18 @@ def _run(seconds: float, descriptors: list[int], calls: seccomp.Filter | None) -
         signal.signal(signal.SIGINT, signal.default_int_handler)
         task, peer = _move(descriptors)
         _replace_standard_streams()  # flags of an open file are shared by all that inherit it
-        source = wire.receive(task)
-        os.close(task)
+        job = wire.receive(task)
+        script = isinstance(job, dict)  # a program that reads its standard input
+        if script:
+            standard_streams.connect(task, peer)
+        else:
+            os.close(task)
         limit_processor_time(seconds)
         if calls is not None:
             calls.install()
-        program.serve(source, peer)
+        if script:
+            standard_streams.serve(job["script"], task)
+        program.serve(job, peer)
     finally:
         os._exit(0)
 
@@ -145,6 +151,7 @@ def _end(child: int, *, patient: bool) -> dict[str, Any]:
 
     Returns:
         ``signal``: the signal that ended it; 0 if none did, or if this function had to kill it.
+        ``exit``: its exit status; None if a signal ended it.
         ``cpu``: seconds of processor time. ``memory``: the most memory that it had, in bytes.
     """
     end = time.monotonic() + (LAST_MOMENTS if patient else 0.0)
@@ -156,6 +163,7 @@ def _end(child: int, *, patient: bool) -> dict[str, Any]:
     _, status, usage = os.wait4(child, 0)
     return {
         "signal": os.WTERMSIG(status) if ended and os.WIFSIGNALED(status) else 0,
+        "exit": os.WEXITSTATUS(status) if os.WIFEXITED(status) else None,
         "cpu": usage.ru_utime + usage.ru_stime,
         "memory": usage.ru_maxrss * 1024,
     }

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from selfcorrect_env.verifiers.first_digit import FirstDigitVerifier
     from selfcorrect_env.verifiers.math import MathVerifier
     from selfcorrect_env.verifiers.reasoning_gym import ReasoningGymVerifier
+    from selfcorrect_env.verifiers.stdio import StdioVerifier
     from selfcorrect_env.verifiers.toycode import ToyCodeVerifier
 
 __all__ = [
@@ -39,6 +40,7 @@ __all__ = [
     "MathVerifier",
     "Named",
     "ReasoningGymVerifier",
+    "StdioVerifier",
     "ToyCodeVerifier",
     "answer_format",
     "as_verifier",
@@ -73,6 +75,10 @@ VERIFIERS: dict[str, Named] = {
     "code": Named(
         "selfcorrect_env.verifiers.code:CodeVerifier",
         "The program passes the problem's tests, in a sandbox",
+    ),
+    "stdio": Named(
+        "selfcorrect_env.verifiers.stdio:StdioVerifier",
+        "The program prints the expected output for each input, in a sandbox; or as 'code'",
     ),
     "reasoning-gym": Named(
         "selfcorrect_env.verifiers.reasoning_gym:ReasoningGymVerifier",

@@ -1,0 +1,196 @@
+"""A program that reads its standard input and writes to its standard output, as a script does.
+
+`serve` runs in the program's process, `exchange` in the one that judges it. The program gets its
+input as a file on descriptor 0; its descriptor 1 is a socket from which the judging process reads,
+up to a limit. What is expected never enters the program's process.
+
+Processes import this module without the rest of the package, so it uses the standard library only.
+"""
+
+from __future__ import annotations
+
+import atexit
+import builtins
+import json
+import os
+import select
+import socket
+import sys
+import tempfile
+import threading
+import types
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from selfcorrect_env.sandbox import wire
+
+LARGEST_OUTPUT = 16 * 2**20
+"""Maximum size in bytes of what a program may print; a longer output is cut, and wrong."""
+
+SHORTEST_WAIT = 0.05
+"""Seconds that are waited before the program's time is looked at."""
+
+_LONGEST_REPORT = 4096
+
+
+# -- in the judging process ------------------------------------------------------------------------
+@dataclass(frozen=True)
+class Streams:
+    """What a program printed, and how it says that it ended."""
+
+    output: str
+    """What it wrote to its standard output; bytes that are not UTF-8 are U+FFFD."""
+    closed: bool
+    """Whether its streams were closed, as they are when it has ended."""
+    late: bool
+    """Whether its time was up before."""
+    failed: str | None
+    """The exception that ended it, "" if it ended by itself, None if it did not say so."""
+
+
+@contextmanager
+def input_file(text: str) -> Iterator[int]:
+    """Yield a descriptor of a new, unnamed file that holds ``text``, at its start."""
+    with tempfile.TemporaryFile() as file:
+        file.write(text.encode("utf-8", "surrogatepass"))
+        file.seek(0)
+        yield file.fileno()
+
+
+def submit(task: socket.socket, source: str, stdin: str) -> None:
+    """Send a program and its input to the process that will run it."""
+    wire.send(task.fileno(), {"script": source})
+    with input_file(stdin) as descriptor:
+        socket.send_fds(task, [b"i"], [descriptor])
+
+
+def exchange(task: socket.socket, stdout: socket.socket, left: Callable[[], float]) -> Streams:
+    """Read what a program prints until it has ended, its time is up or it prints too much.
+
+    Args:
+        task: the socket on which the program was submitted.
+        stdout: the other end of the program's standard output.
+        left: returns the seconds that the program may still take.
+    """
+    output, closed, late = _read(stdout, LARGEST_OUTPUT, left)
+    report = b""
+    if closed:
+        report, closed, late = _read(task, _LONGEST_REPORT, left)
+    return Streams(output.decode("utf-8", "replace"), closed, late, _failure(report))
+
+
+def failure(streams: Streams, end: Mapping[str, Any], *, late: bool) -> str:
+    """Return why a program did not end by itself with exit status 0, or "".
+
+    Args:
+        streams: what `exchange` returned.
+        end: how its process ended: ``signal`` (0 for none) and ``exit``, its exit status.
+        late: whether its time was up.
+    """
+    if late:
+        return "it did not end in time"
+    if not streams.closed:
+        return f"it printed more than {LARGEST_OUTPUT:,} bytes"
+    if streams.failed:
+        return streams.failed
+    if end["signal"]:
+        return f"it ended with signal {end['signal']}"
+    if end["exit"] is None:
+        return "it closed its streams and went on"
+    return f"it ended with exit status {end['exit']}" if end["exit"] else ""
+
+
+def _read(stream: socket.socket, most: int, left: Callable[[], float]) -> tuple[bytes, bool, bool]:
+    """Return the bytes of a stream, whether it was closed, and whether the time was up."""
+    parts: list[bytes] = []
+    size = 0
+    while size <= most:
+        if not select.select([stream], [], [], SHORTEST_WAIT)[0]:
+            seconds = left()
+            if not select.select([stream], [], [], max(0.0, seconds))[0]:
+                if left() > 0:
+                    continue
+                return b"".join(parts), False, True
+        try:
+            part = stream.recv(1 << 16)
+        except ConnectionError:
+            part = b""
+        if not part:
+            return b"".join(parts), True, False
+        parts.append(part)
+        size += len(part)
+    return b"".join(parts)[:most], False, False
+
+
+def _failure(report: bytes) -> str | None:
+    """Return what the program's process reported; anything else that it wrote is no report."""
+    try:
+        found = json.loads(report)
+    except (ValueError, RecursionError):
+        return None
+    failed = found.get("failed") if isinstance(found, dict) else None
+    return failed if isinstance(failed, str) else None
+
+
+# -- in the program's process ----------------------------------------------------------------------
+def connect(task: int, peer: int) -> None:
+    """Make the input and the output of a submitted program this process's descriptors 0 and 1."""
+    with socket.socket(fileno=os.dup(task)) as line:
+        _, descriptors, _, _ = socket.recv_fds(line, 1, 1)
+    os.dup2(descriptors[0], 0)
+    os.close(descriptors[0])
+    os.dup2(peer, 1)
+    os.close(peer)
+
+
+def serve(source: str, task: int) -> None:
+    """Run ``source`` as ``__main__``, report on ``task`` how it ended, and exit."""
+    stdout = _open_streams()
+    try:
+        failed = _run(source)
+        for stream in (sys.stdout, stdout):
+            if not stream.closed:
+                stream.flush()
+    except BaseException as error:  # of a stream or an exit function that the program made
+        failed = _describe(error)
+    os.write(task, json.dumps({"failed": failed[: _LONGEST_REPORT // 8]}).encode())
+    os._exit(1 if failed else 0)
+
+
+def _open_streams() -> Any:
+    """Replace the interpreter's streams, which belong to other files; return the output."""
+    lenient = {"encoding": "utf-8", "errors": "surrogateescape", "closefd": False}
+    sys.stdin = sys.__stdin__ = os.fdopen(0, "r", **lenient)
+    sys.stdout = sys.__stdout__ = os.fdopen(1, "w", newline="\n", **lenient)
+    sys.stderr = sys.__stderr__ = os.fdopen(2, "w", **lenient)
+    sys.argv = ["program.py"]
+    # what `site` defines, which a bare interpreter does not import
+    builtins.exit = builtins.quit = sys.exit  # type: ignore[assignment]
+    return sys.stdout
+
+
+def _run(source: str) -> str:
+    """Run a program to the end of its threads and exit functions; return what failed, or ""."""
+    module = types.ModuleType("__main__")
+    sys.modules["__main__"] = module
+    failed = ""
+    try:
+        exec(compile(source, "program.py", "exec"), module.__dict__)
+    except SystemExit as error:
+        failed = "" if error.code in (None, 0) else f"SystemExit: {error.code}"
+    except BaseException as error:
+        failed = _describe(error)
+    for thread in threading.enumerate():
+        if thread is not threading.current_thread() and not thread.daemon:
+            thread.join()
+    atexit._run_exitfuncs()
+    return failed
+
+
+def _describe(error: BaseException) -> str:
+    try:
+        return f"{type(error).__name__}: {error}"[:300]
+    except BaseException:
+        return type(error).__name__[:300]
