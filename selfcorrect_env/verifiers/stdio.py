@@ -108,10 +108,10 @@ class StdioVerifier:
     def _judge_all(self, pairs: Sequence[tuple[Problem, str]]) -> list[Verdict]:
         stopped = threading.Event()
         if len(pairs) < 2 or self._workers == 1:
-            return [self._judge(*pair, stopped) for pair in pairs]
+            return [self._judge(pair[0], pair[1], stopped) for pair in pairs]
         with ThreadPoolExecutor(min(self._workers, len(pairs))) as threads:
             try:
-                return list(threads.map(lambda pair: self._judge(*pair, stopped), pairs))
+                return list(threads.map(lambda pair: self._judge(pair[0], pair[1], stopped), pairs))
             except BaseException:  # Ctrl-C: the threads end with the input that they are at
                 stopped.set()
                 raise

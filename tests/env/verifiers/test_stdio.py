@@ -315,7 +315,7 @@ def test_it_is_found_by_its_name() -> None:
         ("```python\nprint(1)\n```\n```\n1 2\n3\n```", "print(1)\n"),
         ("```python\nprint(1)\n```\nBetter:\n```python\nprint(2)\n```", "print(2)\n"),
         ("```python\nprint(1)\n```\nRun it:\n```bash\n$ python a.py < b\n```", "print(1)\n"),
-        ("```python\nprint(1)", "print(1)"),
+        ("```python\nprint(1)", "print(1)\n"),
         ("1. First:\n   ```python\n   print(1)\n   ```", "print(1)\n"),
         ("```python\r\nprint(1)\r\n```", "print(1)\n"),
         ("<think>```python\nprint(0)\n```</think>\n```python\nprint(1)\n```", "print(1)\n"),
