@@ -3,29 +3,50 @@ r"""Thoughts of reasoning models, which are never judged: what stands in a thoug
 The marks that are known, in any case:
 
 - ``<think>…</think>`` and its likes: ``<thinking>``, ``<thought>``, ``<reasoning>``,
-  ``[THINK]…[/THINK]``, ``◁think▷…◁/think▷``, ``<|begin_of_thought|>…<|end_of_thought|>``
+  ``<reflection>``, ``<scratchpad>``, ``[THINK]…[/THINK]``, ``◁think▷…◁/think▷``,
+  ``<|begin_of_thought|>…<|end_of_thought|>``, ``<|START_THINKING|>…<|END_THINKING|>``
 - the channels of gpt-oss: only ``<|channel|>final<|message|>…`` is the reply, with its special
   tokens or with the words that remain where they were stripped (``analysis…assistantfinal…``)
 
 A closing mark without an opening one ends a thought that the prompt opened. A thought that never
-ends has no answer after it.
+ends has no answer after it. Text after the token that ends the turn is no part of the reply.
 """
 
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 
+_TAGS = "(?:seed:)?(?:think|thinking|thoughts?|reasoning|reflection|scratchpad)"
 _MARK = re.compile(
-    r"<(?P<open>think|thinking|thought|reasoning)>|</(?:think|thinking|thought|reasoning)>"
+    rf"<(?P<open>{_TAGS})>|</{_TAGS}>"
     r"|(?P<bracket>\[THINK\])|\[/THINK\]"
     r"|(?P<kimi>◁think▷)|◁/think▷"
-    r"|(?P<tokens><\|begin_of_thought\|>)|<\|end_of_thought\|>",
+    r"|(?P<tokens><\|(?:begin_of_thought|START_THINKING)\|>)|<\|(?:end_of_thought|END_THINKING)\|>",
     re.IGNORECASE,
 )
-_CHANNEL = re.compile(r"<\|channel\|>\s*(\w+).{0,200}?<\|message\|>", re.DOTALL)
-_END = re.compile(r"<\|(?:end|return|call|start)\|>")
-_STRIPPED = re.compile(r"\s*(?:assistant)?(?:analysis|commentary)(?P<glued>[A-Z])?")
+_CHANNEL = re.compile(
+    r"<\|channel\|>\s?(\w+)[^<]{0,200}(?:<\|constrain\|>[^<]{0,40})?<\|message\|>"
+)
+_END = re.compile(
+    r"<\|(?:end|return|call|start|im_end|eot_id|eom_id|endoftext|end_of_text|END_OF_TURN_TOKEN)\|>"
+    r"|<(?:end_of_turn|eos)>|<｜end▁of▁sentence｜>"
+)
+_STRIPPED = re.compile(r"\s*(?:assistant)?(?:analysis|commentary)(?P<glued>[^\W_])?")
+_UNUSUAL = re.compile(r"\A\s*(?:assistant)?(?:analysis|commentary)|\[/?THINK\]|◁", re.IGNORECASE)
 _STRIPPED_FINAL = "assistantfinal"
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """A reply, and the thoughts beside it."""
+
+    reply: str
+    """What stands outside of all thoughts."""
+    thoughts: str = ""
+    """The thoughts, one after another, without their marks."""
+    ended: bool = True
+    """Whether the last thought ends."""
 
 
 def without_thoughts(reply: str) -> str:
@@ -38,25 +59,57 @@ def without_thoughts(reply: str) -> str:
     >>> without_thoughts("<think>It may be 3, but")
     ''
     """
-    reply = _final_channel(reply)
+    return separated(reply).reply
+
+
+def separated(reply: str) -> Parts:
+    """Separate a reply from its thoughts.
+
+    >>> separated("<think>It may be 3, but")
+    Parts(reply='', thoughts='It may be 3, but', ended=False)
+    """
+    if "<" not in reply and not _UNUSUAL.search(reply):  # the most frequent case, quickly
+        return Parts(reply)
+    final, analysis, ended = _final_channel(reply)
+    if analysis and not ended:
+        return Parts("", analysis, ended=False)
     kept: list[str] = []
+    thoughts = [analysis] if analysis else []
     start, thinking = 0, False
-    for mark in _MARK.finditer(reply):
+    for mark in _MARK.finditer(final):
+        text = final[start : mark.start()]
         if mark.lastgroup is None:  # a closing mark
+            thoughts += [text] if thinking else [*kept, text]
             kept, start, thinking = (kept if thinking else []), mark.end(), False
         elif not thinking:
-            kept.append(reply[start : mark.start()])
-            thinking = True
-    return "".join(kept) if thinking else "".join([*kept, reply[start:]])
+            kept.append(text)
+            start, thinking = mark.end(), True
+    (thoughts if thinking else kept).append(final[start:])
+    return Parts(_turn("".join(kept)), "".join(thoughts), ended=not thinking)
 
 
-def _final_channel(reply: str) -> str:
-    """Return the text of the last final channel; the reply itself if it has no channels."""
+def _final_channel(reply: str) -> tuple[str, str, bool]:
+    """Return the text of the last final channel, what is before it, and whether it exists.
+
+    A reply without channels is its own final channel.
+    """
     channels = list(_CHANNEL.finditer(reply))
     if channels:
         final = [channel for channel in channels if channel[1].lower() == "final"]
-        return _END.split(reply[final[-1].end() :], maxsplit=1)[0] if final else ""
+        if not final:
+            return "", reply, False
+        return reply[final[-1].end() :], reply[: final[-1].start()], True
     stripped = _STRIPPED.match(reply)
     if stripped and _STRIPPED_FINAL in reply:
-        return reply.rpartition(_STRIPPED_FINAL)[2]
-    return "" if stripped and stripped["glued"] else reply
+        before, _, after = reply.rpartition(_STRIPPED_FINAL)
+        return after, before, True
+    return ("", reply, False) if stripped and stripped["glued"] else (reply, "", True)
+
+
+def _turn(text: str) -> str:
+    """Return the text up to the token that ends the turn, if there is any before it."""
+    ended = _END.search(text)
+    if ended is None:
+        return text
+    before = text[: ended.start()]
+    return before if before.strip() else _END.sub("", text)

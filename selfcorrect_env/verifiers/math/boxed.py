@@ -1,52 +1,88 @@
-r"""Extraction of the last ``\boxed{…}`` of a solution."""
+r"""The ``\boxed{…}`` of a text, with matched braces, in one pass over the text."""
 
 from __future__ import annotations
 
-_MARKS = (r"\boxed", r"\fbox")
+import re
+from dataclasses import dataclass
+
+_MARK = r"\\+(?:boxed|fbox)(?![A-Za-z])"
+_TOKEN = re.compile(rf"(?P<mark>{_MARK})(?P<gap>\s*(?=\{{))?|\\[\s\S]|[{{}}]")
+_FIRST = re.compile(_MARK)
+_WORD = re.compile(r"\s*([^\s$]+)")
+_INNER = re.compile(rf"{_MARK}\s*(?=\{{)")
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """A box of a text."""
+
+    content: str
+    """What it contains, stripped; boxes inside of it are opened."""
+    start: int
+    """The index of its backslash."""
+    end: int
+    """The index after its last character."""
+
+
+def boxes(text: str) -> tuple[list[Box], bool]:
+    r"""Return the boxes of ``text`` in order, and whether the last one that begins is cut off.
+
+    Braces are matched; an escaped brace (``\{``) is a character. ``\boxed 5`` boxes the next
+    word, as in some of MATH's solutions. A box inside another one is part of it.
+
+    >>> [box.content for box in boxes(r"$\boxed{1}$ or \fbox{\boxed{2}}")[0]]
+    ['1', '2']
+    """
+    first = _FIRST.search(text)
+    found: list[Box] = []
+    starts: dict[int, int] = {}  # where a box begins, by the index of its opening brace
+    opened: list[int] = []
+    last = -1
+    for token in _TOKEN.finditer(text, first.start() if first else len(text)):
+        kind = token.group()
+        if token["mark"]:
+            last = token.start()
+            if token["gap"] is not None:
+                starts[token.end()] = last
+            elif word := _WORD.match(text, token.end()):
+                found.append(Box(word[1].rstrip(".,"), last, word.end()))
+        elif kind == "{":
+            opened.append(token.start())
+        elif kind == "}" and opened and (brace := opened.pop()) in starts:
+            content = text[brace + 1 : token.start()]
+            found.append(Box(content, starts[brace], token.end()))
+    outer = _outermost(found)
+    return outer, last >= 0 and not any(box.start <= last < box.end for box in outer)
 
 
 def last_boxed(solution: str) -> str | None:
     r"""Return the content of the last ``\boxed{…}`` (or ``\fbox{…}``), or None without one.
 
-    Braces are matched; an escaped brace (``\{``) is a character. ``\boxed 5`` boxes the next
-    word, as in some of MATH's solutions. A box that is not closed does not count.
+    None also if the last box is cut off.
 
     >>> last_boxed(r"Thus $\boxed{\frac{1}{2}}$.")
     '\\frac{1}{2}'
     """
-    found = last_box(solution)
-    return found[0] if found else None
+    found, cut_off = boxes(solution)
+    return found[-1].content if found and not cut_off else None
 
 
-def last_box(solution: str) -> tuple[str, str] | None:
-    r"""Return the content of the last box and the text after it, or None without one.
-
-    >>> last_box(r"$\boxed{5}$ apples")
-    ('5', '$ apples')
-    """
-    start, mark = max((solution.rfind(mark), mark) for mark in _MARKS)
-    if start < 0:
-        return None
-    rest = solution[start + len(mark) :].lstrip()
-    if rest.startswith("{"):
-        end = _closing(rest)
-        return (rest[1:end].strip(), rest[end + 1 :]) if end else None
-    word = rest.partition("$")[0].split()
-    return (word[0].rstrip(".,"), rest[len(word[0]) :]) if word else None
+def _outermost(found: list[Box]) -> list[Box]:
+    outer: list[Box] = []
+    for box in sorted(found, key=lambda box: box.start):
+        if not outer or box.start >= outer[-1].end:
+            outer.append(Box(_opened(box.content), box.start, box.end))
+    return outer
 
 
-def _closing(text: str) -> int:
-    """Return the index of the brace that closes the first one of ``text``, or 0 if none does."""
-    depth, escaped = 0, False
-    for index, character in enumerate(text):
-        if escaped:
-            escaped = False
-        elif character == "\\":
-            escaped = True
-        elif character == "{":
-            depth += 1
-        elif character == "}":
-            depth -= 1
-            if depth == 0:
-                return index
-    return 0
+def _opened(content: str) -> str:
+    r"""Return what is in a box without the boxes inside: ``\boxed{5}`` is 5."""
+    if not _FIRST.search(content):
+        return content.strip()
+    content = _INNER.sub("", content)
+    braces = re.match(r"[{\s]*", content)
+    depth = braces.group().count("{") if braces else 0
+    content = content.strip()
+    while depth and content.startswith("{") and content.endswith("}"):
+        depth, content = depth - 1, content[1:-1].strip()
+    return content

@@ -1,18 +1,18 @@
 r"""Extraction of the final answer from a response about mathematics.
 
-The first of these that occurs is the answer; of several occurrences the *last* one counts, so
-reasoning before it is ignored:
+Thoughts are no part of the response (`selfcorrect_env.verifiers.thoughts`), unless there is
+nothing after them. The first of these that occurs is the answer; of several occurrences the *last*
+one counts, so reasoning before it is ignored:
 
-1. ``\boxed{…}``, unless "final answer is …" (the paper's format) or ``<answer>`` comes after it
-2. "final answer is …" or ``<answer>``
-3. GSM8K's ``#### …``
-4. "the answer is …" and "answer: …"
-5. the whole response, if it is so short that it is only an answer
-6. the only number of a last sentence that begins with "Therefore" or the like
-7. the last ``$…$``
-8. the last number
+1. ``\boxed{…}``, unless ``<answer>``, or "the (final) answer is 5", comes after it
+2. ``<answer>…</answer>``
+3. "the final answer is …" (the paper's format), GSM8K's ``#### …``, "the answer is …", "answer: …"
+   and the like (`selfcorrect_env.verifiers.math.statements`)
+4. the whole response, if it is so short that it is only an answer
+5. the last sentence with a value (`selfcorrect_env.verifiers.math.conclusion`)
 
-Text before ``</think>`` counts only if there is no answer after it.
+A value that the response denies or takes back ("not 5", "5 is wrong") is not its answer
+(`selfcorrect_env.verifiers.math.commitment`).
 """
 
 from __future__ import annotations
@@ -20,7 +20,13 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from selfcorrect_env.verifiers.math.boxed import last_box
+from selfcorrect_env.verifiers.math.boxed import Box, boxes
+from selfcorrect_env.verifiers.math.commitment import corrects, denied, offered_beside
+from selfcorrect_env.verifiers.math.conclusion import concluded
+from selfcorrect_env.verifiers.math.formulas import formulas, has_words
+from selfcorrect_env.verifiers.math.statements import FINAL, last_statement, stated_after_box
+from selfcorrect_env.verifiers.math.values import tidy
+from selfcorrect_env.verifiers.thoughts import separated
 
 LONGEST = 2000
 """Maximum length of an answer in characters; no answer of the data sets has more than 200."""
@@ -28,25 +34,33 @@ LONGEST = 2000
 _SHORT = 120
 _TAIL = 20_000
 """Phrases are searched in this many characters at the end; a box in the whole response."""
+_MOST_BOXES = 11
+"""Boxes of one answer at most, from the last one back."""
 
-_FINAL = re.compile(r"final answer\s*(?:is\s*:?|=)", re.IGNORECASE)
-_ANSWER = re.compile(r"(?:answer is|answer\s*:)", re.IGNORECASE)
+_TAG = re.compile(r"<(?:final_?)?answer>|<\|begin_of_box\|>", re.IGNORECASE)
+_TAG_END = re.compile(r"</(?:final_?)?answer>|<\|end_of_box\|>", re.IGNORECASE)
+_NEXT_PROBLEM = re.compile(r"\n[ \t]*(?:#+ ?|\*\*)?(?:Problem|Question|Q)\b[ \t\d.]*(?:\*\*)?:")
 _SENTENCE = re.compile(r"(?<![\\A-Za-z])[A-Za-z]{2,}\s+[A-Za-z]{2,}")
-_NUMBER = re.compile(r"-?\$?(?:\d[\d,]*(?:\.\d+)?|\.\d+)(?:/\d+)?%?")
-_FORMULA = re.compile(
-    r"(?<!\\)\$((?:\\[\s\S]|[^$\\]){1,500})\$|\\\(([^$]{1,500}?)\\\)|\\\[([^$]{1,500}?)\\\]"
-)
-_TAG, _TAG_END, _THOUGHT = "<answer>", "</answer>", "</think>"
-_SO = re.compile(r"\b(?:Therefore|Thus|Hence|Consequently|So)\b")
 _WORDY = re.compile(
     r"(?<![\\A-Za-z{])(?!(?:sqrt|cbrt|sinh|cosh|tanh|arc[a-z]+)\b)[A-Za-z]{4,}[\s,:]+(?:.*[^\w])?\d"
 )
-_CHOICE = re.compile(r"(?<![A-Za-z])(?:or|and)(?![A-Za-z])")
+_CHINESE = re.compile(r"[\u3040-\u30ff\u4e00-\u9fff]")
+_CHINESE_OR = re.compile(r"(?<![\u4e00-\u9fff])\s?或者?\s?(?![\u4e00-\u9fff])")
+_CHINESE_AND = re.compile(r"(?<![\u4e00-\u9fff])\s?[和与及]\s?(?![\u4e00-\u9fff])")
+_OR_AND = re.compile(r"(?<![A-Za-z])(?:or|and)(?![A-Za-z])")
 _BETWEEN = re.compile(
-    r"(?:[^A-Za-z0-9\\]|\\[^A-Za-z]|\\q?quad(?![A-Za-z])|\\text\s*\{"
-    r"|\b(?:or|and|also|either|maybe|perhaps|possibly)\b)*\\*"
+    r"(?:[^A-Za-z0-9\\\u4e00-\u9fff]|\\[^A-Za-z]|\\q?quad(?![A-Za-z])|\\text\s?\{|或者?|[和与及]"
+    r"|\b(?:or|and|also|either|maybe|perhaps|possibly|equivalently|simply)\b)*\\*"
 )
-_HOPE = re.compile(r"\.?\s*I hope it is correct.*", re.IGNORECASE | re.DOTALL)
+_CUT_OFF = re.compile(r"[=+/^\\({×]\s*$")
+_FULL_WIDTH = {code: chr(code - 0xFEE0) for code in range(0xFF01, 0xFF5F)} | {
+    ord(mark): f"{plain} " for mark, plain in {"。": ".", "，": ",", "、": ",", "；": ";"}.items()
+}
+_HIDDEN = re.compile(r"\\(?:[hv]?phantom|[bxh]?cancel|sout|st)\s?\{[^{}]*\}")
+_COLOUR = re.compile(r"\\(?:textcolor|colorbox|color)\s?\{[^{}]*\}")
+_INTRODUCTION = re.compile(
+    r"\\(?:text|mbox|textbf|mathrm)\s?\{[^{}]*?(?:\bis|\bare|:|=)\s?\}\s*(?=\S)"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,141 +68,149 @@ class Found:
     """An extracted answer."""
 
     answer: str
-    """The answer's text, without ``$`` and the sentence around it."""
+    """The answer's text, without ``$`` and the sentence around it; "" if there is none."""
     rivals: tuple[str, ...] = ()
-    """Boxed answers directly before it, in one list: the response hedges unless all are equal."""
+    """Answers that are offered beside it: the response hedges unless all are equal."""
     siblings: tuple[str, ...] = ()
-    """All other boxed answers in its line, with words between them: parts of one answer, if the
+    """All other boxed answers in its lines, with words between them: parts of one answer, if the
     reference has parts; otherwise intermediate results."""
     loose: bool = False
     """Whether nothing marks it as the answer; it may be a whole calculation, ``2 + 3 = 5``."""
+    exclaimed: bool = False
+    """Whether an exclamation mark follows it, which may also be a factorial."""
+    missing: str = ""
+    """Why there is no answer, in one line, as far as it is known."""
 
 
 def final_answer(response: str) -> Found | None:
     """Return the final answer of ``response``, or None if there is none."""
-    _, thought, after = response.rpartition(_THOUGHT)
-    if thought and (found := final_answer(after)):
+    found = read_reply(response)
+    return found if found.answer else None
+
+
+def read_reply(response: str) -> Found:
+    """Return the final answer of ``response``; `Found.missing` explains an empty one."""
+    parts = separated(response)
+    found = _read(parts.reply)
+    if found.answer or not parts.thoughts:
         return found
-    tag = response.rfind(_TAG)
-    if tag > _last_box(response):
-        tagged = response[tag + len(_TAG) :].partition(_TAG_END)[0]
-        return Found(_unwrapped(tagged)) if tagged.strip() else None
-    if _last_box(response) >= 0:
-        return _boxed(response)
-    tail = response[-_TAIL:]
-    for pattern in (_FINAL, re.compile("####"), _ANSWER):
-        matches = list(pattern.finditer(tail))
-        if matches and (answer := _stated(tail[matches[-1].end() :])):
-            return Found(_value_in_sentence(answer))
+    if not parts.ended:
+        return Found("", missing="the thought does not end, so no answer follows it")
+    return _read(parts.thoughts)
+
+
+def plain_marks(text: str) -> str:
+    """Return ``text`` with full-width digits and punctuation as ASCII."""
+    return text if text.isascii() else text.translate(_FULL_WIDTH)
+
+
+def visible(answer: str) -> str:
+    r"""Return what an answer shows, without colours and an introduction in words.
+
+    A Chinese "or" or "and" between values becomes an English one.
+
+    >>> visible(r"\text{The sum is } \textcolor{red}{5}\phantom{0}")
+    '{5}'
+    """
+    if not answer.isascii():
+        answer = _CHINESE_AND.sub(" and ", _CHINESE_OR.sub(" or ", answer))
+    if "\\" not in answer:
+        return answer
+    shown = _COLOUR.sub("", _HIDDEN.sub("", answer)).strip()
+    found = _INTRODUCTION.match(shown)
+    return shown[found.end() :] if found else shown
+
+
+def _read(text: str) -> Found:
+    text = _one_problem(plain_marks(text))
+    found, cut_off = boxes(text)
+    tag = list(_TAG.finditer(text))[-1:] if "<" in text else []
+    if tag and (not found or tag[0].end() > found[-1].start):
+        return _tagged(_TAG_END.split(text[tag[0].end() :], maxsplit=1)[0])
+    if cut_off:
+        return Found("", missing="the last box is cut off")
+    if found:
+        return _boxed(text, found)
+    tail = text[-_TAIL:]
+    if statement := last_statement(tail):
+        return Found(statement.text, exclaimed=statement.exclaimed)
     whole = tail.strip()
-    if len(response) <= _TAIL and _is_bare(whole):
-        return Found(_unwrapped(whole), loose=True)
-    if concluded := _concluded(tail):
-        return Found(concluded)
-    maths = _FORMULA.findall(tail)
-    if maths:
-        return Found(_unwrapped("".join(maths[-1])), loose=True)
-    numbers = _NUMBER.findall(tail)
-    return Found(numbers[-1].rstrip(",.")) if numbers else None
+    if len(text) <= _TAIL and _is_bare(whole):
+        return Found(tidy(whole), loose=True)
+    return _unmarked(tail)
 
 
-def _last_box(response: str) -> int:
-    return max(response.rfind(r"\boxed"), response.rfind(r"\fbox"))
+def _tagged(content: str) -> Found:
+    if not content.strip():
+        return Found("", missing="the answer's tag is empty")
+    found = _read(content)
+    return found if found.answer or found.missing else Found(tidy(content))
 
 
-def _boxed(response: str) -> Found | None:
-    """Return the answer of a response with a box; None if the last box is empty or cut off."""
-    if stated := _stated_after_box(response):
-        return Found(_value_in_sentence(stated))
-    found = last_box(response)
-    if not found or not found[0]:
-        return None
-    return Found(found[0], _others(response, listed=True), _others(response, listed=False))
+def _one_problem(text: str) -> str:
+    """Return ``text`` up to where a base model begins a next problem after its answer."""
+    if not _NEXT_PROBLEM.search(text):
+        return text
+    found, _ = boxes(text)
+    marks = [box.end for box in found[:1]] + [m.end() for m in [FINAL.search(text)] if m]
+    following = _NEXT_PROBLEM.search(text, min(marks)) if marks else None
+    return text[: following.start()] if following else text
 
 
-def _concluded(tail: str) -> str:
-    """Return the number of "Therefore, there are 12 ways" if it is the only one, else ""."""
-    matches = list(_SO.finditer(tail))
-    rest = _HOPE.sub("", tail[matches[-1].end() :]) if matches else ""
-    sentence = re.split(r"\.\s|\n", rest.strip(), maxsplit=1)[0]
-    numbers = _NUMBER.findall(sentence)
-    formula = "$" in rest or r"\(" in rest or r"\[" in rest
-    return numbers[0].rstrip(",.") if len(numbers) == 1 and not formula else ""
+def _boxed(text: str, found: list[Box]) -> Found:
+    """Return the answer of a response with boxes: the last one that it stands by."""
+    filled = [box for box in found[-_MOST_BOXES:] if visible(box.content).strip(" ~{}")]
+    if found[-1] not in filled:
+        return Found("", missing="the last box is empty")
+    held = [
+        box
+        for box in filled
+        if not denied(text[max(0, box.start - 100) : box.start], text[box.end : box.end + 500])
+    ]
+    if not held:
+        return Found("", missing="the reply takes its answer back")
+    if stated := stated_after_box(text[held[-1].end :][-_TAIL:]):
+        return Found(stated.text, exclaimed=stated.exclaimed)
+    rivals, siblings = _beside(text, held)
+    return Found(visible(held[-1].content), rivals, siblings)
 
 
-def _stated_after_box(response: str) -> str:
-    """Return the answer that "final answer is" states after the last box, or ""."""
-    after = response[_last_box(response) :][-_TAIL:]
-    matches = list(_FINAL.finditer(after))
-    return _stated(after[matches[-1].end() :]) if matches else ""
+def _beside(text: str, held: list[Box]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return what is boxed beside the last box: offered with it, and in its lines.
+
+    Each of these lines has a box. Nothing before a correction ("wait, actually") is beside it.
+    """
+    rivals: list[str] = []
+    siblings: list[str] = []
+    for box, following in zip(held[-2::-1], held[:0:-1], strict=True):
+        between = text[box.end : following.start]
+        if len(between) > LONGEST or corrects(between):
+            break
+        lines = between.split("\n")[1:-1]
+        if any(has_words(line) or re.search(r"\d", line) for line in lines):
+            break
+        listed = _BETWEEN.fullmatch(between) or offered_beside(between)
+        if listed and len(rivals) == len(siblings):
+            rivals.append(visible(box.content))
+        siblings.append(visible(box.content))
+    return tuple(rivals), tuple(siblings)
 
 
 def _is_bare(whole: str) -> bool:
     """Return whether a response is short and not a sentence, so that it is an answer itself."""
     if not whole or len(whole) > _SHORT or "\n" in whole or "$" in whole.strip("$"):
         return False
-    if _WORDY.search(whole) and not _CHOICE.search(whole):  # "which makes 5" is not only an answer
+    if _CHINESE.search(whole) and re.search(r"\d", whole):
+        return False
+    if _WORDY.search(whole) and not _OR_AND.search(whole):  # "which makes 5" is not only an answer
         return False
     sentence = _SENTENCE.search(whole)
     return not sentence or (len(whole.split()) <= 3 and not re.search(r"\d", whole))
 
 
-def _others(response: str, *, listed: bool) -> tuple[str, ...]:
-    """Return at most ten boxed answers before the last one in its line, the nearest first.
-
-    With ``listed``, stop where anything but signs, "or" and the like separates them.
-    """
-    start = _last_box(response)
-    line = response[response.rfind("\n", 0, start) + 1 : start][-LONGEST:]
-    found: list[str] = []
-    while len(found) < 10 and (box := last_box(line)):
-        if listed and not _BETWEEN.fullmatch(box[1]):
-            break
-        if box[0]:
-            found.append(box[0])
-        line = line[: _last_box(line)]
-    return tuple(found)
-
-
-def _stated(rest: str) -> str:
-    """Return the answer at the start of ``rest``, which follows "the answer is" or the like."""
-    line = _HOPE.sub("", rest.strip()).strip().strip('"').strip()
-    if not line:
-        return ""
-    for opening, closing in (("$$", "$$"), ("$", "$"), (r"\(", r"\)"), (r"\[", r"\]")):
-        if line.startswith(opening) and (end := _closing(line, closing, len(opening))) > 0:
-            after = line[end + len(closing) :].partition("\n")[0]
-            # "$1$ or $2$", "$1$, $2$": the whole text is the answer
-            if not re.match(r"\s*(?:,|or\b|and\b)", after):
-                return line[len(opening) : end].strip()
-    return _unwrapped(line.partition("\n")[0])
-
-
-def _value_in_sentence(stated: str) -> str:
-    """Return the value in a sentence, such as 34 in "the largest n is 34", or the text itself."""
-    if not _SENTENCE.search(re.sub(r"\\text\s*\{[^{}]*\}", "", stated)):
-        return stated
-    rest = stated.rpartition(" is ")[2]
-    if rest != stated and rest and not _SENTENCE.search(rest):
-        return _unwrapped(rest)
-    numbers = _NUMBER.findall(stated)
-    return numbers[-1].rstrip(",.") if len(numbers) == 1 else stated
-
-
-def _closing(line: str, closing: str, start: int) -> int:
-    """Return the index of ``closing`` at or after ``start``, ignoring an escaped dollar."""
-    index = line.find(closing, start)
-    while index > 0 and closing == "$" and line[index - 1] == "\\":
-        index = line.find(closing, index + 1)
-    return index
-
-
-def _unwrapped(text: str) -> str:
-    text = re.sub(r"(?<=[^\s])\.(?:\s.*)?$", "", text.strip()).strip()
-    text = text.strip("*_` ")
-    for opening, closing in (("$$", "$$"), ("$", "$"), (r"\(", r"\)"), (r"\[", r"\]")):
-        if text.startswith(opening) and text.endswith(closing) and len(text) > len(opening):
-            inside = text[len(opening) : -len(closing)]
-            if opening not in inside:
-                text = inside
-    return text.strip().rstrip(".").strip()
+def _unmarked(tail: str) -> Found:
+    """Return the value of the last sentence that has one."""
+    if _CUT_OFF.search(tail[-100:]) or formulas(tail)[1]:
+        return Found("", missing="the reply is cut off")
+    found = concluded(tail)
+    return Found(found.text, loose=True, exclaimed=found.exclaimed) if found else Found("")

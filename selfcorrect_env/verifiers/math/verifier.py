@@ -13,7 +13,15 @@ import numpy as np
 from selfcorrect_env.types import Problem, Reason, Verdict
 from selfcorrect_env.verifiers.answer_format import AnswerFormat
 from selfcorrect_env.verifiers.base import without_statement
-from selfcorrect_env.verifiers.math.extraction import LONGEST, final_answer
+from selfcorrect_env.verifiers.math.choices import chosen_letters
+from selfcorrect_env.verifiers.math.commitment import doubtful
+from selfcorrect_env.verifiers.math.extraction import (
+    LONGEST,
+    Found,
+    final_answer,
+    plain_marks,
+    read_reply,
+)
 from selfcorrect_env.verifiers.math.named_values import as_values
 from selfcorrect_env.verifiers.math.normal_form import normal_form, number, without_base
 from selfcorrect_env.verifiers.math.structure import equal_forms, top_level_parts
@@ -143,7 +151,9 @@ class MathVerifier:
 def _answer_of(reference: str) -> str:
     """Return the answer in a reference: the whole text, unless it is a worked solution."""
     found = final_answer(reference) if _WORKED.search(reference) else None
-    return ", ".join([*reversed(found.rivals), found.answer]) if found else reference
+    if found:
+        return ", ".join([*reversed(found.rivals), found.answer])
+    return plain_marks(reference)
 
 
 def quick_verdict(reference: str, response: str) -> Verdict | tuple[str, str]:
@@ -155,13 +165,30 @@ def quick_verdict(reference: str, response: str) -> Verdict | tuple[str, str]:
     if response.strip() and response.strip() == reference.strip():  # for example words and formulas
         return Verdict(1.0, Reason.CORRECT, response.strip()[:LONGEST])
     reference = _answer_of(reference)
-    found = final_answer(response)
-    if found is None or not found.answer.strip():
-        return Verdict(0.0, Reason.NO_ANSWER)
-    answer = found.answer
+    found = read_reply(response)
+    if not found.answer.strip():
+        return Verdict(0.0, Reason.NO_ANSWER, detail=found.missing)
+    answer = found.answer + "!" * (found.exclaimed and "!" in reference)
     if len(answer) > LONGEST:
         detail = f"the answer has {len(answer):,} characters; at most {LONGEST:,} are allowed"
         return Verdict(0.0, Reason.WRONG, answer[:100], detail)
+    if doubtful(answer) and not doubtful(reference):
+        return Verdict(0.0, Reason.WRONG, answer, "the reply does not commit itself to the answer")
+    if letters := chosen_letters(reference, answer):
+        return _choice_verdict(answer, *letters)
+    return _compared(reference, found, answer)
+
+
+def _choice_verdict(answer: str, ours: str, theirs: str) -> Verdict:
+    if not theirs:
+        return Verdict(0.0, Reason.AMBIGUOUS, answer, "several choices where one is expected")
+    return Verdict(
+        float(ours == theirs), Reason.CORRECT if ours == theirs else Reason.WRONG, answer
+    )
+
+
+def _compared(reference: str, found: Found, answer: str) -> Verdict | tuple[str, str]:
+    """Compare the answer that was found with the reference, without sympy if possible."""
     if found.loose and "=" not in reference and "," not in answer:
         answer = _EQUALS.split(answer)[-1].strip()  # the end of a calculation
     stated = answer
@@ -169,13 +196,15 @@ def quick_verdict(reference: str, response: str) -> Verdict | tuple[str, str]:
     several = _has_parts(reference)
     if several and found.siblings and not _has_parts(answer):
         answer = ", ".join([*reversed(found.siblings), answer])
-    elif not several and any(_normal_form(rival) != _normal_form(answer) for rival in found.rivals):
+    elif not several and any(quickly_equal(answer, rival) is not True for rival in found.rivals):
         return Verdict(0.0, Reason.AMBIGUOUS, answer, "several different boxed answers")
     if _same_decimal(reference, answer) or _same_percentage(reference, answer):
         return Verdict(1.0, Reason.CORRECT, stated)
     listed = _with_commas(answer)
-    hedges = not several and len(top_level_parts(listed)) > 1
-    if hedges and _normal_form(answer) != _normal_form(reference):
+    parts = top_level_parts(listed)
+    if not several and len(parts) > 1 and _normal_form(answer) != _normal_form(reference):
+        if all(quickly_equal(reference, part) for part in parts):  # "1/2 or 0.5"
+            return Verdict(1.0, Reason.CORRECT, stated)
         return Verdict(0.0, Reason.AMBIGUOUS, answer, "several answers where one is expected")
     if several:
         answer, reference = listed, _with_commas(reference)
@@ -188,7 +217,7 @@ def quick_verdict(reference: str, response: str) -> Verdict | tuple[str, str]:
 def _has_parts(answer: str) -> bool:
     """Return whether an answer is a list or a set of several values."""
     members = re.sub(r"^\\?\{(.*?)\\?\}$", r"\1", answer.strip(" $"))
-    return len(top_level_parts(members)) > 1 or bool(_OR.search(answer))
+    return len(top_level_parts(members)) > 1 or bool(_OR.search(answer)) or "\\pm" in answer
 
 
 def _with_commas(text: str) -> str:

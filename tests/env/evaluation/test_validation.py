@@ -10,7 +10,7 @@ from selfcorrect_env.evaluation.validation import CHECKS, Validation, validate
 from selfcorrect_env.types import Reason
 from selfcorrect_env.verifiers.base import verify_each
 
-DATA = Path(__file__).parents[2].parent / "shared" / "data"
+DATA = Path(__file__).parents[4] / "shared" / "data"
 
 SUMS = [
     {"id": f"{a}+{b}", "prompt": f"What is {a} + {b}?", "reference": str(a + b)}

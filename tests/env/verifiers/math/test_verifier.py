@@ -17,7 +17,7 @@ from selfcorrect_env import Problem, Reason
 from selfcorrect_env.testing import HOSTILE_REPLIES
 from selfcorrect_env.verifiers.math.verifier import MathVerifier, top_level_parts
 
-DATA = Path(__file__).resolve().parents[4] / "shared" / "data"
+DATA = Path(__file__).resolve().parents[5] / "shared" / "data"
 
 RIGHT = [
     ("5", "5"),

@@ -1,0 +1,41 @@
+r"""Multiple choice: a letter, alone or with the text of its choice: ``(B)``, ``B. 12``."""
+
+from __future__ import annotations
+
+import re
+
+_STYLE = re.compile(r"\\(?:text|textbf|textit|textrm|mathrm|mathbf|mbox|bf)\s?\{([^{}]*)\}")
+_SPACE = re.compile(r"\\(?:[ ,;:!~]|q?quad(?![A-Za-z]))|~|\$")
+_LETTER = r"(?:\((?P<enclosed>[A-J])\)|(?P<letter>[A-J])(?=\s*$|\s*[.):]|\s[-–—]\s))"
+_CHOICE = re.compile(
+    rf"(?:(?:option|choice|answer)\s*)?{_LETTER}[\s.):–—-]*(?P<text>.*)", re.DOTALL
+)
+_ANOTHER = re.compile(r"\([A-J]\)|(?:^|[\s,/])(?:or|and|,|/|&)?\s*[A-J](?=\s*$|[.):,]\s|\s*[,/&])")
+
+
+def choice(answer: str) -> tuple[str, str] | None:
+    r"""Return the letter and the text of a choice, or None if the answer is none.
+
+    >>> choice(r"\textbf{(B)}\ 12"), choice("B. 12"), choice("B + 12"), choice("(A, B)")
+    (('B', '12'), ('B', '12'), None, None)
+    """
+    if len(answer) > 1000:
+        return None
+    plain = _SPACE.sub(" ", _STYLE.sub(r" \1 ", answer)).strip()
+    found = _CHOICE.fullmatch(plain)
+    if found is None:
+        return None
+    return found["enclosed"] or found["letter"], found["text"].strip()
+
+
+def chosen_letters(reference: str, answer: str) -> tuple[str, str] | None:
+    """Return the letters of reference and answer, if both are choices; else None.
+
+    The answer's letter is "" if its text names a second choice. A letter decides: the text beside
+    it is not compared.
+    """
+    ours = choice(reference)
+    theirs = choice(answer) if ours else None
+    if ours is None or theirs is None:
+        return None
+    return ours[0], "" if _ANOTHER.search(theirs[1]) else theirs[0]

@@ -1,0 +1,129 @@
+r"""Statements of an answer: "the answer is …", ``#### …``, headings, JSON keys, other languages."""
+
+from __future__ import annotations
+
+import json
+import re
+
+from selfcorrect_env.verifiers.math.commitment import denied
+from selfcorrect_env.verifiers.math.values import Value, stated_value, tidy
+
+_REACH = 3000
+_MOST = 50
+"""Statements of a reply that are read, from the last one back."""
+
+FINAL = re.compile(
+    r"final\s+answer\W{0,4}"
+    r"(?:\s?(?:is|are|=|would be|should be)(?![A-Za-z])\s?:?|[:=]|\*\*\s?\n|\n)",
+    re.IGNORECASE,
+)
+_VERB = r"(?:is|are|equals|would be|will be|must be|should be|comes to)(?![A-Za-z])"
+_ANSWER = re.compile(
+    rf"\b(?:answers?|ans|correct (?:option|choice))\b(?:\s(?:to|for)\s[^.\n]{{1,80}}?)?"
+    rf"[*_\"'”)\s]{{0,5}}(?:{_VERB}\s?:?|[:=]|->|→|⇒)",
+    re.IGNORECASE,
+)
+_OTHER_LANGUAGES = re.compile(
+    r"\b(?:antwort|lösung)\b(?:\s(?:ist|lautet)\b\s?:?|\s?:)"
+    r"|\b(?:réponse|respuesta|resposta|risposta)\b(?:\s(?:finale?|correct[ae]|correcte|esatta))?"
+    r"(?:\s(?:est|es|é|è)\b\s?:?|\s?:)"
+    r"|(?:答案|解答|答え|答)(?:\s?(?:应该|就)?[是为為は]\s?:?|\s?:)|(?:정답|답)\s?(?:은|는|:)|ответ\s?[:—-]",
+    re.IGNORECASE,
+)
+_HEADING = re.compile(
+    r"^[ \t]*(?:#{1,6}[ \t]*|\*\*[ \t]*)(?:the[ \t])?(?:final[ \t])?answer[ \t:]*(?:\*\*)?[ \t:]*$",
+    re.IGNORECASE | re.MULTILINE,
+)
+_HASHES = re.compile(r"####(?!#)")
+_TURNED = re.compile(
+    r"(?:^|[.!?\n,:]|\b(?:so|thus|hence|therefore|that)\b)(?P<value>[^.!?\n]{1,80}?)\sis\s(?:the|our|my)\s"
+    r"(?:final\s|correct\s|right\s)?answer\b"
+    r"|\(?(?P<choice>\b[A-J])\)? is (?:the )?(?:correct|right)\b",
+    re.IGNORECASE,
+)
+_KEY = re.compile(r"[\"'](?:final_?)?answer[\"']\s?:\s?", re.IGNORECASE)
+_HOPE = re.compile(r"I hope (?:it|this|that) is", re.IGNORECASE)
+
+
+def last_statement(tail: str) -> Value | None:
+    """Return the value of the last statement of an answer, the last exact one if there is any.
+
+    >>> last_statement("The answer is 4. Wait, no: the answer is 5, as 2 + 3 = 5.").text
+    '5'
+    """
+    places = {m.end() for pattern in _patterns(tail) for m in pattern.finditer(tail)}
+    words: Value | None = None
+    for place in sorted(places, reverse=True)[:_MOST]:
+        rest = tail[place : place + _REACH]
+        value = _value_after(rest)
+        if value and value.exact:
+            return value
+        words = words or value
+    return _json_value(tail) or _turned(tail) or words
+
+
+def stated_after_box(after: str) -> Value | None:
+    """Return the exact value that is stated in the text after the last box, if there is one.
+
+    Only "final answer" and "the answer is" count there: "checking the answer: …" does not.
+    """
+    if "nswer" not in after:
+        return None
+    places = {m.end() for m in FINAL.finditer(after)}
+    verbs = (m for m in _ANSWER.finditer(after) if re.search(r"[a-z]\s?:?$", m.group()))
+    places |= {m.end() for m in verbs}
+    for place in sorted(places, reverse=True)[:_MOST]:
+        value = _value_after(after[place : place + _REACH])
+        if value and value.exact:
+            return value
+    return None
+
+
+def _patterns(tail: str) -> list[re.Pattern[str]]:
+    """Return the patterns that can occur in ``tail``; a search for a word is fast."""
+    found = [_ANSWER]
+    if "inal" in tail or "INAL" in tail:
+        found.append(FINAL)
+    if "#" in tail or "**" in tail:
+        found += [_HASHES, _HEADING]
+    if not tail.isascii() or any(word in tail for word in ("ntwort", "puesta", "posta")):
+        found.append(_OTHER_LANGUAGES)
+    return found
+
+
+def _value_after(rest: str) -> Value | None:
+    hope = _HOPE.search(rest)
+    rest = rest[: hope.start()].rstrip(" .") if hope else rest
+    value = stated_value(rest)
+    if value is None or not value.text:
+        return None
+    position = rest.find(value.text.partition(r"\text{")[0])
+    denies = position >= 0 and denied("", rest[position + len(value.text) :])
+    return Value(f"not {value.text}", exact=False) if denies else value
+
+
+def _json_value(tail: str) -> Value | None:
+    """Return the value of the last key "answer" in JSON."""
+    for key in list(_KEY.finditer(tail))[-_MOST:][::-1]:
+        try:
+            value, _ = json.JSONDecoder().raw_decode(tail, key.end())
+        except (ValueError, RecursionError):
+            continue
+        if isinstance(value, list):
+            return Value(", ".join(map(str, value)))
+        if isinstance(value, str | int | float):
+            return Value(tidy(str(value)))
+    return None
+
+
+def _turned(tail: str) -> Value | None:
+    """Return the value of "5 is the answer" or "(B) is correct"."""
+    last = None
+    for last in _TURNED.finditer(tail):  # noqa: B007 (the last one counts)
+        pass
+    if last is None:
+        return None
+    if last["choice"]:
+        return Value(last["choice"])
+    value = stated_value(last["value"])
+    return value if value and value.exact else None

@@ -1,0 +1,223 @@
+r"""Reading of the value that follows "the answer is" or the like.
+
+A value is mathematics (a formula, or an expression typed without dollars), a number with a unit, a
+choice such as (B), or words. What explains it is no part of it: "42, because 6 * 7 = 42" is 42.
+Values in one list are one answer: "2 and 3", "2 or 3".
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from selfcorrect_env.verifiers.math.commitment import denied, unsure
+from selfcorrect_env.verifiers.math.formulas import formulas, has_words
+
+_REACH = 2500
+"""Characters after a phrase in which its value must end; `_CLAUSE` if it is not a formula."""
+_CLAUSE = 500
+
+_DIGITS = r"(?:\d{1,3}(?:,\d{3})+(?!\d)(?:\.\d+)?|\d+(?:\.\d+)?|\.\d+)"
+NUMBER = re.compile(
+    rf"(?:(?<![\w)\]}}.])[-−])?(?:\\?\$|[€£¥])?-?{_DIGITS}(?:[eE][+-]?\d+)?"
+    rf"(?:\s?(?:[×x*]|\\times|\\cdot)\s?10\s?(?:\^|\*\*)\s?(?:\{{-?\d+\}}|-?\d+))?"
+    r"(?:\s?/\s?\d+(?![\d/]))?(?:\s?\\?%)?"
+)
+_SAME = r"(?:equivalently|simply|just|about|in other words|approximately)\b,?\s*"
+JOINED = re.compile(
+    rf"\s*(?:[,;]\s*(?:(?:and|or)\b)?|\b(?:and|or)\b|或者?|[和与及])\s*(?:{_SAME})?", re.IGNORECASE
+)
+LIST = re.compile(rf"{NUMBER.pattern}(?:{JOINED.pattern}{NUMBER.pattern})*", re.IGNORECASE)
+_OR = re.compile(r"\bor\b|或", re.IGNORECASE)
+
+_LEADING = re.compile(r"(?:[\s:：*_`\"'“”‘’>#✅]|=>|->|→|⇒|\|(?=\s))+")
+_FILLER = re.compile(
+    r"(?:(?:therefore|thus|then|hence|so|simply|just|exactly|indeed|clearly|again|still|actually|"
+    r"precisely|only|approximately|about|roughly|around|nearly|almost|probably|likely|equal to|"
+    r"given by|option|choice|letter|number|value|the|an?|that|it is|is|equals|be)\b[\s:,*_=]*"
+    r"|[≈=]\s*)+",
+    re.IGNORECASE,
+)
+_CHOICE = re.compile(r"\([A-J]\)|[A-J](?=[.):]|\s*[-–—:]\s|\s*$|\*\*)")
+_SENTENCE_END = re.compile(
+    r"[.!?;](?=[\s\"'*_)]|$)|\n|\s[-–—]\s(?=[A-Za-z])|(?<=\w)[—–](?=[A-Za-z])"
+)
+_REASON = re.compile(
+    r"[\s,;(]*(?<![A-Za-z\\])(?:because|since|as|which|so|giving|making|thus|hence|due to|after|"
+    r"based on|given|obtained|i\.e\.|that is|meaning|rounded|therefore|but|where|not|assuming|from|"
+    r"and (?:this|that|it|we|so|not))(?![A-Za-z])"
+    r"|,\s*(?=[\u4e00-\u9fff])|因为|由于",
+    re.IGNORECASE,
+)
+_STRONG_REASON = re.compile(r"[,\s]*\b(?:because|since)\b|,\s*(?:which|as|so)\b", re.IGNORECASE)
+_HEDGED = re.compile(
+    r"[\s,;(*_]*(?:or|maybe|perhaps|possibly|alternatively)(?![A-Za-z])(?!\s+so\b)", re.IGNORECASE
+)
+_OR_SO = re.compile(r"\s+or so\b", re.IGNORECASE)
+_UNIT = re.compile(
+    r"\s*(?P<unit>[^\W\d_][^\d=+*/^\\$(,:]*?)[\s*_]*"
+    r"(?:$|[,(:]|\*\*|(?<=[A-Za-z]{3})\s(?:to|of|for|in|with|that|each|every|if|when|on|at)\b)"
+)
+_ABOUT_THE_ANSWER = re.compile(
+    r"(?:(?:indeed|also|now|therefore|thus|already|as|still)\s+)*(?:correct|right|wrong|incorrect|"
+    r"boxed|shown|given|stated|written|found|above|below|unchanged|the same|as follows|verified|"
+    r"confirmed|reasonable|consistent|complete|clear|obvious|simple|"
+    r"in (?:the|its|simplest|simplified|this)|what|how|that|to|obtained|left|provided|enclosed|"
+    r"highlighted|marked)\b",
+    re.IGNORECASE,
+)
+_TWO_WORDS = re.compile(r"[A-Za-z]{2,}\s+[A-Za-z]{2,}")
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """A value in a sentence."""
+
+    text: str
+    """The value, without delimiters of formulas and the sentence around it."""
+    exact: bool = True
+    """Whether it is mathematics, a number or a choice; otherwise words."""
+    exclaimed: bool = False
+    """Whether an exclamation mark follows it, which may also be a factorial."""
+
+
+def stated_value(rest: str) -> Value | None:
+    """Return the value at the beginning of ``rest``, which follows a phrase; None without one.
+
+    >>> stated_value(" simply **18** dollars a day, since 9 * 2 = 18.").text
+    '18\\\\text{ dollars a day}'
+    """
+    rest = _OR_SO.sub("", rest[:_REACH])
+    if listed := _bullets(rest):
+        return listed
+    rest = _after(_LEADING, rest)
+    for text in dict.fromkeys((rest, _after(_LEADING, _after(_FILLER, rest)))):
+        if value := _formula_value(text) or _plain_value(text):
+            return value
+    return _words(rest)
+
+
+def tidy(text: str) -> str:
+    """Return ``text`` without emphasis, quotes, dollars and full stops around it."""
+    text = re.sub(r"(?<=[^\s])\.(?:\s.*)?$", "", text.strip()).strip()
+    text = text.strip('*_`"“” ').strip()
+    found, _ = formulas(text)
+    if len(found) == 1 and (found[0].start, found[0].end) == (0, len(text)):
+        text = found[0].content
+    return text.strip().rstrip(".").strip()
+
+
+def value_within(sentence: str) -> str:
+    """Return the value after "is", or the only formula or number, in a sentence; "" without one."""
+    if unsure(sentence):
+        return ""
+    found, _ = formulas(sentence)
+    after = sentence.rpartition(" is ")[2]
+    if after != sentence and after and not _TWO_WORDS.search(after) and not denied(after, ""):
+        return tidy(after)
+    spans = [(f.content.rstrip("."), f.start, f.end) for f in found]
+    spans = spans or [(n.group(), n.start(), n.end()) for n in NUMBER.finditer(sentence)]
+    if len(spans) != 1 or denied(sentence[: spans[0][1]], sentence[spans[0][2] :]):
+        return ""
+    return spans[0][0]
+
+
+def listed_numbers(found: re.Match[str]) -> str:
+    """Return a match of `LIST` as a list with commas, or with "or"."""
+    text, parts, position = found.group(), [], 0
+    while number := NUMBER.match(text, position):
+        joint = JOINED.match(text, number.end())
+        parts.append(number.group())
+        if joint is None:
+            break
+        parts.append(" or " if _OR.search(joint.group()) else ", ")
+        position = joint.end()
+    return "".join(parts)
+
+
+def _after(pattern: re.Pattern[str], text: str) -> str:
+    found = pattern.match(text)
+    return text[found.end() :] if found else text
+
+
+def _formula_value(text: str) -> Value | None:
+    """Read a formula, or a list of formulas, at the beginning of ``text``."""
+    found, _ = formulas(text)
+    if not found or found[0].start != 0:
+        return None
+    parts, end = [found[0].content], found[0].end
+    for formula in found[1:]:
+        joint = JOINED.fullmatch(text, end, formula.start)
+        if not joint:
+            break
+        parts += [" or " if _OR.search(joint.group()) else ", ", formula.content]
+        end = formula.end
+    rest = re.split(r"[.\n]", text[end:], maxsplit=1)[0]
+    if _HEDGED.match(rest) and re.search(r"\d", rest):  # "$5$ or maybe 6"
+        return Value("".join(parts) + rest, exact=False)
+    return Value("".join(parts).rstrip(".").strip())
+
+
+def _plain_value(text: str) -> Value | None:
+    """Read a choice, a number with a unit or a typed expression at the beginning of ``text``."""
+    clause = _clause(text)
+    if _CHOICE.match(clause):
+        return Value(clause.strip("*_` "))
+    bare = clause.strip("*_`\"'“” ,")
+    exclaimed = text[len(clause) : len(clause) + 1] == "!"
+    if found := LIST.match(bare):
+        rest = bare[found.end() :]
+        if _HEDGED.match(rest):
+            return Value(bare, exact=False)
+        if not rest.strip("*_ ,)"):
+            return Value(listed_numbers(found), exclaimed=exclaimed)
+        unit = _UNIT.match(rest.lstrip("*_"))
+        if unit and (has_words(unit["unit"]) or not unit["unit"].isascii()):
+            short = unit["unit"].isascii() and len(unit["unit"].split()) <= 3
+            kept = rf"\text{{ {unit['unit'].strip()}}}" if short else ""
+            return Value(listed_numbers(found) + kept, exclaimed=exclaimed)
+        if not re.match(r"[\s*_]*[A-Za-z\\^+*/=√π(!:°²³_\d-]", rest):  # 🎉
+            return Value(listed_numbers(found), exclaimed=exclaimed)
+    looks_exact = re.search(r"[\d\\]|^[A-Za-z]$|^[-(\[{√π∞]|[A-Za-z]\s*[=^+*/-]", bare)
+    if looks_exact and not has_words(re.sub(r"\b(?:or|and|infinity|degrees)\b", "", bare)):
+        return Value(bare, exclaimed=exclaimed)
+    return None
+
+
+def _clause(text: str) -> str:
+    """Return ``text`` up to the end of the sentence, or up to a reason that is given."""
+    text = text[:_CLAUSE]
+    end = _SENTENCE_END.search(text)
+    text = text[: end.start()] if end else text
+    reason = _REASON.search(text)
+    return text[: reason.start()] if reason and reason.start() else text
+
+
+def _words(rest: str) -> Value | None:
+    """Read words, or the only value in them: 34 in "the largest n is 34"."""
+    line = rest[:_CLAUSE].partition("\n")[0]
+    end = re.search(r"[.!?](?=\s|$)", line)
+    sentence = (line[: end.start()] if end else line).strip("*_`\"'“”: ")
+    if not sentence or _ABOUT_THE_ANSWER.match(sentence):
+        return None
+    if value := value_within(sentence):
+        return Value(value)
+    return Value(_STRONG_REASON.split(sentence, maxsplit=1)[0], exact=False)
+
+
+def _bullets(rest: str) -> Value | None:
+    """Read a list of lines, one value in each, that follows a colon or a heading."""
+    lines = rest.lstrip(":：* \t")
+    if not lines.startswith("\n"):
+        return None
+    items: list[str] = []
+    for line in lines.strip("\n").splitlines()[:20]:
+        bullet = re.match(r"\s*(?:[-*•+]|\(?\d{1,2}[.)])\s+(?=\S)", line)
+        if bullet:
+            items.append(line[bullet.end() :])
+        elif line.strip():
+            break
+    values = [stated_value(item) for item in items]
+    if len(values) < 2 or not all(value and value.exact for value in values):
+        return None
+    return Value(", ".join(value.text for value in values if value))
