@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-_MARK = r"\\+(?:boxed|fbox)(?![A-Za-z])"
-_TOKEN = re.compile(rf"(?P<mark>{_MARK})(?P<gap>\s*(?=\{{))?|\\[\s\S]|[{{}}]")
+_MARK = r"\\(?:boxed|fbox)(?![A-Za-z])"
+_TOKEN = re.compile(rf"(?P<mark>{_MARK})(?P<gap>\s*(?=\{{))?|\\(?:[^\\]|\\(?!boxed|fbox))|[{{}}]")
 _FIRST = re.compile(_MARK)
-_WORD = re.compile(r"\s*([^\s$]+)")
-_INNER = re.compile(rf"{_MARK}\s*(?=\{{)")
+_WORD = re.compile(r"\s*([^\s$]{1,100})")
+_INNER = re.compile(rf"\\?{_MARK}\s*(?=\{{)")
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ _STYLE = re.compile(r"\\(?:text|textbf|textit|textrm|mathrm|mathbf|mbox|bf)\s?\{
 _SPACE = re.compile(r"\\(?:[ ,;:!~]|q?quad(?![A-Za-z]))|~|\$")
 _LETTER = r"(?:\((?P<enclosed>[A-J])\)|(?P<letter>[A-J])(?=\s*$|\s*[.):]|\s[-–—]\s))"
 _CHOICE = re.compile(
-    rf"(?:(?:option|choice|answer)\s*)?{_LETTER}[\s.):–—-]*(?P<text>.*)", re.DOTALL
+    rf"(?:(?i:option|choice|answer)\s*)?{_LETTER}[\s.):–—-]*(?P<text>.*)", re.DOTALL
 )
 _ANOTHER = re.compile(r"\([A-J]\)|(?:^|[\s,/])(?:or|and|,|/|&)?\s*[A-J](?=\s*$|[.):,]\s|\s*[,/&])")
 
@@ -28,14 +28,6 @@ def choice(answer: str) -> tuple[str, str] | None:
     return found["enclosed"] or found["letter"], found["text"].strip()
 
 
-def chosen_letters(reference: str, answer: str) -> tuple[str, str] | None:
-    """Return the letters of reference and answer, if both are choices; else None.
-
-    The answer's letter is "" if its text names a second choice. A letter decides: the text beside
-    it is not compared.
-    """
-    ours = choice(reference)
-    theirs = choice(answer) if ours else None
-    if ours is None or theirs is None:
-        return None
-    return ours[0], "" if _ANOTHER.search(theirs[1]) else theirs[0]
+def several_choices(text: str) -> bool:
+    """Return whether the text beside a letter names another choice: "(A) or (B)", "A, B"."""
+    return bool(_ANOTHER.search(text))

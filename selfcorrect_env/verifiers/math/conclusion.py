@@ -13,7 +13,7 @@ from selfcorrect_env.verifiers.math.values import LIST, Value, listed_numbers, s
 _BREAK = re.compile(r"[.!?](?=\s|$)|\n")
 _BOLD = re.compile(r"\*\*([^*\n]{1,200})\*\*")
 _MASK = "\0"
-_MOST_SENTENCES = 200
+_MOST_SENTENCES, _MOST_ITEMS, _NEAR = 200, 50, 500
 _CLAUSE_END = re.compile(r"[,;:]\s")
 
 
@@ -28,7 +28,7 @@ def concluded(tail: str) -> Value | None:
     """Return the value of the last sentence that has one: bold, else a formula, else a number.
 
     >>> concluded("She sells 9 eggs at $2 each. So she makes 9 * $2 = $18 every day.").text
-    '$18'
+    '18'
     """
     found, _ = formulas(tail)
     masked = _masked(tail, found)
@@ -39,7 +39,14 @@ def concluded(tail: str) -> Value | None:
             continue
         if bold := _bold(tail, start, end):
             return bold
-        items = [i for i in items if not denied(tail[start : i.start], tail[i.end : end])]
+        items = [
+            item
+            for item in items[-_MOST_ITEMS:]
+            if not denied(
+                tail[max(start, item.start - _NEAR) : item.start],
+                tail[item.end : min(end, item.end + _NEAR)],
+            )
+        ]
         if not items or unsure(tail[start:end]):
             return None
         return _chosen(tail, items, end)
@@ -92,8 +99,12 @@ def _chosen(tail: str, items: list[_Item], end: int) -> Value:
             index = earlier
             break
     text = items[index].text
-    while index and offered_beside(tail[items[index - 1].end : items[index].start]):
+    while index:
+        between = tail[items[index - 1].end : items[index].start]
+        offered = offered_beside(between)
+        if not offered and between.strip(" ,") != "and":
+            break
         index -= 1
-        text = f"{items[index].text} or {text}"
+        text = f"{items[index].text} {'or' if offered else 'and'} {text}"
     last = items[-1].end
     return Value(text, exclaimed=tail[last : last + 1] == "!" and last + 1 >= end)

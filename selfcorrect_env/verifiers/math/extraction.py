@@ -23,9 +23,13 @@ from dataclasses import dataclass
 from selfcorrect_env.verifiers.math.boxed import Box, boxes
 from selfcorrect_env.verifiers.math.commitment import corrects, denied, offered_beside
 from selfcorrect_env.verifiers.math.conclusion import concluded
-from selfcorrect_env.verifiers.math.formulas import formulas, has_words
-from selfcorrect_env.verifiers.math.statements import FINAL, last_statement, stated_after_box
-from selfcorrect_env.verifiers.math.values import tidy
+from selfcorrect_env.verifiers.math.formulas import formulas
+from selfcorrect_env.verifiers.math.statements import (
+    first_statement,
+    last_statement,
+    stated_after_box,
+)
+from selfcorrect_env.verifiers.math.values import stated_value, tidy
 from selfcorrect_env.verifiers.thoughts import separated
 
 LONGEST = 2000
@@ -133,10 +137,12 @@ def _read(text: str) -> Found:
         return _boxed(text, found)
     tail = text[-_TAIL:]
     if statement := last_statement(tail):
-        return Found(statement.text, exclaimed=statement.exclaimed)
+        missing = "" if statement.text else "the reply is cut off inside a formula"
+        return Found(statement.text, exclaimed=statement.exclaimed, missing=missing)
     whole = tail.strip()
     if len(text) <= _TAIL and _is_bare(whole):
-        return Found(tidy(whole), loose=True)
+        value = stated_value(whole)
+        return Found(value.text if value and value.exact else tidy(whole), loose=True)
     return _unmarked(tail)
 
 
@@ -152,7 +158,9 @@ def _one_problem(text: str) -> str:
     if not _NEXT_PROBLEM.search(text):
         return text
     found, _ = boxes(text)
-    marks = [box.end for box in found[:1]] + [m.end() for m in [FINAL.search(text)] if m]
+    marks = [box.end for box in found[:1]]
+    if (stated := first_statement(text)) is not None:
+        marks.append(stated)
     following = _NEXT_PROBLEM.search(text, min(marks)) if marks else None
     return text[: following.start()] if following else text
 
@@ -187,7 +195,7 @@ def _beside(text: str, held: list[Box]) -> tuple[tuple[str, ...], tuple[str, ...
         if len(between) > LONGEST or corrects(between):
             break
         lines = between.split("\n")[1:-1]
-        if any(has_words(line) or re.search(r"\d", line) for line in lines):
+        if not all(_BETWEEN.fullmatch(line) for line in lines):
             break
         listed = _BETWEEN.fullmatch(between) or offered_beside(between)
         if listed and len(rivals) == len(siblings):
@@ -210,7 +218,7 @@ def _is_bare(whole: str) -> bool:
 
 def _unmarked(tail: str) -> Found:
     """Return the value of the last sentence that has one."""
-    if _CUT_OFF.search(tail[-100:]) or formulas(tail)[1]:
+    if _CUT_OFF.search(tail[-100:]) or formulas(tail)[1] >= 0:
         return Found("", missing="the reply is cut off")
     found = concluded(tail)
     return Found(found.text, loose=True, exclaimed=found.exclaimed) if found else Found("")

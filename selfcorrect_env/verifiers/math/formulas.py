@@ -31,14 +31,14 @@ class Formula:
     """The index after its closing delimiter."""
 
 
-def formulas(text: str) -> tuple[list[Formula], bool]:
-    """Return the formulas of ``text`` in order, and whether it ends inside a displayed one.
+def formulas(text: str) -> tuple[list[Formula], int]:
+    """Return the formulas of ``text`` in order, and where one begins that is cut off, or -1.
 
     >>> [formula.content for formula in formulas("It costs $5, so $x = 5$ and $$y$$.")[0]]
     ['x = 5', 'y']
     """
     found: list[Formula] = []
-    position, cut_off = 0, False
+    position, cut_off = 0, -1
     while opening := _OPENING.search(text, position):
         position = opening.end()
         end = close = position
@@ -47,7 +47,8 @@ def formulas(text: str) -> tuple[list[Formula], bool]:
             end = text.find(closing, position, position + _LONGEST_DISPLAY)
             close = end + 2
             if end < 0:
-                cut_off = cut_off or len(text) - position <= _LONGEST_DISPLAY
+                if len(text) - position <= _LONGEST_DISPLAY:
+                    cut_off = opening.start()
                 continue
         elif opening[2]:
             closed = _CLOSING.search(text, position, position + _LONGEST_INLINE)

@@ -6,7 +6,7 @@ import json
 import re
 
 from selfcorrect_env.verifiers.math.commitment import denied
-from selfcorrect_env.verifiers.math.values import Value, stated_value, tidy
+from selfcorrect_env.verifiers.math.values import Value, stated_value
 
 _REACH = 3000
 _MOST = 50
@@ -41,7 +41,7 @@ _TURNED = re.compile(
     r"|\(?(?P<choice>\b[A-J])\)? is (?:the )?(?:correct|right)\b",
     re.IGNORECASE,
 )
-_KEY = re.compile(r"[\"'](?:final_?)?answer[\"']\s?:\s?", re.IGNORECASE)
+_KEY = re.compile(r"[\"'](?:final[_ ]?)?answer[\"']\s?:\s?", re.IGNORECASE)
 _HOPE = re.compile(r"I hope (?:it|this|that) is", re.IGNORECASE)
 
 
@@ -53,13 +53,21 @@ def last_statement(tail: str) -> Value | None:
     """
     places = {m.end() for pattern in _patterns(tail) for m in pattern.finditer(tail)}
     words: Value | None = None
-    for place in sorted(places, reverse=True)[:_MOST]:
-        rest = tail[place : place + _REACH]
-        value = _value_after(rest)
+    keys = {m.end() for m in _KEY.finditer(tail)} if "nswer" in tail else set()
+    for place in sorted(places | keys, reverse=True)[:_MOST]:
+        value = _json_value(tail, place) if place in keys else None
+        value = value or _value_after(tail[place : place + _REACH])
         if value and value.exact:
             return value
         words = words or value
-    return _json_value(tail) or _turned(tail) or words
+    return _turned(tail) or words
+
+
+def first_statement(text: str) -> int | None:
+    """Return the index after the first phrase that states an answer, or None without one."""
+    places = [m.end() for m in [FINAL.search(text), _HASHES.search(text)] if m]
+    places += [m.end() for m in [re.search(r"answer is\b", text, re.IGNORECASE)] if m]
+    return min(places, default=None)
 
 
 def stated_after_box(after: str) -> Value | None:
@@ -95,25 +103,24 @@ def _value_after(rest: str) -> Value | None:
     hope = _HOPE.search(rest)
     rest = rest[: hope.start()].rstrip(" .") if hope else rest
     value = stated_value(rest)
-    if value is None or not value.text:
+    if value is None:
         return None
     position = rest.find(value.text.partition(r"\text{")[0])
     denies = position >= 0 and denied("", rest[position + len(value.text) :])
     return Value(f"not {value.text}", exact=False) if denies else value
 
 
-def _json_value(tail: str) -> Value | None:
-    """Return the value of the last key "answer" in JSON."""
-    for key in list(_KEY.finditer(tail))[-_MOST:][::-1]:
-        try:
-            value, _ = json.JSONDecoder().raw_decode(tail, key.end())
-        except (ValueError, RecursionError):
-            continue
-        if isinstance(value, list):
-            return Value(", ".join(map(str, value)))
-        if isinstance(value, str | int | float):
-            return Value(tidy(str(value)))
-    return None
+def _json_value(tail: str, place: int) -> Value | None:
+    """Return the JSON value at ``place``, or None if it is not valid JSON."""
+    try:
+        value, _ = json.JSONDecoder().raw_decode(tail[: place + _REACH], place)
+    except (ValueError, RecursionError):
+        return None
+    if isinstance(value, list):
+        return Value(", ".join(map(str, value)))
+    if isinstance(value, str):
+        return stated_value(value)
+    return Value(str(value)) if isinstance(value, int | float) else None
 
 
 def _turned(tail: str) -> Value | None:

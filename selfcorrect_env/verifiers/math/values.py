@@ -28,6 +28,7 @@ JOINED = re.compile(
     rf"\s*(?:[,;]\s*(?:(?:and|or)\b)?|\b(?:and|or)\b|或者?|[和与及])\s*(?:{_SAME})?", re.IGNORECASE
 )
 LIST = re.compile(rf"{NUMBER.pattern}(?:{JOINED.pattern}{NUMBER.pattern})*", re.IGNORECASE)
+_CURRENCY = re.compile(r"\\?\$|[€£¥]")
 _OR = re.compile(r"\bor\b|或", re.IGNORECASE)
 
 _LEADING = re.compile(r"(?:[\s:：*_`\"'“”‘’>#✅]|=>|->|→|⇒|\|(?=\s))+")
@@ -58,6 +59,7 @@ _UNIT = re.compile(
     r"\s*(?P<unit>[^\W\d_][^\d=+*/^\\$(,:]*?)[\s*_]*"
     r"(?:$|[,(:]|\*\*|(?<=[A-Za-z]{3})\s(?:to|of|for|in|with|that|each|every|if|when|on|at)\b)"
 )
+_REMARK = re.compile(r"[\s*_]*(?::\s+|\(\s?(?!mod\b|base\b|in base\b))(?=[A-Za-z]{2})")
 _ABOUT_THE_ANSWER = re.compile(
     r"(?:(?:indeed|also|now|therefore|thus|already|as|still)\s+)*(?:correct|right|wrong|incorrect|"
     r"boxed|shown|given|stated|written|found|above|below|unchanged|the same|as follows|verified|"
@@ -74,7 +76,8 @@ class Value:
     """A value in a sentence."""
 
     text: str
-    """The value, without delimiters of formulas and the sentence around it."""
+    """The value, without delimiters of formulas and the sentence around it; "" if the text ends
+    inside a formula."""
     exact: bool = True
     """Whether it is mathematics, a number or a choice; otherwise words."""
     exclaimed: bool = False
@@ -127,7 +130,7 @@ def listed_numbers(found: re.Match[str]) -> str:
     text, parts, position = found.group(), [], 0
     while number := NUMBER.match(text, position):
         joint = JOINED.match(text, number.end())
-        parts.append(number.group())
+        parts.append(_CURRENCY.sub("", number.group()))
         if joint is None:
             break
         parts.append(" or " if _OR.search(joint.group()) else ", ")
@@ -142,7 +145,9 @@ def _after(pattern: re.Pattern[str], text: str) -> str:
 
 def _formula_value(text: str) -> Value | None:
     """Read a formula, or a list of formulas, at the beginning of ``text``."""
-    found, _ = formulas(text)
+    found, cut_off = formulas(text)
+    if cut_off == 0:
+        return Value("")
     if not found or found[0].start != 0:
         return None
     parts, end = [found[0].content], found[0].end
@@ -171,6 +176,8 @@ def _plain_value(text: str) -> Value | None:
             return Value(bare, exact=False)
         if not rest.strip("*_ ,)"):
             return Value(listed_numbers(found), exclaimed=exclaimed)
+        if _REMARK.match(rest):
+            return Value(listed_numbers(found), exclaimed=exclaimed)
         unit = _UNIT.match(rest.lstrip("*_"))
         if unit and (has_words(unit["unit"]) or not unit["unit"].isascii()):
             short = unit["unit"].isascii() and len(unit["unit"].split()) <= 3
@@ -198,11 +205,12 @@ def _words(rest: str) -> Value | None:
     line = rest[:_CLAUSE].partition("\n")[0]
     end = re.search(r"[.!?](?=\s|$)", line)
     sentence = (line[: end.start()] if end else line).strip("*_`\"'“”: ")
+    sentence = _STRONG_REASON.split(sentence, maxsplit=1)[0]
     if not sentence or _ABOUT_THE_ANSWER.match(sentence):
         return None
     if value := value_within(sentence):
         return Value(value)
-    return Value(_STRONG_REASON.split(sentence, maxsplit=1)[0], exact=False)
+    return Value(sentence, exact=False)
 
 
 def _bullets(rest: str) -> Value | None:

@@ -13,7 +13,7 @@ import numpy as np
 from selfcorrect_env.types import Problem, Reason, Verdict
 from selfcorrect_env.verifiers.answer_format import AnswerFormat
 from selfcorrect_env.verifiers.base import without_statement
-from selfcorrect_env.verifiers.math.choices import chosen_letters
+from selfcorrect_env.verifiers.math.choices import choice, several_choices
 from selfcorrect_env.verifiers.math.commitment import doubtful
 from selfcorrect_env.verifiers.math.extraction import (
     LONGEST,
@@ -174,22 +174,23 @@ def quick_verdict(reference: str, response: str) -> Verdict | tuple[str, str]:
         return Verdict(0.0, Reason.WRONG, answer[:100], detail)
     if doubtful(answer) and not doubtful(reference):
         return Verdict(0.0, Reason.WRONG, answer, "the reply does not commit itself to the answer")
-    if letters := chosen_letters(reference, answer):
-        return _choice_verdict(answer, *letters)
+    if expected := choice(reference):
+        if given := choice(answer):
+            return _choice_verdict(answer, expected[0], *given)
+        reference = expected[1] or reference  # 12 answers "(B) 12"
     return _compared(reference, found, answer)
 
 
-def _choice_verdict(answer: str, ours: str, theirs: str) -> Verdict:
-    if not theirs:
+def _choice_verdict(answer: str, expected: str, letter: str, text: str) -> Verdict:
+    if several_choices(text):
         return Verdict(0.0, Reason.AMBIGUOUS, answer, "several choices where one is expected")
-    return Verdict(
-        float(ours == theirs), Reason.CORRECT if ours == theirs else Reason.WRONG, answer
-    )
+    equal = letter == expected
+    return Verdict(float(equal), Reason.CORRECT if equal else Reason.WRONG, answer)
 
 
 def _compared(reference: str, found: Found, answer: str) -> Verdict | tuple[str, str]:
     """Compare the answer that was found with the reference, without sympy if possible."""
-    if found.loose and "=" not in reference and "," not in answer:
+    if found.loose and "=" not in reference and "," not in answer and not _OR.search(answer):
         answer = _EQUALS.split(answer)[-1].strip()  # the end of a calculation
     stated = answer
     reference, answer = as_values(reference, answer)
