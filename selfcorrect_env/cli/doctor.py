@@ -42,7 +42,7 @@ EXTRAS = {
     "numpy": "",
     "rapidfuzz": "",
     "sympy": "",
-    "math-verify": "",
+    "mpmath": "",
     "datasets": "data",
     "torch": "agents",
     "transformers": "agents",
@@ -178,7 +178,7 @@ def data() -> Iterator[Symptom]:
 TRIALS = {
     "math": (
         Problem(id="doctor", prompt="Evaluate.", reference=r"\frac{\pi}{3}"),
-        r"It is $\boxed{\arccos(\frac{1}{2})}$.",  # takes symbolic mathematics
+        r"It is $\boxed{\arccos(\frac{1}{2})}$.",  # takes an evaluation in a worker
         r"It is $\boxed{\arcsin(\frac{1}{2})}$.",
     ),
     "code": (

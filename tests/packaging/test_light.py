@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 HEAVY = (
-    *("torch", "transformers", "sympy", "math_verify", "latex2sympy2_extended"),
+    *("torch", "transformers", "sympy", "mpmath", "math_verify", "latex2sympy2_extended"),
     *("rich", "tyro", "datasets", "pandas", "pyarrow", "selfcorrect_agents"),
 )
 

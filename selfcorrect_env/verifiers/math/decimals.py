@@ -1,6 +1,6 @@
 r"""Decimals with enough digits to identify the exact value that they round or truncate.
 
-``0.333`` is not a third; ``0.3333333333``, with ten digits, is a calculator's output for a third.
+``0.333`` is not a third; ``0.333333333333``, with twelve digits, is a program's output for a third.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from fractions import Fraction
 
-ENOUGH = 10
+ENOUGH = 12
 """Minimum number of significant digits at which a decimal equals the value that it rounds."""
 
 _DECIMAL = re.compile(
@@ -35,15 +35,17 @@ def decimal(form: str) -> tuple[Fraction, Fraction] | None:
     return value, last
 
 
-def rounds(form: str, exact: Fraction | float) -> bool:
+def precise(form: str) -> bool:
+    """Return whether ``form`` is a decimal of at least `ENOUGH` significant digits."""
+    found = decimal(form)
+    return found is not None and abs(found[0]) >= found[1] * 10 ** (ENOUGH - 1)
+
+
+def rounds(form: str, exact: Fraction) -> bool:
     """Return whether ``form`` is ``exact``, rounded or truncated to at least `ENOUGH` digits."""
     found = decimal(form)
-    if found is None or not exact:
+    if found is None or not precise(form):
         return False
     value, last = found
-    if abs(value) < last * 10 ** (ENOUGH - 1):
-        return False
-    if isinstance(exact, Fraction):
-        # a value that these digits can represent exactly must be exact
-        return abs(value - exact) <= last and (exact / last).denominator != 1
-    return abs(float(value) - exact) <= max(float(last), 1e-14 * abs(exact))
+    # a value that these digits can represent exactly must be exact
+    return abs(value - exact) <= last and (exact / last).denominator != 1

@@ -1,65 +1,101 @@
-r"""Answers with named values: ``x = 2, y = 1`` is ``(2, 1)``, ``x = 2 or x = 3`` is 2, 3."""
+r"""Answers with names: ``x = 2, y = 1`` is (2, 1), ``x = 2 or x = 3`` is 2, 3, ``x = 5`` is 5."""
 
 from __future__ import annotations
 
-import re
+from dataclasses import dataclass
 
-from selfcorrect_env.verifiers.math.structure import top_level_parts
-
-_SPACES = re.compile(r"\\(?:[ ,;:!]|q?quad(?![A-Za-z]))")
-_SPLIT = re.compile(r";|\\text\s*\{\s*(?:or|and)\s*\}|(?<![A-Za-z\\])(?:or|and)(?![A-Za-z])")
-_SPLIT_TIGHT = re.compile(r"(?<=[\d})])(?:or|and)(?=[A-Za-z])")
-_NAMED = re.compile(
-    r"\$?(?P<name>[A-Za-z]+'?(?:_(?:\w|\{\w+\}))?)(?:\([A-Za-z]\))?=(?P<value>[^=<>]+)"
+from selfcorrect_env.verifiers.math.answer_kinds import (
+    Answer,
+    Parts,
+    Quantity,
+    Relation,
+    Words,
+    names_in,
 )
+from selfcorrect_env.verifiers.math.trees import Node
+
+_CONSTANTS = frozenset(["e", "i", r"\pi", r"\infty"])
 
 
-def as_values(reference: str, answer: str) -> tuple[str, str]:
-    """Return both answers without names, if one or both of them name several values.
+@dataclass(frozen=True, slots=True)
+class Named:
+    """An answer without its names."""
 
-    The values of different names become a tuple, in alphabetical order of the names, if the other
-    side is a tuple as well, otherwise a list. If both sides name values, the names have to agree;
-    if they don't, both are returned unchanged.
-    """
-    if "=" not in reference and "=" not in answer:
-        return reference, answer
-    ours, theirs = _groups(reference), _groups(answer)
-    if ours and theirs:
-        if [sorted(names) for names in ours] != [sorted(names) for names in theirs]:
-            return reference, answer
-        return _written(ours, "("), _written(theirs, "(")
-    if ours:
-        return _written(ours, _opening(answer)), answer
-    return reference, (_written(theirs, _opening(reference)) if theirs else answer)
+    names: tuple[str, ...]
+    """In alphabetical order; empty if it has none."""
+    value: Answer
+    """For several names a tuple of their values, in the order of the names."""
+    letters: frozenset[str] = frozenset()
+    """Letters that the names bring with them: x of ``f(x)``."""
 
 
-def _groups(answer: str) -> list[dict[str, str]] | None:
-    """Read ``p=5,q=2;p=7,q=2`` as two groups; None unless there are several parts, all named."""
-    if "=" not in answer:
+def named(answer: Answer) -> Named | None:
+    """Return an answer that names its values without the names; None if it names none."""
+    if isinstance(answer, Relation):
+        return _assignment(answer)
+    if not isinstance(answer, Parts) or answer.kind not in ("list", "order", "all"):
         return None
-    text = _SPACES.sub(" ", answer).replace(r"\left", "").replace(r"\right", "")
-    text = _SPLIT_TIGHT.sub(",", _SPLIT.sub(",", text))
-    parts = [part for part in top_level_parts(re.sub(r"\s+", "", text)) if part.strip("$")]
-    found = [_NAMED.fullmatch(part.strip("$")) for part in parts]
-    named = [(it["name"], it["value"]) for it in found if it is not None]
-    size = len({name for name, _ in named})
-    if len(named) < max(2, len(parts)) or len(named) % size:
+    found = [_assignment(part) if isinstance(part, Relation) else None for part in answer.parts]
+    if any(it is None for it in found):
         return None
-    groups = [dict(named[start : start + size]) for start in range(0, len(named), size)]
-    return groups if all(len(group) == size for group in groups) else None
+    return _grouped([it for it in found if it is not None])
 
 
-def _opening(other: str) -> str:
-    """Return the opening bracket of the other side if it is a tuple, or "" for a plain list."""
-    start = re.sub(r"\\left|\s|\$|^\\?\{", "", other)[:1]
-    return start if start in ("(", "[") else ""
+def _assignment(relation: Relation) -> Named | None:
+    """Read ``x = 5``, ``5 = x``, ``f(x) = 5``, ``(x, y) = (1, 2)``, ``x = 2 + 3 = 5``."""
+    sides, signs = relation.sides, relation.signs
+    if any(sign != "=" for sign in signs):
+        return None
+    if len(sides) == 2 and not _names_of(sides[0]) and _names_of(sides[1]):
+        sides = sides[::-1]
+    name, value = sides[0], sides[-1]
+    own = _names_of(name)
+    if not own or (len(sides) == 2 and set(own) & names_in(value)):
+        return None
+    if len(own) > 1:
+        if not isinstance(value, Parts) or value.kind != "()" or len(value.parts) != len(own):
+            return None
+        pairs = sorted(zip(own, value.parts, strict=True))
+        return Named(tuple(n for n, _ in pairs), Parts("()", tuple(v for _, v in pairs)))
+    if len(sides) > 2:
+        value = Relation(sides[1:], signs[1:])
+    return Named(own, value, names_in(name) - set(own))
 
 
-def _written(groups: list[dict[str, str]], opening: str) -> str:
-    closing = {"(": ")", "[": "]", "": ""}[opening]
-    texts = [", ".join(group[name] for name in sorted(group)) for group in groups]
-    if len(groups[0]) == 1:
-        return ", ".join(texts)
-    if len(groups) > 1:
-        return ", ".join(f"({text})" for text in texts)
-    return f"{opening}{texts[0]}{closing}"
+def _names_of(answer: Answer) -> tuple[str, ...]:
+    """Return the names on the left of an equation, or () if it is no name."""
+    if isinstance(answer, Words):
+        return (answer.text,)
+    if isinstance(answer, Parts) and answer.kind == "()":
+        found = [_names_of(part) for part in answer.parts]
+        return tuple(it[0] for it in found) if all(len(it) == 1 for it in found) else ()
+    if not isinstance(answer, Quantity) or answer.unit is not None:
+        return ()
+    node = answer.value
+    if node[0] == "name" and node[1] not in _CONSTANTS:
+        return (node[1],)
+    if node[0] == "call" and node[1] not in ("numeral", "root", "abs") and _plain(node[2]):
+        return (node[1],)
+    return ()
+
+
+def _plain(arguments: tuple[Node, ...]) -> bool:
+    return all(it[0] == "name" and it[1] not in _CONSTANTS for it in arguments)
+
+
+def _grouped(found: list[Named]) -> Named | None:
+    """Read ``p=5, q=2; p=7, q=2`` as two pairs, ``x=2, x=3`` as two values."""
+    if any(len(it.names) != 1 for it in found):
+        return None
+    own = sorted({it.names[0] for it in found})
+    if len(own) == 1:
+        return Named(tuple(own), Parts("list", tuple(it.value for it in found)))
+    size = len(own)
+    groups = [found[start : start + size] for start in range(0, len(found), size)]
+    tuples: list[Answer] = []
+    for group in groups:
+        ordered = sorted(group, key=lambda it: it.names[0])
+        if [it.names[0] for it in ordered] != own:
+            return None
+        tuples.append(Parts("()", tuple(it.value for it in ordered)))
+    return Named(tuple(own), tuples[0] if len(tuples) == 1 else Parts("list", tuple(tuples)))

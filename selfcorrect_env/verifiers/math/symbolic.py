@@ -1,28 +1,16 @@
-"""Symbolic equality by math-verify; only worker processes import this module."""
+"""Comparison with evaluation in high precision; only worker processes import this module."""
 
 from __future__ import annotations
 
 import sys
 
-from math_verify import parse, verify
-from math_verify.parser import ExprExtractionConfig, LatexExtractionConfig
+from selfcorrect_env.verifiers.math import numeric
+from selfcorrect_env.verifiers.math.equality import Comparison, Deciders, Options
 
 sys.setrecursionlimit(5000)
-_CONFIG = (LatexExtractionConfig(boxed_match_priority=0), ExprExtractionConfig())
+_DECIDERS = Deciders(numeric.equal, numeric.constant_ratio, numeric.number)
 
 
-def equal(reference: str, answer: str) -> str:
-    """Compare two answers as mathematics.
-
-    Returns:
-        ``"equal"``, ``"different"``, ``"no reference"`` (the reference could not be parsed) or
-        ``"no answer"`` (the answer could not be parsed).
-    """
-    # math-verify's time limits use signals; here the pool's deadline applies instead
-    gold = parse(rf"$\boxed{{{reference}}}$", _CONFIG, parsing_timeout=0)
-    if not gold:
-        return "no reference"
-    target = parse(rf"$\boxed{{{answer}}}$", _CONFIG, parsing_timeout=0)
-    if not target:
-        return "no answer"
-    return "equal" if verify(gold, target, timeout_seconds=0) else "different"
+def equal(reference: str, answer: str, tolerance: float = 0.0, units: str = "match") -> bool | None:
+    """Return whether two answers are equal; None if that cannot be found out."""
+    return Comparison(Options(tolerance, units), _DECIDERS).same(reference, answer)

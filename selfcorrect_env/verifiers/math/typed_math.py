@@ -14,6 +14,8 @@ _FUNCTIONS = (
 _TYPED = re.compile(
     rf"[^\x00-\x7f]|\*\*|\^\(|(?<![\\A-Za-z])(?:{_FUNCTIONS})(?![A-Za-z])|\\\\(?=[A-Za-z])"
 )
+_DASH = re.compile(r"((?:^|[(\[{,=])\s*)–(?=\s*[\d\\])")  # a minus; elsewhere it is a range
+_STARS = re.compile(r"\*\*(-?\d+)")
 _WORD = re.compile(r"(?<![\\A-Za-z])[A-Za-z]{3,}")
 _NAME = re.compile(rf"(?<![\\A-Za-z])({_FUNCTIONS})(?![A-Za-z])")
 _KNOWN = re.compile(_FUNCTIONS)
@@ -33,7 +35,12 @@ _SIGNS = {
     "÷": "/",
     "⁄": "/",
     "−": "-",
-    "–": "-",
+    "，": ",",
+    "、": ",",
+    "：": ":",
+    "；": ";",
+    "（": "(",
+    "）": ")",
     "∪": r"\cup ",
     "∩": r"\cap ",
     "≤": r"\le ",
@@ -52,6 +59,7 @@ _SIGNS = {
     "\u2009": " ",
     "\u202f": " ",
 }
+_WIDE = {code: code - 0xFEE0 for code in range(0xFF10, 0xFF5B)}
 _RAISED = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻ⁿ", "0123456789-n")
 
 
@@ -65,11 +73,12 @@ def latex(text: str) -> str:
         return text
     text = _DOUBLED.sub(r"\\", text)
     if not text.isascii():
-        text = "".join(_SIGNS.get(character, character) for character in text)
+        text = "".join(_SIGNS.get(character, character) for character in text.translate(_WIDE))
+        text = _DASH.sub(r"\1-", text)
         text = re.sub("[⁰¹²³⁴⁵⁶⁷⁸⁹⁻ⁿ]+", lambda found: f"^{{{found[0].translate(_RAISED)}}}", text)
     words = _WORD.findall(re.sub(r"\\[A-Za-z]+", " ", text))
     if all(_KNOWN.fullmatch(word) for word in words):
-        text = _powers(_functions(text.replace("**", "^")))
+        text = _powers(_functions(_STARS.sub(r"^{\1}", text).replace("**", "^")))
     return text
 
 

@@ -374,8 +374,8 @@ def test_the_extras_that_doctor_names_exist():
 
 
 def test_doctor_sees_a_verifier_that_does_not_work(tmp_path):
-    """math-verify that cannot be imported: the reward would be wrong without a word."""
-    broken = tmp_path / "math_verify"
+    """mpmath that cannot be imported: the reward would be wrong without a word."""
+    broken = tmp_path / "mpmath"
     broken.mkdir()
     (broken / "__init__.py").write_text("raise ImportError('it is damaged')\n")
     environment = {**os.environ, "PYTHONPATH": str(tmp_path)}

@@ -15,9 +15,11 @@ from hypothesis import strategies as st
 
 from selfcorrect_env import Problem, Reason
 from selfcorrect_env.testing import HOSTILE_REPLIES
-from selfcorrect_env.verifiers.math.verifier import MathVerifier, top_level_parts
+from selfcorrect_env.verifiers.math.verifier import MathVerifier
 
 DATA = Path(__file__).resolve().parents[5] / "shared" / "data"
+
+SLOW = r"\sum_{k=1}^{1000} \sum_{j=1}^{1000} \sin(kj)"
 
 RIGHT = [
     ("5", "5"),
@@ -76,7 +78,7 @@ RIGHT = [
     ("0.0035", "3.5e-3"),
     (r"3.5\times10^{-3}", "0.0035"),
     # a comma for the point; percent; digits enough to be meant exactly
-    ("0,125", "0.125"),
+    ("0.125", "0,125"),
     ("0.45", r"45\%"),
     (r"12.5\%", "0.125"),
     (r"\frac{1}{7}", "0.142857142857"),
@@ -128,6 +130,7 @@ WRONG = [
     ("3 1/2", "31/2"),
     ("0.0035", "3.5e-4"),
     ("0.125", "1,125"),
+    ("0,125", "0.125"),
     ("0.45", r"4.5\%"),
     (r"\frac{1}{7}", "0.142857143857"),
     (r"\frac{1}{7}", "0.142857"),
@@ -219,7 +222,8 @@ def test_formats_of_the_answer(verifier: MathVerifier, reply: str) -> None:
         ("<answer></answer>", Reason.NO_ANSWER),
         ("either 4 or 5", Reason.AMBIGUOUS),
         (r"\boxed{4, 5}", Reason.AMBIGUOUS),
-        (r"\boxed{9^{9^{9^9}}}", Reason.TIMEOUT),
+        (r"\boxed{9^{9^{9^9}}}", Reason.WRONG),
+        (rf"\boxed{{{SLOW}}}", Reason.TIMEOUT),
         (r"\boxed{" + "1" * 5000 + "}", Reason.WRONG),
     ],
 )
@@ -303,7 +307,7 @@ def test_a_forked_child_judges_by_itself(verifier: MathVerifier) -> None:
 
 def test_a_killed_worker_is_replaced() -> None:
     verifier = MathVerifier(workers=1)
-    assert verifier.verify(of(r"2\sqrt{5}"), r"\boxed{9^{9^{9^9}}}").reason is Reason.TIMEOUT
+    assert verifier.verify(of(r"2\sqrt{5}"), rf"\boxed{{{SLOW}}}").reason is Reason.TIMEOUT
     assert verifier.verify(of(r"2\sqrt{5}"), r"\boxed{\sqrt{20}}").correct
     verifier.close()
 
@@ -333,7 +337,7 @@ def test_parts_in_boxes_of_their_own(verifier: MathVerifier) -> None:
 
 
 def test_typed_functions_are_read() -> None:
-    patient = MathVerifier(deadline=30, workers=1)  # it is math-verify that decides here
+    patient = MathVerifier(deadline=30, workers=1)  # a worker decides here
     assert patient.verify(of(r"2\sin(3x)"), "Answer: 2*sin(3*x)").correct
     assert not patient.verify(of(r"2\sin(3x)"), "Answer: 2*sin(2*x)").correct
     patient.close()
@@ -343,8 +347,3 @@ def test_a_reference_in_words_is_answered_by_its_words(verifier: MathVerifier) -
     words = r"all primes $p$ with $p \equiv 1 \pmod 4$"
     assert verifier.verify(of(words), words).correct
     assert not verifier.verify(of(words), words.replace("1", "3")).correct
-
-
-def test_lists_are_split_outside_brackets() -> None:
-    assert top_level_parts("1,(2,3),4") == ["1", "(2,3)", "4"]
-    assert top_level_parts("1,234") == ["1,234"]

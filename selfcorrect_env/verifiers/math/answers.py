@@ -1,0 +1,323 @@
+r"""The reader of answers: quantities, words, tuples, sets, lists, matrices, relations.
+
+`read_answer` accounts for every token of an answer, or returns `Unread` for the part that it cannot
+read. Such a part equals only what is spelled like it.
+"""
+
+from __future__ import annotations
+
+import re
+from fractions import Fraction
+
+from selfcorrect_env.verifiers.math.answer_kinds import (
+    Answer,
+    Parts,
+    Quantity,
+    Relation,
+    Unread,
+    Words,
+)
+from selfcorrect_env.verifiers.math.numerals import number_of_words
+from selfcorrect_env.verifiers.math.quantities import Tokens, read_quantity, split, step
+from selfcorrect_env.verifiers.math.tokens import Kind, Token, spelled, tokenize
+from selfcorrect_env.verifiers.math.trees import INFINITY
+from selfcorrect_env.verifiers.math.typed_math import latex
+
+_RELATIONS = frozenset(
+    ["=", "<", ">", r"\le", r"\ge", r"\ne", r"\in", r"\approx", r"\equiv", r"\notin"]
+)
+_INEQUALITIES = frozenset(["<", ">", r"\le", r"\ge", r"\ne", r"\in", r"\notin"])
+_OR = frozenset(["or", "或"])
+_AND = frozenset(["and", "和", "及", "、", "，"])
+_IF = frozenset(["where", "when", "if", "for", "with"])
+_LABEL = re.compile(r"(?:\banswer is|:)$", re.IGNORECASE)
+_ROW = "\\\\"
+_BOX = re.compile(r"^\s*\\(?:boxed|fbox)\s*\{(.*)\}\s*$", re.DOTALL)
+_END = re.compile(r"(?:(?:\\[ ,;:!]|\\q?quad|[\s,;~])*(?<!\.)\.)?(?:\\[ ,;:!]|[\s,;~])*$")
+
+
+def read_answer(text: str) -> Answer:
+    """Return what an answer says."""
+    text = latex(_bare(text))
+    tokens = tokenize(text)
+    if tokens is None:
+        return Unread(" ".join(text.split()))
+    tokens = _without_dollars(tokens)
+    if not tokens:
+        return Unread("")
+    try:
+        return _whole(tokens)
+    except RecursionError:
+        return Unread(spelled(tokens))
+
+
+def _bare(text: str) -> str:
+    """Return an answer without a box or quotation marks around it and without its full stop."""
+    while (boxed := _BOX.match(text)) and _closed(boxed[1]):
+        text = boxed[1]
+    text = _END.sub("", text.strip().lstrip(": ").strip('"“”'))
+    return text[1:-1] if len(text) > 2 and text[0] == text[-1] == "'" else text
+
+
+def _closed(text: str) -> bool:
+    depth = 0
+    for character in text.replace(r"\{", "").replace(r"\}", ""):
+        depth += (character == "{") - (character == "}")
+        if depth < 0:
+            return False
+    return depth == 0
+
+
+def spelling(text: str) -> str:
+    """Return the tokens of an answer as a text, so without layout."""
+    tokens = tokenize(latex(_bare(text)))
+    return " ".join(text.split()) if tokens is None else spelled(tokens)
+
+
+def _without_dollars(tokens: Tokens) -> Tokens:
+    """Drop the dollars around formulas; one before a number is a unit."""
+    delimiters = sum(token.text == "$" for token in tokens) > 1
+    return tuple(token for token in tokens if token.text != "$") if delimiters else tokens
+
+
+def _whole(tokens: Tokens) -> Answer:
+    words = _words(tokens)
+    if words is not None:
+        return words
+    if len(tokens) > 1 and tokens[0].kind is Kind.WORD and _LABEL.search(tokens[0].text):
+        tokens = tokens[1:]  # "Answer: 5"
+    tokens = _with_condition(tokens)
+    alternatives = any(token.text.casefold() in _OR for token in tokens)
+    parts = split(_connected(tokens), (",", ";"))
+    parts = [part for part in parts if part] if len(parts) > 1 else parts
+    if not parts or not parts[0]:
+        return Unread(spelled(tokens))
+    read = tuple(_part(part) for part in parts)
+    if len(read) == 1:
+        return read[0]
+    return Parts(_kind_of_list(read, alternatives), read)
+
+
+def _kind_of_list(parts: tuple[Answer, ...], alternatives: bool) -> str:
+    """Return how the parts of a list belong together."""
+    if any(isinstance(part, Unread) for part in parts):
+        return "order"  # dots, or anything else that is not read
+    conditions = [isinstance(p, Relation) and bool(_INEQUALITIES & {*p.signs}) for p in parts]
+    if all(conditions):
+        return "list" if alternatives else "all"
+    return "order" if any(conditions) else "list"
+
+
+def _with_condition(tokens: Tokens) -> Tokens:
+    r"""Write ``a + kb \ (k \in Z)`` as ``a + kb, k \in Z``."""
+    if len(tokens) < 5 or tokens[-1].text != ")":
+        return tokens
+    depth = 0
+    for index in range(len(tokens) - 1, 0, -1):
+        depth -= step(tokens[index])
+        if depth == 0:
+            inside = tokens[index + 1 : -1]
+            if tokens[index].text == "(" and _INEQUALITIES & {token.text for token in inside}:
+                return (*tokens[:index], Token(Kind.SIGN, ","), *inside)
+            return tokens
+    return tokens
+
+
+def _connected(tokens: Tokens) -> Tokens:
+    """Return the tokens with a comma in the place of "or", "and", "where" outside brackets."""
+    comma = Token(Kind.SIGN, ",")
+    return tuple(comma if _connects(token) else token for token in tokens)
+
+
+def _connects(token: Token) -> bool:
+    word = token.text.casefold().strip(" ,.")
+    return token.kind is not Kind.SIGN and (word in _OR or word in _AND or word in _IF)
+
+
+def _words(tokens: Tokens) -> Answer | None:
+    """Read an answer of words only."""
+    texts = [token.text for token in tokens if token.text not in ("(", ")", "[", "]", '"', "'")]
+    kinds = {token.kind for token in tokens if token.kind is not Kind.SIGN}
+    if not kinds or not kinds <= {Kind.WORD, Kind.LETTERS} or not texts:
+        return None
+    if any(
+        token.kind is Kind.SIGN and token.text not in ("(", ")", ".", "-", "!", "?", ",")
+        for token in tokens
+    ):
+        return None
+    letters = "".join(texts)
+    if len(tokens) == 1 and tokens[0].kind is Kind.LETTERS:  # without a vowel it is a product
+        vowel = re.search("[aeiouAEIOU]", letters)
+        word = letters if letters.isupper() else letters.casefold()
+        return Words(word) if len(letters) > 1 and vowel else None
+    if Kind.WORD not in kinds:
+        signs = any(token.kind is Kind.SIGN for token in tokens)
+        spaced = all(token.spaced for token in tokens[1:]) and not signs
+        long = any(len(text) > 1 for text in texts)
+        return Words(" ".join(texts).casefold()) if spaced and long and len(texts) > 1 else None
+    text = " ".join(" ".join(texts).replace(",", " , ").split()).casefold().strip(" .,()!?'\"")
+    text = re.sub(r"(?<=\b[a-z])\.(?=[a-z]\b)", "", text)
+    if re.search(r"\d|[=<>+*/^]|,|\bor\b|\band\b", text) or not text:
+        return None
+    if text == "infinity":
+        return Quantity(INFINITY)
+    number = number_of_words(text)
+    return Quantity(("number", Fraction(number))) if number is not None else Words(text)
+
+
+def _part(tokens: Tokens) -> Answer:
+    """Read one answer of a list."""
+    for read in (_system, _ratio, _relation, _container, read_quantity):
+        found = read(tokens)
+        if found is not None:
+            return found
+    words = _words(tokens)
+    return words if words is not None else Unread(spelled(tokens))
+
+
+def _system(tokens: Tokens) -> Answer | None:
+    r"""Read ``cases``, ``aligned`` and ``array`` with one answer a row, and matrices."""
+    if tokens[:1] and tokens[0].text == r"\{":
+        tokens = tokens[1:]
+    if len(tokens) < 8 or tokens[0].text != r"\begin" or tokens[-4].text != r"\end":
+        return None
+    name = tokens[2].text
+    body = tokens[4:-4]
+    if body and body[0].text == "{" and name == "array":
+        close = next((i for i, token in enumerate(body) if token.text == "}"), 0)
+        body = body[close + 1 :]
+    if any(token.text == r"\begin" for token in body):
+        return None
+    rows = [row for row in split(body, (_ROW,)) if row]
+    if name in ("pmatrix", "bmatrix", "matrix", "vmatrix", "Vmatrix", "Bmatrix"):
+        cells = [split(row, ("&",)) for row in rows]
+        shape = "x".join(str(len(row)) for row in cells)
+        bars = name if name in ("vmatrix", "Vmatrix") else "matrix"
+        return Parts(f"{bars} {shape}", tuple(_cell(cell) for row in cells for cell in row))
+    if name not in ("cases", "aligned", "array", "align", "align*", "gathered"):
+        return None
+    if name == "cases" and any(token.text in ("&", ",") for token in body):
+        return None  # a function by cases
+    parts = tuple(_cell(tuple(t for t in row if t.text not in ("&", ","))) for row in rows)
+    return Parts("list", parts) if all(isinstance(part, Relation) for part in parts) else None
+
+
+def _cell(tokens: Tokens) -> Answer:
+    return _whole(tokens) if tokens else Unread("")
+
+
+def _ratio(tokens: Tokens) -> Answer | None:
+    """Read ``2:3``, and the time ``3:30 PM``."""
+    parts = split(tokens, (":",))
+    if len(parts) < 2 or not all(parts):
+        return None
+    relation = any(token.text in _RELATIONS for token in tokens)
+    if relation:
+        return None
+    last = (
+        "".join(token.text for token in parts[-1][1:]).casefold().replace(".", "").replace(" ", "")
+    )
+    if last in ("am", "pm") and parts[-1][0].kind is Kind.NUMBER:
+        times = [part[0].text for part in parts]
+        return Words(f"{':'.join(times)} {last}") if all(map(str.isdigit, times)) else None
+    read = [read_quantity(part) for part in parts]
+    if any(part is None for part in read):
+        return None
+    return Parts(":", tuple(part for part in read if part is not None))
+
+
+def _relation(tokens: Tokens) -> Answer | None:
+    depth, start = 0, 0
+    sides: list[Tokens] = []
+    signs: list[str] = []
+    tokens = _joined_signs(tokens)
+    for index, token in enumerate(tokens):
+        depth += step(token)
+        if depth == 0 and token.text in _RELATIONS:
+            sides.append(tokens[start:index])
+            signs.append(token.text)
+            start = index + 1
+    if not signs:
+        return None
+    sides.append(tokens[start:])
+    if signs == [r"\approx"] and not sides[0]:
+        return Relation((Words(""), _part(sides[1])), tuple(signs))
+    if not all(sides):
+        return None
+    if signs == [r"\equiv"]:
+        return _congruence(sides)
+    return Relation(tuple(_part(side) for side in sides), tuple(signs))
+
+
+def _joined_signs(tokens: Tokens) -> Tokens:
+    """Return the tokens with ``<=``, ``>=`` and ``!=`` as one sign."""
+    found: list[Token] = []
+    for token in tokens:
+        before = found[-1].text if found else ""
+        if token.text == "=" and before in ("<", ">", "!") and not token.spaced:
+            sign = {"<": r"\le", ">": r"\ge", "!": r"\ne"}[before]
+            found[-1] = Token(Kind.COMMAND, sign)
+        elif token.text == r"\ne" and before == r"\not":
+            found[-1] = token
+        else:
+            found.append(token)
+    return tuple(found)
+
+
+def _congruence(sides: list[Tokens]) -> Answer | None:
+    r"""Read ``a \equiv b \pmod{n}``."""
+    right = [token for token in sides[1] if token.text not in ("(", ")", "{", "}")]
+    index = next(
+        (i for i, t in enumerate(right) if t.text in (r"\pmod", r"\bmod", r"\mod", "mod")), 0
+    )
+    if not index:
+        return None
+    left, rest = read_quantity(sides[0]), read_quantity(tuple(right[:index]))
+    modulus = read_quantity(tuple(right[index + 1 :]))
+    if left is None or rest is None or modulus is None:
+        return None
+    return Relation((left, rest, modulus), (r"\equiv", "mod"))
+
+
+def _container(tokens: Tokens) -> Answer | None:
+    """Read a set, a tuple, an interval, a vector or a union."""
+    unions = split(tokens, (r"\cup",))
+    if len(unions) > 1 and all(unions):
+        return Parts("union", tuple(_part(part) for part in unions))
+    minus = split(tokens, (r"\setminus",))
+    if len(minus) == 2 and all(minus):
+        return Parts("minus", tuple(_part(part) for part in minus))
+    if len(tokens) == 1 and tokens[0].text == r"\emptyset":
+        return Parts("{}", ())
+    if [token.text for token in tokens] in ([r"\mathbb", "{", "R", "}"], [r"\mathbb", "R"]):
+        return Parts("reals", ())
+    first, last = tokens[0].text, tokens[-1].text
+    if (first, last) not in (("⟨", "⟩"), (r"\{", r"\}"), ("{", "}"), ("<", ">")) and not (
+        first in "([" and last in ")]"
+    ):
+        return None
+    inside = tokens[1:-1]
+    if not _balanced(inside):
+        return None
+    if not inside:
+        return Parts("{}", ()) if first == r"\{" else None
+    parts = split(_connected(inside), (",", ";"))
+    if (first == "(" and len(parts) == 1) or (first == "{" and (len(parts) == 1 or last != "}")):
+        return None
+    kind = {"⟨": "<>", "<": "<>", r"\{": "{}", "{": "{}"}.get(first, first + last)
+    if first == "[" and len(parts) == 1:
+        return None
+    if not all(parts):
+        return None
+    if kind in ("[]", "()") and len(parts) != 2:
+        kind = "()"
+    return Parts(kind, tuple(_part(part) for part in parts))
+
+
+def _balanced(tokens: Tokens) -> bool:
+    depth = 0
+    for token in tokens:
+        depth += step(token)
+        if depth < 0:
+            return False
+    return depth == 0

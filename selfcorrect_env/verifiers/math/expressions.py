@@ -1,0 +1,489 @@
+r"""Expressions: a reader from tokens to trees that accounts for every token, or refuses.
+
+``\pi``, ``e`` and ``i`` are the constants; ``x_1``, ``y'``, ``\vec{a}``, ``\overline{z}`` and
+``\frac{dy}{dx}`` are names of their own. A letter before brackets is a function if it is one of
+`FUNCTION_LETTERS`, or if the brackets hold no more than a letter, a number or a list; otherwise it
+is a factor. Products and quotients are read from left to right: ``1/2x`` is half of x.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from fractions import Fraction
+
+from selfcorrect_env.verifiers.math.token_patterns import derivative_name, proper_fraction
+from selfcorrect_env.verifiers.math.tokens import Kind, Token, spelled
+from selfcorrect_env.verifiers.math.trees import (
+    DEGREE,
+    MINUS_ONE,
+    ONE,
+    Node,
+    negative,
+    product,
+    quotient,
+)
+
+FUNCTION_LETTERS = frozenset("fghFGH")
+"""Letters that mean a function before brackets, whatever is in the brackets."""
+DEEPEST = 60
+"""Maximum depth of brackets."""
+
+_TRIGONOMETRIC = "sin cos tan cot sec csc sinh cosh tanh coth"
+_ARC = {name: f"arc{name}" for name in ("sin", "cos", "tan", "cot", "sec", "csc")}
+_OTHERS = "ln log exp gcd max min"
+_COMMANDS = {
+    f"\\{name}": name for name in [*_TRIGONOMETRIC.split(), *_ARC.values(), *_OTHERS.split()]
+}
+_GREEK_LETTERS = (
+    "alpha beta gamma delta epsilon varepsilon zeta eta theta vartheta iota kappa lambda mu nu xi "
+    "pi rho sigma tau upsilon phi varphi chi psi omega Gamma Delta Theta Lambda Xi Pi Sigma Phi "
+    "Psi Omega ell infty hbar"
+)
+_GREEK = frozenset(f"\\{name}" for name in _GREEK_LETTERS.split())
+_ACCENTS = (
+    "vec hat bar tilde dot ddot overline overrightarrow widehat mathbf boldsymbol mathcal mathbb "
+    "mathfrak"
+)
+_MARKED = frozenset(f"\\{name}" for name in _ACCENTS.split())
+_CLOSING = {"(": ")", "{": "}", "[": "]"}
+_STOP = frozenset("+-)]},;:=<>|&'!^_%°?.") | {"\\}", "⟩", "\\\\", "\\|", r"\choose"}
+
+
+class Unread(Exception):  # noqa: N818  no error: the text is compared as a text
+    """The tokens are not an expression that this module reads."""
+
+
+def read(tokens: Sequence[Token]) -> Node:
+    """Return the tree of an expression.
+
+    Raises:
+        Unread: a token does not belong to an expression that this module knows.
+    """
+    reader = _Reader(tokens)
+    tree = reader.sum()
+    if reader.at != len(tokens):
+        raise Unread
+    return tree
+
+
+class _Reader:
+    """A recursive descent parser."""
+
+    def __init__(self, tokens: Sequence[Token]) -> None:
+        self.tokens = list(tokens)
+        self.at = 0
+        self.depth = 0
+        self.bars = 0
+        if not tokens:
+            raise Unread
+
+    @property
+    def token(self) -> Token | None:
+        return self.tokens[self.at] if self.at < len(self.tokens) else None
+
+    @property
+    def next(self) -> str:
+        return self.tokens[self.at].text if self.at < len(self.tokens) else ""
+
+    def take(self, wanted: str = "") -> Token:
+        token = self.token
+        if token is None or (wanted and token.text != wanted):
+            raise Unread
+        self.at += 1
+        return token
+
+    def sum(self) -> Node:
+        terms: list[Node] = []
+        while not terms or self.next in ("+", "-"):
+            sign = 1
+            while self.next in ("+", "-"):
+                sign *= -1 if self.take().text == "-" else 1
+            term = self.product()
+            terms.append(term if sign > 0 else negative(term))
+        return terms[0] if len(terms) == 1 else ("sum", tuple(terms))
+
+    def product(self) -> Node:
+        factors = [self.mixed()]
+        while (token := self.token) is not None:
+            if token.text == "*":
+                self.take()
+                factors.append(self.signed_power())
+            elif token.text == "/":
+                self.take()
+                below = self.signed_power()
+                factors = [quotient(product(*factors), below)]
+            elif token.text in _STOP or (token.text == "|" and self.bars):
+                break
+            elif token.kind is Kind.NUMBER and self.tokens[self.at - 1].text != "!":
+                raise Unread  # "2 3", "x2", ")2"; but "3!4!" is a product
+            else:
+                factors.append(self.power())
+        return product(*factors)
+
+    def signed_power(self) -> Node:
+        if self.next in ("-", "+"):
+            sign = self.take().text
+            factor = self.power()
+            return negative(factor) if sign == "-" else factor
+        return self.power()
+
+    def mixed(self) -> Node:
+        """Read the first factor of a product, which may be a mixed number: 2 1/3."""
+        token = self.token
+        if token is None or token.kind is not Kind.NUMBER or not token.text.isdigit():
+            return self.power()
+        rest = self.tokens[self.at + 1 : self.at + 8]
+        part = proper_fraction(rest)
+        if part is None:
+            return self.power()
+        fraction, size = part
+        self.at += 1 + size
+        return ("number", int(token.text) + fraction)
+
+    def power(self) -> Node:
+        node = self.base()
+        while True:
+            if self.next == "!":
+                self.take()
+                node = ("call", "factorial", (node,))
+            elif self.next == "°":
+                self.take()
+                node = product(node, DEGREE)
+            elif self.next == "%":
+                raise Unread
+            elif self.next == "^":
+                self.take()
+                if self.next == "'":
+                    raise Unread
+                node = ("power", node, self.exponent())
+                if self.next == "^":
+                    raise Unread
+            else:
+                return node
+
+    def exponent(self) -> Node:
+        r"""Read what follows ``^``: a group, or one digit, letter or command."""
+        if self.next in ("{", "("):
+            return self.group()
+        token = self.take()
+        if token.kind is Kind.NUMBER and token.text.isdigit():
+            return ("number", Fraction(int(token.text)))  # 2^10: the 0 could be nothing else
+        if token.kind is Kind.LETTERS:
+            self._put_back(token, 1)
+            return ("name", token.text[0])
+        if token.text == "-" and self.token and self.token.kind is Kind.NUMBER:
+            return negative(self.exponent())  # x^-1, as typed
+        if token.text in _GREEK or token.text == r"\frac":
+            self.at -= 1
+            return self.base()
+        raise Unread
+
+    def _put_back(self, token: Token, used: int) -> None:
+        if len(token.text) > used:
+            self.at -= 1
+            self.tokens[self.at] = token._replace(text=token.text[used:])
+
+    def base(self) -> Node:
+        token = self.take()
+        if token.kind is Kind.NUMBER:
+            return self.number(token.text)
+        if token.kind is Kind.LETTERS:
+            return self.letters(token)
+        if token.kind is Kind.WORD:
+            return self.word(token)
+        if token.text in _CLOSING:
+            self.at -= 1
+            return self.group()
+        if token.text == "|":
+            return self.absolute()
+        if token.kind is Kind.COMMAND:
+            return self.command(token.text)
+        raise Unread
+
+    def number(self, text: str) -> Node:
+        if re.fullmatch(r"0\d+", text):
+            raise Unread  # "000" is no number: (1,000) is no pair
+        if self.next == "_":
+            return self.numeral(text)
+        if self.next in (r"\overline", r"\bar", r"\dot") and ("." in text or text.endswith(".")):
+            return self.repeating(text)
+        return ("number", Fraction(text.rstrip(".")))
+
+    def repeating(self, text: str) -> Node:
+        r"""Read the part of a decimal that is repeated for ever: ``0.1\overline{6}``."""
+        self.take()
+        self.take("{")
+        digits = self.take().text
+        self.take("}")
+        if not digits.isdigit():
+            raise Unread
+        places = len(text.partition(".")[2])
+        tail = Fraction(int(digits), (10 ** len(digits) - 1) * 10**places)
+        return ("number", Fraction(text.rstrip(".")) + tail)
+
+    def numeral(self, digits: str) -> Node:
+        """Read a numeral with a base: ``52_8``."""
+        self.take("_")
+        base = self.index()
+        if not base.isdigit():
+            raise Unread
+        return ("call", "numeral", (("name", digits), ("name", base)))
+
+    def letters(self, token: Token) -> Node:
+        """Read letters: each is a factor, the last one perhaps with an index, or a function."""
+        *first, last = token.text
+        node = self.named(last)
+        return product(*(("name", letter) for letter in first), node) if first else node
+
+    def word(self, token: Token) -> Node:
+        r"""Read ``\operatorname{lcm}(a,b)``; other words are no expression."""
+        if self.next != "(" or not token.text.isalpha():
+            raise Unread
+        return self.call(token.text)
+
+    def named(self, letter: str) -> Node:
+        name, function = self.decorated(letter)
+        if self.next == "(" and (function or self.applied(letter)):
+            return self.call(name)
+        return ("name", name)
+
+    def decorated(self, letter: str) -> tuple[str, bool]:
+        """Read an index, primes and, for a function letter, ``^{-1}`` after a name."""
+        name, function = letter, letter in FUNCTION_LETTERS
+        while True:
+            if self.next == "_":
+                self.take()
+                name = f"{name}_{self.index()}"
+            elif self.next == "'":
+                self.take()
+                name += "'"
+            elif function and self._follows("^", "{", "-", "1", "}", "("):
+                self.at += 5
+                name += "^-1"
+            else:
+                return name, function
+
+    def _follows(self, *texts: str) -> bool:
+        return tuple(token.text for token in self.tokens[self.at : self.at + len(texts)]) == texts
+
+    def index(self) -> str:
+        if self.next != "{":
+            token = self.take()
+            if token.kind is Kind.NUMBER and len(token.text) > 1:
+                self._put_back(token, 1)
+                return token.text[0]
+            if not token.text.isalnum():
+                raise Unread
+            return token.text
+        start = self.at + 1
+        depth = 0
+        while (token := self.token) is not None:
+            self.at += 1
+            depth += (token.text == "{") - (token.text == "}")
+            if depth == 0:
+                break
+        if depth or self.at - 1 == start:
+            raise Unread
+        return spelled(tuple(self.tokens[start : self.at - 1])).replace(" ", "")
+
+    def applied(self, letter: str) -> bool:
+        """Return whether the brackets that follow hold the arguments of a function."""
+        if letter in ("e", "i") or letter.startswith("\\"):
+            return False
+        inside = []
+        for token in self.tokens[self.at + 1 :]:
+            if token.text in ("(", ")"):
+                break
+            inside.append(token)
+        atom = len(inside) == 1 and (inside[0].kind is Kind.NUMBER or len(inside[0].text) == 1)
+        return atom or any(token.text == "," for token in inside)
+
+    def call(self, name: str) -> Node:
+        return ("call", name, self.arguments())
+
+    def arguments(self) -> tuple[Node, ...]:
+        self._deeper(self.take().text)
+        found = [self.sum()]
+        while self.next == ",":
+            self.take()
+            found.append(self.sum())
+        self.take(")")
+        self.depth -= 1
+        return tuple(found)
+
+    def _deeper(self, opening: str) -> None:
+        self.depth += 1
+        if self.depth > DEEPEST or opening not in _CLOSING:
+            raise Unread
+
+    def group(self) -> Node:
+        opening = self.take().text
+        if opening not in _CLOSING:
+            raise Unread
+        self._deeper(opening)
+        if opening == "{" and self.next == "}":
+            raise Unread
+        bars, self.bars = self.bars, 0
+        start = self.at
+        inside = self.chosen(start) if opening == "{" else None
+        inside = inside or self.sum()
+        self.take(_CLOSING[opening])
+        self.bars = bars
+        self.depth -= 1
+        return inside
+
+    def chosen(self, start: int) -> Node | None:
+        r"""Read ``{10 \choose 3}`` after its brace; None if it is not that."""
+        depth = 0
+        for token in self.tokens[start:]:
+            depth += (token.text == "{") - (token.text == "}")
+            if depth < 0:
+                return None
+            if depth == 0 and token.text == r"\choose":
+                above = self.sum()
+                self.take(r"\choose")
+                return ("call", "binomial", (above, self.sum()))
+        return None
+
+    def absolute(self) -> Node:
+        self.bars += 1
+        inside = self.sum()
+        self.take("|")
+        self.bars -= 1
+        return ("call", "abs", (inside,))
+
+    def command(self, text: str) -> Node:
+        if text in _COMMANDS:
+            return self.function(_COMMANDS[text])
+        if text in _GREEK:
+            return self.named(text)
+        if text == r"\frac":
+            return self.fraction()
+        if text == r"\sqrt":
+            return self.root()
+        if text == r"\binom":
+            return ("call", "binomial", (self.argument(), self.argument()))
+        if text in (r"\lfloor", r"\lceil"):
+            inside = self.sum()
+            self.take(text.replace(r"\l", r"\r"))
+            return ("call", text[2:], (inside,))
+        if text in _MARKED:
+            return self.marked(text)
+        if text in (r"\sum", r"\prod"):
+            return self.series(text[1:])
+        if text == r"\int":
+            return self.integral()
+        raise Unread
+
+    def argument(self) -> Node:
+        r"""Read one argument of a command: a group, or one digit or letter: ``\frac12``."""
+        return self.group() if self.next == "{" else self.single()
+
+    def single(self) -> Node:
+        """Read one digit, letter or command: the first 1 of ``12``."""
+        token = self.take()
+        if token.kind is Kind.NUMBER and token.text.isdigit():
+            self._put_back(token, 1)
+            return ("number", Fraction(int(token.text[0])))
+        self.at -= 1
+        return self.exponent()
+
+    def fraction(self) -> Node:
+        derivative = derivative_name(self.tokens[self.at :])
+        if derivative is not None:
+            name, size = derivative
+            self.at += size
+            return ("name", name)
+        return quotient(self.argument(), self.argument())
+
+    def root(self) -> Node:
+        degree: Node = ("number", Fraction(2))
+        if self.next == "[":
+            degree = self.group()
+        inside = self.group() if self.next in ("{", "(") else self.single()
+        return ("call", "root", (inside, degree))
+
+    def marked(self, text: str) -> Node:
+        r"""Read ``\vec{a}``, ``\overline{AB}``: a name of its own."""
+        content = self.index() if self.next == "{" else self.take().text
+        if not re.fullmatch(r"\\?[A-Za-z]+\d?(?:_\w)?'?|0", content):
+            if text in (r"\mathbf", r"\boldsymbol") and re.fullmatch(r"\d+(?:\.\d+)?", content):
+                return ("number", Fraction(content))
+            raise Unread
+        name, _ = self.decorated(f"{text}{{{content}}}")
+        return ("name", name)
+
+    def function(self, name: str) -> Node:
+        """Read a function's index, power and argument."""
+        base = exponent = None
+        while self.next in ("_", "^"):
+            if self.take().text == "_":
+                base = self.argument()
+            else:
+                exponent = self.argument()
+        if exponent == MINUS_ONE:
+            if name not in _ARC:
+                raise Unread
+            name, exponent = _ARC[name], None
+        if self.next in ("(", "[", "|"):
+            arguments = self.arguments() if self.next == "(" else (self.base(),)
+        elif self.next == "{":
+            arguments = (self.group(),)
+        else:
+            arguments = (self.plain_argument(),)
+        if base is not None:
+            if name != "log" or len(arguments) != 1:
+                raise Unread
+            top = ("call", "ln", arguments)
+            node = quotient(top, ("call", "ln", (base,)))
+        elif name == "exp":
+            node = ("power", ("name", "e"), arguments[0])
+        elif len(arguments) > 1 and name not in ("gcd", "max", "min"):
+            raise Unread
+        else:
+            node = ("call", name, arguments)
+        return node if exponent is None else ("power", node, exponent)
+
+    def plain_argument(self) -> Node:
+        r"""Read an argument without brackets: 2x in ``\sin 2x \cos x``."""
+        factors = [self.mixed()]
+        while (token := self.token) is not None:
+            plain = token.kind is Kind.LETTERS or token.text in _GREEK
+            if not (plain or token.text in (r"\frac", r"\sqrt")):
+                break
+            factors.append(self.power())
+        if self.next == "/":
+            self.take()
+            factors = [quotient(product(*factors), self.power())]
+        return product(*factors)
+
+    def series(self, name: str) -> Node:
+        r"""Read ``\sum_{k=1}^{n} …``: its body is the product that follows."""
+        self.take("_")
+        self.take("{")
+        token = self.take()
+        if token.kind is not Kind.LETTERS or len(token.text) > 1:
+            raise Unread
+        self.take("=")
+        low = self.sum()
+        self.take("}")
+        self.take("^")
+        high = self.argument()
+        body = self.product()
+        return ("call", name, (("name", token.text), low, high, body))
+
+    def integral(self) -> Node:
+        r"""Read ``\int_0^1 f(x) dx``."""
+        self.take("_")
+        low = self.argument()
+        self.take("^")
+        high = self.argument()
+        rest = self.tokens[self.at :]
+        if not rest or not re.fullmatch("[A-Za-z]{0,2}d[A-Za-z]", rest[-1].text):
+            raise Unread
+        variable, before = rest[-1].text[-1], rest[-1].text[:-2]
+        body = rest[:-1] + ([rest[-1]._replace(text=before)] if before else [])
+        self.at = len(self.tokens)
+        inside = read(body) if body else ONE
+        return ("call", "integral", (("name", variable), low, high, inside))

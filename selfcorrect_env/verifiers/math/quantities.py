@@ -1,0 +1,176 @@
+"""Quantities: expressions with units, mixed units, decimals with dots, and ``a \\pm b``."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from fractions import Fraction
+from itertools import pairwise
+from typing import TypeAlias
+
+from selfcorrect_env.verifiers.math import expressions, units
+from selfcorrect_env.verifiers.math.answer_kinds import Parts, Quantity
+from selfcorrect_env.verifiers.math.token_patterns import repeating_dots
+from selfcorrect_env.verifiers.math.tokens import Kind, Token, spelled
+from selfcorrect_env.verifiers.math.trees import INFINITY, Node, children, names, negative
+from selfcorrect_env.verifiers.math.units import Unit
+
+Tokens: TypeAlias = "tuple[Token, ...]"
+
+_OPENING = frozenset(["(", "[", "{", r"\{", "⟨", r"\begin"])
+_CLOSING = frozenset([")", "]", "}", r"\}", "⟩", r"\end"])
+_TRIGONOMETRIC = frozenset(f"\\{name}" for name in ("sin", "cos", "tan", "cot", "sec", "csc"))
+
+
+def step(token: Token) -> int:
+    """Return 1 for an opening bracket, -1 for a closing one, else 0."""
+    return (token.text in _OPENING) - (token.text in _CLOSING)
+
+
+def split(tokens: Sequence[Token], at: tuple[str, ...]) -> list[Tokens]:
+    """Split at signs outside brackets; half-open intervals have brackets of two kinds."""
+    parts: list[Tokens] = []
+    depth, start = 0, 0
+    for index, token in enumerate(tokens):
+        depth += step(token)
+        if depth == 0 and token.text in at:
+            parts.append(tuple(tokens[start:index]))
+            start = index + 1
+    return [*parts, tuple(tokens[start:])]
+
+
+def read_quantity(tokens: Tokens) -> Quantity | Parts | None:
+    """Read an expression with or without a unit; ``a \\pm b`` is two."""
+    signs = [index for index, token in enumerate(tokens) if token.text in (r"\pm", r"\mp")]
+    if signs:
+        return _both_signs(tokens, signs)
+    compound = _compound(tokens)
+    if compound is not None:
+        return compound
+    number, unit = _unit_at_end(tokens)
+    dollar = len(number) > 1 and "$" in (number[0].text, number[1].text)
+    if dollar:
+        number = tuple(token for token in number if token.text != "$")
+        unit = unit or units.DOLLAR
+    multiple = units.MULTIPLES.get(number[-1].text.casefold()) if len(number) > 1 else None
+    if multiple:
+        number = number[:-1]
+    node = expression(number)
+    if node is None:
+        return None
+    decimal = spelled(number).replace(" ", "") if _is_decimal(number) and not multiple else ""
+    if multiple:
+        node = ("product", (node, ("number", Fraction(multiple))))
+    return Quantity(node, unit, decimal, _measured(number) if unit is None else None)
+
+
+def _both_signs(tokens: Tokens, signs: list[int]) -> Parts | None:
+    if len(signs) > 3:
+        return None
+    mixed = len({tokens[i].text for i in signs}) > 1
+    count = 1 if mixed else len(signs)
+    found = []
+    for number in range(2**count):
+        chosen = list(tokens)
+        for bit, index in enumerate(signs):
+            up = (number >> (0 if mixed else bit)) & 1 == 0
+            plus = up if tokens[index].text == r"\pm" else not up
+            chosen[index] = Token(Kind.SIGN, "+" if plus else "-")
+        part = read_quantity(tuple(chosen))
+        if not isinstance(part, Quantity):
+            return None
+        found.append(part)
+    return Parts("list", tuple(found))
+
+
+def expression(tokens: Tokens) -> Node | None:
+    """Return the tree of an expression; None if it is not read, or computes with infinity."""
+    dots = repeating_dots(tokens)
+    if dots is not None:
+        return dots
+    try:
+        node = expressions.read(tokens)
+    except expressions.Unread:
+        return None
+    infinite = r"\infty" in names(node)
+    whole = node in (INFINITY, negative(INFINITY))
+    return None if infinite and not (whole or _has_integral(node)) else node
+
+
+def _has_integral(node: Node) -> bool:
+    own = node[0] == "call" and node[1] == "integral"
+    return own or any(map(_has_integral, children(node)))
+
+
+def _is_decimal(tokens: Tokens) -> bool:
+    return bool(
+        re.fullmatch(r"[+-]?\d*\.\d+(?:\*10\^\{?-?\d+\}?)?", spelled(tokens).replace(" ", ""))
+    )
+
+
+def _compound(tokens: Tokens) -> Parts | None:
+    """Read ``2 feet 8 inches`` and ``60° 30'``."""
+    texts = [token.text for token in tokens]
+    if len(texts) == 4 and texts[1] == "°" and texts[3] == "'" and texts[0].isdigit():
+        pair = (("number", Fraction(texts[0])), ("number", Fraction(texts[2])))
+        return Parts("and", tuple(Quantity(node) for node in pair)) if texts[2].isdigit() else None
+    starts = [
+        i
+        for i, token in enumerate(tokens)
+        if token.kind is Kind.NUMBER and i and tokens[i - 1].kind in (Kind.WORD, Kind.LETTERS)
+    ]
+    if tokens[0].kind is not Kind.NUMBER or not starts:
+        return None
+    ends = [0, *starts, len(tokens)]
+    parts = []
+    for start, end in pairwise(ends):
+        number, unit = _unit_at_end(tokens[start:end], bare=True)
+        node = expression(number) if unit else None
+        if node is None:
+            return None
+        parts.append(Quantity(node, unit))
+    return Parts("and", tuple(parts))
+
+
+def _measured(tokens: Tokens) -> Quantity | None:
+    """Return what a quantity is if its last letters are a unit: ``3m``, ``25 J``."""
+    number, unit = _unit_at_end(tokens, bare=True)
+    node = expression(number) if unit is not None else None
+    return Quantity(node, unit) if node is not None else None
+
+
+def _unit_at_end(tokens: Tokens, *, bare: bool = False) -> tuple[Tokens, Unit | None]:
+    """Split off a unit. Without ``bare``, letters are one only after a space, if two or more."""
+    if len(tokens) > 1 and tokens[-1].text == "%":
+        return tokens[:-1], units.PERCENT
+    if len(tokens) > 1 and tokens[-1].text == "°":
+        alone = not any(t.text == "°" or t.text in _TRIGONOMETRIC for t in tokens[:-1])
+        return (tokens[:-1], units.DEGREE) if alone else (tokens, None)
+    depth = 0
+    for index, token in enumerate(tokens):
+        depth += step(token)
+        if index == 0 or depth or not _may_start_unit(tokens, index, bare):
+            continue
+        found = units.unit(spelled(tokens[index:]).replace("_", " "))
+        if found is not None:
+            return tokens[:index], found
+    return tokens, None
+
+
+def _may_start_unit(tokens: Tokens, index: int, bare: bool) -> bool:
+    token, before = tokens[index], tokens[index - 1]
+    after_value = (
+        before.kind is Kind.NUMBER
+        or before.text in (")", "}", "]", "!", "°")
+        or (before.text in (r"\pi", r"\infty") or before.kind is Kind.LETTERS)
+    )
+    multiple = before.text.casefold() in units.MULTIPLES
+    if not (after_value or multiple):
+        return False
+    if token.kind is Kind.WORD:
+        return True
+    if token.text == "°" or token.text == r"\Omega":
+        return index + 1 < len(tokens) or token.text == r"\Omega"
+    if token.kind is not Kind.LETTERS or not units.is_symbol(token.text):
+        return False
+    return bare or (len(token.text) > 1 and token.spaced)

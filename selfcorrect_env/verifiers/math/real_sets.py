@@ -1,0 +1,165 @@
+r"""Sets of numbers: ``1 < x \le 3``, ``(1, 3]``, ``x \ne 2``, ``\mathbb{R} \setminus \{2\}``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from selfcorrect_env.verifiers.math.answer_kinds import Answer, Parts, Quantity, Relation
+from selfcorrect_env.verifiers.math.exact import approximate
+from selfcorrect_env.verifiers.math.trees import INFINITY, Node, negative
+
+_MINUS_INFINITY = negative(INFINITY)
+_TURNED = {"<": ">", ">": "<", r"\le": r"\ge", r"\ge": r"\le"}
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """An interval; an infinite end is open."""
+
+    low: Node
+    high: Node
+    with_low: bool
+    with_high: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RealSet:
+    """A union of intervals, of which no two overlap or touch, in no order."""
+
+    intervals: tuple[Interval, ...]
+    name: str = ""
+    """The letter that it is about: x in ``x > 1``."""
+    plain: bool = True
+    """Whether it is written without an inequality: such brackets may be a tuple."""
+
+
+def real_set(answer: Answer) -> RealSet | None:
+    """Return an answer as a set of real numbers, or None if it is none."""
+    if isinstance(answer, Relation):
+        return _of_relation(answer)
+    if not isinstance(answer, Parts):
+        return None
+    if answer.kind == "reals":
+        return RealSet((_between(_MINUS_INFINITY, INFINITY),), plain=False)
+    if answer.kind in ("()", "(]", "[)", "[]") and len(answer.parts) == 2:
+        return _of_brackets(answer)
+    if answer.kind == "minus":
+        return _without_points(answer)
+    if answer.kind in ("union", "list"):
+        sets = [real_set(part) for part in answer.parts]
+        if any(found is None for found in sets):
+            return None
+        found = [it for it in sets if it is not None]
+        names = {it.name for it in found}
+        if len(names) > 1 or (answer.kind == "list" and all(it.plain for it in found)):
+            return None
+        intervals = tuple(interval for it in found for interval in it.intervals)
+        return RealSet(intervals, names.pop(), plain=False)
+    return _of_all(answer) if answer.kind == "all" else None
+
+
+def _between(low: Node, high: Node, with_low: bool = False, with_high: bool = False) -> Interval:
+    return Interval(low, high, with_low, with_high)
+
+
+def _of_brackets(answer: Parts) -> RealSet | None:
+    low, high = answer.parts
+    if not isinstance(low, Quantity) or not isinstance(high, Quantity):
+        return None
+    first, last = answer.kind
+    return RealSet((_between(low.value, high.value, first == "[", last == "]"),))
+
+
+def _of_relation(relation: Relation) -> RealSet | None:
+    if relation.signs == (r"\in",):
+        name, inside = _name(relation.sides[0]), real_set(relation.sides[1])
+        if not name or inside is None or inside.name:
+            return None
+        return RealSet(inside.intervals, name, plain=False)
+    values = [side.value if isinstance(side, Quantity) else None for side in relation.sides]
+    if any(value is None for value in values):
+        return None
+    nodes = [value for value in values if value is not None]
+    if relation.signs == (r"\ne",) and (name := _name(relation.sides[0])):
+        return (
+            RealSet(_around([nodes[1]]) or (), name, plain=False) if _around([nodes[1]]) else None
+        )
+    return _of_inequality(nodes, relation.signs)
+
+
+def _of_inequality(nodes: list[Node], signs: Sequence[str]) -> RealSet | None:
+    """Read ``x < a``, ``a < x`` and ``a < x < b``."""
+    if not all(sign in _TURNED for sign in signs) or len(nodes) > 3:
+        return None
+    if (
+        len(nodes) == 2
+        and nodes[1][0] == "name"
+        and nodes[1][1] != r"\infty"
+        and nodes[0][0] != "name"
+    ):
+        nodes, signs = nodes[::-1], [_TURNED[signs[0]]]
+    if len(nodes) == 3 and signs[0] in (">", r"\ge"):
+        nodes, signs = nodes[::-1], [_TURNED[sign] for sign in signs[::-1]]
+    if len(nodes) == 2:
+        variable, end = nodes
+        if signs[0] in ("<", r"\le"):
+            interval = _between(_MINUS_INFINITY, end, False, signs[0] == r"\le")
+        else:
+            interval = _between(end, INFINITY, signs[0] == r"\ge", False)
+    else:
+        low, variable, high = nodes
+        if signs[1] in (">", r"\ge"):
+            return None
+        interval = _between(low, high, signs[0] == r"\le", signs[1] == r"\le")
+    if variable[0] != "name":
+        return None
+    return RealSet((interval,), variable[1], plain=False)
+
+
+def _of_all(answer: Parts) -> RealSet | None:
+    """Read ``x > 1, x < 3``; or points that are left out: ``x \\ne 1, x \\ne 2``."""
+    relations = [part for part in answer.parts if isinstance(part, Relation)]
+    if all(relation.signs == (r"\ne",) for relation in relations):
+        names = {_name(relation.sides[0]) for relation in relations}
+        points = [it.sides[1].value for it in relations if isinstance(it.sides[1], Quantity)]
+        around = _around(points) if len(points) == len(relations) and len(names) == 1 else None
+        return RealSet(around, names.pop(), plain=False) if around else None
+    sets = [real_set(part) for part in relations]
+    if len(sets) != 2 or sets[0] is None or sets[1] is None or sets[0].name != sets[1].name:
+        return None
+    (first, *more), (second, *others) = sets[0].intervals, sets[1].intervals
+    if more or others:
+        return None
+    if first.low == _MINUS_INFINITY:
+        first, second = second, first
+    if first.high != INFINITY or second.low != _MINUS_INFINITY:
+        return None
+    joined = _between(first.low, second.high, first.with_low, second.with_high)
+    return RealSet((joined,), sets[0].name, plain=False)
+
+
+def _without_points(answer: Parts) -> RealSet | None:
+    whole, points = answer.parts
+    if whole != Parts("reals", ()) or not isinstance(points, Parts) or points.kind != "{}":
+        return None
+    values = [part.value for part in points.parts if isinstance(part, Quantity)]
+    around = _around(values) if len(values) == len(points.parts) else None
+    return RealSet(around, plain=False) if around else None
+
+
+def _around(points: list[Node]) -> tuple[Interval, ...] | None:
+    """Return the intervals between points, from minus to plus infinity."""
+    known = [(approximate(point), point) for point in points]
+    if any(size is None for size, _ in known):
+        return None
+    ordered = [point for _, point in sorted(known, key=lambda item: item[0] or 0.0)]
+    ends = [_MINUS_INFINITY, *ordered, INFINITY]
+    return tuple(_between(low, high) for low, high in pairwise(ends))
+
+
+def _name(answer: Answer) -> str:
+    if isinstance(answer, Quantity) and answer.value[0] == "name":
+        return answer.value[1]
+    return ""

@@ -1,0 +1,188 @@
+r"""Tokens of an answer in LaTeX: numbers, letters, words, commands, signs.
+
+Layout (spaces, ``\left``, ``\displaystyle``, colours) is dropped here, and nowhere else: whatever
+comes out of `tokenize` has a meaning, and a reader has to account for all of it.
+"""
+
+from __future__ import annotations
+
+import re
+from decimal import Decimal
+from enum import Enum
+from typing import NamedTuple
+
+LONGEST = 2000
+"""Maximum length of a text in characters."""
+
+
+class Kind(Enum):
+    """The kind of a token."""
+
+    NUMBER = "number"
+    """Digits, perhaps with a point: ``1234``, ``.5``. Thousands are not separated."""
+    LETTERS = "letters"
+    """One to three letters, which may be a product: ``x``, ``ab``."""
+    WORD = "word"
+    r"""Text: ``\text{even}``, ``\operatorname{lcm}``, or four letters and more: ``apples``."""
+    COMMAND = "command"
+    r"""A command that is not layout: ``\frac``."""
+    SIGN = "sign"
+    r"""One character, or ``\{``, ``\}``, ``\|``, ``\\``."""
+
+
+class Token(NamedTuple):
+    """One token of an answer."""
+
+    kind: Kind
+    text: str
+    spaced: bool = False
+    """Whether white space stands before it."""
+
+
+_SPACE = r"(?:\s|~|\\[ ,;:!>]|\\(?:quad|qquad|thinspace|enspace|hfill)(?![A-Za-z]))"
+_LAYOUT = (
+    r"\\(?:left|right)\s*\.|\\(?:left|right|middle|displaystyle|textstyle|scriptstyle|limits|nolimits"
+    r"|[bB]igg?[lrm]?|mathstrut|hline|centering|bf|rm|it)(?![A-Za-z])"
+    r"|\\(?:color|hspace|vspace|phantom|vphantom|hphantom|label|tag)\s*\{[^{}]*\}"
+    r"|\\textcolor\s*\{[^{}]*\}"
+)
+_GROUPED = r"[1-9]\d{0,2}(?:(?:%s)\d{3})+(?![\d])(?:\.\d+)?"
+_SPACED = _GROUPED % r"\{,\}|[ ~]|\\[ ,]|,\\!\s?"
+_THOUSANDS = _GROUPED % r"[,']|\{,\}|[ ~]|\\[ ,]|,\\!\s?"
+_REST = (
+    r"(?P<scientific>(?:\d+\.\d+|1)[eE][+-]?\d+|\d+(?:e\+?|E[+-]?)\d+)(?![\w.])"
+    r"|(?P<number>\d+\.(?=\s*\\(?:overline|bar|dot)\b)|\d+(?:\.\d+)?|\.\d+)"
+    r"|(?P<text>\\(?:text(?:bf|it|rm|sf|tt|normal)?|mbox|hbox|mathrm|mathit|mathsf|operatorname\*?)\s*(?=\{))"
+    r"|(?P<degree>\^\s*\{\s*\\circ\s*\}|\^\s*\\circ(?![A-Za-z])|°|\\degree(?![A-Za-z])|º)"
+    r"|(?P<command>\\[A-Za-z]+)"
+    r"|(?P<escaped>\\[{}|%$&#_\\])"
+    r"|(?P<letters>[A-Za-z]+)"
+    r"|(?P<words>[^\W\d_A-Za-z][^\W\d_]*)"
+    r"|(?P<sign>[-+*/^_(){}\[\],;:=<>|!'.&%$?])"
+)
+_START = rf"(?P<space>{_SPACE}+)|(?P<layout>{_LAYOUT})|(?P<grouped>(?<![\d.,])(?:@grouped))|{_REST}"
+_OUTSIDE = re.compile(_START.replace("@grouped", _THOUSANDS))
+_INSIDE = re.compile(_START.replace("@grouped", _SPACED))
+_SAME = {
+    r"\dfrac": r"\frac",
+    r"\tfrac": r"\frac",
+    r"\cfrac": r"\frac",
+    r"\leq": r"\le",
+    r"\leqslant": r"\le",
+    r"\geq": r"\ge",
+    r"\geqslant": r"\ge",
+    r"\neq": r"\ne",
+    r"\lt": "<",
+    r"\gt": ">",
+    r"\lbrace": r"\{",
+    r"\rbrace": r"\}",
+    r"\lvert": "|",
+    r"\rvert": "|",
+    r"\vert": "|",
+    r"\Vert": r"\|",
+    r"\lVert": r"\|",
+    r"\rVert": r"\|",
+    r"\cdot": "*",
+    r"\times": "*",
+    r"\ast": "*",
+    r"\div": "/",
+    r"\dots": r"\ldots",
+    r"\cdots": r"\ldots",
+    r"\varnothing": r"\emptyset",
+    r"\land": r"\wedge",
+    r"\lor": r"\vee",
+    r"\colon": ":",
+    r"\ln": r"\ln",
+    r"\tbinom": r"\binom",
+    r"\dbinom": r"\binom",
+    r"\backslash": r"\setminus",
+    r"\smallsetminus": r"\setminus",
+    r"\langle": "⟨",
+    r"\rangle": "⟩",
+    r"\lparen": "(",
+    r"\rparen": ")",
+    r"\lbrack": "[",
+    r"\rbrack": "]",
+    r"\prime": "'",
+    r"\newline": r"\\",
+}
+_UNSIGNED = {"\\$": "$", "\\%": "%"}
+
+
+def tokenize(text: str) -> tuple[Token, ...] | None:
+    r"""Return the tokens of ``text``, or None if a part of it is none.
+
+    >>> [token.text for token in tokenize(r"\dfrac{1{,}200}{x} \text{ apples}")]
+    ['\\frac', '{', '1200', '}', '{', 'x', '}', 'apples']
+    """
+    if len(text) > LONGEST:
+        return None
+    tokens: list[Token] = []
+    at, depth, spaced = 0, 0, False
+    while at < len(text):
+        found = (_INSIDE if depth > 0 else _OUTSIDE).match(text, at)
+        if found is None:
+            return None
+        at, kind = found.end(), found.lastgroup
+        if kind in ("space", "layout"):
+            spaced = spaced or kind == "space"
+            continue
+        if kind == "text":
+            inside, at = _braced(text, at)
+            token = _text(inside)
+            if token is None:
+                continue
+        else:
+            token = _token(kind or "", found.group())
+        depth += (token.text in ("(", "[")) - (token.text in (")", "]"))
+        tokens.append(token._replace(spaced=spaced))
+        spaced = False
+    return tuple(tokens)
+
+
+def spelled(tokens: tuple[Token, ...]) -> str:
+    """Return the text of tokens, with one space between any two."""
+    return " ".join(token.text for token in tokens)
+
+
+def _token(kind: str, text: str) -> Token:
+    if kind == "scientific":
+        return Token(Kind.NUMBER, _decimal(text))
+    if kind in ("number", "grouped"):
+        return Token(Kind.NUMBER, re.sub(r"[^\d.]", "", text))
+    if kind == "degree":
+        return Token(Kind.SIGN, "°")
+    if kind == "letters":
+        return Token(Kind.LETTERS if len(text) <= 3 else Kind.WORD, text)
+    if kind == "words":
+        return Token(Kind.WORD, text)
+    same = _SAME.get(text, _UNSIGNED.get(text, text))
+    return Token(Kind.COMMAND if re.match(r"\\[A-Za-z]", same) else Kind.SIGN, same)
+
+
+def _decimal(scientific: str) -> str:
+    """Return ``1.5e3`` as ``1500``; a number with a huge exponent as it is."""
+    exponent = int(re.split("[eE]", scientific)[1])
+    return scientific if abs(exponent) > 400 else format(Decimal(scientific), "f")
+
+
+def _text(inside: str) -> Token | None:
+    """Return the token of a text command's content; None if it is blank."""
+    words = " ".join(re.sub(r"\\[ ,;:!]|[~$]|\\q?quad(?![A-Za-z])", " ", inside).split())
+    if not words:
+        return None
+    if re.fullmatch(r"\d+(?:\.\d+)?", words):
+        return Token(Kind.NUMBER, words)
+    if letter := re.fullmatch(r"\(?([A-Za-z])[).]?", words):
+        return Token(Kind.LETTERS, letter[1])
+    return Token(Kind.WORD, words)
+
+
+def _braced(text: str, at: int) -> tuple[str, int]:
+    """Return the content of the braces that open at ``at``, and the index after them."""
+    depth = 0
+    for index in range(at, len(text)):
+        depth += (text[index] == "{") - (text[index] == "}")
+        if depth == 0:
+            return text[at + 1 : index], index + 1
+    return text[at + 1 :], len(text)

@@ -1,0 +1,199 @@
+"""Units and counted things: ``cm^2``, ``square inches``, ``km per hour``, ``apples``."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+_NAMES = {
+    "m": "meter metre",
+    "cm": "centimeter centimetre",
+    "mm": "millimeter millimetre",
+    "km": "kilometer kilometre",
+    "dm": "decimeter decimetre",
+    "in": "inch inches",
+    "ft": "foot feet",
+    "yd": "yard",
+    "mi": "mile",
+    "s": "second sec",
+    "min": "minute",
+    "h": "hour hr",
+    "ms": "millisecond",
+    "day": "",
+    "week": "wk",
+    "month": "",
+    "year": "yr",
+    "g": "gram",
+    "kg": "kilogram",
+    "mg": "milligram",
+    "lb": "pound",
+    "oz": "ounce",
+    "t": "ton tonne",
+    "L": "liter litre",
+    "mL": "milliliter millilitre ml",
+    "gal": "gallon",
+    "qt": "quart",
+    "N": "newton",
+    "J": "joule",
+    "kJ": "kilojoule",
+    "W": "watt",
+    "kW": "kilowatt",
+    "V": "volt",
+    "A": "ampere amp",
+    "C": "coulomb",
+    "F": "farad",
+    "Ω": "ohm Ω Omega",
+    "Hz": "hertz",
+    "kHz": "kilohertz",
+    "MHz": "megahertz",
+    "Pa": "pascal",
+    "kPa": "kilopascal",
+    "atm": "atmosphere",
+    "K": "kelvin",
+    "mol": "mole",
+    "eV": "electronvolt",
+    "T": "tesla",
+    "°": "degree deg",
+    "rad": "radian",
+    "°C": "celsius",
+    "°F": "fahrenheit",
+    "$": "dollar usd",
+    "cent": "",
+    "€": "euro eur",
+    "£": "gbp",
+    "%": "percent pct percentage",
+    "acre": "",
+}
+_SYMBOLS = {symbol: symbol for symbol in _NAMES}
+_WORDS = {word.lower(): symbol for symbol, words in _NAMES.items() for word in words.split()}
+_WORDS |= {symbol: symbol for symbol in _NAMES if len(symbol) > 3}
+_COMPOSED = {
+    "mph": "mi/h",
+    "kph": "km/h",
+    "kmph": "km/h",
+    "sq": "square",
+    "cu": "cubic",
+    "cc": "cm^3",
+}
+_IRREGULAR = frozenset(["people", "children", "men", "women", "mice", "dice", "geese", "teeth"])
+_FUNCTION_WORDS = (
+    "is are was were be been has have does do did not no or and but if when where while for all "
+    "any some only else than then because since as at by with without unless until that this "
+    "these those its it so thus yes always less minus plus times pass guess us"
+)
+_NO_NOUNS = frozenset(_FUNCTION_WORDS.split())
+_NEUTRAL = frozenset(["unit", "units"])
+MULTIPLES = {
+    "dozen": 12,
+    "hundred": 100,
+    "thousand": 10**3,
+    "million": 10**6,
+    "billion": 10**9,
+    "trillion": 10**12,
+}
+"""Words after a number that multiply it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """A unit: known factors with their exponents, or the noun of counted things."""
+
+    factors: tuple[tuple[str, int], ...]
+    noun: str = ""
+
+    @property
+    def neutral(self) -> bool:
+        """Whether it says nothing: "units", "square units"."""
+        return not self.factors and not self.noun
+
+
+DEGREE = Unit((("°", 1),))
+PERCENT = Unit((("%", 1),))
+DOLLAR = Unit((("$", 1),))
+
+
+def compatible(a: Unit | None, b: Unit | None) -> bool:
+    """Return whether two units agree: one is missing, or they are the same."""
+    return a is None or b is None or a.neutral or b.neutral or a == b
+
+
+def is_symbol(text: str) -> bool:
+    """Return whether letters are a unit's symbol or a short name: ``cm``, ``J``, ``mph``."""
+    return text in _SYMBOLS or text.lower() in _WORDS or text in _COMPOSED
+
+
+def unit(phrase: str) -> Unit | None:
+    """Read a unit; None if the phrase is none.
+
+    >>> unit("square inches") == unit("in^2")
+    True
+    >>> unit("is wrong") is None
+    True
+    """
+    text = phrase.strip().strip(".").replace("²", "^2").replace("³", "^3")
+    text = re.sub(r"\s*\^\s*\{?\s*(-?\d)\s*\}?", r"^\1", text).replace("\\", "")
+    text = re.sub(r"°\s*(?:C\b|[Cc]elsius)|degrees? (?:Celsius|C\b)", "celsius", text)
+    text = re.sub(r"°\s*(?:F\b|[Ff]ahrenheit)|degrees? (?:Fahrenheit|F\b)", "fahrenheit", text)
+    words = re.sub(r"\b(?:sq|cu)\.", lambda found: found[0][:2], text).split()
+    if words and all(word.lower() in (*_NEUTRAL, "square", "cubic") for word in words):
+        return Unit(())
+    expanded = " ".join(_COMPOSED.get(word, word) for word in words)
+    expanded = re.sub(r"(?:^|\s+)(?:per|an?|each|every)\s+|\s*/\s*", "/", expanded)
+    return _known(expanded) or _noun(words)
+
+
+def _known(text: str) -> Unit | None:
+    total: dict[str, int] = {}
+    noun = ""
+    for index, side in enumerate(text.split("/")):
+        factors = [] if text.startswith("/") and not index else _factors(side)
+        if factors is None and index and re.fullmatch("[a-z]{3,}", side):
+            factors, noun = [], f"/{side}"  # "per person"
+        if factors is None or index > 2:
+            return None
+        for name, power in factors:
+            total[name] = total.get(name, 0) + (power if index == 0 else -power)
+    return Unit(tuple(sorted((name, power) for name, power in total.items() if power)), noun)
+
+
+def _factors(side: str) -> list[tuple[str, int]] | None:
+    """Read a product of units: "square cm", "kg m^2", "N*m"."""
+    found: list[tuple[str, int]] = []
+    power = 1
+    for word in re.split(r"[\s*·-]+", side.strip()):
+        if word.lower() in ("square", "cubic"):
+            power = 2 if word.lower() == "square" else 3
+            continue
+        name, _, exponent = word.partition("^")
+        symbol = _symbol(name)
+        if symbol is None or (exponent and not re.fullmatch(r"-?\d", exponent)):
+            return None
+        found.append((symbol, int(exponent or 1) * power))
+        power = 1
+    return found if power == 1 else None
+
+
+def _symbol(name: str) -> str | None:
+    if name in _SYMBOLS:
+        return _SYMBOLS[name]
+    low = name.lower()
+    for form in (low, low.removesuffix("s"), low.removesuffix(".")):
+        if form in _WORDS:
+            return _WORDS[form]
+    return None
+
+
+def _noun(words: list[str]) -> Unit | None:
+    """Read counted things: a plural, perhaps with adjectives before it."""
+    if len(words) == 1 and not words[0].isascii() and len(words[0]) <= 4:
+        return Unit((), words[0])
+    if not 1 <= len(words) <= 3 or not all(re.fullmatch("[A-Za-z]{2,}", word) for word in words):
+        return None
+    lower = [word.lower() for word in words]
+    head = lower[-1]
+    plural = (
+        head.endswith("s") and not head.endswith("ss") and len(head) > 3
+    ) or head in _IRREGULAR
+    if not plural or any(word in _NO_NOUNS or word in MULTIPLES for word in lower):
+        return None
+    return Unit((), head)
