@@ -16,13 +16,17 @@ import os
 import re
 import warnings
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 from selfcorrect_env.errors import (
     HubUnavailableError,
     MathUnavailableError,
+    ProblemSetError,
     ProblemSetWarning,
 )
+from selfcorrect_env.problems import math_tree
+from selfcorrect_env.problems.columns import Columns
 from selfcorrect_env.problems.files import check_count, given_file
 from selfcorrect_env.problems.generated import math as procedural
 from selfcorrect_env.problems.hub import hub_rows
@@ -47,7 +51,8 @@ WAYS = (
     "Three ways to get MATH: (1) with a network, pip install 'selfcorrect-env[data]', which "
     f"loads it from the Hugging Face hub ({_WHOLE}, {REPOS['test'][0]}); (2) path=FILE, with "
     "the columns problem, solution, answer, subject, level, unique_id; (3) the environment "
-    f"variable {VARIABLE}=FILE. FILE may be a folder with train.jsonl and test.jsonl."
+    f"variable {VARIABLE}=FILE. FILE may be a folder with train.jsonl and test.jsonl, or MATH's "
+    "original folder."
 )
 
 
@@ -110,7 +115,9 @@ def load_hendrycks(
         split: ``"train"`` (12,000 problems) or ``"test"`` (MATH-500).
         path: a ``.jsonl``, ``.jsonl.gz``, ``.json`` or ``.parquet`` file, or a folder with such
             a file for each split. Default: the environment variable
-            ``SELFCORRECT_MATH_PATH``, then the hub's cache, then the hub.
+            ``SELFCORRECT_MATH_PATH``, then the hub's cache, then the hub. The authors' own folder
+            (`selfcorrect_env.problems.math_tree`) has their splits, 7,500 and 5,000 problems, and
+            the set is called MATH-original.
         subject: one or more of MATH's seven subjects; by default all.
         level: one or more levels, 1 to 5; by default all.
         revision: a commit or tag of the repository on the hub, ``"main"`` for the newest; by
@@ -127,7 +134,10 @@ def load_hendrycks(
     """
     check_split("math", split)
     subject, level = check_subjects(subject), check_levels(level)
-    file = given_file(path, VARIABLE, split)
+    tree = _given_tree(path, split)
+    file = given_file(path, VARIABLE, split) if tree is None else None
+    if tree is not None:
+        return select(_from_tree(tree, split), subject, level)
     if file is not None:
         where = str(file)
         problems = ProblemSet.from_file(
@@ -172,7 +182,33 @@ def load_math500(
         ProblemSetError: see `load_hendrycks`.
     """
     check_split("math500", split, ("test",))
+    tree = _given_tree(path, split)
+    if tree is not None:
+        raise ProblemSetError(
+            f"{tree} is MATH's original test split of {math_tree.PUBLISHED['test']:,} problems, of "
+            "which MATH-500 is a selection. Name a file of MATH-500, or use problems='hendrycks'."
+        )
     return load_hendrycks(split, path=path, subject=subject, level=level, revision=revision)
+
+
+def _given_tree(path: str | os.PathLike[str] | None, split: str) -> Path | None:
+    named = path if path is not None else os.environ.get(VARIABLE)
+    if not named:
+        return None
+    folder = Path(named).expanduser()
+    return math_tree.tree_of_split(folder, split) if folder.is_dir() else None
+
+
+def _from_tree(tree: Path, split: str) -> ProblemSet:
+    columns = Columns("problem", reference_of, _id)
+    rows = enumerate(math_tree.read_tree(tree))
+    problems = ProblemSet(
+        (_with_clean_metadata(columns.problem(i, *located)) for i, located in rows),
+        name="MATH-original",
+        split=split,
+    )
+    check_count(problems, math_tree.PUBLISHED[split], str(tree))
+    return problems
 
 
 def reference_of(row: Row) -> str:

@@ -59,6 +59,22 @@ def read_rows(path: Path) -> Iterator[tuple[str, Row]]:
         yield where, row
 
 
+def read_object(path: Path) -> Row:
+    """Return the JSON object that a file holds.
+
+    Raises:
+        ProblemSetError: the file cannot be read, or holds something else; the message names it.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise ProblemSetError(f"{path}: cannot be read: {error}") from error
+    row = _parse(str(path), data)
+    if not isinstance(row, Mapping):
+        raise ProblemSetError(f"{path}: expected a JSON object, got {type(row).__name__}.")
+    return row
+
+
 def is_saved_dataset(path: Path) -> bool:
     """Return whether ``path`` is a folder that ``datasets.Dataset.save_to_disk`` wrote."""
     return (path / "state.json").is_file() and (path / "dataset_info.json").is_file()
