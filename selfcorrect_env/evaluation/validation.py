@@ -201,10 +201,18 @@ def statements(subject: Subject) -> Outcomes:
 
 
 def references(subject: Subject) -> Outcomes:
-    """The reference answer scores 1, in every form that a right reply takes."""
-    cases = [(p, reply) for p in subject.problems for reply in subject.right_replies(p)]
+    """The reference answer scores 1, in every form that a right reply takes.
+
+    A problem without one is a finding of `statements`. Where the verifier fails at the reference,
+    it fails at the problem: no reply to it can be judged.
+    """
+    stated = [p for p in subject.problems if p.reference.strip()]
+    cases = [(p, reply) for p in stated for reply in subject.right_replies(p)]
     for (problem, reply), verdict in zip(cases, subject.verdicts(cases), strict=True):
-        yield None if verdict.correct else _finding(problem, reply, verdict)
+        if not verdict.judged:
+            yield Finding(problem.id, f"its reference cannot be judged: {verdict.detail}")
+        else:
+            yield None if verdict.correct else _finding(problem, reply, verdict)
 
 
 def worthless(subject: Subject) -> Outcomes:

@@ -148,6 +148,26 @@ def test_a_copy_has_them_and_other_values_are_refused() -> None:
             Problem(id="1", prompt="x", reference="2", metadata={ACCEPTED: value})
 
 
+def test_validate_says_why_a_reference_cannot_be_judged() -> None:
+    def broken(problem: Problem, response: str) -> bool:
+        if problem.reference == "2":
+            raise RuntimeError("no such test")
+        return response == problem.reference
+
+    rows = [{"prompt": "Two?", "reference": "2"}, {"prompt": "Three?", "reference": "3"}]
+    rows += [{"prompt": "Anything?", "reference": " "}]
+    found = validate(SelfCorrectEnv(rows, verifier=broken))
+    (check,) = [check for check in found.checks if check.name == "reference"]
+    assert check.tried == 2, "a problem without a reference is a finding of its own"
+    (finding,) = check.findings
+    assert finding.problem_id == "0"
+    assert finding.what == (
+        "its reference cannot be judged: broken raised RuntimeError: no such test"
+    )
+    (statement,) = found.checks[0].findings
+    assert statement.what == "its reference is blank"
+
+
 def test_validate_tries_every_answer() -> None:
     rows = [{"prompt": "Two?", "reference": ["2", "", "3"]}]
     found = validate(SelfCorrectEnv(rows, verifier="math"))

@@ -91,6 +91,13 @@ def _unjudged(results: Sequence[MethodResults]) -> Iterator[str]:
                 "judged and are left out of acc@t; 'unjudged wrong' counts them as wrong, "
                 f"'unjudged right' as right. First cause: {errors[0]}"
             )
+        curves = [cell.scaling for cell in result.cells if cell.scaling is not None]
+        left_out = max((int(np.isnan(each.parallel[0]).sum()) for each in curves), default=0)
+        if left_out:
+            yield (
+                f"Warning: {result.method.label}: {left_out:,} of {curves[0].parallel.shape[1]:,} "
+                "problems are left out of its scaling, because a sample was not judged."
+            )
 
 
 def _loading(results: Sequence[MethodResults]) -> dict[str, Any]:

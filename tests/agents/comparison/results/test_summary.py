@@ -454,3 +454,13 @@ def test_scaling_counts_replies_on_both_sides() -> None:
     assert curves.parallel[:, 0] == pytest.approx([1 / 4, 0])
     assert curves.sequential[0, 0] == pytest.approx(3 / 4)
     assert np.isnan(curves.parallel[:, 1]).all()
+
+
+def test_problems_that_are_left_out_of_the_scaling_are_named() -> None:
+    asked = config()
+    found = results(asked, {"base": "cc ii", "SCoRe": "ic ic"})
+    sampled = scaling_curves(episodes("ic ic cc ii" + " cc cc cc ec"), samples=4)
+    cells = [replace(cell, scaling=sampled) for cell in found[0].cells]
+    notes = comparison_of(asked, [replace(found[0], cells=cells), found[1]]).notes
+    (note,) = [note for note in notes if "scaling" in note]
+    assert note.startswith("Warning: base: 1 of 2 problems are left out of its scaling")
