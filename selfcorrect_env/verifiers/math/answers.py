@@ -179,6 +179,8 @@ def _system(tokens: Tokens) -> Answer | None:
     r"""Read ``cases``, ``aligned`` and ``array`` with one answer a row, and matrices."""
     if tokens[:1] and tokens[0].text == r"\{":
         tokens = tokens[1:]
+    bracketed = len(tokens) > 8 and (tokens[0].text, tokens[-1].text) in (("[", "]"), ("(", ")"))
+    tokens = tokens[1:-1] if bracketed else tokens
     if len(tokens) < 8 or tokens[0].text != r"\begin" or tokens[-4].text != r"\end":
         return None
     name = tokens[2].text
@@ -189,12 +191,19 @@ def _system(tokens: Tokens) -> Answer | None:
     if any(token.text == r"\begin" for token in body):
         return None
     rows = [row for row in split(body, (_ROW,)) if row]
-    if name in ("pmatrix", "bmatrix", "matrix", "vmatrix", "Vmatrix", "Bmatrix"):
+    if (bracketed and name == "array") or name in (
+        "pmatrix",
+        "bmatrix",
+        "matrix",
+        "vmatrix",
+        "Vmatrix",
+        "Bmatrix",
+    ):
         cells = [split(row, ("&",)) for row in rows]
         shape = "x".join(str(len(row)) for row in cells)
         bars = name if name in ("vmatrix", "Vmatrix") else "matrix"
         return Parts(f"{bars} {shape}", tuple(_cell(cell) for row in cells for cell in row))
-    if name not in ("cases", "aligned", "array", "align", "align*", "gathered"):
+    if bracketed or name not in ("cases", "aligned", "array", "align", "align*", "gathered"):
         return None
     if name == "cases" and any(token.text in ("&", ",") for token in body):
         return None  # a function by cases
@@ -304,7 +313,7 @@ def _container(tokens: Tokens) -> Answer | None:
     parts = split(_connected(inside), (",", ";"))
     if (first == "(" and len(parts) == 1) or (first == "{" and (len(parts) == 1 or last != "}")):
         return None
-    kind = {"⟨": "<>", "<": "<>", r"\{": "{}", "{": "{}"}.get(first, first + last)
+    kind = {"⟨": "<>", "<": "<>", r"\{": "{}", "{": "list"}.get(first, first + last)
     if first == "[" and len(parts) == 1:
         return None
     if not all(parts):

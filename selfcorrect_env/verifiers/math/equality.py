@@ -27,12 +27,20 @@ from selfcorrect_env.verifiers.math.decimals import precise, rounds
 from selfcorrect_env.verifiers.math.exact import UndefinedError, rational
 from selfcorrect_env.verifiers.math.named_values import Named, named
 from selfcorrect_env.verifiers.math.real_sets import Interval, RealSet, real_set
-from selfcorrect_env.verifiers.math.trees import DEGREE, Node, difference, names, product
+from selfcorrect_env.verifiers.math.trees import (
+    DEGREE,
+    INFINITY,
+    Node,
+    difference,
+    names,
+    negative,
+    product,
+)
 
 UNIT_RULES = ("match", "require", "ignore")
 """``match``: a unit may be missing, but two units must agree; ``require``: both sides have the same
 unit, or none; ``ignore``: units are not compared."""
-_BRACKETS = ("()", "(]", "[)", "[]")
+_MINUS_INFINITY = negative(INFINITY)
 _MOST_PARTS = 40
 
 
@@ -175,7 +183,11 @@ class Comparison:
         """Compare values with names to values without; several names are a tuple in their order."""
         if isinstance(other, Relation) and isinstance(one.value, Parts):
             return False
-        return compare(one.value, other)
+        verdict = compare(one.value, other)
+        if verdict is False and one.written and isinstance(other, Parts) and other.kind == "list":
+            values = Parts("order", one.written.parts) if isinstance(one.written, Parts) else other
+            return compare(values, Parts("order", other.parts))
+        return verdict
 
     def two_relations(self, a: Relation, b: Relation) -> bool | None:
         """Compare two relations: equations up to a factor, others side by side."""
@@ -298,6 +310,8 @@ class Comparison:
         if a == b:
             algebra.value(a)  # raises UndefinedError
             return True
+        if INFINITY in (a, b) or _MINUS_INFINITY in (a, b):
+            return False
         left, right = rational(a), rational(b)
         if left is not None and right is not None:
             return left == right
@@ -318,7 +332,7 @@ class Comparison:
             return self.one_and_several(a, b)
         if a.kind == b.kind:
             if a.kind in ("list", "all", "union"):
-                return self.unordered(a.parts, b.parts, self.equal, once=True)
+                return self.unordered(a.parts, b.parts, self.equal, counted=True)
             if a.kind == "{}":
                 return self.unordered(a.parts, b.parts, self.equal)
             return self.ratios(a, b) if a.kind == ":" else self.ordered(a.parts, b.parts)
@@ -366,22 +380,24 @@ class Comparison:
         return _all([self.equal(x, y) for x, y in zip(a, b, strict=True)])
 
     def unordered(
-        self, a: Sequence, b: Sequence, compare: Callable, *, once: bool = False
+        self, a: Sequence, b: Sequence, compare: Callable, *, counted: bool = False
     ) -> bool | None:
-        """Compare without order: each part of one is in the other; with ``once``, as often."""
-        if (once and len(a) != len(b)) or not a or not b:
-            return False
-        if len(a) * len(b) > _MOST_PARTS**2:
+        """Compare without order: each part of one is in the other.
+
+        With ``counted``, the reply has each value of the reference at least as often.
+        """
+        if not a or not b or len(a) * len(b) > _MOST_PARTS**2 or (counted and len(b) < len(a)):
             return False
         table = [[compare(x, y) for y in b] for x in a]
         columns = [list(column) for column in zip(*table, strict=True)]
-        undecided = any(None in row for row in table)
-        if all(True in row for row in (*table, *columns)):
-            if not once or all(table[i].count(True) == 1 for i in range(len(a))):
-                return True
-            return None if undecided else _matching(table)
-        possible = all(True in row or None in row for row in (*table, *columns))
-        return None if possible else False
+        if not all(True in row or None in row for row in (*table, *columns)):
+            return False
+        exists = all(True in row for row in (*table, *columns))
+        if exists and not counted:
+            return True
+        if any(None in row for row in table):
+            return None
+        return not counted or all(table.count(row) <= row.count(True) for row in table)
 
 
 _TURNED = {"<": ">", ">": "<", r"\le": r"\ge", r"\ge": r"\le"}
@@ -392,12 +408,6 @@ def _all(verdicts: list[bool | None]) -> bool | None:
     if False in verdicts:
         return False
     return None if None in verdicts else True
-
-
-def _matching(table: list[list[bool | None]]) -> bool:
-    """Return whether equal parts occur equally often; equality is transitive: rows are classes."""
-    rows = [tuple(row) for row in table]
-    return all(rows.count(row) == sum(value is True for value in row) for row in rows)
 
 
 def _blank(a: Answer) -> bool:

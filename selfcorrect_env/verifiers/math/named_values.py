@@ -12,7 +12,7 @@ from selfcorrect_env.verifiers.math.answer_kinds import (
     Words,
     names_in,
 )
-from selfcorrect_env.verifiers.math.trees import Node
+from selfcorrect_env.verifiers.math.trees import MINUS_ONE, Node, children
 
 _CONSTANTS = frozenset(["e", "i", r"\pi", r"\infty"])
 
@@ -25,8 +25,8 @@ class Named:
     """In alphabetical order; empty if it has none."""
     value: Answer
     """For several names a tuple of their values, in the order of the names."""
-    letters: frozenset[str] = frozenset()
-    """Letters that the names bring with them: x of ``f(x)``."""
+    written: Answer | None = None
+    """The values of several names as a list in the order in which they are written."""
 
 
 def named(answer: Answer) -> Named | None:
@@ -59,13 +59,16 @@ def _assignment(relation: Relation) -> Named | None:
         return Named(tuple(n for n, _ in pairs), Parts("()", tuple(v for _, v in pairs)))
     if len(sides) > 2:
         value = Relation(sides[1:], signs[1:])
-    return Named(own, value, names_in(name) - set(own))
+    return Named(own, value)
 
 
 def _names_of(answer: Answer) -> tuple[str, ...]:
     """Return the names on the left of an equation, or () if it is no name."""
     if isinstance(answer, Words):
         return (answer.text,)
+    if isinstance(answer, Parts) and answer.kind == ":":
+        parts = [_names_of(part) for part in answer.parts]
+        return (":".join(part[0] for part in parts),) if all(parts) else ()
     if isinstance(answer, Parts) and answer.kind == "()":
         found = [_names_of(part) for part in answer.parts]
         return tuple(it[0] for it in found) if all(len(it) == 1 for it in found) else ()
@@ -76,7 +79,17 @@ def _names_of(answer: Answer) -> tuple[str, ...]:
         return (node[1],)
     if node[0] == "call" and node[1] not in ("numeral", "root", "abs") and _plain(node[2]):
         return (node[1],)
-    return ()
+    return (str(node),) if _of_points(node) else ()
+
+
+def _of_points(node: Node) -> bool:
+    r"""Return whether it is made of capital letters: ``AB``, ``|AB|``, ``\frac{NO}{BO}``."""
+    if node[0] == "name":
+        return node[1][0].isupper()
+    if node[0] == "power":
+        return node[2] == MINUS_ONE and _of_points(node[1])
+    known = node[0] == "product" or (node[0] == "call" and node[1] == "abs")
+    return known and all(map(_of_points, children(node)))
 
 
 def _plain(arguments: tuple[Node, ...]) -> bool:
@@ -98,4 +111,6 @@ def _grouped(found: list[Named]) -> Named | None:
         if [it.names[0] for it in ordered] != own:
             return None
         tuples.append(Parts("()", tuple(it.value for it in ordered)))
-    return Named(tuple(own), tuples[0] if len(tuples) == 1 else Parts("list", tuple(tuples)))
+    if len(tuples) > 1:
+        return Named(tuple(own), Parts("list", tuple(tuples)))
+    return Named(tuple(own), tuples[0], Parts("list", tuple(it.value for it in found)))

@@ -141,8 +141,9 @@ def _is_zero(a: Node, b: Node, point: Environment, base: int | None) -> bool:
     low = _Evaluation(point, base, 100)
     low.run(a)
     low.run(b)
-    bits = sum(_literal_bits(node) for node in (a, b))
-    precision = 400 + 4 * (bits + low.size)
+    bits = sum(_literal_bits(node) for node in (a, b)) + low.size
+    slow = "integral" in functions(a) | functions(b)
+    precision = 120 + 2 * bits if slow else 400 + 4 * bits
     if precision > MOST_PRECISION:
         raise Undecided
     high = _Evaluation(point, base, precision)

@@ -4,11 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from itertools import pairwise
 
 from selfcorrect_env.verifiers.math.answer_kinds import Answer, Parts, Quantity, Relation
-from selfcorrect_env.verifiers.math.exact import approximate
-from selfcorrect_env.verifiers.math.trees import INFINITY, Node, negative
+from selfcorrect_env.verifiers.math.exact import approximate, rational
+from selfcorrect_env.verifiers.math.trees import (
+    CONSTANTS,
+    INFINITY,
+    KNOWN,
+    Node,
+    difference,
+    letters,
+    names,
+    negative,
+    product,
+    replaced,
+)
 
 _MINUS_INFINITY = negative(INFINITY)
 _TURNED = {"<": ">", ">": "<", r"\le": r"\ge", r"\ge": r"\le"}
@@ -78,44 +90,95 @@ def _of_relation(relation: Relation) -> RealSet | None:
         if not name or inside is None or inside.name:
             return None
         return RealSet(inside.intervals, name, plain=False)
-    values = [side.value if isinstance(side, Quantity) else None for side in relation.sides]
-    if any(value is None for value in values):
+    nodes = [side.value for side in relation.sides if isinstance(side, Quantity)]
+    if len(nodes) < len(relation.sides):
         return None
-    nodes = [value for value in values if value is not None]
     if relation.signs == (r"\ne",) and (name := _name(relation.sides[0])):
-        return (
-            RealSet(_around([nodes[1]]) or (), name, plain=False) if _around([nodes[1]]) else None
-        )
+        around = _around([nodes[1]])
+        return RealSet(around, name, plain=False) if around else None
     return _of_inequality(nodes, relation.signs)
 
 
 def _of_inequality(nodes: list[Node], signs: Sequence[str]) -> RealSet | None:
-    """Read ``x < a``, ``a < x`` and ``a < x < b``."""
+    """Read ``x < a``, ``2x + 1 > a``, ``a < x < b``, ``|x| < a``."""
     if not all(sign in _TURNED for sign in signs) or len(nodes) > 3:
         return None
-    if (
-        len(nodes) == 2
-        and nodes[1][0] == "name"
-        and nodes[1][1] != r"\infty"
-        and nodes[0][0] != "name"
-    ):
-        nodes, signs = nodes[::-1], [_TURNED[signs[0]]]
-    if len(nodes) == 3 and signs[0] in (">", r"\ge"):
+    if signs[0] in (">", r"\ge") and len(nodes) == 3:
         nodes, signs = nodes[::-1], [_TURNED[sign] for sign in signs[::-1]]
-    if len(nodes) == 2:
-        variable, end = nodes
-        if signs[0] in ("<", r"\le"):
-            interval = _between(_MINUS_INFINITY, end, False, signs[0] == r"\le")
-        else:
-            interval = _between(end, INFINITY, signs[0] == r"\ge", False)
-    else:
-        low, variable, high = nodes
-        if signs[1] in (">", r"\ge"):
-            return None
-        interval = _between(low, high, signs[0] == r"\le", signs[1] == r"\le")
-    if variable[0] != "name":
+    if len(nodes) == 3 and signs[1] in (">", r"\ge"):
         return None
-    return RealSet((interval,), variable[1], plain=False)
+    lines = [
+        _half_line(left, sign, right)
+        for (left, right), sign in zip(pairwise(nodes), signs, strict=True)
+    ]
+    found = [line for line in lines if line is not None]
+    if len(found) < len(lines) or len({name for name, _ in found}) != 1:
+        return None
+    name, interval = found[0]
+    if len(found) == 2:
+        joined = _intersection(interval, found[1][1])
+        if joined is None:
+            return None
+        interval = joined
+    if name.startswith("|"):
+        inside = _of_size(interval)
+        return RealSet(inside, name.strip("|"), plain=False) if inside else None
+    return RealSet((interval,), name, plain=False)
+
+
+def _half_line(left: Node, sign: str, right: Node) -> tuple[str, Interval] | None:
+    """Solve an inequality that is linear in one letter, in ``f(x)`` or in ``|x|``."""
+    if not _variable(left) and _variable(right):
+        left, sign, right = right, _TURNED[sign], left
+    name = _variable(left)
+    end = right
+    if not name or name.strip("|") in names(right):
+        unknown = letters(left) | letters(right)
+        if len(unknown) != 1:
+            return None
+        (name,) = unknown
+        low, mid, high = (
+            replaced(difference(left, right), name, ("number", Fraction(k))) for k in (0, 1, 2)
+        )
+        slope = rational(difference(mid, low))
+        if not slope or rational(difference(high, mid)) != slope:
+            return None
+        end = product(low, ("number", -1 / slope))
+        sign = sign if slope > 0 else _TURNED[sign]
+    if sign in ("<", r"\le"):
+        return name, _between(_MINUS_INFINITY, end, False, sign == r"\le")
+    return name, _between(end, INFINITY, sign == r"\ge", False)
+
+
+def _variable(node: Node) -> str:
+    """Return the name of x, of ``f(x)`` (f) or of ``|x|`` (|x|), else ""."""
+    if node[0] == "name" and node[1] not in CONSTANTS:
+        return node[1]
+    if node[0] == "call" and node[1] == "abs" and (inside := _variable(node[2][0])):
+        return f"|{inside}|"
+    return node[1] if node[0] == "call" and node[1] not in KNOWN else ""
+
+
+def _intersection(a: Interval, b: Interval) -> Interval | None:
+    """Return what two half-lines in opposite directions have in common."""
+    if a.low == _MINUS_INFINITY:
+        a, b = b, a
+    if a.high != INFINITY or b.low != _MINUS_INFINITY:
+        return None
+    return _between(a.low, b.high, a.with_low, b.with_high)
+
+
+def _of_size(size: Interval) -> tuple[Interval, ...] | None:
+    """Return the numbers whose absolute value is in an interval of positive ends."""
+    if size.low == _MINUS_INFINITY:
+        return (_between(negative(size.high), size.high, size.with_high, size.with_high),)
+    if (approximate(size.low) or 0) <= 0:
+        return None
+    low = _MINUS_INFINITY if size.high == INFINITY else negative(size.high)
+    return (
+        _between(low, negative(size.low), size.with_high, size.with_low),
+        size,
+    )
 
 
 def _of_all(answer: Parts) -> RealSet | None:
@@ -130,14 +193,8 @@ def _of_all(answer: Parts) -> RealSet | None:
     if len(sets) != 2 or sets[0] is None or sets[1] is None or sets[0].name != sets[1].name:
         return None
     (first, *more), (second, *others) = sets[0].intervals, sets[1].intervals
-    if more or others:
-        return None
-    if first.low == _MINUS_INFINITY:
-        first, second = second, first
-    if first.high != INFINITY or second.low != _MINUS_INFINITY:
-        return None
-    joined = _between(first.low, second.high, first.with_low, second.with_high)
-    return RealSet((joined,), sets[0].name, plain=False)
+    joined = _intersection(first, second) if not (more or others) else None
+    return RealSet((joined,), sets[0].name, plain=False) if joined else None
 
 
 def _without_points(answer: Parts) -> RealSet | None:

@@ -39,7 +39,7 @@ class Token(NamedTuple):
     """Whether white space stands before it."""
 
 
-_SPACE = r"(?:\s|~|\\[ ,;:!>]|\\(?:quad|qquad|thinspace|enspace|hfill)(?![A-Za-z]))"
+_SPACE = r"(?:\s|~|\\[ ,;:!>]|\\q?quad|\\(?:thinspace|enspace|hfill)(?![A-Za-z]))"
 _LAYOUT = (
     r"\\(?:left|right)\s*\.|\\(?:left|right|middle|displaystyle|textstyle|scriptstyle|limits|nolimits"
     r"|[bB]igg?[lrm]?|mathstrut|hline|centering|bf|rm|it)(?![A-Za-z])"

@@ -15,6 +15,7 @@ _TYPED = re.compile(
     rf"[^\x00-\x7f]|\*\*|\^\(|(?<![\\A-Za-z])(?:{_FUNCTIONS})(?![A-Za-z])|\\\\(?=[A-Za-z])"
 )
 _DASH = re.compile(r"((?:^|[(\[{,=])\s*)–(?=\s*[\d\\])")  # a minus; elsewhere it is a range
+_TIGHT = re.compile(r"(?<=[\d})])(or|and)(?=[A-Za-z(])")  # 1orx
 _STARS = re.compile(r"\*\*(-?\d+)")
 _WORD = re.compile(r"(?<![\\A-Za-z])[A-Za-z]{3,}")
 _NAME = re.compile(rf"(?<![\\A-Za-z])({_FUNCTIONS})(?![A-Za-z])")
@@ -69,6 +70,7 @@ def latex(text: str) -> str:
     >>> latex("2*sqrt(3) + √2")
     '2*\\sqrt{3} + \\sqrt{2}'
     """
+    text = _TIGHT.sub(r" \1 ", text)
     if not _TYPED.search(text):
         return text
     text = _DOUBLED.sub(r"\\", text)
