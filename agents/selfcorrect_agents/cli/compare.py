@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
-import transformers
 import tyro
 from rich.console import Console
 
@@ -27,6 +26,7 @@ from selfcorrect_agents.comparison.report.sections.episodes import shown_episode
 from selfcorrect_agents.comparison.report.terminal import for_terminal
 from selfcorrect_agents.comparison.results.comparison import COMPARISON_FILE
 from selfcorrect_agents.comparison.results.summary import comparison_of
+from selfcorrect_agents.lm.loading import no_progress_bars
 from selfcorrect_agents.lm.model_config import DType
 from selfcorrect_env.cli import UsageError, output_folder, parse
 
@@ -148,11 +148,11 @@ OPTION_NAMES = [
 
 def main(argv: list[str]) -> int:
     """Run the command; returns the exit status."""
-    transformers.utils.logging.disable_progress_bar()  # this command has its own
     options = parse(CompareOptions, argv, prog="selfcorrect compare", about=ABOUT)
     config, folder = configured(options), output_folder(options.out)
     try:
-        finished = run(config, folder)
+        with no_progress_bars():
+            finished = run(config, folder)
     except KeyboardInterrupt:
         print(f"\nselfcorrect: stopped; the same command resumes from {folder}.", file=sys.stderr)
         raise

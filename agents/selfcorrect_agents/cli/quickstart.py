@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import transformers
 from rich.console import Console, Group, RenderableType
 from rich.text import Text
 
@@ -18,6 +17,7 @@ from selfcorrect_agents.comparison.plan.config import DECODINGS, CompareConfig, 
 from selfcorrect_agents.comparison.report.curves import curve_table, write_svg
 from selfcorrect_agents.comparison.report.fitted_table import FittedTable
 from selfcorrect_agents.comparison.results.cell_results import MethodResults, spent
+from selfcorrect_agents.lm.loading import no_progress_bars
 from selfcorrect_agents.training.config import flat
 from selfcorrect_agents.training.method_lookup import Budgeted, find_method
 from selfcorrect_env.cli import UsageError, output_folder, parse
@@ -84,14 +84,14 @@ class SeedMetrics:
 
 def main(argv: list[str]) -> int:
     """Run the command; returns the exit status."""
-    transformers.utils.logging.disable_progress_bar()  # this command has its own
     options = parse(QuickstartOptions, argv, prog="selfcorrect quickstart", about=ABOUT)
     if not options.seeds or options.jobs < 1 or not 1 <= options.n <= 4000:
         raise UsageError("--seeds needs a seed, --jobs at least 1, --n from 1 to 4000.")
     console = Console()
     folder = output_folder(options.out)
     try:
-        finished = run(configured(options), folder)
+        with no_progress_bars():
+            finished = run(configured(options), folder)
     except KeyboardInterrupt:
         print(f"\nselfcorrect: stopped; the same command resumes from {folder}.", file=sys.stderr)
         raise

@@ -11,14 +11,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cached_property
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import jinja2
-from transformers import PreTrainedTokenizerFast
 
 from selfcorrect_agents.lm.template_config import PLAIN_TEMPLATE, TemplateConfig
 from selfcorrect_env import Conversation, Message
 from selfcorrect_env.verifiers import without_thoughts
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerFast
 
 PLACEHOLDER = "REPLY-PLACEHOLDER"
 """Replaces the reply in a rendered conversation, to find the text that follows any reply."""

@@ -11,11 +11,10 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from torch import Tensor, nn
-from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 from selfcorrect_agents.lm.chat import Chat
 from selfcorrect_agents.lm.samplers import (
@@ -28,6 +27,9 @@ from selfcorrect_agents.lm.samplers import (
 )
 from selfcorrect_agents.lm.template_config import TemplateConfig
 from selfcorrect_env import Conversation, Message, Reply
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 
 class Policy:

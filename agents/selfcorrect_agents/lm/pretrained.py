@@ -7,13 +7,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
 
 from selfcorrect_agents.lm.model_config import LoRAConfig, ModelConfig
 from selfcorrect_agents.lm.policy import Policy
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
 
 ADAPTER_FILE = "adapter_config.json"
 """The file that marks a folder as an adapter of peft."""
@@ -83,12 +85,16 @@ def load_weights(model: PreTrainedModel, folder: Path) -> None:
         weights = load_file(folder / "adapter_model.safetensors")
         set_peft_model_state_dict(cast(Any, model), weights)
         return
+    from transformers import AutoModelForCausalLM
+
     dtype = next(model.parameters()).dtype
     saved = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype)
     model.load_state_dict(saved.state_dict())
 
 
 def _load_base(config: ModelConfig, dtype: torch.dtype) -> tuple[PreTrainedModel, Any]:
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
     path, options = Path(config.model), dict[str, Any]()
     source: str | Path = config.model
     if config.revision is not None:
@@ -130,7 +136,7 @@ def _load_adapter(model: PreTrainedModel, folder: str) -> PreTrainedModel:
 
     with _without_peft_warning():
         adapted = PeftModel.from_pretrained(model, folder, is_trainable=True)  # as full weights are
-    return cast(PreTrainedModel, adapted)
+    return cast("PreTrainedModel", adapted)
 
 
 def _checkpoint_activations(model: PreTrainedModel) -> None:
@@ -154,7 +160,7 @@ def _add_adapter(model: PreTrainedModel, lora: LoRAConfig) -> PreTrainedModel:
     )
     with torch.random.fork_rng(devices=[]), _without_peft_warning():
         torch.manual_seed(lora.seed)
-        return cast(PreTrainedModel, get_peft_model(model, config))
+        return cast("PreTrainedModel", get_peft_model(model, config))
 
 
 @contextmanager

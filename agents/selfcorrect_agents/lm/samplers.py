@@ -9,11 +9,13 @@ from __future__ import annotations
 import inspect
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import torch
 from torch import Tensor
-from transformers import DynamicCache, PreTrainedModel
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +141,8 @@ class CachedContext:
     """
 
     def __init__(self, sampler: CachedSampler, rows: int) -> None:
+        from transformers import DynamicCache  # slow to import
+
         device = sampler.model.device
         self.sampler = sampler
         self.ids = torch.zeros((rows, 0), dtype=torch.long, device=device)

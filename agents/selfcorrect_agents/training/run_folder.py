@@ -17,18 +17,20 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
-import transformers
-from torch.utils.tensorboard.writer import SummaryWriter
 
 from selfcorrect_agents.flat_config import flat
 from selfcorrect_agents.training.resuming import check_resumable
 from selfcorrect_env import CheckpointError, Episode, ProblemSet, TrainingEnv
 from selfcorrect_env.evaluation import to_row
 from selfcorrect_env.problems import write_trained_on
+
+if TYPE_CHECKING:
+    from torch.utils.tensorboard.writer import SummaryWriter
 
 
 class RunFolder:
@@ -115,7 +117,7 @@ class RunFolder:
             "prompts": env.prompts.name,
             "attempts": env.attempts,
             "torch": torch.__version__,
-            "transformers": transformers.__version__,
+            "transformers": version("transformers"),
             **(metadata or {}),
         }
         return cls(
@@ -165,7 +167,7 @@ class RunFolder:
                 kept = [line for line, row in _rows(path) if row["step"] <= step]
                 _write_atomically(path, "".join(kept))
         if (self.path / "tensorboard").exists():
-            self._tensorboard = SummaryWriter(str(self.path / "tensorboard"), purge_step=step + 1)
+            self._tensorboard = self._summary_writer(purge_step=step + 1)
         metrics = self.path / "metrics.jsonl"
         return [row for _, row in _rows(metrics)] if metrics.exists() else []
 
@@ -174,7 +176,7 @@ class RunFolder:
         self.start()
         _append(self.path / "metrics.jsonl", [{"step": step, **metrics}])
         if self._tensorboard is None:
-            self._tensorboard = SummaryWriter(str(self.path / "tensorboard"))
+            self._tensorboard = self._summary_writer()
         for key, value in metrics.items():
             self._tensorboard.add_scalar(key, value, step)
 
@@ -197,6 +199,11 @@ class RunFolder:
         if self._tensorboard is not None:
             self._tensorboard.close()
             self._tensorboard = None
+
+    def _summary_writer(self, purge_step: int | None = None) -> SummaryWriter:
+        from torch.utils.tensorboard.writer import SummaryWriter  # slow to import
+
+        return SummaryWriter(str(self.path / "tensorboard"), purge_step=purge_step)
 
     def _check_free(self) -> None:
         """Refuse a folder whose files a new run would mix with or overwrite."""

@@ -21,11 +21,11 @@ from __future__ import annotations
 import dataclasses
 import json
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, TypeAlias
 
 import torch
-import transformers
 
 from selfcorrect_agents.comparison.plan.base_model import (
     identity_of_model,
@@ -192,7 +192,7 @@ def identity_of(cell: Cell) -> Identity:
             "fingerprint": cell.train_problems if trained else None,
             "selfcorrect_env": __version__,
             "torch": torch.__version__,
-            "transformers": transformers.__version__,
+            "transformers": version("transformers"),
         },
         "test": {
             **dataclasses.asdict(cell.test),

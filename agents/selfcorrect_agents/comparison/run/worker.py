@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import transformers
 
 from selfcorrect_agents.comparison.plan.base_model import trained_in
 from selfcorrect_agents.comparison.plan.cells import Cell, identity_of, write_identity
@@ -162,6 +161,8 @@ def main() -> int:
     task = json.loads(sys.stdin.readline())
     stop_when_input_ends()
     torch.set_num_threads(1)
+    import transformers
+
     transformers.utils.logging.disable_progress_bar()
     try:
         work(Cell.from_dict(task["cell"]), Path(task["folder"]))

@@ -9,10 +9,10 @@ import shutil
 import tempfile
 from collections.abc import Callable
 from dataclasses import asdict
+from importlib.metadata import version
 from pathlib import Path
 
 import torch
-import transformers
 
 from selfcorrect_agents.lm.tiny.config import TinyConfig
 from selfcorrect_agents.lm.tiny.corpora import corpus
@@ -34,7 +34,7 @@ def cache_key(config: TinyConfig) -> str:
         **asdict(config),
         "recipe": RECIPE,
         "torch": torch.__version__,
-        "transformers": transformers.__version__,
+        "transformers": version("transformers"),
         "template": CHAT_TEMPLATE,
         "corpus": corpus(config, 64).texts,  # prompts, problems and their random streams
     }

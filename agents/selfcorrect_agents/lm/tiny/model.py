@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import math
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import torch
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers
-from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from selfcorrect_agents.lm.tiny.config import TinyConfig
 from selfcorrect_agents.lm.tiny.corpora import find_task
 from selfcorrect_env import PROMPTS
+
+if TYPE_CHECKING:
+    from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
 
 CHAT_TEMPLATE = (
     "{% for message in messages %}{{ message['content'] }}"
@@ -28,6 +30,8 @@ def build_tokenizer(task: str = "arithmetic") -> PreTrainedTokenizerFast:
     Raises:
         UnknownNameError: no such task.
     """
+    from transformers import PreTrainedTokenizerFast  # slow to import
+
     task_spec = find_task(task)
     prompts = PROMPTS[task_spec.prompts]
     preamble = prompts.attempt.removesuffix("{prompt}")
@@ -52,6 +56,8 @@ def build_tokenizer(task: str = "arithmetic") -> PreTrainedTokenizerFast:
 
 def build_model(config: TinyConfig, tokenizer: PreTrainedTokenizerFast) -> LlamaForCausalLM:
     """Build the model with random weights from ``config.seed``."""
+    from transformers import LlamaConfig, LlamaForCausalLM
+
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
         return LlamaForCausalLM(

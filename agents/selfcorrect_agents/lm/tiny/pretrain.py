@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from torch.nn.functional import cross_entropy
-from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
 
 from selfcorrect_agents.lm.learner import Learner, adamw
 from selfcorrect_agents.lm.tiny.config import TinyConfig
 from selfcorrect_agents.lm.tiny.corpora import corpus, find_task
 from selfcorrect_agents.lm.tiny.model import build_model, build_tokenizer
 from selfcorrect_env import PROMPTS
+
+if TYPE_CHECKING:
+    from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
 
 IGNORED = -100
 """The label of a token without loss (the convention of PyTorch and Hugging Face)."""
