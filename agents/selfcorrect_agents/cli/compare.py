@@ -13,7 +13,7 @@ import tyro
 from rich.console import Console
 
 from selfcorrect_agents.comparison.engine import Finished, run
-from selfcorrect_agents.comparison.plan.base_model import MODEL_FIELDS
+from selfcorrect_agents.comparison.plan.base_model import MODEL_FIELDS, PARTS
 from selfcorrect_agents.comparison.plan.config import (
     ENV_OPTIONS,
     CompareConfig,
@@ -28,6 +28,7 @@ from selfcorrect_agents.comparison.results.comparison import COMPARISON_FILE
 from selfcorrect_agents.comparison.results.summary import comparison_of
 from selfcorrect_agents.lm.loading import no_progress_bars
 from selfcorrect_agents.lm.model_config import DType
+from selfcorrect_agents.lm.template_config import Thoughts
 from selfcorrect_env.cli import UsageError, output_folder, parse
 
 ABOUT = """\
@@ -78,6 +79,20 @@ class LoRAOptions:
 
 
 @dataclass(frozen=True, kw_only=True)
+class TemplateOptions:
+    """What the chat template is given; see selfcorrect train METHOD --help."""
+
+    system: Annotated[str | None, option("TEXT", "the template's own")] = None
+    """A system prompt before every conversation that has none."""
+    args: Annotated[tuple[str, ...] | None, option("NAME=VALUE ...")] = None
+    """Arguments of the template, such as enable_thinking=false."""
+    date: Annotated[str | None, option("DATE", "2024-07-26")] = None
+    """The date, YYYY-MM-DD, that a template that prints today's date is given."""
+    thoughts: Annotated[Thoughts | None, option("{keep,drop}", "keep")] = None
+    """Whether a later turn reads the thoughts of earlier replies; methods that learn need keep."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class CompareOptions:
     """What to compare, on what, and where to write the results."""
 
@@ -101,6 +116,7 @@ class CompareOptions:
     dtype: Annotated[DType | None, option("{auto,float32,bfloat16}", "auto")] = None
     """Precision of the forward pass; auto is bfloat16 on a GPU that supports it, else float32."""
     lora: LoRAOptions = LoRAOptions()
+    template: TemplateOptions = TemplateOptions()
     activation_checkpointing: Annotated[bool | None, option("", "the preset's")] = None
     """Recompute activations in the backward pass: less memory, more time."""
     attention: Annotated[str | None, option("NAME")] = None
@@ -141,7 +157,7 @@ class CompareOptions:
 OPTION_NAMES = [
     field.name
     for field in dataclasses.fields(CompareOptions)
-    if field.name not in ("config", "out", "methods", "scaling", "lora")
+    if field.name not in ("config", "out", "methods", "scaling", *PARTS)
 ]
 """Options that are keys of compare.toml, too."""
 
@@ -176,7 +192,9 @@ def configured(options: CompareOptions) -> CompareConfig:
         ComparisonError: a value is invalid.
     """
     values = {name: getattr(options, name) for name in OPTION_NAMES}
-    values |= {f"lora.{name}": value for name, value in vars(options.lora).items()}
+    for part in PARTS:
+        given_part = vars(getattr(options, part))
+        values |= {f"{part}.{name}": value for name, value in given_part.items()}
     given = {name: value for name, value in values.items() if value is not None}
     if options.config is not None:
         return _changed(options.config, options, given)

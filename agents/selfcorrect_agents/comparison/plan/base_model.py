@@ -27,18 +27,24 @@ class _Base:
 MODEL_FIELDS = flat_fields(_Base)
 """Flat names of the fields of `ModelConfig` with their types: ``model``, ``lora.rank`` …"""
 
+PARTS = ("lora", "template")
+"""The tables of a file that are parts of `ModelConfig`."""
+
 _DEFAULTS = flat(_Base())
 
 
 def flattened(tables: Mapping[str, Any], where: str) -> dict[str, Any]:
-    """Return tables with ``lora = {rank = 8}`` as ``{"lora.rank": 8}``.
+    """Return tables with ``lora = {rank = 8}`` as ``{"lora.rank": 8}``; the same for ``template``.
 
     Raises:
-        ComparisonError: ``lora`` is no table.
+        ComparisonError: one of them is no table.
     """
     values = dict(tables)
-    lora = fit(values.pop("lora", {}), dict, f"{where}: lora")
-    return {**{f"lora.{key}": value for key, value in lora.items()}, **values}
+    parts: dict[str, Any] = {}
+    for part in PARTS:
+        table = fit(values.pop(part, {}), dict, f"{where}: {part}")
+        parts |= {f"{part}.{key}": value for key, value in table.items()}
+    return {**parts, **values}
 
 
 def preset_by_default(model: str) -> str:

@@ -6,12 +6,13 @@ from typing import Any
 
 import pytest
 
-from selfcorrect_agents.cli.compare import CompareOptions, LoRAOptions, configured
+from selfcorrect_agents.cli.compare import CompareOptions, LoRAOptions, TemplateOptions, configured
 from selfcorrect_agents.comparison.plan.base_model import MODEL_FIELDS
 from selfcorrect_agents.comparison.plan.cells import Cell, identity_of, plan
 from selfcorrect_agents.comparison.plan.config import config_of, read_config, to_toml
 from selfcorrect_agents.errors import ComparisonError
 from selfcorrect_agents.lm.model_config import LoRAConfig
+from selfcorrect_agents.lm.template_config import TemplateConfig
 from selfcorrect_agents.training.config import flat
 
 METHODS: dict[str, Any] = {"base": {}, "SCoRe": {"agent": "score"}}
@@ -65,6 +66,8 @@ SCORES = {
         ({"lora": {"rnk": 4}}, "Unknown key 'lora.rnk'. Did you mean 'lora.rank'?"),
         ({"lora": 4}, "lora must be a table, got 4"),
         ({"lora": {"rank": -1}}, "lora.rank must be at least 0, got -1"),
+        ({"template": {"thoughts": "hide"}}, "template.thoughts must be"),
+        ({"template": {"args": ["thinking"]}}, "template.args must be NAME=VALUE"),
         ({"dtype": "float8"}, "dtype must be one of"),
         ({"preset": "one-gpuu"}, "nknown preset 'one-gpuu'"),
         ({"methods": {"base": {"preset": "tiny"}}}, "preset: agent 'base' does not learn"),
@@ -83,7 +86,12 @@ def test_the_identity_covers_how_the_model_is_loaded() -> None:
         changed = {label: identity_of(cell) for label, cell in cells(**change).items()}
         assert changed["SCoRe"] != plain["SCoRe"], change
         assert changed["base"] == plain["base"], change
-    for change in ({"dtype": "bfloat16"}, {"attention": "eager"}, {"revision": "v2"}):
+    for change in (
+        {"dtype": "bfloat16"},
+        {"template": {"thoughts": "drop"}},
+        {"attention": "eager"},
+        {"revision": "v2"},
+    ):
         changed = {label: identity_of(cell) for label, cell in cells(**change).items()}
         assert all(changed[label] != plain[label] for label in plain), change
 
@@ -91,12 +99,14 @@ def test_the_identity_covers_how_the_model_is_loaded() -> None:
 def test_every_field_of_a_model_is_an_option_and_a_key(tmp_path: Path) -> None:
     own = {field.name for field in dataclasses.fields(CompareOptions)}
     lora = {f"lora.{field.name}" for field in dataclasses.fields(LoRAOptions)}
-    assert set(MODEL_FIELDS) <= own | lora
+    template = {f"template.{field.name}" for field in dataclasses.fields(TemplateOptions)}
+    assert set(MODEL_FIELDS) <= own | lora | template
     options = CompareOptions(
         methods=("base", "score"),
         model="models/lm",
         dtype="float32",
         lora=LoRAOptions(rank=4, target_modules=("q_proj",)),
+        template=TemplateOptions(system="Be brief.", args=("enable_thinking=false",)),
         preset="one-gpu",
     )
     config = configured(options)
@@ -106,3 +116,4 @@ def test_every_field_of_a_model_is_an_option_and_a_key(tmp_path: Path) -> None:
     changed = configured(CompareOptions(config=str(path), lora=LoRAOptions(rank=8)))
     (model,) = {changed.base_model(method, 0) for method in changed.methods}
     assert (model.lora.rank, model.lora.target_modules, model.dtype) == (8, ("q_proj",), "float32")
+    assert model.template == TemplateConfig(system="Be brief.", args=("enable_thinking=false",))
