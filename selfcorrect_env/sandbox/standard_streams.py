@@ -18,6 +18,7 @@ import socket
 import sys
 import tempfile
 import threading
+import time
 import types
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -29,8 +30,8 @@ from selfcorrect_env.sandbox import wire
 LARGEST_OUTPUT = 16 * 2**20
 """Maximum size in bytes of what a program may print; a longer output is cut, and wrong."""
 
-SHORTEST_WAIT = 0.05
-"""Seconds that are waited before the program's time is looked at."""
+INTERVAL = 0.05
+"""Seconds from one look at the program's time to the next."""
 
 _LONGEST_REPORT = 4096
 
@@ -52,11 +53,15 @@ class Streams:
 
 @contextmanager
 def input_file(text: str) -> Iterator[int]:
-    """Yield a descriptor of a new, unnamed file that holds ``text``, at its start."""
-    with tempfile.TemporaryFile() as file:
+    """Yield a descriptor of a new file that holds ``text`` and that cannot be written."""
+    with tempfile.NamedTemporaryFile(prefix="selfcorrect-") as file:
         file.write(text.encode("utf-8", "surrogatepass"))
-        file.seek(0)
-        yield file.fileno()
+        file.flush()
+        descriptor = os.open(file.name, os.O_RDONLY)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
 
 
 def submit(task: socket.socket, source: str, stdin: str) -> None:
@@ -105,14 +110,15 @@ def failure(streams: Streams, end: Mapping[str, Any], *, late: bool) -> str:
 def _read(stream: socket.socket, most: int, left: Callable[[], float]) -> tuple[bytes, bool, bool]:
     """Return the bytes of a stream, whether it was closed, and whether the time was up."""
     parts: list[bytes] = []
-    size = 0
+    size, looked = 0, time.monotonic()
     while size <= most:
-        if not select.select([stream], [], [], SHORTEST_WAIT)[0]:
-            seconds = left()
-            if not select.select([stream], [], [], max(0.0, seconds))[0]:
-                if left() > 0:
-                    continue
+        ready = select.select([stream], [], [], INTERVAL)[0]
+        if time.monotonic() - looked >= INTERVAL:  # also while the program prints
+            if left() <= 0:
                 return b"".join(parts), False, True
+            looked = time.monotonic()
+        if not ready:
+            continue
         try:
             part = stream.recv(1 << 16)
         except ConnectionError:

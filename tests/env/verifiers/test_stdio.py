@@ -176,6 +176,24 @@ ATTACKS = {
     ),
     "every answer": "for n in range(100): print(n)",
     "every answer on a line": "print(*range(100))",
+    "threads that print on": (
+        "import os, threading\ndef go():\n    while True: os.write(1, b'7')\n"
+        "threading.Thread(target=go, daemon=True).start()"
+    ),
+    "an exit that does not": "import os\nos._exit = lambda n: None\nprint(8)",
+    "a report that is none": "import json\njson.dumps = lambda *a, **k: 'x'\nprint(8)",
+    "a report of another kind": "import os\nos.write(3, b'{\"failed\": 1}')\nprint(8)",
+    "a deep report": "import os\nos.write(3, b'[' * 3000)\nprint(8)",
+    "a crash of the interpreter": "import ctypes\nprint(7, flush=True)\nctypes.string_at(0)",
+    "the shell": "import os\nos.execv('/bin/sh', ['sh', '-c', 'echo 7'])",
+    "a program of the system": "import subprocess\nsubprocess.run(['echo', '7'])",
+    "a descriptor sent": (
+        "import socket\ns = socket.socket(fileno=1)\nsocket.send_fds(s, [b'7'], [0])"
+    ),
+    "writing its input": "import os\nos.write(0, b'7')\nprint(7)",
+    "a huge exponent": "print('7e999999999')",
+    "a long number": "print('9' * 10**6)",
+    "ten million lines": "print('\\n' * 10**7 + '8')",
     "a carriage return": "print('8\\r7')",
     "control characters": "print('8\\b7')",
     "NUL": "print('7\\0')",
@@ -199,6 +217,9 @@ def test_attacks_are_wrong_and_the_next_program_is_judged(
         "import time\ntime.sleep(60)",
         "import os\nos.close(1)\nwhile True: pass",
         "import os\nos.read(3, 1)",
+        "import time\nfor _ in range(800):\n    print(flush=True)\n    time.sleep(0.01)\nprint(7)",
+        "import atexit\natexit.register(lambda: [0 for _ in iter(int, 1)])\nprint(7)",
+        "import os\nos.write(3, b'x' * 10**7)\nprint(7)",
         "import threading, time\nthreading.Thread(target=time.sleep, args=(60,)).start()",
         "x = 'a' * 10**10",
         "x = [0]\nwhile True: x += x",
