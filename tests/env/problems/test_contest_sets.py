@@ -2,7 +2,10 @@
 
 import base64
 import json
+import os
 import pickle
+import subprocess
+import sys
 import zlib
 from pathlib import Path
 from typing import Any
@@ -12,6 +15,7 @@ import pytest
 
 from selfcorrect_env import ProblemSetError, UnknownNameError
 from selfcorrect_env.problems import apps, livecodebench
+from selfcorrect_env.problems.hub import PINNED
 from selfcorrect_env.problems.livecodebench import unpacked
 from selfcorrect_env.verifiers import get_verifier
 
@@ -371,3 +375,34 @@ def test_a_broken_row_of_livecodebench_is_named(
     path = write(tmp_path / "test.jsonl", [of_lcb("a", [], [], **changes)])
     with pytest.raises(ProblemSetError, match=said):
         livecodebench.load(path=path)
+
+
+SCRIPT = """
+from selfcorrect_env.problems import apps, livecodebench
+from selfcorrect_env.problems.hub import PINNED
+print([p.id for p in apps.load("train")])
+print([p.id for p in livecodebench.load(release="release_v2")])
+"""
+
+
+def test_files_in_the_hubs_cache_are_found_without_a_network(tmp_path: Path) -> None:
+    """Laid out as huggingface_hub does it, at the pinned commits."""
+    pytest.importorskip("huggingface_hub")
+    files = {
+        (apps.REPO, "train.jsonl"): [of_apps(1, STREAMS)],
+        (livecodebench.REPO, "test.jsonl"): [of_lcb("a", [case("1", "2")], [])],
+        (livecodebench.REPO, "test2.jsonl"): [of_lcb("b", [case("1", "2")], [])],
+    }
+    for (repo, name), rows in files.items():
+        folder = tmp_path / "hub" / f"datasets--{repo.replace('/', '--')}"
+        (folder / "snapshots" / PINNED[repo]).mkdir(parents=True, exist_ok=True)
+        write(folder / "snapshots" / PINNED[repo] / name, rows)
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT],
+        env={**os.environ, "HF_HOME": str(tmp_path), "HF_HUB_OFFLINE": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == ["['1']", "['a', 'b']"]
