@@ -9,6 +9,7 @@ Processes import this module without the rest of the package, so it uses the sta
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import errno
 import os
@@ -31,11 +32,14 @@ _ATTR_RDONLY, _ATTR_NOSUID, _AT_FDCWD, _AT_RECURSIVE = 1, 2, -100, 0x8000
 _PR_SET_PDEATHSIG = 1
 
 
-def enter() -> None:
+def enter(folder: str = "") -> None:
     """Continue in new namespaces.
 
     The function returns in a forked child, the first process of the new namespaces. The calling
     process waits for the child and ends with its status: 128 + n if signal n killed it.
+
+    Args:
+        folder: an empty folder that the calling process deletes at its end; "" for none.
 
     Raises:
         OSError: the kernel does not allow this; no process was forked.
@@ -57,6 +61,9 @@ def enter() -> None:
     if child:
         os.closerange(0, 256)
         _, status = os.waitpid(child, 0)
+        libc.umount2(os.fsencode(folder), _MNT_DETACH)  # fails if `mount_scratch` was not called
+        with contextlib.suppress(OSError):
+            os.rmdir(folder)
         os._exit(128 + os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status))
     _check(libc.prctl(_PR_SET_PDEATHSIG, 9, 0, 0, 0), "prctl")
     _check(libc.sethostname(b"sandbox", 7), "sethostname")

@@ -5,8 +5,9 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
+from collections import deque
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Literal
 
 from selfcorrect_env.errors import SandboxError
@@ -82,17 +83,29 @@ class Sandbox:
         """
         self._reset_after_fork()
         tickets = [_Ticket(job) for job in jobs]
-        futures = []
+        outcomes: list[Outcome | None] = [None] * len(jobs)
+        waiting = deque(enumerate(tickets))
+
+        def judge() -> None:
+            while True:
+                try:
+                    place, ticket = waiting.popleft()
+                except IndexError:
+                    return
+                outcomes[place] = self._run(ticket)
+
+        futures: list[Future[None]] = []
         try:
-            for ticket in tickets:
-                futures.append(self._threads.submit(self._run, ticket))
-            return [future.result() for future in futures]
-        except BaseException:
+            for _ in range(min(self.workers, len(jobs))):
+                futures.append(self._threads.submit(judge))
             for future in futures:
-                future.cancel()
+                future.result()
+        except BaseException:
+            waiting.clear()
             for ticket in tickets:
                 ticket.abandon()
             raise
+        return [outcome for outcome in outcomes if outcome is not None]
 
     def close(self) -> None:
         """Kill the idle warm processes; they start again when needed."""

@@ -54,7 +54,7 @@ class WarmProcess:
             self.control.setsockopt(socket.SOL_SOCKET, direction, limit)
         scratch = tempfile.mkdtemp(prefix="selfcorrect-") if own_folder else ""
         with theirs:
-            settings = {**options, "control": theirs.fileno(), "scratch": scratch or "/"}
+            settings = {**options, "control": theirs.fileno(), "scratch": scratch}
             self.process = subprocess.Popen(
                 bare_command(module, settings),
                 pass_fds=(theirs.fileno(),),

@@ -8,6 +8,7 @@ the next child inherits nothing of it. Tests are never sent to this process.
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import gc
 import importlib
 import os
@@ -71,9 +72,23 @@ def main(options: dict[str, Any]) -> None:
     program.warm_up()
     calls = seccomp.Filter() if options["strong"] else None
     _replace_standard_streams()
-    writable = options["namespaces"] or not options["strong"]
-    confine(strong=options["strong"], memory=options["memory"], folder=folder, writable=writable)
+    confine(
+        strong=options["strong"],
+        memory=options["memory"],
+        folder=folder or "/",
+        writable=bool(folder),
+    )
     control = socket.socket(fileno=options["control"])
+    try:
+        _serve(control, folder, options, calls)
+    finally:
+        with contextlib.suppress(OSError):  # also if the owner was killed and cannot delete it
+            os.rmdir(folder)
+
+
+def _serve(
+    control: socket.socket, folder: str, options: dict[str, Any], calls: seccomp.Filter | None
+) -> None:
     wire.send(control.fileno(), {"ready": True, "job": ""})
     gc.collect()
     gc.freeze()
@@ -89,8 +104,9 @@ def main(options: dict[str, Any]) -> None:
         request = control.recv(wire.JOB_SIZE + 1)
         end = _end(child, patient=request[wire.JOB_SIZE :] == GONE)
         _kill_others(alone=options["namespaces"])
-        if writable:
+        if folder:
             empty(folder)
+        fcntl.fcntl(0, fcntl.F_SETFL, os.O_RDWR)  # the child shares the flags of this open file
         if request[: wire.JOB_SIZE] != number:
             break
         wire.send(control.fileno(), {**end, "job": number.hex()})
@@ -98,7 +114,7 @@ def main(options: dict[str, Any]) -> None:
 
 def _enter_namespaces(options: dict[str, Any]) -> str:
     """Continue in new namespaces; return the scratch folder there."""
-    namespaces.enter()
+    namespaces.enter(options["scratch"])
     if options["strong"]:
         packages = [os.path.join(it, name) for it in python_folders() for name in PACKAGES]
         namespaces.replace_root([*python_folders(), *python_files()], packages)
@@ -115,12 +131,13 @@ def _replace_standard_streams() -> None:
 
 
 def _run(seconds: float, descriptors: list[int], calls: seccomp.Filter | None) -> None:
-    """Run a program in this forked child, and exit."""
+    """Run a program in this forked child, and exit.
+
+    Each page of memory that it changes is copied first, so it should do little else.
+    """
     try:
         os.setsid()
-        signal.signal(signal.SIGINT, signal.default_int_handler)
         task, peer = _move(descriptors)
-        _replace_standard_streams()  # flags of an open file are shared by all that inherit it
         job = wire.receive(task)
         script = isinstance(job, dict)  # a program that reads its standard input
         if script:

@@ -111,11 +111,19 @@ def killing(victims: Callable[[], list[int]], times: int, pause: float = 0.0) ->
 def warm() -> list[int]:
     """The warm processes of this process, and those of their namespaces."""
     found = []
-    for child in children(os.getpid()):
+    threads = map(int, os.listdir("/proc/self/task"))
+    for child in [it for thread in threads for it in children_of(thread)]:
         with suppress(OSError), open(f"/proc/{child}/cmdline", "rb") as file:
             if b"bare_interpreter.py" in file.read():
                 found.append(child)
     return found
+
+
+def children_of(thread: int) -> list[int]:
+    """The processes that a thread of this process started."""
+    with suppress(OSError), open(f"/proc/self/task/{thread}/children") as file:
+        return [int(word) for word in file.read().split()]
+    return []
 
 
 def programs(sandbox: Sandbox) -> list[int]:

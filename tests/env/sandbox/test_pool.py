@@ -2,8 +2,11 @@
 
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
@@ -64,9 +67,9 @@ def test_many_jobs_keep_their_order(sandbox: Sandbox) -> None:
     assert sandbox.run_all([]) == []
 
 
-def children_of(pid: int) -> list[int]:
-    with open(f"/proc/{pid}/task/{pid}/children") as file:
-        return [int(word) for word in file.read().split()]
+def children_of(process: int) -> list[int]:
+    threads = Path(f"/proc/{process}/task").iterdir()
+    return [int(word) for it in threads for word in (it / "children").read_text().split()]
 
 
 @needs_isolation
@@ -144,3 +147,45 @@ def total(node):
     assert sandbox.run(Job(source, tests, ("Node", "total"))).right
     outcome = sandbox.run(Job(source, ("Node(1).no_such",), ("Node",)))
     assert "AttributeError" in outcome.failed
+
+
+OWNER = """
+import sys
+from selfcorrect_env.sandbox import Job, Sandbox
+sandbox = Sandbox(deadline=60, workers=2, isolation=sys.argv[1])
+right = Job("def add(a, b):\\n    return a + b", ("assert add(1, 2) == 3",), ("add",))
+assert sandbox.run(right).right
+print("ready", flush=True)
+sandbox.run_all([Job("open('x', 'w').write('x')\\nwhile True: pass", right.tests, right.names)] * 4)
+"""
+
+
+@pytest.mark.parametrize("isolation", ["strong", "basic"])
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_nothing_stays_of_an_owner_that_is_killed(
+    isolation: str, number: int, tmp_path: Path
+) -> None:
+    if isolation == "strong" and missing_for_strong():
+        pytest.skip("this machine cannot isolate")
+    owner = subprocess.Popen(
+        [sys.executable, "-c", OWNER, isolation],
+        stdout=subprocess.PIPE,
+        env={**os.environ, "TMPDIR": str(tmp_path)},
+    )
+    assert owner.stdout is not None
+    with owner.stdout as output:
+        assert output.readline() == b"ready\n"
+        time.sleep(0.5)
+        warm = children_of(owner.pid)
+        owner.send_signal(number)
+        owner.wait(30)
+    assert warm
+    end = time.monotonic() + 20
+    while (any(map(exists, warm)) or list(tmp_path.iterdir())) and time.monotonic() < end:
+        time.sleep(0.05)
+    assert not any(map(exists, warm))
+    assert not list(tmp_path.iterdir())
+
+
+def exists(process: int) -> bool:
+    return os.path.exists(f"/proc/{process}")
