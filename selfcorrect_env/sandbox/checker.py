@@ -1,7 +1,7 @@
 """The trusted side of the sandbox: runs the tests and sends their calls to the program's process.
 
-The results of a call are rebuilt here from plain data (`wire`), so a program can return any value,
-but cannot redefine equality. The checker sends a verdict only after the last test.
+The results of a call are rebuilt here from plain data (`values`), so a program can return any
+value, but cannot redefine equality. The checker sends a verdict only after the last test.
 
 The tests come from the problem set and are trusted, so one process runs those of many programs,
 each in its own namespace. The process that waits for the verdict kills the checker if it takes too
@@ -11,105 +11,113 @@ long.
 from __future__ import annotations
 
 import builtins
+import importlib
 import os
 import signal
 import socket
+import sys
 from typing import Any
 
 from selfcorrect_env.sandbox import wire
+from selfcorrect_env.sandbox.assertions import EXPECTED, before, compiled
+from selfcorrect_env.sandbox.bridge import Bridge, Gone, ProgramError
 from selfcorrect_env.sandbox.confinement import confine, pin_to_core
+from selfcorrect_env.sandbox.proxies import OPERATIONS, SPECIAL
+
+NAMESPACE = "tests"
+"""The ``__name__`` of the tests."""
+
+_READ_INPUT = builtins.input
+_NAMES = ("__name__", "__doc__", "__qualname__")
+_OF_ITERATORS = frozenset(("next", "iter", "send", "throw", "close"))
 
 
-class ProgramError(Exception):
-    """The program raised an exception of its own, or returned a value that cannot cross."""
+class Missing:
+    """A name that the program does not define."""
 
-
-class ProgramGone(BaseException):
-    """The program's process ended or violated the protocol. Tests cannot catch this."""
-
-
-class Connection:
-    """The connection to the program's process."""
-
-    def __init__(self, peer: int) -> None:
-        self.line = wire.Line(peer)
-
-    def call(self, request: dict[str, Any]) -> Any:
-        """Send a request; return the program's result, or raise the exception that it raised."""
-        try:
-            self.line.send(request)
-        except wire.WireError as error:
-            raise ProgramError(str(error)) from None
-        except OSError:
-            raise ProgramGone("the program ended before it answered") from None
-        answer = self.receive()
-        if "value" in answer:
-            try:
-                return wire.decode(answer["value"], self.remote)
-            except wire.WireError as error:
-                raise ProgramError(f"the program answered with {error}") from None
-        name, text = str(answer.get("raised")), str(answer.get("text"))[:500]
-        kind = getattr(builtins, name, None)
-        if isinstance(kind, type) and issubclass(kind, Exception):
-            raise kind(text)
-        raise ProgramError(text)
-
-    def receive(self) -> dict[str, Any]:
-        """Return the next message; `ProgramGone` if there is none."""
-        try:
-            message = self.line.receive()
-        except wire.WireError as error:
-            raise ProgramGone(str(error)) from None
-        if message is None:
-            raise ProgramGone("the program ended before it answered")
-        if not isinstance(message, dict):
-            raise ProgramGone("the program sent a message that is not an answer")
-        return message
-
-    def remote(self, number: int, name: str) -> Remote:
-        """Return a proxy for an object that stays in the program's process."""
-        return Remote(self, {"handle": number}, name)
-
-
-def _handle_of(value: Any) -> int:
-    """Return the handle of a proxy, so that it can be passed back to the program."""
-    if type(value) is Remote and "handle" in value._target:
-        return value._target["handle"]
-    raise wire.WireError(f"a {type(value).__name__} cannot be an argument of the program")
-
-
-class Remote:
-    """A proxy for a function or an object of the program. Here it is equal only to itself.
-
-    ``_target`` identifies it: a ``name`` in the program, or the ``handle`` of an object.
-    """
-
-    def __init__(self, connection: Connection, target: dict[str, Any], name: str) -> None:
-        self.__dict__.update(_connection=connection, _target=target, _name=name)
+    def __init__(self, bridge: Checker, name: str) -> None:
+        self.__dict__.update(_bridge=bridge, _name=name)
 
     def __call__(self, *arguments: Any, **keywords: Any) -> Any:
-        """Call the function in the program's process."""
-        request = {
-            **self._target,
-            "call": True,
-            "arguments": wire.encode(arguments, _handle_of),
-            "keywords": wire.encode(keywords, _handle_of),
-        }
-        return self._connection.call(request)
+        """Raise NameError."""
+        self._bridge.raised = NameError(f"the program defines no {self._name!r}")
+        raise self._bridge.raised
 
     def __getattr__(self, name: str) -> Any:
-        if name.startswith("__") or "handle" not in self._target:
+        """Raise NameError, except for special methods, which it does not have."""
+        if name.startswith("__"):
             raise AttributeError(name)
-        return self._connection.call({**self._target, "attribute": name, "call": False})
+        return self()
 
-    def __setattr__(self, name: str, value: Any) -> None:
-        if name.startswith("__") or "handle" not in self._target:
-            raise AttributeError(name)
-        sent = wire.encode(value, _handle_of)
-        self._connection.call({**self._target, "attribute": name, "call": False, "set": sent})
 
-    def __repr__(self) -> str:
-        return f"<{self._name} of the program>"
+class Checker(Bridge):
+    """The tests' side of the bridge.
+
+    The program may call the functions that the tests gave it, go through their iterators, and use
+    objects of their classes as the program of a test would: by attributes without an underscore
+    and by operators. Nothing else of this process can be reached.
+    """
+
+    def __init__(self, peer: int) -> None:
+        super().__init__(wire.Line(peer), parity=0, trusting=False)
+        self._seen = False
+
+    def program(self, names: list[str]) -> dict[str, Any]:
+        """Return what the program defines under these names.
+
+        Raises:
+            ProgramError: it does not run.
+        """
+        hello = self.receive()
+        if hello is None:
+            raise Gone("the program ended before it answered")
+        try:
+            if hello.get("ready") is not True:
+                raise ValueError(str(hello.get("failed", "no answer")))
+            found, *values = self.objects.unpacked(hello)
+            defined = dict(zip(found, values, strict=True))
+        except (wire.WireError, ValueError, TypeError) as error:
+            self.raised = ProgramError(f"the program does not run: {error}"[:500])
+            raise self.raised from None
+        self._seen = not all(callable(value) for value in defined.values())
+        return {name: defined[name] if name in defined else Missing(self, name) for name in names}
+
+    def cause(self, error: BaseException) -> str:
+        """Return whose failure an exception of the tests is; see `check`."""
+        if isinstance(error, Gone) or error is self.raised:
+            return "program"
+        if isinstance(error, AssertionError):
+            return "assertion"
+        own = isinstance(error, SyntaxError | ImportError)
+        return "problem" if own or not (self.asked or self._seen) else "tests"
+
+    def perform(self, operation: str, arguments: list[Any]) -> Any:
+        """Perform an operation on an object that the tests gave to the program."""
+        if operation == "readline":
+            if builtins.input is not _READ_INPUT:
+                return f"{builtins.input()}\n"
+            return sys.stdin.readline()
+        target = arguments[0]
+        name = arguments[1] if len(arguments) > 1 else ""
+        if not self.objects.is_kept(target) or not _allowed(operation, target, name):
+            raise TypeError(f"a program may not ask a test's {type(target).__name__} for this")
+        return OPERATIONS[operation](*arguments)
+
+
+def _allowed(operation: str, target: Any, name: Any) -> bool:
+    """Return whether the program may ask for an operation on an object of the tests."""
+    if operation == "call":
+        return callable(target)
+    if operation in _OF_ITERATORS:
+        return operation == "iter" or hasattr(type(target), "__next__")
+    if operation == "getattr" and name in _NAMES:
+        return True
+    kind = target if isinstance(target, type) else type(target)
+    if kind.__module__ != NAMESPACE:
+        return False
+    if operation in ("getattr", "setattr", "delattr"):
+        return isinstance(name, str) and not name.startswith("_")
+    return operation in ("str", "len", "getitem") or (operation == "special" and name in SPECIAL)
 
 
 def main(options: dict[str, Any]) -> None:
@@ -134,33 +142,44 @@ def main(options: dict[str, Any]) -> None:
         wire.send(control.fileno(), {**verdict, "job": number.hex()})
 
 
-def check(setup: str, tests: list[str], names: list[str], peer: int) -> dict[str, Any]:
+def check(
+    setup: str, tests: list[str], names: list[str], peer: int, classes: list[str] | None = None
+) -> dict[str, Any]:
     """Run the tests and return the verdict: ``passed``, ``total``, and ``failed`` (a message).
 
-    ``gone`` says whether the program's process ended or violated the protocol.
+    ``gone`` says whether the program's process ended or violated the protocol. ``cause`` says
+    whose failure it is: the ``"program"`` does not run or raised; the ``"assertion"`` of a test
+    does not hold; the ``"tests"`` raised something else; the ``"problem"`` if they did so before
+    they had seen anything of the program.
 
     Args:
         setup: Python code that runs first.
         tests: pieces of Python code, run in order in one namespace until one raises.
         names: the names of the program's functions and classes.
         peer: the descriptor of the connection to the program.
+        classes: those of the names that are classes.
     """
-    connection = Connection(peer)
+    bridge = Checker(peer)
+    bridge.known = frozenset(classes or ())
     verdict: dict[str, Any] = {"passed": 0, "total": len(tests), "failed": "", "gone": False}
+    standard = sys.stdin, sys.stdout, builtins.input
     try:
-        hello = connection.receive()
-        if hello.get("ready") is not True:
-            return {**verdict, "failed": f"the program does not run: {hello.get('failed')}"[:500]}
-        program = {name: Remote(connection, {"name": name}, name) for name in names}
-        namespace: dict[str, Any] = {"__name__": "tests", **program}
-        exec(compile(setup, "<setup>", "exec"), namespace)
-        namespace.update(program)  # a setup may contain a stub of the program's function
-        for number, test in enumerate(tests, start=1):
-            verdict["failed"] = f"test {number}"
-            exec(compile(test, f"<test {number}>", "exec"), namespace)
+        program = bridge.program(names)
+        pieces = [compiled(setup, "<setup>")]
+        pieces += [compiled(test, f"<test {number}>") for number, test in enumerate(tests, 1)]
+        namespace: dict[str, Any] = {"__name__": NAMESPACE, **program, EXPECTED: before}
+        for number, (code, modules) in enumerate(pieces):
+            verdict["failed"] = f"test {number}" if number else ""
+            for name in modules - namespace.keys():
+                namespace[name] = importlib.import_module(name)
+            exec(code, namespace)
+            namespace.update(program)  # a setup may contain a stub of the program's function
             verdict["passed"] = number
     except BaseException as error:
-        verdict["gone"] = isinstance(error, ProgramGone)
+        verdict["gone"] = isinstance(error, Gone)
         message = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-        return {**verdict, "failed": f"{verdict['failed']}: {message}".removeprefix(": ")[:500]}
-    return {**verdict, "failed": ""}
+        failed = f"{verdict['failed']}: {message}".removeprefix(": ")[:500]
+        return {**verdict, "failed": failed, "cause": bridge.cause(error)}
+    finally:
+        sys.stdin, sys.stdout, builtins.input = standard
+    return {**verdict, "failed": "", "cause": ""}

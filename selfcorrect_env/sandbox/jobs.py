@@ -20,6 +20,8 @@ class Job:
     stdin: str | None = None
     """If it is given, there are no tests: the program is run as a script with this input, and the
     outcome holds its output (`selfcorrect_env.sandbox.standard_streams`)."""
+    classes: tuple[str, ...] = ()
+    """Those of the names that are classes: their objects answer ``in`` by themselves."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,9 @@ class Outcome:
     """A failure of the sandbox itself; then the outcome implies nothing about the program."""
     output: str = ""
     """What a script printed; it ended by itself, with exit status 0, unless ``failed`` says how."""
+
+    cause: str = ""
+    """Whose failure it is (`selfcorrect_env.sandbox.checker.check`); "" if there is none."""
 
     @property
     def right(self) -> bool:

@@ -105,9 +105,14 @@ class Pair:
                 with ours, theirs, line:
                     self.zygote.start_job(number, line, theirs)
                     self.checker.start_job(number, ours)
-                wire.send(task.fileno(), job.source)
+                wire.send(task.fileno(), [job.source, job.names])
                 self.checker.send(
-                    {"setup": job.setup, "tests": list(job.tests), "names": list(job.names)}
+                    {
+                        "setup": job.setup,
+                        "tests": job.tests,
+                        "names": job.names,
+                        "classes": job.classes,
+                    }
                 )
         except OSError as error:
             raise self._not_started(error) from None
@@ -187,7 +192,14 @@ class Pair:
             else:
                 raise self._killed(end)
         memory = "MemoryError" in failed
-        return Outcome(found["passed"], len(job.tests), failed, timeout and bool(failed), memory)
+        return Outcome(
+            found["passed"],
+            len(job.tests),
+            failed,
+            timeout and bool(failed),
+            memory,
+            cause=str(found["cause"]),
+        )
 
     def _killed(self, end: dict[str, Any]) -> JudgeError:
         large = end["memory"] >= LARGE * self.settings.memory

@@ -149,7 +149,7 @@ def _run(seconds: float, descriptors: list[int], calls: seccomp.Filter | None) -
             calls.install()
         if script:
             standard_streams.serve(job["script"], task)
-        program.serve(job, peer)
+        program.serve(*job, peer)
     finally:
         os._exit(0)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import functools
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,6 +13,10 @@ from selfcorrect_env.types import Problem, Reason, Verdict
 from selfcorrect_env.verifiers.answer_format import AnswerFormat
 from selfcorrect_env.verifiers.base import failed
 from selfcorrect_env.verifiers.code.programs import LONGEST, program_of
+from selfcorrect_env.verifiers.code.syntax import Parser, binding, binds
+
+MOST_REFERENCES = 4096
+"""Number of problems of which a verifier remembers whether their references pass."""
 
 
 class CodeVerifier:
@@ -23,8 +29,9 @@ class CodeVerifier:
     which receives the program's results as plain data: see `selfcorrect_env.sandbox`.
 
     Verdicts: ``correct`` if every test passed; ``wrong``, with the failure as detail; ``no
-    answer``; ``timeout`` if the program exceeded its time or memory; ``error`` if the sandbox
-    failed, which implies nothing about the program.
+    answer``; ``timeout`` if the program exceeded its time or memory. ``error`` is never a program's
+    doing: the sandbox failed, or the problem's own reference fails its tests (which is tried once,
+    when a program of the problem fails first), so that they judge no program.
 
     Args:
         deadline: seconds of wall clock per program, for all tests, > 0. workers: number of
@@ -50,6 +57,7 @@ class CodeVerifier:
         self._sandbox = Sandbox(
             deadline=deadline, workers=workers, memory=memory_mb * MEBIBYTE, isolation=isolation
         )
+        self._references: dict[Job, str] = {}
 
     def __reduce__(self) -> tuple[Any, ...]:
         return CodeVerifier, self._arguments  # a copy has its own processes
@@ -64,19 +72,47 @@ class CodeVerifier:
 
     def verify_batch(self, problems: Sequence[Problem], responses: Sequence[str]) -> list[Verdict]:
         """Judge many responses, ``workers`` at a time; equal programs of a problem run once."""
-        verdicts: list[Verdict | None] = []
-        jobs: dict[Job, list[int]] = {}
-        for index, (problem, response) in enumerate(zip(problems, responses, strict=True)):
-            job = job_of(problem, response)
-            verdicts.append(job if isinstance(job, Verdict) else None)
-            if isinstance(job, Job):
-                jobs.setdefault(job, []).append(index)
-        for (job, indices), outcome in zip(
-            jobs.items(), self._sandbox.run_all(list(jobs)), strict=True
-        ):
-            for index in indices:
-                verdicts[index] = _verdict(job, outcome)
-        return [verdict for verdict in verdicts if verdict is not None]
+        found = [job_of(*pair) for pair in zip(problems, responses, strict=True)]
+        jobs = list(dict.fromkeys(job for job in found if isinstance(job, Job)))
+        outcomes = dict(zip(jobs, self._sandbox.run_all(jobs), strict=True))
+        failing = [
+            problem
+            for problem, job in zip(problems, found, strict=True)
+            if isinstance(job, Job) and not outcomes[job].right
+        ]
+        self._try_references(failing)
+        return [
+            job if isinstance(job, Verdict) else self._verdict(problem, job, outcomes[job])
+            for problem, job in zip(problems, found, strict=True)
+        ]
+
+    def _try_references(self, problems: Sequence[Problem]) -> None:
+        """Find out whether problems can be judged: whether their references pass."""
+        jobs = list(dict.fromkeys(filter(None, map(reference_job, problems))))
+        jobs = [job for job in jobs if job not in self._references]
+        for job, outcome in zip(jobs, self._sandbox.run_all(jobs), strict=True):
+            exceeded = outcome.timeout or outcome.memory
+            if not outcome.broken:
+                self._references[job] = "" if outcome.right or exceeded else outcome.failed
+        while len(self._references) > MOST_REFERENCES:
+            self._references.pop(next(iter(self._references)), None)
+
+    def _verdict(self, problem: Problem, job: Job, outcome: Outcome) -> Verdict:
+        if outcome.broken:
+            return failed(outcome.broken)
+        if outcome.right:
+            return Verdict(1.0, Reason.CORRECT, job.source)
+        reference = reference_job(problem)
+        failure = outcome.failed if outcome.cause == "problem" else ""
+        failure = failure or (self._references.get(reference, "") if reference else "")
+        if failure:
+            return failed(
+                f"the tests of problem {problem.id!r} judge no program, not even its reference: "
+                + " ".join(failure.split())
+            )
+        exceeded = outcome.timeout or outcome.memory
+        reason = Reason.TIMEOUT if exceeded else Reason.WRONG
+        return Verdict(0.0, reason, job.source, " ".join(outcome.failed.split()))
 
     def close(self) -> None:
         """Kill the sandbox's idle processes; they start again when needed."""
@@ -97,14 +133,33 @@ def job_of(problem: Problem, response: str) -> Job | Verdict:
     if len(program) > LONGEST:
         detail = f"a program of {len(program):,} characters; more than {LONGEST:,} are not run"
         return Verdict(0.0, Reason.WRONG, program[:100], detail)
-    return Job(program, tuple(tests), tuple(names), metadata.get("setup") or "")
+    classes = classes_of(problem.reference, tuple(names))
+    return Job(program, tuple(tests), tuple(names), metadata.get("setup") or "", classes)
 
 
-def _verdict(job: Job, outcome: Outcome) -> Verdict:
-    if outcome.broken:
-        return failed(outcome.broken)
-    if outcome.right:
-        return Verdict(1.0, Reason.CORRECT, job.source)
-    exceeded = outcome.timeout or outcome.memory
-    reason = Reason.TIMEOUT if exceeded else Reason.WRONG
-    return Verdict(0.0, reason, job.source, " ".join(outcome.failed.split()))
+def reference_job(problem: Problem) -> Job | None:
+    """Return the job of a problem's reference, or None if the reference is no such program."""
+    job = job_of(problem, problem.reference)
+    if isinstance(job, Verdict) or not defines(job.source, job.names[0]):
+        return None
+    return job
+
+
+@functools.lru_cache(1024)
+def classes_of(reference: str, names: tuple[str, ...]) -> tuple[str, ...]:
+    """Return those of the names that are classes: by the reference, else by their capital."""
+    tree = Parser().parse(reference)
+    defined = dict(binding(tree)) if tree is not None else {}
+    return tuple(
+        name
+        for name in names
+        if isinstance(defined.get(name), ast.ClassDef)
+        or (name not in defined and name[:1].isupper())
+    )
+
+
+@functools.lru_cache(1024)
+def defines(source: str, name: str) -> bool:
+    """Return whether a program defines a name at its top level."""
+    tree = Parser().parse(source)
+    return tree is not None and binds(tree, name)

@@ -1,0 +1,318 @@
+"""Values of any kind as JSON, and back: what a message of a bridge carries.
+
+Immutable values are rebuilt (`values`), containers that can change are kept in step (`sharing`),
+and everything else is a handle: the sender keeps the object, and the receiver has a proxy
+(`proxies`). A class is described once, by its name, its special methods and its base classes.
+"""
+
+from __future__ import annotations
+
+import builtins
+import sys
+from collections import namedtuple
+from collections.abc import Callable
+from types import BuiltinFunctionType, CoroutineType, FunctionType, GeneratorType
+from typing import Any
+
+from selfcorrect_env.sandbox import proxies, values
+from selfcorrect_env.sandbox.proxies import Proxy, ProxyClass, ProxyError, new_proxy
+from selfcorrect_env.sandbox.sharing import TAGS, Containers
+from selfcorrect_env.sandbox.values import BASES, DECODERS, DEEPEST, ENCODERS, SMALL
+from selfcorrect_env.sandbox.wire import WireError
+
+MOST_CLASSES = 2000
+"""Maximum number of classes of the other side."""
+LONGEST_TEXT = 500
+"""Maximum length of the text that describes an exception."""
+
+
+class Objects:
+    """What one side of a bridge has sent and received.
+
+    Args:
+        bridge: what its proxies ask: has ``request``, ``known`` and ``trusting``.
+        parity: 0 on one side and 1 on the other.
+        trusting: whether the other side may redefine operations with plain data (`proxies`).
+        running: makes a generator (``"g"``) or coroutine (``"a"``) of a proxy of one.
+    """
+
+    def __init__(
+        self,
+        bridge: Any,
+        *,
+        parity: int,
+        trusting: bool,
+        running: Callable[[str, Any], Any],
+    ) -> None:
+        self._bridge, self._trusting, self._running = bridge, trusting, running
+        self._containers = Containers(parity)
+        self._kept: list[Any] = []
+        self._handles: dict[int, int] = {}
+        self._described: set[int] = set()
+        self._theirs: dict[int, Any] = {}
+        self._their_handles: dict[int, int] = {}
+        self._classes: dict[int, Any] = {}
+
+    def packed(self, items: tuple[Any, ...]) -> dict[str, Any]:
+        """Return the part of a message that carries values.
+
+        Raises:
+            WireError: one of them cannot cross.
+        """
+        containers = self._containers
+        dropped = [] if self._trusting else containers.unused()  # one side decides
+        containers.start()
+        described = len(self._described) and set(self._described)
+        try:
+            message: dict[str, Any] = {"v": [self._encode(item) for item in items]}
+            contents = list(containers.contents(self._encode))
+        except BaseException as error:
+            containers.forget_message()
+            self._described = described or set()
+            if isinstance(error, RecursionError):
+                raise WireError("a value is nested too deeply") from None
+            raise
+        if contents:
+            message["h"] = contents
+        if dropped:
+            message["drop"] = dropped
+        return message
+
+    def unpacked(self, message: dict[str, Any]) -> list[Any]:
+        """Return the values of a message.
+
+        Raises:
+            WireError: `packed` does not return such a message.
+        """
+        try:
+            if "drop" in message:
+                self._containers.drop(message["drop"])
+            if "h" in message:
+                self._containers.receive(message["h"], self._decode)
+            return [self._decode(item) for item in message["v"]]
+        except WireError:
+            raise
+        except Exception as error:
+            raise WireError(f"not a value: {type(error).__name__}") from None
+
+    def is_kept(self, value: Any) -> bool:
+        """Return whether the other side has a proxy for an object."""
+        return id(value) in self._handles
+
+    # -- sending -------------------------------------------------------------------------------
+    def _encode(self, value: Any, depth: int = 0) -> Any:
+        kind = type(value)
+        if kind is str or kind is bool or value is None:
+            return value
+        if kind is int and -SMALL < value < SMALL:
+            return value
+        if kind is float and values.finite(value):
+            return value
+        tag = TAGS.get(kind)
+        if tag is not None:
+            return ["&", self._containers.number(value, tag)]
+        if depth > DEEPEST:
+            raise WireError(f"a value is nested more than {DEEPEST} deep")
+        encoder = ENCODERS.get(kind)
+        if encoder is not None:
+            return encoder(value, lambda item: self._encode(item, depth + 1))
+        if isinstance(kind, ProxyClass):
+            return self._encode_theirs(value, kind, depth)
+        if isinstance(value, type):
+            return self._encode_class(value)
+        if isinstance(value, BaseException):
+            return self._encode_exception(value, depth)
+        return self._encode_other(value, kind, depth)
+
+    def _encode_theirs(self, value: Any, kind: Any, depth: int) -> Any:
+        if issubclass(kind, tuple):
+            return ["N", value._number, [self._encode(item, depth + 1) for item in value]]
+        return ["w", object.__getattribute__(value, "_handle")]
+
+    def _encode_class(self, value: type) -> Any:
+        if isinstance(value, ProxyClass):
+            return ["w", value._number]
+        if getattr(builtins, value.__name__, None) is value:
+            return ["T", value.__name__]
+        return ["K", self._description(value)]
+
+    def _encode_exception(self, error: BaseException, depth: int) -> Any:
+        try:
+            arguments = [self._encode(item, depth + 1) for item in error.args]
+        except WireError:
+            arguments = []
+        kind = self._encode_class(type(error))
+        return ["e", kind, arguments, described(error, name=False), self._keep(error)]
+
+    def _encode_other(self, value: Any, kind: type, depth: int) -> Any:
+        their_handle = self._their_handles.get(id(value))
+        if their_handle is not None:
+            return ["w", their_handle]
+        if kind.__module__ == "numpy" and hasattr(kind, "item") and not hasattr(kind, "fill"):
+            return self._encode(value.item(), depth + 1)
+        for base in BASES:
+            if isinstance(value, base):
+                plain = values.as_base(value, base)
+                if base is tuple and hasattr(kind, "_fields"):
+                    items = [self._encode(item, depth + 1) for item in plain]
+                    return ["n", self._description(kind), items]
+                return self._encode(plain, depth + 1)
+        for base, tag in TAGS.items():
+            if isinstance(value, base):
+                return ["&", self._containers.number(value, tag)]
+        if isinstance(value, GeneratorType):
+            return ["g", self._keep(value)]
+        if isinstance(value, CoroutineType):
+            return ["a", self._keep(value)]
+        if not self._trusting and kind in (BuiltinFunctionType, FunctionType):
+            module = getattr(value, "__module__", None) or ""
+            found = getattr(sys.modules.get(module), value.__name__, None)
+            if found is value and module.partition(".")[0] in sys.stdlib_module_names:
+                return ["M", module, value.__name__]
+        return ["o", self._keep(value), self._description(kind)]
+
+    def _keep(self, value: Any) -> int:
+        handle = self._handles.get(id(value))
+        if handle is None:
+            handle = len(self._kept)
+            self._kept.append(value)
+            self._handles[id(value)] = handle
+        return handle
+
+    def _description(self, kind: type) -> Any:
+        """Return the handle of a class, with a description of it the first time."""
+        handle = self._keep(kind)
+        if handle in self._described:
+            return handle
+        self._described.add(handle)
+        own = [
+            self._description(base)
+            for base in kind.__bases__
+            if getattr(builtins, base.__name__, None) is not base
+            and not isinstance(base, ProxyClass)
+        ]
+        builtin = next(
+            (b.__name__ for b in kind.__mro__ if getattr(builtins, b.__name__, None) is b), "object"
+        )
+        fields = [str(name) for name in getattr(kind, "_fields", ())]
+        fields = fields if issubclass(kind, tuple) else []
+        return [handle, kind.__name__, proxies.special_methods(kind), own, builtin, fields]
+
+    # -- receiving -----------------------------------------------------------------------------
+    def _decode(self, data: Any) -> Any:
+        if type(data) is not list:
+            if data is None or isinstance(data, bool | int | float | str):
+                return data
+            raise WireError("not a value")
+        tag, *parts = data
+        if tag == "&":
+            return self._containers.find(parts[0])
+        decoder = DECODERS.get(tag)
+        if decoder is not None:
+            return decoder(parts, self._decode)
+        if tag == "w":
+            return self._ours(parts[0])
+        if tag == "o":
+            return self._object(parts[0], lambda: new_proxy(self._class(parts[1]), parts[0]))
+        if tag == "K":
+            return self._class(parts[0])
+        if tag == "n":
+            return tuple.__new__(self._class(parts[0]), [self._decode(item) for item in parts[1]])
+        if tag == "N":
+            return self._ours(parts[0])._make([self._decode(item) for item in parts[1]])
+        if tag == "e":
+            return self._object(parts[3], lambda: self._exception(*parts))
+        if tag in ("g", "a"):
+            return self._object(parts[0], lambda: self._run(tag, parts[0]))
+        if tag == "M" and self._trusting:
+            return getattr(__import__(parts[0], fromlist=["_"]), parts[1])
+        raise WireError(f"unknown tag {tag!r:.20}")
+
+    def _ours(self, handle: Any) -> Any:
+        if type(handle) is not int or not 0 <= handle < len(self._kept):
+            raise WireError("no such object")
+        return self._kept[handle]
+
+    def _object(self, handle: Any, make: Callable[[], Any]) -> Any:
+        """Return the proxy for an object; the same one each time."""
+        if type(handle) is not int:
+            raise WireError("not a handle")
+        found = self._theirs.get(handle)
+        if found is None:
+            found = self._theirs[handle] = make()
+        return found
+
+    def _run(self, tag: str, handle: int) -> Any:
+        reference = ProxyClass("reference", (Proxy,), self._members(handle))
+        running = self._running(tag, new_proxy(reference, handle))
+        self._their_handles[id(running)] = handle
+        return running
+
+    def _exception(self, kind: Any, arguments: list[Any], text: str, handle: int) -> BaseException:
+        kind = self._decode(kind)
+        if not isinstance(kind, type) or not issubclass(kind, BaseException):
+            raise WireError("an exception of a class that is none")
+        arguments = [self._decode(item) for item in arguments]
+        if isinstance(kind, ProxyClass):
+            error: BaseException = kind.__new__(kind, *arguments)  # type: ignore[arg-type]
+            error.args = tuple(arguments)
+            error.__dict__.update(_handle=handle, _text=str(text))
+            return error
+        try:
+            error = kind(*arguments)
+        except Exception:
+            error = kind.__new__(kind)
+            error.args = (text,)
+        return error
+
+    def _members(self, handle: int) -> dict[str, Any]:
+        members = {"__slots__": (), "_bridge": self._bridge, "_number": handle}
+        return {**members, "__doc__": proxies.DOCSTRING}
+
+    def _class(self, description: Any) -> Any:
+        """Return the class here that stands for a class there."""
+        if type(description) is int:
+            found = self._classes.get(description)
+            if found is None:
+                raise WireError("no such class")
+            return found
+        handle, name, special, bases, builtin, fields = description
+        if type(handle) is not int or not str(name).isidentifier():
+            raise WireError("not a class")
+        if len(self._classes) >= MOST_CLASSES:
+            raise WireError(f"more than {MOST_CLASSES:,} classes")
+        parents = [self._class(base) for base in bases]
+        base = getattr(builtins, builtin, object)
+        members = self._members(handle)
+        if fields:
+            made = ProxyClass(name, (namedtuple(name, fields),), members)
+        elif isinstance(base, type) and issubclass(base, BaseException):
+            errors = [parent for parent in parents if issubclass(parent, BaseException)]
+            del members["__slots__"]
+            made = ProxyClass(name, tuple(errors) or (ProxyError, base), members)
+        else:
+            objects = [parent for parent in parents if issubclass(parent, Proxy)]
+            members.update(self._special_methods(special, known=name in self._bridge.known))
+            made = ProxyClass(name, tuple(objects) or (Proxy,), members)
+        self._classes[handle] = made
+        return made
+
+    def _special_methods(self, names: list[str], *, known: bool) -> dict[str, Any]:
+        found = {}
+        for name in names:
+            if name in proxies.SPECIAL:
+                method = proxies.method(name, trusting=self._trusting, known=known)
+                if method is not None:
+                    found[name] = method
+        if "__eq__" in found and "__hash__" not in found:
+            found["__hash__"] = Proxy.__hash__
+        return found
+
+
+def described(error: BaseException, *, name: bool = True) -> str:
+    """Return the text of an exception, with its class if ``name``."""
+    try:
+        text = f"{type(error).__name__}: {error}" if name else str(error)
+    except BaseException:
+        text = type(error).__name__
+    return text[:LONGEST_TEXT]
