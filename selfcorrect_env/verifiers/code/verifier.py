@@ -134,7 +134,8 @@ def job_of(problem: Problem, response: str) -> Job | Verdict:
         detail = f"a program of {len(program):,} characters; more than {LONGEST:,} are not run"
         return Verdict(0.0, Reason.WRONG, program[:100], detail)
     classes = classes_of(problem.reference, tuple(names))
-    return Job(program, tuple(tests), tuple(names), metadata.get("setup") or "", classes)
+    setup = metadata.get("setup") or ""
+    return Job(program, tuple(tests), tuple(names), setup, classes=classes)
 
 
 def reference_job(problem: Problem) -> Job | None:
