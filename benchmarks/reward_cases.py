@@ -1,6 +1,6 @@
 """Run our math verifier and math-verify on replies with an expected verdict, class by class.
 
-    python benchmarks/reward_cases.py ../shared/cases/math.jsonl ../shared/cases/math_adversarial.jsonl
+    python benchmarks/reward_cases.py cases.jsonl more_cases.jsonl
     python benchmarks/reward_cases.py cases.jsonl --column before=before.json
     python benchmarks/reward_cases.py cases.jsonl --save before.json
 

@@ -104,18 +104,52 @@ REGISTRY = Registry(
 """The verifiers by name, of this package and of others."""
 
 
-def get_verifier(verifier: str | Verifier | ScoreFunction) -> Verifier:
+def get_verifier(verifier: str | Verifier | ScoreFunction, **options: Any) -> Verifier:
     """Return the verifier called ``verifier``; a `Verifier` or a function passes through.
 
     ``"module:attribute"`` names one that is installed nowhere: a function, a verifier or a class.
-    A named verifier is made once for each process and shared: it may hold worker processes.
+    A named verifier is made once for each process and set of options, and shared: it may hold
+    worker processes.
+
+    Args:
+        verifier: a name, a `Verifier` or a function. A name may carry options, wherever names are
+            accepted: ``"math,tolerance=0.01,units=ignore"``.
+        options: arguments of the named class, such as ``tolerance=0.01``.
 
     Raises:
         UnknownNameError: there is none of that name.
-        VerifierError: the verifier of that name cannot be imported, built or called.
-        TypeError: it is neither a name, nor a verifier, nor a function ``(problem, response)``.
+        VerifierError: the verifier of that name cannot be imported, built or called, or does not
+            have such an option.
+        TypeError: it is neither a name, nor a verifier, nor a function ``(problem, response)``; or
+            it has options and is no name.
     """
-    return _named(verifier) if isinstance(verifier, str) else as_verifier(verifier)
+    if isinstance(verifier, str):
+        name, given = _name_and_options(verifier)
+        return _named(name, tuple(sorted({**given, **options}.items())))
+    if options:
+        raise TypeError(f"Options {', '.join(options)} are for the name of a verifier only.")
+    return as_verifier(verifier)
+
+
+def _name_and_options(text: str) -> tuple[str, dict[str, Any]]:
+    """Read ``"math,tolerance=0.01"``: numbers are numbers, all else is a str."""
+    name, *settings = text.split(",")
+    options: dict[str, Any] = {}
+    for setting in settings:
+        key, equals, value = (part.strip() for part in setting.partition("="))
+        if not (key.isidentifier() and equals and value):
+            raise VerifierError(f"Verifier {text!r}: {setting!r} is no option, such as key=value.")
+        options[key] = _number_or_text(value)
+    return name.strip(), options
+
+
+def _number_or_text(value: str) -> int | float | str:
+    for kind in (int, float):
+        try:
+            return kind(value)
+        except ValueError:
+            continue
+    return value
 
 
 def answer_format(verifier: str | Verifier | ScoreFunction) -> AnswerFormat:
@@ -127,7 +161,9 @@ def answer_format(verifier: str | Verifier | ScoreFunction) -> AnswerFormat:
         UnknownNameError: there is no verifier of that name.
         VerifierError: the verifier cannot be imported, or the attribute is no `AnswerFormat`.
     """
-    found = REGISTRY.load(verifier) if isinstance(verifier, str) else verifier
+    found: Any = verifier
+    if isinstance(verifier, str):
+        found = REGISTRY.load(_name_and_options(verifier)[0])
     value = getattr(found, "answer_format", PLAIN)
     if not isinstance(value, AnswerFormat):
         raise VerifierError(
@@ -138,11 +174,13 @@ def answer_format(verifier: str | Verifier | ScoreFunction) -> AnswerFormat:
 
 
 @functools.cache
-def _named(name: str) -> Verifier:
+def _named(name: str, options: tuple[tuple[str, Any], ...]) -> Verifier:
     value = REGISTRY.load(name)
+    if options and not isinstance(value, type):
+        raise VerifierError(f"Verifier {name!r} has no options.")
     try:
-        return as_verifier(value() if isinstance(value, type) else value)
-    except TypeError as error:
+        return as_verifier(value(**dict(options)) if isinstance(value, type) else value)
+    except (TypeError, ValueError) as error:
         raise VerifierError(f"Verifier {name!r} cannot be used: {error}") from error
 
 

@@ -33,6 +33,7 @@ _IF = frozenset(["where", "when", "if", "for", "with"])
 _LABEL = re.compile(r"(?:\banswer is|:)$", re.IGNORECASE)
 _ROW = "\\\\"
 _BOX = re.compile(r"^\s*\\(?:boxed|fbox)\s*\{(.*)\}\s*$", re.DOTALL)
+_MATH = re.compile(r"^\s*\\[(\[](.*)\\[)\]]\.?\s*$", re.DOTALL)
 _END = re.compile(r"(?:(?:\\[ ,;:!]|\\q?quad|[\s,;~])*(?<!\.)\.)?(?:\\[ ,;:!]|[\s,;~])*$")
 
 
@@ -55,6 +56,8 @@ def _bare(text: str) -> str:
     """Return an answer without a box or quotation marks around it and without its full stop."""
     while (boxed := _BOX.match(text)) and _closed(boxed[1]):
         text = boxed[1]
+    while math := _MATH.match(text):
+        text = math[1]
     text = _END.sub("", text.strip().lstrip(": ").strip('"“”'))
     return text[1:-1] if len(text) > 2 and text[0] == text[-1] == "'" else text
 
@@ -156,7 +159,7 @@ def _words(tokens: Tokens) -> Answer | None:
         long = any(len(text) > 1 for text in texts)
         return Words(" ".join(texts).casefold()) if spaced and long and len(texts) > 1 else None
     text = " ".join(" ".join(texts).replace(",", " , ").split()).casefold().strip(" .,()!?'\"")
-    text = re.sub(r"(?<=\b[a-z])\.(?=[a-z]\b)", "", text)
+    text = re.sub(r"(?<=\b[a-z])\.(?=[a-z]\b)|^(?:an?|the)\s+", "", text)
     if re.search(r"\d|[=<>+*/^]|,|\bor\b|\band\b", text) or not text:
         return None
     if text == "infinity":

@@ -48,4 +48,5 @@ def rounds(form: str, exact: Fraction) -> bool:
         return False
     value, last = found
     # a value that these digits can represent exactly must be exact
-    return abs(value - exact) <= last and (exact / last).denominator != 1
+    missing = (abs(exact) - abs(value)) / last if value * exact > 0 else 1
+    return -1 / Fraction(2) <= missing < 1 and (exact / last).denominator != 1

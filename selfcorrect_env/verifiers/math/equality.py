@@ -105,7 +105,7 @@ class Comparison:
             answer = answer.replace(",", ".")  # where one decimal is asked for
         theirs = read(answer)
         try:
-            return self.equal(ours, theirs)
+            return self.equal(_only_member(ours), _only_member(theirs))
         except (UndefinedError, RecursionError):
             return False
 
@@ -348,13 +348,11 @@ class Comparison:
         if isinstance(a, Parts) and isinstance(b, Quantity):
             if a.kind == ":":
                 return self.ratios(a, Parts(":", (b, Quantity(("number", Fraction(1))))))
-            if a.kind == "{}" and len(a.parts) == 1:
-                return self.equal(a.parts[0], b)
             return False
         if isinstance(b, Parts) and isinstance(a, Quantity):
             if b.kind == ":":
                 return self.ratios(Parts(":", (a, Quantity(("number", Fraction(1))))), b)
-            if b.kind == "list" or (b.kind == "{}" and len(b.parts) == 1):
+            if b.kind == "list":
                 return _all([self.equal(a, part) for part in b.parts])
         return False
 
@@ -410,6 +408,11 @@ def _all(verdicts: list[bool | None]) -> bool | None:
     return None if None in verdicts else True
 
 
+def _only_member(a: Answer) -> Answer:
+    r"""Return 5 for ``\{5\}``."""
+    return a.parts[0] if isinstance(a, Parts) and a.kind == "{}" and len(a.parts) == 1 else a
+
+
 def _blank(a: Answer) -> bool:
     return isinstance(a, Unread | Words) and not a.text
 
@@ -444,6 +447,9 @@ def _zeroed(a: Relation) -> Node | None:
 def _unnamed(values: tuple[Answer, ...]) -> tuple[tuple[str, ...], tuple[Answer, ...]] | None:
     """Return the common name of several values, and the values without it."""
     found = [named(value) for value in values]
+    if len(found) == 1 and found[0] is not None and isinstance(found[0].value, Parts):
+        several = found[0].value.kind == "list"
+        return found[0].names, found[0].value.parts if several else (found[0].value,)
     if all(it is None for it in found):
         return (), values
     labels = {it.names for it in found if it is not None}

@@ -47,7 +47,16 @@ _ACCENTS = (
 )
 _MARKED = frozenset(f"\\{name}" for name in _ACCENTS.split())
 _CLOSING = {"(": ")", "{": "}", "[": "]"}
-_STOP = frozenset("+-)]},;:=<>|&'!^_%°?.") | {"\\}", "⟩", "\\\\", "\\|", r"\choose"}
+_STOP = frozenset("+-)]},;:=<>|&'!^_%°?.") | {
+    "\\}",
+    "⟩",
+    "\\\\",
+    "\\|",
+    r"\choose",
+    r"\over",
+    r"\rfloor",
+    r"\rceil",
+}
 
 
 class Unread(Exception):  # noqa: N818  no error: the text is compared as a text
@@ -334,16 +343,18 @@ class _Reader:
         return inside
 
     def chosen(self, start: int) -> Node | None:
-        r"""Read ``{10 \choose 3}`` after its brace; None if it is not that."""
+        r"""Read ``{10 \choose 3}`` and ``{1 \over 2}`` after its brace; None if it is not that."""
         depth = 0
         for token in self.tokens[start:]:
             depth += (token.text == "{") - (token.text == "}")
             if depth < 0:
                 return None
-            if depth == 0 and token.text == r"\choose":
+            if depth == 0 and token.text in (r"\choose", r"\over"):
                 above = self.sum()
-                self.take(r"\choose")
-                return ("call", "binomial", (above, self.sum()))
+                self.take(token.text)
+                below = self.sum()
+                chosen = token.text == r"\choose"
+                return ("call", "binomial", (above, below)) if chosen else quotient(above, below)
         return None
 
     def absolute(self) -> Node:

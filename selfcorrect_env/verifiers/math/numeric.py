@@ -25,9 +25,12 @@ from mpmath import mp
 from selfcorrect_env.verifiers.math.letters import free_letters, kinds, literal
 from selfcorrect_env.verifiers.math.trees import KNOWN, Node, children, functions
 
-POINTS = 5
-"""Number of points at which two expressions with letters have to agree."""
-TRIES = 40
+POINTS = 8
+"""Number of points at which two expressions with letters have to agree: all signs of three."""
+MORE_POINTS = 32
+"""The same with functions by cases, such as the integer part."""
+BY_CASES = frozenset(["floor", "ceil", "abs", "max", "min", "gcd", "lcm"])
+TRIES = 80
 MOST_PRECISION = 60_000
 """Bits; expressions that need more are left undecided."""
 
@@ -98,10 +101,11 @@ def _points(a: Node, b: Node) -> list[Environment] | None:
     rng = random.Random(zlib.crc32(repr((a, b)).encode()))
     natural: list[Environment] = []
     others: list[Environment] = []
+    wanted = MORE_POINTS if BY_CASES & (functions(a) | functions(b)) else POINTS
     for attempt in range(TRIES):
         point = {
-            name: _draw(rng, (name, "integer") in known, (name, "positive") in known, attempt)
-            for name in letters
+            name: _draw(rng, {kind for it, kind in known if it == name}, attempt, index)
+            for index, name in enumerate(letters)
         }
         try:
             evaluations = [_Evaluation(point, None, 80) for _ in range(2)]
@@ -111,18 +115,20 @@ def _points(a: Node, b: Node) -> list[Environment] | None:
             continue
         real = all(evaluation.natural for evaluation in evaluations)
         (natural if real else others).append(point)
-        if len(natural) >= POINTS:
+        if len(natural) >= wanted:
             return natural
-    found = [*natural, *others][:POINTS] if len(natural) < 3 else natural
+    found = [*natural, *others][:wanted] if len(natural) < 3 else natural
     return found if len(found) >= 3 else None
 
 
-def _draw(rng: random.Random, integer: bool, positive: bool, attempt: int) -> Fraction:
-    if integer:
+def _draw(rng: random.Random, kinds: set[str], attempt: int, index: int) -> Fraction:
+    """Return a value for a letter; the signs of three letters run through all combinations."""
+    if "integer" in kinds:
         return Fraction(rng.randint(2, 9))
     size = Fraction(rng.randint(10**5, 4 * 10**6), rng.randint(10**6, 2 * 10**6) | 1)
-    scale = (1, 1, 10, Fraction(1, 5))[attempt % 4]
-    return scale * size * (1 if positive or rng.random() < 0.5 else -1)
+    scale = (1, 10, 1, Fraction(1, 5), 1)[attempt % 5]
+    negative = attempt >> (index % 3) & 1 and "positive" not in kinds
+    return scale * (-size if negative else size)
 
 
 def _at(node: Node, point: Environment) -> Node:

@@ -151,7 +151,10 @@ def _unit_at_end(tokens: Tokens, *, bare: bool = False) -> tuple[Tokens, Unit | 
         depth += step(token)
         if index == 0 or depth or not _may_start_unit(tokens, index, bare):
             continue
-        found = units.unit(spelled(tokens[index:]).replace("_", " "))
+        phrase = spelled(tokens[index:])
+        found = units.unit(phrase)
+        if found is None and spelled(tokens[:index]) == "1":
+            found = units.unit(f"{phrase}s")
         if found is not None:
             return tokens[:index], found
     return tokens, None
@@ -169,6 +172,8 @@ def _may_start_unit(tokens: Tokens, index: int, bare: bool) -> bool:
         return False
     if token.kind is Kind.WORD:
         return True
+    if token.text == r"\frac":
+        return index + 2 < len(tokens) and tokens[index + 2].kind is Kind.WORD
     if token.text == "°" or token.text == r"\Omega":
         return index + 1 < len(tokens) or token.text == r"\Omega"
     if token.kind is not Kind.LETTERS or not units.is_symbol(token.text):

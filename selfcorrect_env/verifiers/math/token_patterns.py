@@ -48,7 +48,7 @@ def repeating_dots(tokens: Sequence[Token]) -> Node | None:
     texts = texts[1:] if sign < 0 else texts
     if len(texts) < 2 or not re.fullmatch(r"\d*\.\d+", texts[0]):
         return None
-    if "".join(texts[1:]) not in ("...", r"\ldots"):
+    if texts[1:] != [r"\ldots"]:
         return None
     whole, _, digits = texts[0].partition(".")
     found = re.fullmatch(r"(\d*?)(?:(\d)\2{2,}|(\d{2,}?)\3+)", digits)

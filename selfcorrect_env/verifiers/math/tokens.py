@@ -11,6 +11,8 @@ from decimal import Decimal
 from enum import Enum
 from typing import NamedTuple
 
+from selfcorrect_env.verifiers.math.units import is_symbol
+
 LONGEST = 2000
 """Maximum length of a text in characters."""
 
@@ -42,7 +44,7 @@ class Token(NamedTuple):
 _SPACE = r"(?:\s|~|\\[ ,;:!>]|\\q?quad|\\(?:thinspace|enspace|hfill)(?![A-Za-z]))"
 _LAYOUT = (
     r"\\(?:left|right)\s*\.|\\(?:left|right|middle|displaystyle|textstyle|scriptstyle|limits|nolimits"
-    r"|[bB]igg?[lrm]?|mathstrut|hline|centering|bf|rm|it)(?![A-Za-z])"
+    r"|[bB]igg?[lrm]?|mathstrut|checkmark|hline|centering|bf|rm|it)(?![A-Za-z])"
     r"|\\(?:color|hspace|vspace|phantom|vphantom|hphantom|label|tag)\s*\{[^{}]*\}"
     r"|\\textcolor\s*\{[^{}]*\}"
 )
@@ -53,6 +55,7 @@ _REST = (
     r"(?P<scientific>(?:\d+\.\d+|1)[eE][+-]?\d+|\d+(?:e\+?|E[+-]?)\d+)(?![\w.])"
     r"|(?P<number>\d+\.(?=\s*\\(?:overline|bar|dot)\b)|\d+(?:\.\d+)?|\.\d+)"
     r"|(?P<text>\\(?:text(?:bf|it|rm|sf|tt|normal)?|mbox|hbox|mathrm|mathit|mathsf|operatorname\*?)\s*(?=\{))"
+    r"|(?P<dots>\.\.\.|…)"
     r"|(?P<degree>\^\s*\{\s*\\circ\s*\}|\^\s*\\circ(?![A-Za-z])|°|\\degree(?![A-Za-z])|º)"
     r"|(?P<command>\\[A-Za-z]+)"
     r"|(?P<escaped>\\[{}|%$&#_\\])"
@@ -132,12 +135,19 @@ def tokenize(text: str) -> tuple[Token, ...] | None:
             token = _text(inside)
             if token is None:
                 continue
+            if token.kind is Kind.LETTERS and tokens and _may_be_unit(tokens[-1], token.text):
+                token = Token(Kind.WORD, token.text)
         else:
             token = _token(kind or "", found.group())
         depth += (token.text in ("(", "[")) - (token.text in (")", "]"))
         tokens.append(token._replace(spaced=spaced))
         spaced = False
     return tuple(tokens)
+
+
+def _may_be_unit(before: Token, letter: str) -> bool:
+    r"""Return whether a letter in a text command is a unit: ``5\text{ m}``."""
+    return is_symbol(letter) and (before.kind is Kind.NUMBER or before.text in ("{", "}", ")", "°"))
 
 
 def spelled(tokens: tuple[Token, ...]) -> str:
@@ -150,6 +160,8 @@ def _token(kind: str, text: str) -> Token:
         return Token(Kind.NUMBER, _decimal(text))
     if kind in ("number", "grouped"):
         return Token(Kind.NUMBER, re.sub(r"[^\d.]", "", text))
+    if kind == "dots":
+        return Token(Kind.COMMAND, r"\ldots")
     if kind == "degree":
         return Token(Kind.SIGN, "°")
     if kind == "letters":

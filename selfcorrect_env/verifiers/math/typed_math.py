@@ -10,6 +10,7 @@ import re
 
 _FUNCTIONS = (
     "sin|cos|tan|cot|sec|csc|sinh|cosh|tanh|arcsin|arccos|arctan|ln|log|exp|sqrt|cbrt|pi|infinity"
+    "|infty|inf"
 )
 _TYPED = re.compile(
     rf"[^\x00-\x7f]|\*\*|\^\(|(?<![\\A-Za-z])(?:{_FUNCTIONS})(?![A-Za-z])|\\\\(?=[A-Za-z])"
@@ -98,7 +99,7 @@ def _functions(text: str) -> str:
             put = f"{opening}{inside}{closing}"
             start = found.start() + len(opening)
         else:
-            put = r"\infty " if name == "infinity" else rf"\{name} "
+            put = r"\infty " if name.startswith("inf") else rf"\{name} "
             start = found.start() + len(put)
         text = text[: found.start()] + put + rest
     return text

@@ -130,6 +130,7 @@ def unit(phrase: str) -> Unit | None:
     >>> unit("is wrong") is None
     True
     """
+    phrase = re.sub(r"^\\frac \{ ([^{}]*) \} \{ (.*) \}$", r"\1/\2", phrase)
     text = phrase.strip().strip(".").replace("²", "^2").replace("³", "^3")
     text = re.sub(r"\s*\^\s*\{?\s*(-?\d)\s*\}?", r"^\1", text).replace("\\", "")
     text = re.sub(r"°\s*(?:C\b|[Cc]elsius)|degrees? (?:Celsius|C\b)", "celsius", text)

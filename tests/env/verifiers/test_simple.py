@@ -1,10 +1,12 @@
 """The verifiers that need no mathematics, and finding verifiers by name."""
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from selfcorrect_env import Problem, Reason, UnknownNameError
+from selfcorrect_env import Problem, Reason, UnknownNameError, VerifierError
 from selfcorrect_env.verifiers import VERIFIERS, get_verifier
 
 
@@ -71,3 +73,31 @@ def test_a_function_that_fails_or_lies_is_an_error() -> None:
         Reason.ERROR,
     ]
     assert not verdicts[3].judged
+
+
+def test_a_name_may_carry_options() -> None:
+    strict = get_verifier("math,tolerance=0.01,units=require")
+    assert strict is get_verifier("math", tolerance=0.01, units="require")
+    assert strict is not get_verifier("math")
+    problem = Problem(id="1", prompt="", reference=r"\pi")
+    assert strict.verify(problem, r"\boxed{3.14}").correct
+    assert not get_verifier("math").verify(problem, r"\boxed{3.14}").correct
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("math,tolerence=0.1", "unexpected keyword argument 'tolerence'"),
+        ("math,tolerance", "'tolerance' is no option, such as key=value"),
+        ("math,tolerance=5", "tolerance must be a share"),
+        ("math,units=metric", "units must be one of match, require, ignore"),
+    ],
+)
+def test_wrong_options_are_refused(name: str, message: str) -> None:
+    with pytest.raises(VerifierError, match=re.escape(message)):
+        get_verifier(name)
+
+
+def test_options_are_for_names() -> None:
+    with pytest.raises(TypeError, match="for the name of a verifier only"):
+        get_verifier(lambda problem, response: 1.0, tolerance=0.1)
