@@ -334,7 +334,7 @@ def test_validate_lists_what_does_not_hold(tmp_path):
     path.write_text('{"prompt": "Which?", "reference": " "}\n{"prompt": "1+1?", "reference": "2"}')
     result = run("validate", ARITHMETIC[1], "--problems", path, "--verifier", "exact")
     assert result.returncode == 1
-    assert "reference: 0: " in result.stdout
+    assert "statement: 0: its reference is blank" in result.stdout
     assert "no folder" in mistake(run("validate", ARITHMETIC[1], "--out", tmp_path / "a" / "b"))
 
 
