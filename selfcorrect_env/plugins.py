@@ -8,6 +8,7 @@ point in one of these groups, without a change to this package:
     selfcorrect_env.verifiers   a `Verifier`, a class of one, or a function (problem, response)
     selfcorrect_env.problems    a `Source`, or a function (split, **options) -> ProblemSet
     selfcorrect_env.prompts     a `Prompts`
+    selfcorrect_env.backends    a class or function of options -> `selfcorrect_env.sandbox.Backend`
     selfcorrect_env.commands    a function (argv) -> exit status
 """
 

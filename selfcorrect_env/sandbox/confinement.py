@@ -56,7 +56,7 @@ def confine(*, strong: bool, memory: int, folder: str, writable: bool) -> None:
             resource.setrlimit(kind, (value, value))
     if sys.platform != "linux":
         return
-    _prctl(_PR_SET_DUMPABLE, 0)
+    hide_from_debuggers()
     no_new_privileges()
     _drop_capabilities()
     if strong:
@@ -100,6 +100,12 @@ def python_folders() -> list[str]:
     """Return the folders of the standard library, whose entries may be listed."""
     paths = (sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib"))
     return [path for path in dict.fromkeys(map(os.path.realpath, paths)) if os.path.isdir(path)]
+
+
+def hide_from_debuggers() -> None:
+    """Deny other processes of this user the memory and the descriptors of this process."""
+    if sys.platform == "linux":
+        _prctl(_PR_SET_DUMPABLE, 0)
 
 
 def no_new_privileges() -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 import os
 import socket
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,22 +37,32 @@ class Settings:
         memory: bytes of address space per program.
         strong: whether programs are isolated strongly.
         namespaces: whether programs run in namespaces of their own.
+        confined_checker: whether landlock confines the checker; None if as programs.
     """
 
     deadline: float
     memory: int
     strong: bool
     namespaces: bool
+    confined_checker: bool | None = None
 
 
 class Pair:
     """Two warm processes: one from which programs are forked, and one that checks them.
 
+    Args:
+        settings: what programs may do.
+        start_zygote: starts the first of them elsewhere than here.
+
     Raises:
         JudgeError: one of them did not start.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        start_zygote: Callable[[str, dict[str, Any]], WarmProcess] | None = None,
+    ) -> None:
         self.settings = settings
         self.worn_out = False
         """Whether the pair must not be used again."""
@@ -62,7 +73,12 @@ class Pair:
             "seconds": settings.deadline,
             "core": _next_core(),
         }
-        self.zygote = WarmProcess("zygote", options, own_folder=not settings.strong)
+        if start_zygote is None:
+            self.zygote = WarmProcess("zygote", options, own_folder=not settings.strong)
+        else:
+            self.zygote = start_zygote("zygote", options)
+        if settings.confined_checker is not None:
+            options["strong"] = settings.confined_checker
         try:
             self.checker = WarmProcess("checker", options)
         except BaseException:

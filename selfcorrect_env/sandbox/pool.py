@@ -55,6 +55,14 @@ class Sandbox:
             raise ValueError(
                 f"deadline must be above 0 and workers at least 1, got {deadline!r}, {workers!r}."
             )
+        self.deadline, self.workers = deadline, workers
+        self._settings = self._find_settings(deadline, memory, isolation)
+        self._owner = 0
+        self._lock = threading.Lock()
+        self._reset_after_fork()
+
+    def _find_settings(self, deadline: float, memory: int, isolation: Isolation) -> Settings:
+        """Return the settings of the pairs, with the best layers that this machine supports."""
         strong = isolation == "strong"
         found = best_layers(strong=strong)
         if found.broken:
@@ -62,14 +70,14 @@ class Sandbox:
             raise SandboxError(
                 f"This machine does not support isolation={isolation!r}: {reasons}. "
                 "Use Linux 5.13 or newer with landlock and seccomp allowed (in a container, a "
-                "profile that permits them), or use isolation='basic', with which programs can "
-                "read and change everything that you can. `selfcorrect doctor` tells more."
+                "profile that permits them), or backend='docker' or 'podman', or "
+                "isolation='basic', with which programs can read and change everything that you "
+                "can. `selfcorrect doctor` tells more."
             )
-        self.deadline, self.workers = deadline, workers
-        self._settings = Settings(deadline, memory, strong=strong, namespaces=found.namespaces)
-        self._owner = 0
-        self._lock = threading.Lock()
-        self._reset_after_fork()
+        return Settings(deadline, memory, strong=strong, namespaces=found.namespaces)
+
+    def _new_pair(self, settings: Settings) -> Pair:
+        return Pair(settings)
 
     def run(self, job: Job) -> Outcome:
         """Judge one program."""
@@ -145,7 +153,7 @@ class Sandbox:
 
     def _try(self, ticket: _Ticket, *, fresh: bool) -> Outcome:
         """Run a job on an idle pair or on a ``fresh`` one."""
-        pair = (None if fresh else self._take()) or Pair(self._settings)
+        pair = (None if fresh else self._take()) or self._new_pair(self._settings)
         try:
             with ticket.on(pair):
                 outcome = pair.run(ticket.job)

@@ -53,23 +53,35 @@ class WarmProcess:
         for direction in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
             self.control.setsockopt(socket.SOL_SOCKET, direction, limit)
         scratch = tempfile.mkdtemp(prefix="selfcorrect-") if own_folder else ""
-        with theirs:
-            settings = {**options, "control": theirs.fileno(), "scratch": scratch}
-            self.process = subprocess.Popen(
-                bare_command(module, settings),
-                pass_fds=(theirs.fileno(),),
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                start_new_session=True,  # Ctrl-C must reach the owner only
-                env={},
-                cwd="/",
-            )
+        try:
+            with theirs:
+                self.process = self._spawn({**options, "scratch": scratch}, theirs)
+        except BaseException:
+            self.control.close()
+            shutil.rmtree(scratch, ignore_errors=True)
+            raise
         self._finalizer = weakref.finalize(
             self, _end, self.process, self.control, scratch, os.getpid()
         )
-        if self.receive(START) is None:
-            raise JudgeError(f"the sandbox's {module} did not start in {START:g} s")
+        try:
+            if self.receive(START) is None:
+                raise JudgeError(f"the sandbox's {module} did not start in {START:g} s")
+        except BaseException:
+            self.close()
+            raise
+
+    def _spawn(self, options: dict[str, Any], control: socket.socket) -> subprocess.Popen[bytes]:
+        """Start the process with the other end of the socket."""
+        return subprocess.Popen(
+            bare_command(self.module, {**options, "control": control.fileno()}),
+            pass_fds=(control.fileno(),),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,  # Ctrl-C must reach the owner only
+            env={},
+            cwd="/",
+        )
 
     def start_job(self, number: bytes, *descriptors: socket.socket) -> None:
         """Start the job ``number`` with these sockets."""

@@ -8,6 +8,7 @@ layers forbid. Namespaces are used if the program is judged well with them.
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from selfcorrect_env.sandbox.jobs import Job
@@ -67,15 +68,24 @@ def best_layers(*, strong: bool) -> Layers:
 
 
 def _trial(*, strong: bool, namespaces: bool) -> str:
-    """Return why a program is not judged as it should be with these layers; "" if it is."""
+    settings = Settings(DEADLINE, 512 * MEBIBYTE, strong=strong, namespaces=namespaces)
+    return failure_of(lambda: Pair(settings), probe=strong)
+
+
+def failure_of(start: Callable[[], Pair], *, probe: bool) -> str:
+    """Return why a program is not judged as it should be by such a pair; "" if it is.
+
+    Args:
+        start: starts the pair.
+        probe: whether the program tries what strong isolation forbids; otherwise it is harmless.
+    """
     try:
-        pair = Pair(Settings(DEADLINE, 512 * MEBIBYTE, strong=strong, namespaces=namespaces))
+        pair = start()
     except OSError as error:
         return str(error)
     try:
-        outcome = pair.run(_PROBING if strong else HARMLESS)
+        return pair.run(_PROBING if probe else HARMLESS).failed
     except OSError as error:
         return str(error)
     finally:
         pair.close()
-    return outcome.failed

@@ -7,7 +7,7 @@ import functools
 from collections.abc import Sequence
 from typing import Any
 
-from selfcorrect_env.sandbox import Isolation, Job, Outcome, Sandbox
+from selfcorrect_env.sandbox import Backend, Isolation, Job, Outcome, open_backend
 from selfcorrect_env.sandbox.pool import MEBIBYTE
 from selfcorrect_env.types import Problem, Reason, Verdict
 from selfcorrect_env.verifiers.answer_format import AnswerFormat
@@ -34,10 +34,12 @@ class CodeVerifier:
     when a program of the problem fails first), so that they judge no program.
 
     Args:
-        deadline: seconds of wall clock per program, for all tests, > 0. workers: number of
-        programs that run at the same time, ≥ 1. memory_mb: address space per program, in MiB.
-        isolation: ``"strong"``, or ``"basic"``, with which a program can do everything that you
-        can.
+        deadline: seconds per program, for all tests, without the time that it waits for a
+        processor, > 0. workers: number of programs that run at the same time, ≥ 1. memory_mb:
+        address space per program, in MiB. isolation: ``"strong"``, or ``"basic"``, with which a
+        program can do everything that you can. backend: where programs run: ``"local"``,
+        ``"docker"``, ``"podman"``, the name of another package's backend, ``"module:attribute"``,
+        or a `selfcorrect_env.sandbox.Backend`.
 
     Raises:
         SandboxError: this machine does not support the requested isolation.
@@ -52,10 +54,15 @@ class CodeVerifier:
         workers: int = 2,
         memory_mb: int = 512,
         isolation: Isolation = "strong",
+        backend: str | Backend = "local",
     ) -> None:
-        self._arguments = (deadline, workers, memory_mb, isolation)
-        self._sandbox = Sandbox(
-            deadline=deadline, workers=workers, memory=memory_mb * MEBIBYTE, isolation=isolation
+        self._arguments = (deadline, workers, memory_mb, isolation, backend)
+        self._sandbox = open_backend(
+            backend,
+            deadline=deadline,
+            workers=workers,
+            memory=memory_mb * MEBIBYTE,
+            isolation=isolation,
         )
         self._references: dict[Job, str] = {}
 
@@ -63,7 +70,7 @@ class CodeVerifier:
         return CodeVerifier, self._arguments  # a copy has its own processes
 
     def __repr__(self) -> str:
-        deadline, workers, _, isolation = self._arguments
+        deadline, workers, _, isolation, _ = self._arguments
         return f"CodeVerifier(deadline={deadline:g}, workers={workers}, isolation={isolation!r})"
 
     def verify(self, problem: Problem, response: str) -> Verdict:
