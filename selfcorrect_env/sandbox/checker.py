@@ -28,6 +28,7 @@ NAMESPACE = "tests"
 """The ``__name__`` of the tests."""
 
 _READ_INPUT = builtins.input
+_ITERATION = ("__iter__", "__next__", "__length_hint__")
 _NAMES = ("__name__", "__doc__", "__qualname__")
 _OF_ITERATORS = frozenset(("next", "iter", "send", "throw", "close"))
 
@@ -100,7 +101,8 @@ class Checker(Bridge):
         target = arguments[0]
         name = arguments[1] if len(arguments) > 1 else ""
         if not self.objects.is_kept(target) or not _allowed(operation, target, name):
-            raise TypeError(f"a program may not ask a test's {type(target).__name__} for this")
+            refusal = AttributeError if operation == "getattr" else TypeError
+            raise refusal(f"a program may not ask a test's {type(target).__name__} for this")
         return OPERATIONS[operation](*arguments)
 
 
@@ -108,8 +110,9 @@ def _allowed(operation: str, target: Any, name: Any) -> bool:
     """Return whether the program may ask for an operation on an object of the tests."""
     if operation == "call":
         return callable(target)
-    if operation in _OF_ITERATORS:
-        return operation == "iter" or hasattr(type(target), "__next__")
+    iterates = operation in _OF_ITERATORS or (operation == "special" and name in _ITERATION)
+    if operation == "iter" or (iterates and hasattr(type(target), "__next__")):
+        return True
     if operation == "getattr" and name in _NAMES:
         return True
     kind = target if isinstance(target, type) else type(target)

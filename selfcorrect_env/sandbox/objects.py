@@ -16,7 +16,7 @@ from typing import Any
 
 from selfcorrect_env.sandbox import proxies, values
 from selfcorrect_env.sandbox.proxies import Proxy, ProxyClass, ProxyError, new_proxy
-from selfcorrect_env.sandbox.sharing import TAGS, Containers
+from selfcorrect_env.sandbox.sharing import KINDS, TAGS, Containers
 from selfcorrect_env.sandbox.values import BASES, DECODERS, DEEPEST, ENCODERS, SMALL
 from selfcorrect_env.sandbox.wire import WireError
 
@@ -60,7 +60,6 @@ class Objects:
             WireError: one of them cannot cross.
         """
         containers = self._containers
-        dropped = [] if self._trusting else containers.unused()  # one side decides
         containers.start()
         described = len(self._described) and set(self._described)
         try:
@@ -72,6 +71,7 @@ class Objects:
             if isinstance(error, RecursionError):
                 raise WireError("a value is nested too deeply") from None
             raise
+        dropped = [] if self._trusting else containers.unused()  # one side decides
         if contents:
             message["h"] = contents
         if dropped:
@@ -85,11 +85,12 @@ class Objects:
             WireError: `packed` does not return such a message.
         """
         try:
+            if "h" in message:
+                self._containers.receive(message["h"], self._decode, self._container)
+            found = [self._decode(item) for item in message["v"]]
             if "drop" in message:
                 self._containers.drop(message["drop"])
-            if "h" in message:
-                self._containers.receive(message["h"], self._decode)
-            return [self._decode(item) for item in message["v"]]
+            return found
         except WireError:
             raise
         except Exception as error:
@@ -125,6 +126,9 @@ class Objects:
         return self._encode_other(value, kind, depth)
 
     def _encode_theirs(self, value: Any, kind: Any, depth: int) -> Any:
+        for base, tag in TAGS.items():
+            if issubclass(kind, base):
+                return ["&", self._containers.number(value, tag)]
         if issubclass(kind, tuple):
             return ["N", value._number, [self._encode(item, depth + 1) for item in value]]
         return ["w", object.__getattribute__(value, "_handle")]
@@ -159,7 +163,7 @@ class Objects:
                 return self._encode(plain, depth + 1)
         for base, tag in TAGS.items():
             if isinstance(value, base):
-                return ["&", self._containers.number(value, tag)]
+                return ["&", self._containers.number(value, tag, lambda: self._subclass(kind))]
         if isinstance(value, GeneratorType):
             return ["g", self._keep(value)]
         if isinstance(value, CoroutineType):
@@ -170,6 +174,11 @@ class Objects:
             if found is value and module.partition(".")[0] in sys.stdlib_module_names:
                 return ["M", module, value.__name__]
         return ["o", self._keep(value), self._description(kind)]
+
+    def _subclass(self, kind: type) -> Any:
+        """Return the description of a program's class of containers; None for a library's."""
+        own = self._trusting and kind.__module__.partition(".")[0] not in sys.stdlib_module_names
+        return self._description(kind) if own else None
 
     def _keep(self, value: Any) -> int:
         handle = self._handles.get(id(value))
@@ -189,14 +198,21 @@ class Objects:
             self._description(base)
             for base in kind.__bases__
             if getattr(builtins, base.__name__, None) is not base
+            and base not in TAGS
             and not isinstance(base, ProxyClass)
         ]
         builtin = next(
             (b.__name__ for b in kind.__mro__ if getattr(builtins, b.__name__, None) is b), "object"
         )
+        special = proxies.special_methods(kind)
         fields = [str(name) for name in getattr(kind, "_fields", ())]
-        fields = fields if issubclass(kind, tuple) else []
-        return [handle, kind.__name__, proxies.special_methods(kind), own, builtin, fields]
+        base = next((base for base in (tuple, *TAGS) if issubclass(kind, base)), object)
+        if base is not object:
+            special = [name for name in special if proxies.differs(kind, base, name)]
+        if base in TAGS:
+            builtin = TAGS[base]
+            fields = [n for n in dir(base) if n[0] != "_" and proxies.differs(kind, base, n)]
+        return [handle, kind.__name__, special, own, builtin, fields]
 
     # -- receiving -----------------------------------------------------------------------------
     def _decode(self, data: Any) -> Any:
@@ -284,8 +300,11 @@ class Objects:
         parents = [self._class(base) for base in bases]
         base = getattr(builtins, builtin, object)
         members = self._members(handle)
-        if fields:
-            made = ProxyClass(name, (namedtuple(name, fields),), members)
+        if builtin in KINDS or builtin == "tuple":
+            del members["__doc__"]
+            members.update(proxies.value_methods(special, fields if builtin in KINDS else []))
+            base = KINDS[builtin] if builtin in KINDS else namedtuple(name, fields)
+            made = ProxyClass(name, (base,), members)
         elif isinstance(base, type) and issubclass(base, BaseException):
             errors = [parent for parent in parents if issubclass(parent, BaseException)]
             del members["__slots__"]
@@ -296,6 +315,13 @@ class Objects:
             made = ProxyClass(name, tuple(objects) or (Proxy,), members)
         self._classes[handle] = made
         return made
+
+    def _container(self, tag: str, description: Any = None) -> Any:
+        """Return an empty container of a kind, or of a class of the other side."""
+        kind = KINDS[tag] if description is None else self._class(description)
+        if not issubclass(kind, KINDS[tag]):
+            raise WireError("a container of another kind")
+        return kind.__new__(kind)
 
     def _special_methods(self, names: list[str], *, known: bool) -> dict[str, Any]:
         found = {}

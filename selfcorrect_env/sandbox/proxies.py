@@ -53,6 +53,11 @@ _OF_EVERY_OBJECT = frozenset(
 )
 
 
+def differs(kind: type, base: type, name: str) -> bool:
+    """Return whether a class has another method of this name than one of its base classes."""
+    return getattr(kind, name, None) is not getattr(base, name, None)
+
+
 def special_methods(kind: type) -> list[str]:
     """Return the special methods of a class, without those that every object has."""
     found = []
@@ -258,8 +263,57 @@ def _arithmetic(name: str) -> Callable[..., Any]:
     return combine
 
 
+def value_methods(special: list[str], methods: list[str]) -> dict[str, Any]:
+    """Return what a program's class of tuples or of containers has beside its data.
+
+    Its data are compared and read here; methods that it defines or overrides, arithmetic and texts
+    are asked for.
+
+    Args:
+        special: the special methods that it overrides.
+        methods: the methods of its builtin base class that it overrides.
+    """
+    found: dict[str, Any] = {"__getattr__": _ask_attribute}
+    for name in methods:
+        found[name] = _asking_method(name)
+    for name in special:
+        if name in ("__str__", "__repr__", "__format__", "__enter__", "__exit__"):
+            found[name] = _asking(name)
+        elif name == "__call__":
+            found[name] = method(name, trusting=False, known=False)
+        elif name.strip("_").lstrip("ri") in ARITHMETIC or name.strip("_") in ARITHMETIC:
+            found[name] = _value_arithmetic(name)
+    return found
+
+
+def _ask_attribute(self: Any, name: str) -> Any:
+    if name.startswith("__"):
+        raise AttributeError(name)
+    return type(self)._bridge.request("getattr", self, name)
+
+
+def _asking_method(name: str) -> Callable[..., Any]:
+    return lambda self, *arguments, **keywords: type(self)._bridge.request(
+        "method", self, name, arguments, keywords
+    )
+
+
+def _value_arithmetic(name: str) -> Callable[..., Any]:
+    def combine(self: Any, *others: Any) -> Any:
+        result = type(self)._bridge.request("special", self, name, *others)
+        theirs = [isinstance(type(value), ProxyClass) for value in (result, *others)]
+        if theirs[0] or all(theirs[1:]) or result is NotImplemented:
+            return result
+        raise TypeError("an object combined with plain data gave plain data")
+
+    return combine
+
+
 OPERATIONS: dict[str, Callable[..., Any]] = {
     "call": lambda target, arguments, keywords: target(*arguments, **keywords),
+    "method": lambda target, name, arguments, keywords: getattr(target, name)(
+        *arguments, **keywords
+    ),
     "getattr": getattr,
     "setattr": setattr,
     "delattr": delattr,

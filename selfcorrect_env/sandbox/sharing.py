@@ -30,7 +30,8 @@ TAGS: dict[type, str] = {
 }
 """Types of containers that can change, with their tags."""
 
-_KINDS = {tag: kind for kind, tag in TAGS.items()}
+KINDS = {tag: kind for kind, tag in TAGS.items()}
+"""The types of `TAGS` by tag."""
 _MAPPINGS = frozenset("dCOF")
 _UNUSED = 2  # references to a container that only its entry has: the entry's and getrefcount's
 
@@ -38,10 +39,12 @@ _UNUSED = 2  # references to a container that only its entry has: the entry's an
 class Entry:
     """A shared container."""
 
-    __slots__ = ("seen", "tag", "value")
+    __slots__ = ("description", "seen", "tag", "value")
 
-    def __init__(self, value: Any, tag: str) -> None:
+    def __init__(self, value: Any, tag: str, description: Any = None) -> None:
         self.value, self.tag = value, tag
+        self.description = description
+        """The class of the container, if it is not a type of `TAGS`."""
         self.seen: tuple[Any, ...] | None = None
         """The items at the last message; None if they have to be sent."""
 
@@ -79,13 +82,13 @@ class Containers:
         self._pending: list[int] = []
         self._new: list[int] = []
 
-    def number(self, value: Any, tag: str) -> int:
+    def number(self, value: Any, tag: str, describe: Callable[[], Any] | None = None) -> int:
         """Return the number of a container; one that is new is sent with this message."""
         number = self._numbers.get(id(value))
         if number is None:
             number = self._next
             self._next += 2
-            self._add(number, Entry(value, tag))
+            self._add(number, Entry(value, tag, describe and describe()))
             self._pending.append(number)
             self._new.append(number)
         return number
@@ -107,7 +110,8 @@ class Containers:
         for number in self._pending:  # encoding contents may add to it
             entry = self._entries[number]
             entry.seen = entry.look()
-            yield [number, entry.tag, _encoded(entry, encode)]
+            described = [] if entry.description is None else [entry.description]
+            yield [number, entry.tag, _encoded(entry, encode), *described]
 
     def forget_message(self) -> None:
         """Undo `start`: the message could not be encoded."""
@@ -115,17 +119,25 @@ class Containers:
             self._entries[number].seen = None
         self.drop(self._new)
 
-    def receive(self, contents: list[Any], decode: Callable[[Any], Any]) -> None:
-        """Take over the contents that the other side sent."""
-        for number, tag, _ in contents:
+    def receive(
+        self, contents: list[Any], decode: Callable[[Any], Any], make: Callable[..., Any]
+    ) -> None:
+        """Take over the contents that the other side sent.
+
+        Args:
+            contents: what `contents` yielded there.
+            decode: decodes a value.
+            make: returns an empty container of a kind, of the class with a description if any.
+        """
+        for number, tag, _, *described in contents:
             entry = self._entries.get(number)
             if entry is None:
                 if not isinstance(number, int) or number % 2 == self._next % 2:
                     raise WireError("a container with a number of the other side")
-                self._add(number, Entry(_KINDS[tag](), tag))
+                self._add(number, Entry(make(tag, *described[:1]), tag))
             elif entry.tag != tag:
                 raise WireError("a container of another kind")
-        for number, _, items in contents:
+        for number, _, items, *_ in contents:
             entry = self._entries[number]
             _fill(entry, items, decode)
             entry.seen = entry.look()

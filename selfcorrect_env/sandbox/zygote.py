@@ -149,7 +149,8 @@ def _run(seconds: float, descriptors: list[int], calls: seccomp.Filter | None) -
             calls.install()
         if script:
             standard_streams.serve(job["script"], task)
-        program.serve(*job, peer)
+        source, names = job
+        program.serve(source, names, peer)
     finally:
         os._exit(0)
 

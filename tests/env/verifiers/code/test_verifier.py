@@ -89,6 +89,56 @@ def test_a_problem_without_tests_is_not_judged(verifier: CodeVerifier) -> None:
     assert "'tests'" in verdict.detail
 
 
+UNJUDGEABLE = {
+    "an import that is not there": ["import nothing_of_this_name", "assert f(1) == 1"],
+    "a test that is no Python": ["assert f(1) = 1"],
+    "a name that nothing defines": ["assert f(1) == expected"],
+    "something that cannot cross": ["import datetime\nassert f(datetime.tzinfo()) is None"],
+    "a reference that its tests refuse": ["assert f(1) == 2"],
+}
+
+
+@needs_isolation
+@pytest.mark.parametrize("what", UNJUDGEABLE)
+def test_where_the_problem_is_at_fault_no_reply_is_wrong(verifier: CodeVerifier, what: str) -> None:
+    reference = "def f(x):\n    return x\n"
+    metadata = {"tests": UNJUDGEABLE[what], "names": ["f"]}
+    problem = Problem(id="p", prompt="?", reference=reference, metadata=metadata)
+    replies = [reference, "def f(x):\n    return 0", "def g(x):\n    return 0", "def f(x:"]
+    verdicts = verifier.verify_batch([problem] * len(replies), replies)
+    assert [verdict.reason for verdict in verdicts] == [Reason.ERROR] * len(replies)
+    assert all("not even its reference" in verdict.detail for verdict in verdicts)
+
+
+@needs_isolation
+def test_where_the_reference_is_judged_no_reply_earns_an_error(verifier: CodeVerifier) -> None:
+    metadata = {"tests": ["assert f(2) + f(1) == 3", "assert f(5) < 9"], "names": ["f"]}
+    problem = Problem(id="p", prompt="?", reference="def f(x):\n    return x\n", metadata=metadata)
+    replies = [
+        "def f(x):\n    return None",
+        "def f(x):\n    return [x]",
+        "f = 5",
+        "class f:\n    pass",
+        "def f(x):\n    return open",
+        "def f(x):\n    raise SystemExit",
+        "def f(x):\n    t = ()\n    for _ in range(999):\n        t = (t,)\n    return t",
+        "import os\ndef f(x):\n    os.kill(os.getpid(), 9)",
+        "def f(x, y):\n    return x",
+        "def f(x):\n    raise NameError('expected')",
+        "def f(x):\n    return 10 ** 5000",
+    ]
+    verdicts = verifier.verify_batch([problem] * len(replies), replies)
+    assert [str(v.reason) for v in verdicts] == ["wrong"] * len(replies)
+    assert all(verdict.detail for verdict in verdicts)
+
+
+@needs_isolation
+def test_a_reference_that_is_no_program_decides_nothing(verifier: CodeVerifier) -> None:
+    metadata = {"tests": ["assert f(1) == 1"], "names": ["f"]}
+    problem = Problem(id="p", prompt="?", reference="return x", metadata=metadata)
+    assert verifier.verify(problem, "def f(x):\n    return 2").reason is Reason.WRONG
+
+
 @needs_isolation
 def test_threads_and_copies_agree(verifier: CodeVerifier) -> None:
     copy = pickle.loads(pickle.dumps(verifier))

@@ -1,0 +1,139 @@
+"""What crosses between tests and a program, and what a program cannot forge.
+
+``crossing.jsonl`` has a test, a program, and whether the program is right, by kind; a program that
+several rows use has a row and a name of its own.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from selfcorrect_env.sandbox import Job, Sandbox, missing_for_strong
+
+ROWS = [
+    json.loads(line) for line in Path(__file__).with_name("crossing.jsonl").read_text().splitlines()
+]
+PROGRAMS = {f"@{row['name']}": row["program"] for row in ROWS if "name" in row}
+CASES = [row for row in ROWS if "kind" in row]
+KINDS = list(dict.fromkeys(case["kind"] for case in CASES))
+
+
+@pytest.fixture(scope="module")
+def sandbox():
+    isolation = "basic" if missing_for_strong() else "strong"
+    sandbox = Sandbox(deadline=20, workers=2, isolation=isolation)
+    yield sandbox
+    sandbox.close()
+
+
+def job(case: dict) -> Job:
+    names = tuple(case["names"])
+    classes = tuple(name for name in names if name[0].isupper())
+    program = PROGRAMS.get(case["program"], case["program"])
+    return Job(program, (case["test"],), names, classes=classes)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_right_programs_pass_and_forged_ones_fail(sandbox: Sandbox, kind: str) -> None:
+    cases = [case for case in CASES if case["kind"] == kind]
+    assert len(cases) >= 12
+    outcomes = sandbox.run_all([job(case) for case in cases])
+    assert [o.broken for o in outcomes] == [""] * len(cases)
+    wrong = [
+        (case["test"], case["program"], outcome.failed)
+        for case, outcome in zip(cases, outcomes, strict=True)
+        if outcome.right != case["right"]
+    ]
+    assert wrong == []
+
+
+@pytest.mark.parametrize(
+    ("setup", "test", "program", "cause"),
+    [
+        ("import nothing_of_this_name", "assert f(1) == 1", "def f(x):\n    return x", "problem"),
+        ("", "import nothing_here\nassert f(1) == 1", "def f(x):\n    return x", "problem"),
+        ("", "assert f(1) = 1", "def f(x):\n    return x", "problem"),
+        ("", "assert lacking(1)", "def f(x):\n    return x", "problem"),
+        ("", "assert f(1) == lacking", "def f(x):\n    return x", "tests"),
+        ("", "assert f(1) + 'a'", "def f(x):\n    return x", "tests"),
+        ("", "assert f(1) == 2", "def f(x):\n    return x", "assertion"),
+        ("", "assert f(1) == 2", "def f(x):\n    return 1 / 0", "program"),
+        ("", "assert f(1) == 2", "def f(x):\n    raise AssertionError", "program"),
+        ("", "assert f(1) == 2", "def g(x):\n    return x", "program"),
+        ("", "assert f(1) == 2", "x = ", "program"),
+        ("", "assert f(1) == 2", "import os\nos._exit(0)", "program"),
+        ("", "assert f(1) == 1", "def f(x):\n    return x", ""),
+    ],
+)
+def test_whose_failure_it_is(
+    sandbox: Sandbox, setup: str, test: str, program: str, cause: str
+) -> None:
+    assert sandbox.run(Job(program, (test,), ("f",), setup)).cause == cause
+
+
+# -- the top level of a program ----------------------------------------------------------------
+@pytest.mark.parametrize(
+    ("program", "right"),
+    [
+        ("def f(x):\n    return x\nf()", True),
+        ("def f(x):\n    return x\nprint(f(input()))", True),
+        ("def f(x):\n    return x\nassert f(1) == 2", True),
+        ("def f(x):\n    return x\nprint(g(1))", True),
+        ("def f(x):\n    return x\nraise SystemExit", True),
+        ("def f(x):\n    return x\nimport sys\nsys.exit(main())", True),
+        ("def f(x):\n    return x\nreturn f(1)", True),
+        ("def f(x):\n    return x\nawait f(1)", True),
+        ("def f(x):\n    return g(x)\nf(1)\ndef g(x):\n    return x", True),
+        ("def f(x):\n    return K * x\nf(1)\nK = 1", True),
+        ("from __future__ import annotations\ndef f(x: Y):\n    return x\nreturn f(1)", True),
+        ("def f(x):\n    return x\nwith open('nothing') as file:\n    f(file)", True),
+        ("def f(x):\n    return x\nf(1)\nf(2)[0]\nf = None", False),
+        ("f(1)\ndef f(x):\n    return x", False),
+        ("raise SystemExit\ndef f(x):\n    return x", False),
+        ("import os\nopen('/dev/tty')\ndef f(x):\n    return x", False),
+        ("def f(x):\n    return x\nimport os\nos._exit(0)", False),
+    ],
+)
+def test_what_fails_after_the_function_is_defined_does_not_matter(
+    sandbox: Sandbox, program: str, right: bool
+) -> None:
+    assert sandbox.run(Job(program, ("assert f(1) == 1",), ("f",))).right is right
+
+
+# -- what the result is compared with ----------------------------------------------------------
+@pytest.mark.parametrize(
+    "test",
+    [
+        "assert f(items) == sorted(items)",
+        "assert f(items) == items",
+        "assert items == f(items)",
+        "assert f(items) == items[:]",
+        "assert f(items) == [x for x in items]",
+        "assert f(items=items) == list(reversed(items))",
+        "assert sorted(f(items)) == sorted(items)",
+        "assert not f(items) != items",
+        "check(self=None)",
+    ],
+)
+def test_a_program_does_not_change_what_its_result_is_compared_with(
+    sandbox: Sandbox, test: str
+) -> None:
+    setup = (
+        "import unittest\nitems = [1, 2]\ndef check(self):\n"
+        "    unittest.TestCase().assertEqual(f(items), sorted(items))\n"
+    )
+    emptying = "def f(items):\n    items.clear()\n    return []"
+    assert sandbox.run(Job(emptying, (test,), ("f",), setup)).cause == "assertion"
+    honest = f"def f(items):\n    return {'items[::-1]' if 'reversed' in test else 'items'}"
+    assert sandbox.run(Job(honest, (test,), ("f",), setup)).right
+
+
+def test_a_standard_module_that_a_test_does_not_import_is_there(sandbox: Sandbox) -> None:
+    test = "assert math.isclose(f(2), 2 ** 0.5)"
+    right = "import math\ndef f(x):\n    return math.sqrt(x)"
+    assert sandbox.run(Job(right, (test,), ("f",))).right
+    forged = "class math:\n    isclose = lambda *x: True\ndef f(x):\n    return 7"
+    assert not sandbox.run(Job(forged, (test,), ("f",))).right
