@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from selfcorrect_env.sandbox import Isolation, Job, Sandbox
+from selfcorrect_env.sandbox import Backend, Isolation, Job, open_backend
 from selfcorrect_env.sandbox.pool import MEBIBYTE
 from selfcorrect_env.types import Problem, Reason, Verdict
 from selfcorrect_env.verifiers.answer_format import AnswerFormat
@@ -42,7 +42,7 @@ class StdioVerifier:
         memory_mb: address space of a program, in MiB.
         tolerance: by how much a printed number may differ from the expected one, absolutely or
             relative to it, ≥ 0; by default numbers are compared exactly.
-        isolation: ``"strong"`` or ``"basic"``, as in `CodeVerifier`.
+        isolation, backend: as in `CodeVerifier`.
 
     Raises:
         SandboxError: this machine does not support the requested isolation.
@@ -59,21 +59,26 @@ class StdioVerifier:
         memory_mb: int = 512,
         tolerance: float = 0.0,
         isolation: Isolation = "strong",
+        backend: str | Backend = "local",
     ) -> None:
         if not tolerance >= 0:
             raise ValueError(f"tolerance must be at least 0, got {tolerance!r}.")
-        self._arguments = (deadline, workers, memory_mb, tolerance, isolation)
+        self._arguments = (deadline, workers, memory_mb, tolerance, isolation, backend)
         self._workers, self._tolerance = workers, tolerance
-        self._functions = CodeVerifier(deadline, workers, memory_mb, isolation)
-        self._sandbox = Sandbox(
-            deadline=deadline, workers=workers, memory=memory_mb * MEBIBYTE, isolation=isolation
+        self._functions = CodeVerifier(deadline, workers, memory_mb, isolation, backend)
+        self._sandbox = open_backend(
+            backend,
+            deadline=deadline,
+            workers=workers,
+            memory=memory_mb * MEBIBYTE,
+            isolation=isolation,
         )
 
     def __reduce__(self) -> tuple[Any, ...]:
         return StdioVerifier, self._arguments  # a copy has its own processes
 
     def __repr__(self) -> str:
-        deadline, workers, _, tolerance, isolation = self._arguments
+        deadline, workers, _, tolerance, isolation, _ = self._arguments
         return (
             f"StdioVerifier(deadline={deadline:g}, workers={workers}, tolerance={tolerance:g}, "
             f"isolation={isolation!r})"
@@ -132,7 +137,7 @@ class StdioVerifier:
         for number, (given, expected) in enumerate(zip(inputs, outputs, strict=True), start=1):
             if stopped.is_set():
                 return failed("the judgement was interrupted")
-            outcome = self._sandbox.run(Job(program, (), (), stdin=given))
+            outcome = self._sandbox.run_all([Job(program, (), (), stdin=given)])[0]
             if outcome.broken:
                 return failed(outcome.broken)
             detail = outcome.failed or difference(outcome.output, expected, self._tolerance)

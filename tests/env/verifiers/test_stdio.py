@@ -218,7 +218,7 @@ def test_attacks_are_wrong_and_the_next_program_is_judged(
         "import os\nos.close(1)\nwhile True: pass",
         "import os\nos.read(3, 1)",
         "import time\nfor _ in range(800):\n    print(flush=True)\n    time.sleep(0.01)\nprint(7)",
-        "import atexit\natexit.register(lambda: [0 for _ in iter(int, 1)])\nprint(7)",
+        "import atexit\natexit.register(lambda: any(iter(int, 1)))\nprint(7)",
         "import os\nos.write(3, b'x' * 10**7)\nprint(7)",
         "import threading, time\nthreading.Thread(target=time.sleep, args=(60,)).start()",
         "x = 'a' * 10**10",
