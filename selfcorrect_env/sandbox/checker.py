@@ -18,7 +18,7 @@ import socket
 import sys
 from typing import Any
 
-from selfcorrect_env.sandbox import wire
+from selfcorrect_env.sandbox import packages, wire
 from selfcorrect_env.sandbox.assertions import EXPECTED, before, compiled
 from selfcorrect_env.sandbox.bridge import Bridge, Gone, ProgramError
 from selfcorrect_env.sandbox.confinement import confine, pin_to_core
@@ -133,7 +133,9 @@ def main(options: dict[str, Any]) -> None:
         memory=options["memory"],
         folder="/",
         writable=False,
+        readable=packages.readable(options["test_packages"]),
     )
+    packages.install(options["test_packages"])
     wire.send(control.fileno(), {"ready": True, "job": ""})
     while True:
         number, descriptors, _, _ = socket.recv_fds(control, wire.JOB_SIZE, 1)

@@ -15,6 +15,7 @@ import os
 import resource
 import sys
 import sysconfig
+from collections.abc import Sequence
 
 from selfcorrect_env.sandbox import landlock
 
@@ -28,7 +29,9 @@ _PR_SET_DUMPABLE, _PR_CAPBSET_DROP, _PR_SET_NO_NEW_PRIVS = 4, 24, 38
 _CAPABILITY_VERSION = 0x20080522
 
 
-def confine(*, strong: bool, memory: int, folder: str, writable: bool) -> None:
+def confine(
+    *, strong: bool, memory: int, folder: str, writable: bool, readable: Sequence[str] = ()
+) -> None:
     """Apply all restrictions except the system call filter to this process and its children.
 
     Args:
@@ -36,6 +39,7 @@ def confine(*, strong: bool, memory: int, folder: str, writable: bool) -> None:
         memory: bytes of address space.
         folder: the working directory.
         writable: whether the program may write files there.
+        readable: folders that may be read beside Python's.
 
     Raises:
         OSError: the kernel rejects a restriction.
@@ -61,7 +65,7 @@ def confine(*, strong: bool, memory: int, folder: str, writable: bool) -> None:
     _drop_capabilities()
     if strong:
         changed = [os.devnull, folder] if writable else [os.devnull]
-        rules = landlock.ruleset(python_files(), python_folders(), changed)
+        rules = landlock.ruleset([*python_files(), *readable], python_folders(), changed)
         landlock.restrict(rules)
         os.close(rules)
 

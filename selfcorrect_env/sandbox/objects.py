@@ -8,6 +8,8 @@ and everything else is a handle: the sender keeps the object, and the receiver h
 from __future__ import annotations
 
 import builtins
+import importlib
+import re
 import sys
 from collections import namedtuple
 from collections.abc import Callable
@@ -152,8 +154,8 @@ class Objects:
         their_handle = self._their_handles.get(id(value))
         if their_handle is not None:
             return ["w", their_handle]
-        if kind.__module__ == "numpy" and hasattr(kind, "item") and not hasattr(kind, "fill"):
-            return self._encode(value.item(), depth + 1)
+        if kind.__module__ == "numpy" and hasattr(kind, "tobytes"):
+            return self._encode_array(value, kind, depth)
         for base in BASES:
             if isinstance(value, base):
                 plain = values.as_base(value, base)
@@ -174,6 +176,14 @@ class Objects:
             if found is value and module.partition(".")[0] in sys.stdlib_module_names:
                 return ["M", module, value.__name__]
         return ["o", self._keep(value), self._description(kind)]
+
+    def _encode_array(self, value: Any, kind: type, depth: int) -> Any:
+        """Return a numpy array as its bytes, and a number of numpy as one of Python."""
+        if kind.__name__ != "ndarray":
+            return self._encode(value.item(), depth + 1)
+        if value.dtype.kind not in "biufcSU":
+            raise WireError(f"an array of {value.dtype} cannot cross")
+        return ["A", value.dtype.str, list(value.shape), value.tobytes().hex()]
 
     def _subclass(self, kind: type) -> Any:
         """Return the description of a program's class of containers; None for a library's."""
@@ -240,6 +250,8 @@ class Objects:
             return self._object(parts[3], lambda: self._exception(*parts))
         if tag in ("g", "a"):
             return self._object(parts[0], lambda: self._run(tag, parts[0]))
+        if tag == "A":
+            return _array(*parts)
         if tag == "M" and self._trusting:
             return getattr(__import__(parts[0], fromlist=["_"]), parts[1])
         raise WireError(f"unknown tag {tag!r:.20}")
@@ -321,7 +333,7 @@ class Objects:
         kind = KINDS[tag] if description is None else self._class(description)
         if not issubclass(kind, KINDS[tag]):
             raise WireError("a container of another kind")
-        return kind.__new__(kind)
+        return kind.__new__(kind)  # type: ignore[call-overload]
 
     def _special_methods(self, names: list[str], *, known: bool) -> dict[str, Any]:
         found = {}
@@ -333,6 +345,16 @@ class Objects:
         if "__eq__" in found and "__hash__" not in found:
             found["__hash__"] = Proxy.__hash__
         return found
+
+
+def _array(dtype: str, shape: list[int], content: str) -> Any:
+    if not re.fullmatch(r"[<>|][biufcSU]\d{1,6}", dtype) or len(shape) > 32:
+        raise WireError("not an array")
+    try:
+        numpy = importlib.import_module("numpy")
+    except ImportError:
+        raise WireError("an array of numpy, which is not here") from None
+    return numpy.frombuffer(bytes.fromhex(content), dtype).reshape(shape).copy()
 
 
 def described(error: BaseException, *, name: bool = True) -> str:

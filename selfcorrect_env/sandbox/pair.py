@@ -16,6 +16,7 @@ from typing import Any
 from selfcorrect_env.sandbox import standard_streams, wire
 from selfcorrect_env.sandbox.clock import FAR, Stopwatch, children
 from selfcorrect_env.sandbox.jobs import Job, Outcome
+from selfcorrect_env.sandbox.packages import FOR_TESTS, locate
 from selfcorrect_env.sandbox.process import JudgeError, WarmProcess
 
 GRACE = 0.5
@@ -38,6 +39,7 @@ class Settings:
         strong: whether programs are isolated strongly.
         namespaces: whether programs run in namespaces of their own.
         confined_checker: whether landlock confines the checker; None if as programs.
+        packages: installed packages that programs may import.
     """
 
     deadline: float
@@ -45,6 +47,7 @@ class Settings:
     strong: bool
     namespaces: bool
     confined_checker: bool | None = None
+    packages: tuple[str, ...] = ()
 
 
 class Pair:
@@ -72,6 +75,8 @@ class Pair:
             "memory": settings.memory,
             "seconds": settings.deadline,
             "core": _next_core(),
+            "packages": locate(settings.packages),
+            "test_packages": locate(FOR_TESTS),
         }
         if start_zygote is None:
             self.zygote = WarmProcess("zygote", options, own_folder=not settings.strong)

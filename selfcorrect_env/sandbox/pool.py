@@ -8,11 +8,13 @@ import threading
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from typing import Literal
 
 from selfcorrect_env.errors import SandboxError
 from selfcorrect_env.sandbox.jobs import Job, Outcome
 from selfcorrect_env.sandbox.layers import missing_for_strong
+from selfcorrect_env.sandbox.packages import locate
 from selfcorrect_env.sandbox.pair import Pair, Settings
 from selfcorrect_env.sandbox.process import JudgeError
 from selfcorrect_env.sandbox.trial import HARMLESS, best_layers
@@ -36,6 +38,7 @@ class Sandbox:
         workers: number of programs that run at the same time, ≥ 1.
         memory: bytes of address space per program.
         isolation: ``"strong"`` or ``"basic"`` (see `selfcorrect_env.sandbox.confinement`).
+        packages: installed packages that programs may import, such as ``"numpy"``.
 
     Raises:
         SandboxError: this machine does not support the requested isolation.
@@ -48,6 +51,7 @@ class Sandbox:
         workers: int = 2,
         memory: int = 512 * MEBIBYTE,
         isolation: Isolation = "strong",
+        packages: Sequence[str] = (),
     ) -> None:
         if isolation not in ("strong", "basic"):
             raise ValueError(f"isolation must be 'strong' or 'basic', got {isolation!r}.")
@@ -55,8 +59,12 @@ class Sandbox:
             raise ValueError(
                 f"deadline must be above 0 and workers at least 1, got {deadline!r}, {workers!r}."
             )
+        missing = [name for name in packages if name not in locate(packages)]
+        if missing:
+            raise SandboxError(f"{', '.join(missing)} is not installed: pip install {missing[0]}.")
         self.deadline, self.workers = deadline, workers
-        self._settings = self._find_settings(deadline, memory, isolation)
+        settings = self._find_settings(deadline, memory, isolation)
+        self._settings = replace(settings, packages=tuple(packages))
         self._owner = 0
         self._lock = threading.Lock()
         self._reset_after_fork()

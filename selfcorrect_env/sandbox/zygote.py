@@ -17,7 +17,7 @@ import socket
 import time
 from typing import Any
 
-from selfcorrect_env.sandbox import namespaces, program, seccomp, standard_streams, wire
+from selfcorrect_env.sandbox import namespaces, packages, program, seccomp, standard_streams, wire
 from selfcorrect_env.sandbox.confinement import (
     PACKAGES,
     confine,
@@ -66,6 +66,8 @@ def main(options: dict[str, Any]) -> None:
     """Serve jobs until the other side closes the socket."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     pin_to_core(options["core"])
+    packages.install(options["packages"])
+    packages.preimport(options["packages"])
     folder = _enter_namespaces(options) if options["namespaces"] else options["scratch"]
     for name in PREIMPORTED:
         importlib.import_module(name)

@@ -39,7 +39,8 @@ class CodeVerifier:
         address space per program, in MiB. isolation: ``"strong"``, or ``"basic"``, with which a
         program can do everything that you can. backend: where programs run: ``"local"``,
         ``"docker"``, ``"podman"``, the name of another package's backend, ``"module:attribute"``,
-        or a `selfcorrect_env.sandbox.Backend`.
+        or a `selfcorrect_env.sandbox.Backend`. packages: installed packages that programs may
+        import beside the standard library, such as ``"numpy"``.
 
     Raises:
         SandboxError: this machine does not support the requested isolation.
@@ -55,14 +56,17 @@ class CodeVerifier:
         memory_mb: int = 512,
         isolation: Isolation = "strong",
         backend: str | Backend = "local",
+        packages: Sequence[str] = (),
     ) -> None:
-        self._arguments = (deadline, workers, memory_mb, isolation, backend)
+        packages = tuple(packages)
+        self._arguments = (deadline, workers, memory_mb, isolation, backend, packages)
         self._sandbox = open_backend(
             backend,
             deadline=deadline,
             workers=workers,
             memory=memory_mb * MEBIBYTE,
             isolation=isolation,
+            **({"packages": packages} if packages else {}),
         )
         self._references: dict[Job, str] = {}
 
@@ -70,7 +74,7 @@ class CodeVerifier:
         return CodeVerifier, self._arguments  # a copy has its own processes
 
     def __repr__(self) -> str:
-        deadline, workers, _, isolation, _ = self._arguments
+        deadline, workers, _, isolation, *_ = self._arguments
         return f"CodeVerifier(deadline={deadline:g}, workers={workers}, isolation={isolation!r})"
 
     def verify(self, problem: Problem, response: str) -> Verdict:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from selfcorrect_env.errors import SandboxError
 from selfcorrect_env.sandbox import Job, Sandbox, missing_for_strong
 
 ROWS = [
@@ -137,3 +138,49 @@ def test_a_standard_module_that_a_test_does_not_import_is_there(sandbox: Sandbox
     assert sandbox.run(Job(right, (test,), ("f",))).right
     forged = "class math:\n    isclose = lambda *x: True\ndef f(x):\n    return 7"
     assert not sandbox.run(Job(forged, (test,), ("f",))).right
+
+
+# -- numpy -------------------------------------------------------------------------------------
+NUMPY = "import numpy as np\ndef f(n):\n    return np.arange(n) * 2.0\n"
+
+
+@pytest.mark.parametrize(
+    "test",
+    [
+        "import numpy as np\nassert np.allclose(f(3), [0, 2, 4]) and f(3).shape == (3,)",
+        "import numpy as np\nassert isinstance(f(2), np.ndarray) and f(2).dtype == float",
+        "assert f(3).tolist() == [0.0, 2.0, 4.0] and list(f(2)) == [0, 2]",
+        "import numpy as np\nassert (f(np.int64(2)) == np.array([0, 2])).all()",
+        "assert f(3)[1] == 2 and f(3).sum() == 6",
+    ],
+)
+def test_programs_use_numpy_where_it_is_asked_for(numpy_sandbox: Sandbox, test: str) -> None:
+    outcome = numpy_sandbox.run(Job(NUMPY, (test,), ("f",)))
+    assert outcome.right, outcome.failed
+    wrong = NUMPY.replace("2.0", "3.0")
+    assert not numpy_sandbox.run(Job(wrong, (test,), ("f",))).right or "dtype" in test
+
+
+@pytest.fixture(scope="module")
+def numpy_sandbox():
+    isolation = "basic" if missing_for_strong() else "strong"
+    sandbox = Sandbox(deadline=20, workers=1, isolation=isolation, packages=("numpy",))
+    yield sandbox
+    sandbox.close()
+
+
+def test_tests_use_numpy_and_programs_only_where_it_is_asked_for(
+    sandbox: Sandbox, numpy_sandbox: Sandbox
+) -> None:
+    test = "import numpy as np\nassert np.allclose(f(2.0), 2 ** 0.5) and not np.isnan(f(1))"
+    assert sandbox.run(Job("def f(x):\n    return x ** 0.5", (test,), ("f",))).right
+    assert "numpy" in sandbox.run(Job(NUMPY, (test,), ("f",))).failed
+    array = "import numpy as np\nassert f(np.array([1, 2])) == 3"
+    program = "def f(a):\n    return int(sum(a))"
+    assert numpy_sandbox.run(Job(program, (array,), ("f",))).right
+    assert "array" in sandbox.run(Job(program, (array,), ("f",))).failed
+
+
+def test_a_package_that_is_not_installed_is_refused() -> None:
+    with pytest.raises(SandboxError, match="pip install nothing_of_this_name"):
+        Sandbox(packages=("nothing_of_this_name",))
