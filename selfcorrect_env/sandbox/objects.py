@@ -17,7 +17,7 @@ from types import BuiltinFunctionType, CoroutineType, FunctionType, GeneratorTyp
 from typing import Any
 
 from selfcorrect_env.sandbox import proxies, values
-from selfcorrect_env.sandbox.proxies import Proxy, ProxyClass, ProxyError, new_proxy
+from selfcorrect_env.sandbox.proxies import Proxy, ProxyClass, ErrorProxy, new_proxy
 from selfcorrect_env.sandbox.sharing import KINDS, TAGS, Containers
 from selfcorrect_env.sandbox.values import BASES, DECODERS, DEEPEST, ENCODERS, SMALL
 from selfcorrect_env.sandbox.wire import WireError
@@ -320,7 +320,7 @@ class Objects:
         elif isinstance(base, type) and issubclass(base, BaseException):
             errors = [parent for parent in parents if issubclass(parent, BaseException)]
             del members["__slots__"]
-            made = ProxyClass(name, tuple(errors) or (ProxyError, base), members)
+            made = ProxyClass(name, tuple(errors) or (ErrorProxy, base), members)
         else:
             objects = [parent for parent in parents if issubclass(parent, Proxy)]
             members.update(self._special_methods(special, known=name in self._bridge.known))

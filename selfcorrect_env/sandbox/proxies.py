@@ -179,7 +179,7 @@ DOCSTRING = property(lambda proxy: proxy._bridge.request("getattr", proxy, "__do
 """``__doc__`` of a proxy; each class needs its own, or has None."""
 
 
-class ProxyError(metaclass=ProxyClass):
+class ErrorProxy(metaclass=ProxyClass):
     """What exceptions of classes of the other side have beside their builtin base class."""
 
     _bridge: Any = None
