@@ -410,7 +410,8 @@ def _all(verdicts: list[bool | None]) -> bool | None:
 
 def _only_member(a: Answer) -> Answer:
     r"""Return 5 for ``\{5\}``."""
-    return a.parts[0] if isinstance(a, Parts) and a.kind == "{}" and len(a.parts) == 1 else a
+    single = isinstance(a, Parts) and a.kind == "{}" and len(a.parts) == 1
+    return a.parts[0] if single and isinstance(a.parts[0], Quantity) else a
 
 
 def _blank(a: Answer) -> bool:
@@ -431,10 +432,8 @@ def _without_base(node: Node) -> Node:
 
 
 def _choice(a: Node, b: Node) -> bool:
-    """Return whether both are the same letter of a choice, A to E or a to e."""
-    if a[0] != "name" or b[0] != "name":
-        return False
-    return a[1].upper() == b[1].upper() and a[1] in "ABCDE" and len(a[1]) == 1
+    """Return whether both are the same choice, A to E; the reply may be in lower case."""
+    return a[0] == b[0] == "name" and a[1] in tuple("ABCDE") and b[1].upper() == a[1]
 
 
 def _zeroed(a: Relation) -> Node | None:

@@ -211,7 +211,7 @@ class _Reader:
         raise Unread
 
     def number(self, text: str) -> Node:
-        if re.fullmatch(r"0\d+", text):
+        if re.fullmatch(r"0\d+(?:\.\d*)?", text):
             raise Unread  # "000" is no number: (1,000) is no pair
         if self.next == "_":
             return self.numeral(text)
@@ -240,10 +240,11 @@ class _Reader:
         return ("call", "numeral", (("name", digits), ("name", base)))
 
     def letters(self, token: Token) -> Node:
-        """Read letters: each is a factor, the last one perhaps with an index, or a function."""
-        *first, last = token.text
-        node = self.named(last)
-        return product(*(("name", letter) for letter in first), node) if first else node
+        """Read one letter; those after it are factors."""
+        if len(token.text) > 1:
+            self._put_back(token, 1)
+            return ("name", token.text[0])
+        return self.named(token.text)
 
     def word(self, token: Token) -> Node:
         r"""Read ``\operatorname{lcm}(a,b)``; other words are no expression."""

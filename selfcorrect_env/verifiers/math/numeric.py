@@ -267,6 +267,8 @@ class _Evaluation:
         if name == "numeral":
             raise Undecided
         values = [self.value(argument) for argument in arguments]
+        if name in ("floor", "ceil") and free_letters(arguments[0]):
+            return _arbitrary_floor(values[0], 1 if name == "floor" else -1)
         if name in ("ln", "log"):
             return self.logarithm(name, values[0])
         if name in _FUNCTIONS and len(values) == _FUNCTIONS[name][0]:
@@ -337,6 +339,17 @@ def _arbitrary(name: str, values: list[Any]) -> Any:
         total = total + c * mpmath.sin(a * value + b)
         mixed = mixed * (value + a) / (1 + mpmath.fabs(value))
     return total + mixed
+
+
+def _arbitrary_floor(value: Any, sign: int) -> Any:
+    """Return ``value`` less an arbitrary smooth function of period 1; for -1, the ceiling.
+
+    Points cannot tell the integer parts of x and x + 0.001 apart. What holds for all functions
+    of period 1 holds for the fractional part.
+    """
+    turn = 2 * mp.pi * sign * value
+    periodic = mpmath.sin(turn + 1) / 3 + mpmath.cos(2 * turn + 2) / 5 + mpmath.sin(3 * turn) / 7
+    return sign * (sign * value - periodic)
 
 
 def _floor(function: Callable[[Any], Any]) -> Callable[[Any], Any]:

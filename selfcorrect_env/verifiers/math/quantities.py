@@ -49,6 +49,8 @@ def read_quantity(tokens: Tokens) -> Quantity | Parts | None:
         return compound
     number, unit = _unit_at_end(tokens)
     dollar = len(number) > 1 and "$" in (number[0].text, number[1].text)
+    if dollar and unit is not None and unit != units.DOLLAR:
+        return None
     if dollar:
         number = tuple(token for token in number if token.text != "$")
         unit = unit or units.DOLLAR

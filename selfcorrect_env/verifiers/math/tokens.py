@@ -66,6 +66,7 @@ _REST = (
 _START = rf"(?P<space>{_SPACE}+)|(?P<layout>{_LAYOUT})|(?P<grouped>(?<![\d.,])(?:@grouped))|{_REST}"
 _OUTSIDE = re.compile(_START.replace("@grouped", _THOUSANDS))
 _INSIDE = re.compile(_START.replace("@grouped", _SPACED))
+_LAYOUT_IN_TEXT = re.compile(r"\\(?:left|right)(?![A-Za-z])|\\[ ,;:!]|[~$]|\\q?quad(?![A-Za-z])")
 _SAME = {
     r"\dfrac": r"\frac",
     r"\tfrac": r"\frac",
@@ -180,12 +181,14 @@ def _decimal(scientific: str) -> str:
 
 def _text(inside: str) -> Token | None:
     """Return the token of a text command's content; None if it is blank."""
-    words = " ".join(re.sub(r"\\[ ,;:!]|[~$]|\\q?quad(?![A-Za-z])", " ", inside).split())
+    words = " ".join(_LAYOUT_IN_TEXT.sub(" ", inside).split())
     if not words:
         return None
+    if re.fullmatch(r"\\[A-Za-z]+", words):
+        return _token("command", words)
     if re.fullmatch(r"\d+(?:\.\d+)?", words):
         return Token(Kind.NUMBER, words)
-    if letter := re.fullmatch(r"\(?([A-Za-z])[).]?", words):
+    if letter := re.fullmatch(r"\(? ?([A-Za-z]) ?[).]?", words):
         return Token(Kind.LETTERS, letter[1])
     return Token(Kind.WORD, words)
 

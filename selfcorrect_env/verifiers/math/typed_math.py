@@ -16,6 +16,7 @@ _TYPED = re.compile(
     rf"[^\x00-\x7f]|\*\*|\^\(|(?<![\\A-Za-z])(?:{_FUNCTIONS})(?![A-Za-z])|\\\\(?=[A-Za-z])"
 )
 _DASH = re.compile(r"((?:^|[(\[{,=])\s*)–(?=\s*[\d\\])")  # a minus; elsewhere it is a range
+_GLUED = re.compile(r"(\\(?:sin|cos|tan|cot|sec|csc|ln|log|pi))([a-gi-zA-Z])(?![A-Za-z])")  # \cotx
 _TIGHT = re.compile(r"(?<=[\d})])(or|and)(?=[A-Za-z(])")  # 1orx
 _STARS = re.compile(r"\*\*(-?\d+)")
 _WORD = re.compile(r"(?<![\\A-Za-z])[A-Za-z]{3,}")
@@ -71,7 +72,7 @@ def latex(text: str) -> str:
     >>> latex("2*sqrt(3) + √2")
     '2*\\sqrt{3} + \\sqrt{2}'
     """
-    text = _TIGHT.sub(r" \1 ", text)
+    text = _GLUED.sub(r"\1 \2", _TIGHT.sub(r" \1 ", text))
     if not _TYPED.search(text):
         return text
     text = _DOUBLED.sub(r"\\", text)
