@@ -43,8 +43,8 @@ class Bridge:
         self.objects = Objects(self, parity=parity, trusting=trusting, running=self._running)
         self.known: frozenset[str] = frozenset()
         """Names of classes of the other side that may answer ``in``."""
-        self.raised: BaseException | None = None
-        """The last exception that came from the other side."""
+        self.closed = False
+        """Whether there is another side no longer, though proxies of it may still be used."""
         self.asked = False
         """Whether there was a request."""
 
@@ -55,6 +55,8 @@ class Bridge:
             WireError: an argument cannot cross.
             Gone: there is no answer.
         """
+        if self.closed:
+            raise Gone("the program has ended")
         with self.lock:
             self._send({"do": operation, **self.objects.packed(arguments)})
             self.asked = True
@@ -134,34 +136,21 @@ class Bridge:
 
     def _generator(self, proxy: Any) -> Any:
         """Return a generator that runs on the other side."""
-        sent = None
-        try:
-            while True:
-                operation = ("next",) if sent is None else ("send", sent)
-                try:
-                    item = self.request(operation[0], proxy, *operation[1:])
-                except StopIteration as stop:
-                    return stop.value
-                while True:
-                    try:
-                        sent = yield item
-                        break
-                    except GeneratorExit:
-                        raise
-                    except BaseException as error:
-                        try:
-                            item = self.request("throw", proxy, error)
-                        except StopIteration as stop:
-                            return stop.value
-        finally:
-            self.close(proxy)
-
-    def close(self, proxy: Any) -> None:
-        """Close a generator of the other side, if there is another side still."""
-        try:
-            self.request("close", proxy)
-        except (Gone, Exception):  # a generator that is collected may not raise
-            return
+        request: tuple[Any, ...] = ("next", proxy)
+        while True:
+            try:
+                item = self.request(*request)
+            except StopIteration as stop:
+                return stop.value
+            try:
+                sent = yield item
+                request = ("next", proxy) if sent is None else ("send", proxy, sent)
+            except GeneratorExit:
+                if not self.closed:
+                    self.request("close", proxy)
+                raise
+            except BaseException as error:
+                request = ("throw", proxy, error)
 
     async def _coroutine(self, proxy: Any) -> Any:
         """Return a coroutine that runs on the other side."""
@@ -181,14 +170,17 @@ class Bridge:
         try:
             value = self._value(message)
         except WireError as error:
-            self.raised = ProgramError(f"the program answered with {error}")
-            raise self.raised from None
+            raise self.blame(ProgramError(f"the program answered with {error}")) from None
         if message.get("ok") is True:
             return value
         if isinstance(value, _STOPS) and operation not in _ITERATING:
             value = RuntimeError(f"the program raised {type(value).__name__}")
-        self.raised = value if isinstance(value, BaseException) else ProgramError("no exception")
-        raise self.raised
+        raise self.blame(value if isinstance(value, BaseException) else ProgramError("nothing"))
+
+    def blame(self, error: BaseException) -> BaseException:
+        """Mark an exception as one of the other side, and return it."""
+        error.__dict__["_of_program"] = True
+        return error
 
     def _value(self, message: dict[str, Any]) -> Any:
         if "text" in message:

@@ -41,8 +41,7 @@ class Missing:
 
     def __call__(self, *arguments: Any, **keywords: Any) -> Any:
         """Raise NameError."""
-        self._bridge.raised = NameError(f"the program defines no {self._name!r}")
-        raise self._bridge.raised
+        raise self._bridge.blame(NameError(f"the program defines no {self._name!r}"))
 
     def __getattr__(self, name: str) -> Any:
         """Raise NameError, except for special methods, which it does not have."""
@@ -78,19 +77,18 @@ class Checker(Bridge):
             found, *values = self.objects.unpacked(hello)
             defined = dict(zip(found, values, strict=True))
         except (wire.WireError, ValueError, TypeError) as error:
-            self.raised = ProgramError(f"the program does not run: {error}"[:500])
-            raise self.raised from None
-        self._seen = not all(callable(value) for value in defined.values())
+            raise self.blame(ProgramError(f"the program does not run: {error}"[:500])) from None
+        self._seen = not all(callable(defined.get(name)) for name in names)
         return {name: defined[name] if name in defined else Missing(self, name) for name in names}
 
     def cause(self, error: BaseException) -> str:
         """Return whose failure an exception of the tests is; see `check`."""
-        if isinstance(error, Gone) or error is self.raised:
+        if isinstance(error, Gone) or "_of_program" in getattr(error, "__dict__", ()):
             return "program"
         if isinstance(error, AssertionError):
             return "assertion"
-        own = isinstance(error, SyntaxError | ImportError)
-        return "problem" if own or not (self.asked or self._seen) else "tests"
+        own = isinstance(error, SyntaxError | ImportError | NameError)
+        return "problem" if own and not (self.asked or self._seen) else "tests"
 
     def perform(self, operation: str, arguments: list[Any]) -> Any:
         """Perform an operation on an object that the tests gave to the program."""
@@ -100,7 +98,7 @@ class Checker(Bridge):
             return sys.stdin.readline()
         target = arguments[0]
         name = arguments[1] if len(arguments) > 1 else ""
-        if not self.objects.is_kept(target) or not _allowed(operation, target, name):
+        if not self.objects.is_given(target) or not _allowed(operation, target, name):
             refusal = AttributeError if operation == "getattr" else TypeError
             raise refusal(f"a program may not ask a test's {type(target).__name__} for this")
         return OPERATIONS[operation](*arguments)
@@ -178,7 +176,8 @@ def check(
             for name in modules - namespace.keys():
                 namespace[name] = importlib.import_module(name)
             exec(code, namespace)
-            namespace.update(program)  # a setup may contain a stub of the program's function
+            if not number:
+                namespace.update(program)  # a setup may contain a stub of the program's function
             verdict["passed"] = number
     except BaseException as error:
         verdict["gone"] = isinstance(error, Gone)
@@ -187,4 +186,5 @@ def check(
         return {**verdict, "failed": failed, "cause": bridge.cause(error)}
     finally:
         sys.stdin, sys.stdout, builtins.input = standard
+        bridge.closed = True
     return {**verdict, "failed": "", "cause": ""}

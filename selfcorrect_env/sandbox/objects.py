@@ -17,7 +17,7 @@ from types import BuiltinFunctionType, CoroutineType, FunctionType, GeneratorTyp
 from typing import Any
 
 from selfcorrect_env.sandbox import proxies, values
-from selfcorrect_env.sandbox.proxies import Proxy, ProxyClass, ErrorProxy, new_proxy
+from selfcorrect_env.sandbox.proxies import ErrorProxy, Proxy, ProxyClass, new_proxy
 from selfcorrect_env.sandbox.sharing import KINDS, TAGS, Containers
 from selfcorrect_env.sandbox.values import BASES, DECODERS, DEEPEST, ENCODERS, SMALL
 from selfcorrect_env.sandbox.wire import WireError
@@ -50,6 +50,7 @@ class Objects:
         self._containers = Containers(parity)
         self._kept: list[Any] = []
         self._handles: dict[int, int] = {}
+        self._given: set[int] = set()
         self._described: set[int] = set()
         self._theirs: dict[int, Any] = {}
         self._their_handles: dict[int, int] = {}
@@ -98,9 +99,9 @@ class Objects:
         except Exception as error:
             raise WireError(f"not a value: {type(error).__name__}") from None
 
-    def is_kept(self, value: Any) -> bool:
-        """Return whether the other side has a proxy for an object."""
-        return id(value) in self._handles
+    def is_given(self, value: Any) -> bool:
+        """Return whether an object was sent as a value, not merely as the class of one."""
+        return self._handles.get(id(value)) in self._given
 
     # -- sending -------------------------------------------------------------------------------
     def _encode(self, value: Any, depth: int = 0) -> Any:
@@ -140,6 +141,7 @@ class Objects:
             return ["w", value._number]
         if getattr(builtins, value.__name__, None) is value:
             return ["T", value.__name__]
+        self._give(value)
         return ["K", self._description(value)]
 
     def _encode_exception(self, error: BaseException, depth: int) -> Any:
@@ -148,7 +150,7 @@ class Objects:
         except WireError:
             arguments = []
         kind = self._encode_class(type(error))
-        return ["e", kind, arguments, described(error, name=False), self._keep(error)]
+        return ["e", kind, arguments, described(error, name=False), self._give(error)]
 
     def _encode_other(self, value: Any, kind: type, depth: int) -> Any:
         their_handle = self._their_handles.get(id(value))
@@ -167,15 +169,15 @@ class Objects:
             if isinstance(value, base):
                 return ["&", self._containers.number(value, tag, lambda: self._subclass(kind))]
         if isinstance(value, GeneratorType):
-            return ["g", self._keep(value)]
+            return ["g", self._give(value)]
         if isinstance(value, CoroutineType):
-            return ["a", self._keep(value)]
+            return ["a", self._give(value)]
         if not self._trusting and kind in (BuiltinFunctionType, FunctionType):
             module = getattr(value, "__module__", None) or ""
             found = getattr(sys.modules.get(module), value.__name__, None)
             if found is value and module.partition(".")[0] in sys.stdlib_module_names:
                 return ["M", module, value.__name__]
-        return ["o", self._keep(value), self._description(kind)]
+        return ["o", self._give(value), self._description(kind)]
 
     def _encode_array(self, value: Any, kind: type, depth: int) -> Any:
         """Return a numpy array as its bytes, and a number of numpy as one of Python."""
@@ -196,6 +198,12 @@ class Objects:
             handle = len(self._kept)
             self._kept.append(value)
             self._handles[id(value)] = handle
+        return handle
+
+    def _give(self, value: Any) -> int:
+        """Keep an object for which the other side may ask."""
+        handle = self._keep(value)
+        self._given.add(handle)
         return handle
 
     def _description(self, kind: type) -> Any:
@@ -245,7 +253,7 @@ class Objects:
         if tag == "n":
             return tuple.__new__(self._class(parts[0]), [self._decode(item) for item in parts[1]])
         if tag == "N":
-            return self._ours(parts[0])._make([self._decode(item) for item in parts[1]])
+            return self._tuple(*parts)
         if tag == "e":
             return self._object(parts[3], lambda: self._exception(*parts))
         if tag in ("g", "a"):
@@ -257,9 +265,16 @@ class Objects:
         raise WireError(f"unknown tag {tag!r:.20}")
 
     def _ours(self, handle: Any) -> Any:
-        if type(handle) is not int or not 0 <= handle < len(self._kept):
+        if type(handle) is not int or not (self._trusting or handle in self._given):
             raise WireError("no such object")
         return self._kept[handle]
+
+    def _tuple(self, handle: Any, items: list[Any]) -> Any:
+        """Return a tuple of a class of this side."""
+        kind = self._kept[handle] if self._trusting else self._ours(handle)
+        if not isinstance(kind, type) or not issubclass(kind, tuple):
+            raise WireError("no class of tuples")
+        return tuple.__new__(kind, [self._decode(item) for item in items])
 
     def _object(self, handle: Any, make: Callable[[], Any]) -> Any:
         """Return the proxy for an object; the same one each time."""

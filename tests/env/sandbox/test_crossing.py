@@ -184,3 +184,72 @@ def test_tests_use_numpy_and_programs_only_where_it_is_asked_for(
 def test_a_package_that_is_not_installed_is_refused() -> None:
     with pytest.raises(SandboxError, match="pip install nothing_of_this_name"):
         Sandbox(packages=("nothing_of_this_name",))
+
+
+# -- a program that speaks to the tests' side by itself ----------------------------------------
+REACHING = """
+import gc, sys
+from selfcorrect_env.sandbox.proxies import Proxy, ProxyClass, new_proxy
+def f(*given):
+    server = next(o for o in gc.get_objects() if type(o).__name__ == "Server")
+    kind = ProxyClass("reference", (Proxy,), {"_bridge": server, "_number": -1, "__slots__": ()})
+    lies = {"__eq__": lambda *x: True, "__hash__": lambda *x: 0, "x": 7}
+    found = []
+    for handle in range(12):
+        target = new_proxy(kind, handle)
+        for request in (
+            ("call", target, ("Lie", (object,), lies), {}),
+            ("call", target, (), {}),
+            ("call", target, (lies["__eq__"], 1), {}),
+            ("getattr", target, "__globals__"),
+            ("getattr", target, "gi_frame"),
+            ("getattr", target, "__class__"),
+            ("getattr", target, "__init__"),
+            ("setattr", target, "__class__", 1),
+            ("special", target, "__getattribute__", "__globals__"),
+            ("special", target, "__reduce__"),
+            ("special", target, "__init_subclass__"),
+            ("setattr", target, "__eq__", lies["__eq__"]),
+            ("dir", target),
+            ("derive", "Lie", (object,), lies),
+            ("copy", target),
+            ("send", target, 1),
+            ("readline",),
+            ("nothing", target),
+        ):
+            try:
+                found.append(server.request(*request))
+            except Exception:
+                continue
+    made = []
+    for thing in found:
+        try:
+            made.append(thing())
+        except Exception:
+            continue
+    for thing in [*made, *found]:
+        if isinstance(type(thing), ProxyClass):
+            return thing
+    return 4
+"""
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        "lambda: 1",
+        "A()",
+        "A",
+        "len",
+        "iter([1])",
+        "(x for x in [1])",
+        "[A()]",
+        "functools.partial(A)",
+    ],
+)
+def test_a_program_reaches_nothing_that_it_was_not_given(sandbox: Sandbox, given: str) -> None:
+    setup = "import functools\nclass A:\n    pass\nX = 3\n"
+    tests = (f"assert f({given}) == X", "assert X == 3 and not A() == 3")
+    outcome = sandbox.run(Job(REACHING, tests, ("f",), setup))
+    assert not outcome.right
+    assert outcome.cause == "assertion", outcome.failed
