@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import inspect
 import sys
-import threading
+from _thread import RLock  # `threading` runs code in each forked process
 from typing import Any
 
 from selfcorrect_env.sandbox import wire
@@ -39,7 +39,7 @@ class Bridge:
 
     def __init__(self, line: wire.Line, *, parity: int, trusting: bool) -> None:
         self.line = line
-        self.lock = threading.RLock()
+        self.lock = RLock()
         self.objects = Objects(self, parity=parity, trusting=trusting, running=self._running)
         self.known: frozenset[str] = frozenset()
         """Names of classes of the other side that may answer ``in``."""

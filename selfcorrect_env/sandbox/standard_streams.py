@@ -1,31 +1,25 @@
 """A program that reads its standard input and writes to its standard output, as a script does.
 
-`serve` runs in the program's process, `exchange` in the one that judges it. The program gets its
-input as a file on descriptor 0; its descriptor 1 is a socket from which the judging process reads,
-up to a limit. What is expected never enters the program's process.
-
-Processes import this module without the rest of the package, so it uses the standard library only.
+This is the side of the judging process; the program's is `selfcorrect_env.sandbox.script`. The
+program gets its input as a file on descriptor 0; its descriptor 1 is a socket from which the
+judging process reads, up to a limit. What is expected never enters the program's process.
 """
 
 from __future__ import annotations
 
-import atexit
-import builtins
 import json
 import os
 import select
 import socket
-import sys
 import tempfile
-import threading
 import time
-import types
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from selfcorrect_env.sandbox import wire
+from selfcorrect_env.sandbox.script import LONGEST_REPORT
 
 LARGEST_OUTPUT = 16 * 2**20
 """Maximum size in bytes of what a program may print; a longer output is cut, and wrong."""
@@ -33,10 +27,7 @@ LARGEST_OUTPUT = 16 * 2**20
 INTERVAL = 0.05
 """Seconds from one look at the program's time to the next."""
 
-_LONGEST_REPORT = 4096
 
-
-# -- in the judging process ------------------------------------------------------------------------
 @dataclass(frozen=True)
 class Streams:
     """What a program printed, and how it says that it ended."""
@@ -82,7 +73,7 @@ def exchange(task: socket.socket, stdout: socket.socket, left: Callable[[], floa
     output, closed, late = _read(stdout, LARGEST_OUTPUT, left)
     report = b""
     if closed:
-        report, closed, late = _read(task, _LONGEST_REPORT, left)
+        report, closed, late = _read(task, LONGEST_REPORT, left)
     return Streams(output.decode("utf-8", "replace"), closed, late, _failure(report))
 
 
@@ -138,65 +129,3 @@ def _failure(report: bytes) -> str | None:
         return None
     failed = found.get("failed") if isinstance(found, dict) else None
     return failed if isinstance(failed, str) else None
-
-
-# -- in the program's process ----------------------------------------------------------------------
-def connect(task: int, peer: int) -> None:
-    """Make the input and the output of a submitted program this process's descriptors 0 and 1."""
-    with socket.socket(fileno=os.dup(task)) as line:
-        _, descriptors, _, _ = socket.recv_fds(line, 1, 1)
-    os.dup2(descriptors[0], 0)
-    os.close(descriptors[0])
-    os.dup2(peer, 1)
-    os.close(peer)
-
-
-def serve(source: str, task: int) -> None:
-    """Run ``source`` as ``__main__``, report on ``task`` how it ended, and exit."""
-    stdout = _open_streams()
-    try:
-        failed = _run(source)
-        for stream in (sys.stdout, stdout):
-            if not stream.closed:
-                stream.flush()
-    except BaseException as error:  # of a stream or an exit function that the program made
-        failed = _describe(error)
-    os.write(task, json.dumps({"failed": failed[: _LONGEST_REPORT // 8]}).encode())
-    os._exit(1 if failed else 0)
-
-
-def _open_streams() -> Any:
-    """Replace the interpreter's streams, which belong to other files; return the output."""
-    lenient = {"encoding": "utf-8", "errors": "surrogateescape", "closefd": False}
-    sys.stdin = sys.__stdin__ = os.fdopen(0, "r", **lenient)
-    sys.stdout = sys.__stdout__ = os.fdopen(1, "w", newline="\n", **lenient)
-    sys.stderr = sys.__stderr__ = os.fdopen(2, "w", **lenient)
-    sys.argv = ["program.py"]
-    # what `site` defines, which a bare interpreter does not import
-    builtins.exit = builtins.quit = sys.exit  # type: ignore[assignment]
-    return sys.stdout
-
-
-def _run(source: str) -> str:
-    """Run a program to the end of its threads and exit functions; return what failed, or ""."""
-    module = types.ModuleType("__main__")
-    sys.modules["__main__"] = module
-    failed = ""
-    try:
-        exec(compile(source, "program.py", "exec"), module.__dict__)
-    except SystemExit as error:
-        failed = "" if error.code in (None, 0) else f"SystemExit: {error.code}"
-    except BaseException as error:
-        failed = _describe(error)
-    for thread in threading.enumerate():
-        if thread is not threading.current_thread() and not thread.daemon:
-            thread.join()
-    atexit._run_exitfuncs()
-    return failed
-
-
-def _describe(error: BaseException) -> str:
-    try:
-        return f"{type(error).__name__}: {error}"[:300]
-    except BaseException:
-        return type(error).__name__[:300]

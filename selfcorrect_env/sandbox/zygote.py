@@ -17,7 +17,7 @@ import socket
 import time
 from typing import Any
 
-from selfcorrect_env.sandbox import namespaces, packages, program, seccomp, standard_streams, wire
+from selfcorrect_env.sandbox import namespaces, packages, program, script, seccomp, wire
 from selfcorrect_env.sandbox.confinement import (
     PACKAGES,
     confine,
@@ -141,16 +141,16 @@ def _run(seconds: float, descriptors: list[int], calls: seccomp.Filter | None) -
         os.setsid()
         task, peer = _move(descriptors)
         job = wire.receive(task)
-        script = isinstance(job, dict)  # a program that reads its standard input
-        if script:
-            standard_streams.connect(task, peer)
+        is_script = isinstance(job, dict)  # a program that reads its standard input
+        if is_script:
+            script.connect(task, peer)
         else:
             os.close(task)
         limit_processor_time(seconds)
         if calls is not None:
             calls.install()
-        if script:
-            standard_streams.serve(job["script"], task)
+        if is_script:
+            script.serve(job["script"], task)
         source, names = job
         program.serve(source, names, peer)
     finally:
