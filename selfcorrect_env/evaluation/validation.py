@@ -21,6 +21,7 @@ from selfcorrect_env.evaluation.tables import as_text
 from selfcorrect_env.problems.problem_set import ProblemSet
 from selfcorrect_env.types import Conversation, Problem, Verdict
 from selfcorrect_env.verifiers import AnswerFormat, answer_format, judge
+from selfcorrect_env.verifiers.math.echoes import contains, expressions
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -227,6 +228,29 @@ def worthless(subject: Subject) -> Outcomes:
         yield None if held else _finding(problem, reply, verdict)
 
 
+def echoes(subject: Subject) -> Outcomes:
+    """An expression of the statement scores 0 as an answer.
+
+    Tried are formulas, their sides, and typed sums. Numbers, letters and words are not tried: they
+    may well be the answer, by chance or because the statement lists them ("which of 3, 5 and 7").
+    A finding means that the statement contains the answer; where it lists expressions to choose
+    from, that is as it should be. Programs are no expressions, and a verifier that reads only a
+    part of an expression, such as its first digit, is not given any.
+    """
+    answer_format = subject.answer_format
+    if answer_format.hedge is None:
+        return
+    cases = [
+        (problem, reply)
+        for problem in subject.problems
+        for expression in expressions(problem.prompt)
+        for reply in answer_format.examples(expression)[:1]
+        if contains(problem.prompt, answer_format.read(reply) or "")
+    ]
+    for (problem, reply), verdict in zip(cases, subject.verdicts(cases), strict=True):
+        yield None if verdict.score == 0.0 else _finding(problem, reply, verdict)
+
+
 def hedging(subject: Subject) -> Outcomes:
     """Offering the right answer beside a wrong one scores 0, in at least one of the two orders.
 
@@ -329,6 +353,7 @@ CHECKS: dict[str, tuple[str, Callable[[Subject], Outcomes]]] = {
     ),
     "reference": ("the reference answer, and every other accepted one, scores 1", references),
     "worthless": ("an empty reply, the statement and the instructions score 0", worthless),
+    "echo": ("an expression of the statement, as the answer, scores 0", echoes),
     "hedging": ("the reference beside a wrong answer scores 0 in one order at least", hedging),
     "determinism": ("a verdict is the same again, alone, and in another thread", determinism),
     "seeds": ("a seed draws the same episode again", seeds),

@@ -13,9 +13,11 @@ import numpy as np
 from selfcorrect_env.types import Problem, Reason, Verdict
 from selfcorrect_env.verifiers.answer_format import AnswerFormat
 from selfcorrect_env.verifiers.base import without_statement
+from selfcorrect_env.verifiers.math.answer_forms import ANSWER_FORM, has_form
 from selfcorrect_env.verifiers.math.answer_kinds import Parts
 from selfcorrect_env.verifiers.math.choices import choice, several_choices
 from selfcorrect_env.verifiers.math.commitment import doubtful
+from selfcorrect_env.verifiers.math.echoes import repeats
 from selfcorrect_env.verifiers.math.equality import (
     UNIT_RULES,
     Comparison,
@@ -140,9 +142,13 @@ class MathVerifier:
             quick_verdict(problem.reference, without_statement(problem, response), self._comparison)
             for problem, response in zip(problems, responses, strict=True)
         ]
+        quick = [_answered(*pair) for pair in zip(problems, quick, strict=True)]
         hard = [pair for pair in quick if not isinstance(pair, Verdict)]
         compared = self._compare(list(dict.fromkeys(hard)))
-        return [it if isinstance(it, Verdict) else compared[it] for it in quick]
+        return [
+            it if isinstance(it, Verdict) else _in_form(problem, compared[it])
+            for problem, it in zip(problems, quick, strict=True)
+        ]
 
     def close(self) -> None:
         """Kill the worker processes; they start again when needed."""
@@ -229,6 +235,23 @@ def _compared(
     if not equal and not several and _has_parts(answer):
         return Verdict(0.0, Reason.AMBIGUOUS, answer, "several answers where one is expected")
     return Verdict(float(equal), Reason.CORRECT if equal else Reason.WRONG, answer)
+
+
+def _answered(problem: Problem, judged: Verdict | tuple[str, str]) -> Verdict | tuple[str, str]:
+    """Return the verdict, or "wrong" for an answer that repeats the statement or lacks its form."""
+    if isinstance(judged, Verdict) and not judged.correct:
+        return judged
+    answer = judged.answer or "" if isinstance(judged, Verdict) else judged[1]
+    if repeats(problem.prompt, _answer_of(problem.reference), answer):
+        return Verdict(0.0, Reason.WRONG, answer, "the answer only repeats the statement")
+    return _in_form(problem, judged) if isinstance(judged, Verdict) else judged
+
+
+def _in_form(problem: Problem, verdict: Verdict) -> Verdict:
+    form = problem.metadata.get(ANSWER_FORM)
+    if form is None or not verdict.correct or has_form(form, verdict.answer or ""):
+        return verdict
+    return Verdict(0.0, Reason.WRONG, verdict.answer, f"the answer is not {form}")
 
 
 def _has_parts(answer: str) -> bool:

@@ -29,7 +29,8 @@ def test_the_sets_of_this_package_pass(problems: str) -> None:
     validation = validate(SelfCorrectEnv(problems), n=150)
     assert validation.findings == ()
     assert [check.name for check in validation.checks] == list(CHECKS)
-    assert all(check.tried for check in validation.checks)
+    assert all(check.tried for check in validation.checks if check.name != "echo")
+    assert next(c.tried for c in validation.checks if c.name == "echo") or problems != "procedural"
     assert validation.validated == 150
 
 
@@ -39,7 +40,30 @@ def test_the_sets_of_this_package_pass(problems: str) -> None:
 def test_real_data_pass(problems: str, file: str) -> None:
     if not (DATA / file).exists():
         pytest.skip(f"no {file} beside the repository")
-    assert validate(SelfCorrectEnv(problems, path=DATA / file)).findings == ()
+    findings = validate(SelfCorrectEnv(problems, path=DATA / file)).findings
+    statements_that_contain_the_answer = {"test/prealgebra/1834.json"} if "math" in file else set()
+    assert {finding.problem_id for finding in findings} == statements_that_contain_the_answer
+
+
+def test_a_statement_that_contains_the_answer_is_found() -> None:
+    rows = [
+        {"id": "echo", "prompt": "Simplify $\\sqrt{7}$.", "reference": "\\sqrt{7}"},
+        {"id": "typed", "prompt": "Write 2^10 + 1 as a power of 2, plus 1.", "reference": "2^10+1"},
+        {"id": "work", "prompt": "Simplify $\\sqrt{8}$.", "reference": "2\\sqrt{2}"},
+        {"id": "number", "prompt": "If $x = 5$ and y = 4 + 3, what is $x$?", "reference": "5"},
+    ]
+    validation = validate(SelfCorrectEnv(rows, verifier="math"))
+    assert [(f.problem_id, "scored 1" in f.what) for f in validation.findings] == [
+        ("echo", True),
+        ("typed", True),
+    ]
+
+
+def test_a_verifier_that_pays_for_the_statement_is_found() -> None:
+    def lenient(problem: Problem, reply: str) -> bool:
+        return eval(reply) == int(problem.reference)
+
+    assert "echo" in found(SelfCorrectEnv(SUMS, verifier=lenient))
 
 
 def test_bad_references_are_listed() -> None:

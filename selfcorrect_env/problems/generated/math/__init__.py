@@ -18,6 +18,8 @@ from selfcorrect_env.problems.problem_set import ProblemSet
 from selfcorrect_env.problems.splits import check_split, digest, is_test
 from selfcorrect_env.problems.subjects import LEVELS, SUBJECTS, check_levels, check_subjects
 from selfcorrect_env.types import Problem
+from selfcorrect_env.verifiers.math.answer_forms import ANSWER_FORM
+from selfcorrect_env.verifiers.math.echoes import contains
 
 if TYPE_CHECKING:
     from selfcorrect_env.problems.generated.math.draft import Draft, Template
@@ -49,8 +51,9 @@ def load(
         subject: one or more subjects; by default all seven.
         level: one or more levels, 1 to 5; by default all.
 
-    The metadata contain ``subject``, ``level``, ``template`` (the kind of problem) and
-    ``solution``, which ends in the reference as ``\boxed{…}``.
+    The metadata contain ``subject``, ``level``, ``template`` (the kind of problem),
+    ``solution``, which ends in the reference as ``\boxed{…}``, and, where an expression of the
+    statement is equal to the answer, ``answer_form``, which the math verifier requires.
 
     Raises:
         UnknownNameError: no such split or subject.
@@ -118,27 +121,32 @@ def _generate(
         order.shuffle(remaining)
         for subject, level in remaining[: wanted - len(problems)]:
             template, rng = cells[subject, level].pop(0)
-            draft = _draw(rng, template, level, split, statements)
-            if draft is None:
+            problem = _draw(rng, template, subject, level, split, statements)
+            if problem is None:
                 continue  # this kind is exhausted
             cells[subject, level].append((template, rng))
-            statements.add(draft.statement)
-            problems.append(_problem(draft, subject, level, template.name))
+            statements.add(problem.prompt)
+            problems.append(problem)
     return problems
 
 
 def _draw(
-    rng: Random, template: Template, level: int, split: str, statements: set[str]
-) -> Draft | None:
-    """Draw a new problem of the split; return None after `_TRIES` draws without one."""
+    rng: Random, template: Template, subject: str, level: int, split: str, statements: set[str]
+) -> Problem | None:
+    """Draw a new problem of the split; return None after `_TRIES` draws without one.
+
+    A problem whose statement happens to contain its answer, as more than a number, is dropped.
+    """
     for _ in range(_TRIES):
         draft = template.make(rng, level)
         if is_test(draft.statement) == (split == "test") and draft.statement not in statements:
-            return draft
+            problem = _problem(draft, subject, level, template)
+            if not contains(problem.prompt, problem.reference):
+                return problem
     return None
 
 
-def _problem(draft: Draft, subject: str, level: int, template: str) -> Problem:
+def _problem(draft: Draft, subject: str, level: int, template: Template) -> Problem:
     from selfcorrect_env.problems.generated.math.draft import latex
 
     working, answer = draft.solve()
@@ -150,7 +158,8 @@ def _problem(draft: Draft, subject: str, level: int, template: str) -> Problem:
         metadata={
             "subject": subject,
             "level": level,
-            "template": template,
+            "template": template.name,
             "solution": f"{working} The answer is $\\boxed{{{reference}}}$.",
+            **({ANSWER_FORM: template.form} if template.form else {}),
         },
     )

@@ -33,6 +33,9 @@ class Template:
     """The supported levels, 1 to 5."""
     make: Callable[[Random, int], Draft]
     """Draws a problem of a given level."""
+    form: str | None = None
+    """The form of the answer (`selfcorrect_env.verifiers.math.answer_forms`) that the statement
+    asks for, where an expression of the statement is equal to the answer."""
 
 
 def latex(value: Any) -> str:

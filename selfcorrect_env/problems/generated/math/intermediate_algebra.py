@@ -306,12 +306,12 @@ def _conjugates(rng: Random, level: int) -> Draft:
 
 
 TEMPLATES = (
-    Template("expanding", (1, 2), _expand),
-    Template("complex numbers", (1, 2, 3), _complex),
+    Template("expanding", (1, 2), _expand, "expanded"),
+    Template("complex numbers", (1, 2, 3), _complex, "evaluated"),
     Template("polynomial remainder", (2, 3), _remainder),
     Template("logarithms", (2, 3), _logarithm),
     Template("Vieta", (3, 4, 5), _vieta),
-    Template("telescoping sum", (4, 5), _telescope),
+    Template("telescoping sum", (4, 5), _telescope, "evaluated"),
     Template("complex roots", (3, 4), _complex_roots),
     Template("rational inequality", (4, 5), _rational),
     Template("partial fractions", (3, 4), _fractions),

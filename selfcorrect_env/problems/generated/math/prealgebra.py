@@ -255,8 +255,8 @@ def _together(rng: Random, level: int) -> Draft:
 
 
 TEMPLATES = (
-    Template("fractions", (1, 2, 3), _fractions),
-    Template("order of operations", (1, 2), _operations),
+    Template("fractions", (1, 2, 3), _fractions, "evaluated"),
+    Template("order of operations", (1, 2), _operations, "evaluated"),
     Template("percentages", (2, 3), _percent),
     Template("ratio", (2, 3), _ratio),
     Template("average speed", (4, 5), _speed),
