@@ -21,7 +21,7 @@ from selfcorrect_env.evaluation.tables import as_text
 from selfcorrect_env.problems.problem_set import ProblemSet
 from selfcorrect_env.types import Conversation, Problem, Verdict
 from selfcorrect_env.verifiers import AnswerFormat, answer_format, judge
-from selfcorrect_env.verifiers.math.echoes import contains, expressions
+from selfcorrect_env.verifiers.math.echoes import expressions
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -234,18 +234,15 @@ def echoes(subject: Subject) -> Outcomes:
     Tried are formulas, their sides, and typed sums. Numbers, letters and words are not tried: they
     may well be the answer, by chance or because the statement lists them ("which of 3, 5 and 7").
     A finding means that the statement contains the answer; where it lists expressions to choose
-    from, that is as it should be. Programs are no expressions, and a verifier that reads only a
-    part of an expression, such as its first digit, is not given any.
+    from, that is as it should be.
     """
     answer_format = subject.answer_format
-    if answer_format.hedge is None:
+    if not answer_format.expressions:
         return
     cases = [
-        (problem, reply)
+        (problem, answer_format.examples(expression)[0])
         for problem in subject.problems
         for expression in expressions(problem.prompt)
-        for reply in answer_format.examples(expression)[:1]
-        if contains(problem.prompt, answer_format.read(reply) or "")
     ]
     for (problem, reply), verdict in zip(cases, subject.verdicts(cases), strict=True):
         yield None if verdict.score == 0.0 else _finding(problem, reply, verdict)

@@ -51,6 +51,10 @@ class AnswerFormat:
     other: Callable[[str | None, np.random.Generator], str] = random_word
     """An answer that is not the given one, drawn at random."""
 
+    expressions: bool = True
+    """Whether an answer may be any expression. If not, as for a single digit or a program, an
+    expression that stands in the statement is no answer, and `validate` does not try it."""
+
     def __post_init__(self) -> None:
         templates = (*self.replies, *(() if self.hedge is None else (self.hedge,)))
         if not self.replies or not all(ANSWER in template for template in templates):

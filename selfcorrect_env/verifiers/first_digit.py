@@ -34,7 +34,7 @@ class FirstDigitVerifier:
     """
 
     name = "first-digit"
-    answer_format = AnswerFormat(read=first_digit, other=other_digit)
+    answer_format = AnswerFormat(read=first_digit, other=other_digit, expressions=False)
 
     def verify(self, problem: Problem, response: str) -> Verdict:
         """Judge one response."""

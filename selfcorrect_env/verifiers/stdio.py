@@ -50,7 +50,7 @@ class StdioVerifier:
     """
 
     name = "stdio"
-    answer_format = AnswerFormat(hedge=None)  # a program is one answer
+    answer_format = AnswerFormat(hedge=None, expressions=False)  # a program is one answer
 
     def __init__(
         self,

@@ -108,7 +108,7 @@ class ToyCodeVerifier:
     """
 
     name = "toycode"
-    answer_format = AnswerFormat(read=read_operation, other=other_sum)
+    answer_format = AnswerFormat(read=read_operation, other=other_sum, expressions=False)
 
     def verify(self, problem: Problem, response: str) -> Verdict:
         """Judge one response."""

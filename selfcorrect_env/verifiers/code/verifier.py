@@ -47,7 +47,7 @@ class CodeVerifier:
     """
 
     name = "code"
-    answer_format = AnswerFormat(hedge=None)  # a program is one answer
+    answer_format = AnswerFormat(hedge=None, expressions=False)  # a program is one answer
 
     def __init__(
         self,

@@ -15,7 +15,7 @@ ANSWER_FORM = "answer_form"
 """Key of `Problem.metadata`: one of `FORMS`."""
 
 _N = r"(?:(?:\d+(?:\.\d*)?|\.\d+)(?:\\overline\{\d+\})?)"
-_IMAGINARY = r"(?:\*|\\cdot(?:\{\})?)?i"
+_IMAGINARY = r"\*?i"
 _SIZE = rf"(?:{_N}?\\frac\{{-?{_N}\}}\{{-?{_N}\}}|{_N}/{_N}|{_N})"
 _REAL = rf"[+-]{{0,2}}{_SIZE}"
 _TURNED = (

@@ -22,7 +22,7 @@ _FRACTION = re.compile(r"\\frac\{([^{}]*)\}\{([^{}]*)\}")
 _BINOMIAL = re.compile(r"\\[dt]binom")
 _TOKEN = re.compile(r"\d+(?:\.\d+)?(?:/\d+)?|\\[A-Za-z]+|.", re.DOTALL)
 _NEUTRAL = re.compile(r"[+-]0(?![.\d])|\A0(?=[+])|\.0+(?!\d)|/1(?![.\d])")
-_LAYOUT = re.compile(r"\\(?:cdot|times|left|right)(?![A-Za-z])|[{}*×·\s]|(?<![\d.])1(?=[(\\])")
+_LAYOUT = re.compile(r"[{}*×·\s]|(?<![\d.])1(?=[(\\])")
 
 
 @functools.lru_cache(maxsize=4096)

@@ -42,6 +42,8 @@ UNIT_RULES = ("match", "require", "ignore")
 unit, or none; ``ignore``: units are not compared."""
 _MINUS_INFINITY = negative(INFINITY)
 _MOST_PARTS = 40
+_LONGEST_INTEGER = 10**4000
+"""Python refuses to write integers of more than 4,300 digits."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +88,7 @@ def normal_form(answer: str) -> str:
             exact = rational(found.value)
         except UndefinedError:
             exact = None
-        if exact is not None:
+        if exact is not None and max(map(abs, exact.as_integer_ratio())) < _LONGEST_INTEGER:
             return str(exact)
     return spelling(answer)
 

@@ -13,6 +13,7 @@ _LAYOUT = re.compile(
     r"\\(?:left|right|displaystyle|[bB]igg?|limits|q?quad)(?![A-Za-z])|\\[,!;: ]|~"
     r"|\^\s*(?:\{\s*\\circ\s*\}|\\circ)|°|\\[$%]|[$%]"
 )
+_TIMES = re.compile(r"\\(?:cdot|times)(?![A-Za-z])")
 _TEXT = re.compile(r"\\(?:text|mbox|textbf|textrm)\s*\{[^{}]*\}")
 _STYLE = re.compile(r"\\(?:mathrm|mathbf|mathit|mathsf)\s*\{([^{}]*)\}")
 _VARIANT = re.compile(r"\\[dtc](frac|binom)(?![A-Za-z])")
@@ -30,7 +31,7 @@ def plain_text(expression: str) -> str:
     True
     """
     text = latex(expression.strip().rstrip(".").replace("\\\\", ROW))
-    text = _LAYOUT.sub("", _STYLE.sub(r"\1", _TEXT.sub("", text)))
+    text = _TIMES.sub("*", _LAYOUT.sub("", _STYLE.sub(r"\1", _TEXT.sub("", text))))
     text = _SHORT_FRACTION.sub(r"\\frac{\1}{\2}", _VARIANT.sub(r"\\\1", text))
     text = _HALF_FRACTION.sub(
         lambda found: rf"\frac{{{found[1] or found[3]}}}{{{found[2] or found[4]}}}", text

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from selfcorrect_env import Problem, Reason, Verdict
 from selfcorrect_env.verifiers.math.extraction import final_answer, read_reply
-from selfcorrect_env.verifiers.math.verifier import MathVerifier
+from selfcorrect_env.verifiers.math.verifier import MathVerifier, read_answer
 
 VERIFIER = MathVerifier(deadline=30, workers=1)
 
@@ -571,6 +571,10 @@ def test_a_long_reply_is_read_in_bounded_time(part: str) -> None:
     ):
         with time_limit(30):
             read_reply(reply)
+
+
+def test_huge_numbers_are_read() -> None:
+    assert read_answer(r"It is $\boxed{10^{6000}}$.") != read_answer(r"It is $\boxed{10^{6001}}$.")
 
 
 @pytest.mark.parametrize("reply", UNENDED)
