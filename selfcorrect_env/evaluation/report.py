@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -107,7 +107,7 @@ class Report:
                     "resamples": RESAMPLES,
                     "seed": self.seed,
                 },
-                "warnings": list(self.warnings),
+                "warnings": [*self.warnings, *filter(None, [self.metrics.why_unjudged()])],
             }
         )
 
@@ -152,7 +152,9 @@ class Report:
                 f"{folder}: {REPORT_FILE} is of {expected} episodes, but {EPISODES_FILE} holds "
                 f"{len(episodes)}. The two are of different runs, or the file was cut."
             )
-        return cls.of(episodes, measured, seed=seed, warnings=warnings)
+        report = cls.of(episodes, measured, seed=seed)
+        unjudged = report.metrics.why_unjudged()  # follows from the episodes
+        return replace(report, warnings=tuple(text for text in warnings if text != unjudged))
 
     # -- for people -------------------------------------------------------------------------
     def __repr__(self) -> str:

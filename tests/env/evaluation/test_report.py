@@ -55,7 +55,7 @@ def test_the_table_shows_the_metrics_and_what_they_were_measured_on():
     assert max(map(len, text.splitlines())) <= 80
 
 
-def test_unjudged_episodes_show_the_accuracy_both_ways():
+def test_unjudged_episodes_show_the_accuracy_both_ways(tmp_path):
     shown = report("ic ic ic ie ie ie ie ie ie ie")
     text = str(shown)
     rows = {line.split("│")[1].strip(): line for line in text.splitlines() if "│" in line}
@@ -69,6 +69,9 @@ def test_unjudged_episodes_show_the_accuracy_both_ways():
     assert "Warning: 7 episodes were not judged, of 10" in text
     assert "7 not judged (acc@t2 30.0 if wrong)" in repr(shown)
     found = shown.to_dict()["metrics"]
+    (warning,) = shown.to_dict()["warnings"]
+    assert warning.startswith("7 episodes were not judged, of 10: accuracy@t2 is 30.0")
+    assert Report.load(shown.save(tmp_path)) == shown
     assert found["unjudged_wrong"]["accuracy"][1]["value"] == pytest.approx(0.3)
     assert found["unjudged_right"]["accuracy"][1]["value"] == 1.0
     assert "unjudged wrong" not in str(report(MIXED))
