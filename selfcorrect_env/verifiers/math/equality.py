@@ -32,6 +32,7 @@ from selfcorrect_env.verifiers.math.trees import (
     INFINITY,
     Node,
     difference,
+    letters,
     names,
     negative,
     product,
@@ -235,7 +236,7 @@ class Comparison:
         return self.deciders.constant_ratio(a, b)
 
     def chains(self, a: Answer, b: Answer) -> bool | None:
-        r"""Compare a value to a calculation: ``2 + 3 = 5``, ``\sqrt{2} \approx 1.414``."""
+        r"""Compare a value to a calculation, of which the end counts: ``2 + 3 = 5 \approx 5.0``."""
         if isinstance(a, Relation) and isinstance(b, Relation):
             return False
         if isinstance(a, Relation):
@@ -246,9 +247,11 @@ class Comparison:
         exact, rounded = b.sides[: near + 1], b.sides[near + 1 :]
         if isinstance(a, Quantity) and a.decimal and rounded:
             return self.equal(a, rounded[-1])
-        if exact == (Words(""),):
+        if exact == (Words(""),) or not all(_calculated(side, exact[-1]) for side in exact[:-1]):
             return False
-        return _all([self.equal(a, side) for side in exact])
+        if rounded and isinstance(exact[-1], Quantity) and exact[-1].value[0] == "name":
+            return self.equal(a, rounded[-1])  # "x is about 5"
+        return self.equal(a, exact[-1])
 
     def words(self, a: Answer, b: Answer) -> bool:
         """Compare words; a one-letter choice may be in lower case."""
@@ -412,8 +415,17 @@ def _all(verdicts: list[bool | None]) -> bool | None:
 
 def _only_member(a: Answer) -> Answer:
     r"""Return 5 for ``\{5\}``."""
-    single = isinstance(a, Parts) and a.kind == "{}" and len(a.parts) == 1
-    return a.parts[0] if single and isinstance(a.parts[0], Quantity) else a
+    if isinstance(a, Parts) and a.kind == "{}" and len(a.parts) == 1:
+        return a.parts[0] if isinstance(a.parts[0], Quantity) else a
+    return a
+
+
+def _calculated(side: Answer, end: Answer) -> bool:
+    """Return whether a side of a calculation says no more than its end: it has no unknown."""
+    if not isinstance(side, Quantity):
+        return isinstance(side, Unread)
+    named_by_letter = side.value[0] == "name" and side.value[1] not in names_in(end)
+    return named_by_letter or not letters(side.value)
 
 
 def _blank(a: Answer) -> bool:

@@ -57,8 +57,6 @@ def _assignment(relation: Relation) -> Named | None:
             return None
         pairs = sorted(zip(own, value.parts, strict=True))
         return Named(tuple(n for n, _ in pairs), Parts("()", tuple(v for _, v in pairs)))
-    if len(sides) > 2:
-        value = Relation(sides[1:], signs[1:])
     return Named(own, value)
 
 
