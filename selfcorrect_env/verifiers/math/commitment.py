@@ -13,7 +13,9 @@ _BEFORE, _AFTER = 60, 400
 
 _NOT_IT = re.compile(
     r"(?:\b(?:not|never|neither|nor|rather than|instead of|unlike|except|cannot|isn't|wasn't|can't)"
-    r"|≠|\\neq?|不是|并非)"
+    r"|≠|\\neq?|不是|并非"
+    r"|\b(?:wrong|incorrect|mistaken) (?:answer|value|result|guess)"
+    r"|\b(?:suppose|assume|if) (?:it|that|the answer) (?:is|was|were))"
     r"(?:\s|\b(?:the|a|an|be|equal|equals|to|simply|just|exactly|answer|value|is|final|correct)\b"
     r"|[=:*_$(]|\\[(\[])*$",
     re.IGNORECASE,
@@ -22,6 +24,7 @@ _IS = r"(?:is|was|would be|must be|seems|looks|'s)\s+"
 _WRONG = (
     rf"(?:{_IS}(?:(?:clearly|obviously|also|actually|certainly|simply|just|still)\s+)*"
     r"(?:wrong|incorrect|false|invalid|impossible|an? (?:mistake|error)"
+    r"|too (?:big|large|great|high|many|much|small|low|few|little)"
     r"|not (?:right|correct|true|possible|valid|it"
     r"|the(?: \w+)? (?:answer|value|one|solution|result)))"
     r"|(?:isn't|wasn't|can't be|cannot be) (?:right|correct|true|it|the(?: \w+)? (?:answer|value)))"
@@ -29,7 +32,9 @@ _WRONG = (
 )
 _SAME_SENTENCE = re.compile(
     rf"[\s$)}}\]*_,;—–\\-]*(?:(?:but|and|though)\s+)?(?:(?:which|that|this|it)\s*)?{_WRONG}"
-    r"|[\s$)}\]*_,;—–\\-]*\(?(?:wrong|incorrect|是错的|不对|不正确|错误)\b",
+    r"|[\s$)}\]*_,;—–\\-]*\(?(?:wrong|incorrect|是错的|不对|不正确|错误)\b"
+    r"|[\s$)}\]*_,;—–\\-]*but (?:the (?:right|correct|true|actual|real)|it should|actually)\b"
+    r"|[\s$)}\]*_\\]*[.!?]\s+(?:(?:but|wait|hmm|oh|oops|actually|sorry)\W+)*no\s?[.,!]",
     re.IGNORECASE,
 )
 _LATER_SENTENCE = re.compile(

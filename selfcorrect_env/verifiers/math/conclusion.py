@@ -17,6 +17,13 @@ _MOST_SENTENCES, _MOST_ITEMS, _NEAR = 200, 50, 500
 _CLAUSE_END = re.compile(r"[,;:]\s")
 
 
+_AFTER_PREPOSITION = re.compile(
+    r"\b(?:(?:in|for|over|after|within|during|from|per|with|among|of the|out of)"
+    r"(?: (?:the|all|these|those|each|every|his|her|their|its))?)[\s*$]*\Z",
+    re.IGNORECASE,
+)
+
+
 @dataclass(frozen=True, slots=True)
 class _Item:
     text: str
@@ -90,8 +97,16 @@ def _bold(tail: str, start: int, end: int) -> Value | None:
 
 
 def _chosen(tail: str, items: list[_Item], end: int) -> Value:
-    """Return the last value, or the one after "=" in its clause, with those offered beside it."""
-    index = len(items) - 1
+    """Return the last value, or the one after "=" in its clause, with those offered beside it.
+
+    A value after a preposition comes second: "72 clips in the 2 months".
+    """
+    main = [
+        i
+        for i, item in enumerate(items)
+        if not _AFTER_PREPOSITION.search(tail, max(0, item.start - 30), item.start)
+    ]
+    index = main[-1] if main else len(items) - 1
     for earlier in range(index, -1, -1):
         if _CLAUSE_END.search(tail, items[earlier].end, items[index].start):
             break

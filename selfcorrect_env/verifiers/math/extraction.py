@@ -57,6 +57,7 @@ _BETWEEN = re.compile(
     r"|\b(?:or|and|also|either|maybe|perhaps|possibly|equivalently|simply)\b)*\\*"
 )
 _CUT_OFF = re.compile(r"[=+/^\\({×]\s*$")
+_LAST_WORDS = re.compile(r"\b(?:is|are|was|were) ((?:[^\W\d_]+ ){0,2}[^\W\d_]+)[.!]?\s*\Z")
 _FULL_WIDTH = {code: chr(code - 0xFEE0) for code in range(0xFF01, 0xFF5F)} | {
     ord(mark): f"{plain} " for mark, plain in {"。": ".", "，": ",", "、": ",", "；": ";"}.items()
 }
@@ -221,4 +222,7 @@ def _unmarked(tail: str) -> Found:
     if _CUT_OFF.search(tail[-100:]) or formulas(tail)[1] >= 0:
         return Found("", missing="the reply is cut off")
     found = concluded(tail)
-    return Found(found.text, loose=True, exclaimed=found.exclaimed) if found else Found("")
+    if found:
+        return Found(found.text, loose=True, exclaimed=found.exclaimed)
+    words = _LAST_WORDS.search(tail[-_SHORT:])  # "The fastest one is Evelyn."
+    return Found(words[1] if words else "")

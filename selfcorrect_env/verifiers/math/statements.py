@@ -38,7 +38,8 @@ _HASHES = re.compile(r"####(?!#)")
 _TURNED = re.compile(
     r"(?:^|[.!?\n,:]|\b(?:so|thus|hence|therefore|that)\b)(?P<value>[^.!?\n]{1,80}?)\sis\s(?:the|our|my)\s"
     r"(?:final\s|correct\s|right\s)?answer\b"
-    r"|\(?(?P<choice>\b[A-J])\)? is (?:the )?(?:correct|right)\b",
+    r"|\(?(?P<choice>\b[A-J])\)? is (?:the )?(?:correct|right)\b"
+    r"|\b(?:choose|select|pick)\s(?:option\s|choice\s)?\W{0,3}(?P<chosen>[A-J])\b(?!\s?[=+*/^-])",
     re.IGNORECASE,
 )
 _KEY = re.compile(r"[\"'](?:final[_ ]?)?answer[\"']\s?:\s?", re.IGNORECASE)
@@ -55,6 +56,8 @@ def last_statement(tail: str) -> Value | None:
     words: Value | None = None
     keys = {m.end() for m in _KEY.finditer(tail)} if "nswer" in tail else set()
     for place in sorted(places | keys, reverse=True)[:_MOST]:
+        if denied(tail[max(0, place - 60) : place], ""):
+            continue
         value = _json_value(tail, place) if place in keys else None
         value = value or _value_after(tail[place : place + _REACH])
         if value and value.exact:
@@ -130,7 +133,7 @@ def _turned(tail: str) -> Value | None:
         pass
     if last is None:
         return None
-    if last["choice"]:
-        return Value(last["choice"])
+    if last["choice"] or last["chosen"]:
+        return Value(last["choice"] or last["chosen"])
     value = stated_value(last["value"])
     return value if value and value.exact else None

@@ -54,6 +54,7 @@ _STRONG_REASON = re.compile(r"[,\s]*\b(?:because|since)\b|,\s*(?:which|as|so)\b"
 _HEDGED = re.compile(
     r"[\s,;(*_]*(?:or|maybe|perhaps|possibly|alternatively)(?![A-Za-z])(?!\s+so\b)", re.IGNORECASE
 )
+_OTHERWISE = re.compile(rf"[\s,;(]*or\s+(?:{_SAME})?({NUMBER.pattern})\W*$", re.IGNORECASE)
 _OR_SO = re.compile(r"\s+or so\b", re.IGNORECASE)
 _UNIT = re.compile(
     r"\s*(?P<unit>[^\W\d_][^\d=+*/^\\$(,:]*?)[\s*_]*"
@@ -169,11 +170,16 @@ def _plain_value(text: str) -> Value | None:
     if _CHOICE.match(clause):
         return Value(clause.strip("*_` "))
     bare = clause.strip("*_`\"'“” ,")
-    exclaimed = text[len(clause) : len(clause) + 1] == "!"
+    follows = text[len(clause) : len(clause) + 1]
+    if follows == "?":
+        return Value(f"{clause}?", exact=False)
+    exclaimed = follows == "!"
     if found := LIST.match(bare):
         rest = bare[found.end() :]
         if _HEDGED.match(rest):
-            return Value(bare, exact=False)
+            other = _OTHERWISE.match(rest)
+            both = f"{listed_numbers(found)} or {other[1]}" if other else bare
+            return Value(both, exact=bool(other))
         if not rest.strip("*_ ,)"):
             return Value(listed_numbers(found), exclaimed=exclaimed)
         if _REMARK.match(rest):
@@ -205,7 +211,9 @@ def _words(rest: str) -> Value | None:
     line = rest[:_CLAUSE].partition("\n")[0]
     end = re.search(r"[.!?](?=\s|$)", line)
     sentence = (line[: end.start()] if end else line).strip("*_`\"'“”: ")
-    sentence = _STRONG_REASON.split(sentence, maxsplit=1)[0]
+    sentence = _STRONG_REASON.split(sentence, maxsplit=1)[0].strip("*_` ")
+    if end and end.group() == "?":
+        return Value(f"{sentence}?", exact=False)
     if not sentence or _ABOUT_THE_ANSWER.match(sentence):
         return None
     if value := value_within(sentence):
