@@ -52,6 +52,8 @@ class Objects:
         self._handles: dict[int, int] = {}
         self._given: set[int] = set()
         self._described: set[int] = set()
+        self._new: list[int] = []
+        self._of_objects: set[type] = set()
         self._theirs: dict[int, Any] = {}
         self._their_handles: dict[int, int] = {}
         self._classes: dict[int, Any] = {}
@@ -64,21 +66,22 @@ class Objects:
         """
         containers = self._containers
         containers.start()
-        described = len(self._described) and set(self._described)
+        self._new = []
         try:
             message: dict[str, Any] = {"v": [self._encode(item) for item in items]}
-            contents = list(containers.contents(self._encode))
+            if containers.pending:
+                message["h"] = list(containers.contents(self._encode))
         except BaseException as error:
             containers.forget_message()
-            self._described = described or set()
+            self._described.difference_update(self._new)
+            self._of_objects.clear()
             if isinstance(error, RecursionError):
                 raise WireError("a value is nested too deeply") from None
             raise
-        dropped = [] if self._trusting else containers.unused()  # one side decides
-        if contents:
-            message["h"] = contents
-        if dropped:
-            message["drop"] = dropped
+        if not self._trusting:  # one side decides
+            dropped = containers.unused()
+            if dropped:
+                message["drop"] = dropped
         return message
 
     def unpacked(self, message: dict[str, Any]) -> list[Any]:
@@ -117,6 +120,8 @@ class Objects:
             return ["&", self._containers.number(value, tag)]
         if depth > DEEPEST:
             raise WireError(f"a value is nested more than {DEEPEST} deep")
+        if kind in self._of_objects:
+            return ["o", self._give(value), self._handles[id(kind)]]
         encoder = ENCODERS.get(kind)
         if encoder is not None:
             return encoder(value, lambda item: self._encode(item, depth + 1))
@@ -177,7 +182,9 @@ class Objects:
             found = getattr(sys.modules.get(module), value.__name__, None)
             if found is value and module.partition(".")[0] in sys.stdlib_module_names:
                 return ["M", module, value.__name__]
-        return ["o", self._give(value), self._description(kind)]
+        description = self._description(kind)
+        self._of_objects.add(kind)
+        return ["o", self._give(value), description]
 
     def _encode_array(self, value: Any, kind: type, depth: int) -> Any:
         """Return a numpy array as its bytes, and a number of numpy as one of Python."""
@@ -212,6 +219,7 @@ class Objects:
         if handle in self._described:
             return handle
         self._described.add(handle)
+        self._new.append(handle)
         own = [
             self._description(base)
             for base in kind.__bases__

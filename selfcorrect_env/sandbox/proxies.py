@@ -79,7 +79,7 @@ class ProxyClass(type):
 
     def __call__(cls, *arguments: Any, **keywords: Any) -> Any:
         """Make an instance on the other side."""
-        return cls._bridge.request("call", cls, arguments, keywords)
+        return cls._bridge.request("call", cls, arguments, *_given(keywords))
 
     def __getattr__(cls, name: str) -> Any:
         """Return an attribute of the class on the other side."""
@@ -215,7 +215,7 @@ def method(name: str, *, trusting: bool, known: bool) -> Any:
     short = name.strip("_")
     if short == "call":
         return lambda self, *arguments, **keywords: self._bridge.request(
-            "call", self, arguments, keywords
+            "call", self, arguments, *_given(keywords)
         )
     if trusting or (short in PLAIN and short not in ("bool", "contains")):
         return _asking(name)
@@ -226,6 +226,11 @@ def method(name: str, *, trusting: bool, known: bool) -> Any:
     if short in CONVERSIONS or short == "bool":
         return _conversion(name)
     return _arithmetic(name)
+
+
+def _given(keywords: dict[str, Any]) -> tuple[Any, ...]:
+    """Return keyword arguments as an argument, if there are any: a dictionary would be shared."""
+    return (tuple(keywords.items()),) if keywords else ()
 
 
 def _asking(name: str) -> Callable[..., Any]:
@@ -294,7 +299,7 @@ def _ask_attribute(self: Any, name: str) -> Any:
 
 def _asking_method(name: str) -> Callable[..., Any]:
     return lambda self, *arguments, **keywords: type(self)._bridge.request(
-        "method", self, name, arguments, keywords
+        "method", self, name, arguments, *_given(keywords)
     )
 
 
@@ -310,9 +315,9 @@ def _value_arithmetic(name: str) -> Callable[..., Any]:
 
 
 OPERATIONS: dict[str, Callable[..., Any]] = {
-    "call": lambda target, arguments, keywords: target(*arguments, **keywords),
-    "method": lambda target, name, arguments, keywords: getattr(target, name)(
-        *arguments, **keywords
+    "call": lambda target, arguments, keywords=(): target(*arguments, **dict(keywords)),
+    "method": lambda target, name, arguments, keywords=(): getattr(target, name)(
+        *arguments, **dict(keywords)
     ),
     "getattr": getattr,
     "setattr": setattr,

@@ -15,7 +15,7 @@ from itertools import chain
 from operator import is_
 from typing import Any
 
-from selfcorrect_env.sandbox.values import hashable, pairs
+from selfcorrect_env.sandbox.values import SMALL, hashable, pairs
 from selfcorrect_env.sandbox.wire import WireError
 
 TAGS: dict[type, str] = {
@@ -32,6 +32,7 @@ TAGS: dict[type, str] = {
 
 KINDS = {tag: kind for kind, tag in TAGS.items()}
 """The types of `TAGS` by tag."""
+_ATOMS = (int, str, float)
 _MAPPINGS = frozenset("dCOF")
 _UNUSED = 2  # references to a container that only its entry has: the entry's and getrefcount's
 
@@ -79,7 +80,8 @@ class Containers:
         self._next = parity
         self._entries: dict[int, Entry] = {}
         self._numbers: dict[int, int] = {}
-        self._pending: list[int] = []
+        self.pending: list[int] = []
+        """The numbers of the containers that are sent with this message."""
         self._new: list[int] = []
 
     def number(self, value: Any, tag: str, describe: Callable[[], Any] | None = None) -> int:
@@ -89,7 +91,7 @@ class Containers:
             number = self._next
             self._next += 2
             self._add(number, Entry(value, tag, describe and describe()))
-            self._pending.append(number)
+            self.pending.append(number)
             self._new.append(number)
         return number
 
@@ -103,11 +105,11 @@ class Containers:
     def start(self) -> None:
         """Start a message: the containers that changed are sent with it."""
         self._new = []
-        self._pending = [number for number, entry in self._entries.items() if entry.changed()]
+        self.pending = [number for number, entry in self._entries.items() if entry.changed()]
 
     def contents(self, encode: Callable[[Any], Any]) -> Iterator[list[Any]]:
         """Yield the number, the tag and the contents of each container to send."""
-        for number in self._pending:  # encoding contents may add to it
+        for number in self.pending:  # encoding contents may add to it
             entry = self._entries[number]
             entry.seen = entry.look()
             described = [] if entry.description is None else [entry.description]
@@ -115,7 +117,7 @@ class Containers:
 
     def forget_message(self) -> None:
         """Undo `start`: the message could not be encoded."""
-        for number in self._pending:
+        for number in self.pending:
             self._entries[number].seen = None
         self.drop(self._new)
 
@@ -171,13 +173,16 @@ def _encoded(entry: Entry, encode: Callable[[Any], Any]) -> Any:
         return [encode(value.default_factory), items] if entry.tag == "F" else items
     if entry.tag == "B":
         return bytes(value).hex()
-    return [encode(item) for item in entry.seen or ()]
+    return [
+        item if type(item) is str or (type(item) is int and -SMALL < item < SMALL) else encode(item)
+        for item in entry.seen or ()
+    ]
 
 
 def _fill(entry: Entry, contents: Any, decode: Callable[[Any], Any]) -> None:
     value, tag = entry.value, entry.tag
     if tag == "l":
-        value[:] = [decode(item) for item in contents]
+        value[:] = [item if type(item) in _ATOMS else decode(item) for item in contents]
     elif tag == "B":
         value[:] = bytes.fromhex(contents)
     elif tag in _MAPPINGS:
