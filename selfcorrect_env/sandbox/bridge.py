@@ -7,7 +7,6 @@ crosses, and how: `objects`.
 
 from __future__ import annotations
 
-import inspect
 import sys
 from _thread import RLock  # `threading` runs code in each forked process
 from typing import Any
@@ -119,8 +118,10 @@ class Bridge:
         """Return what this side printed since the last message."""
         return ""
 
-    def signature(self, function: Any) -> inspect.Signature:
+    def signature(self, function: Any) -> Any:
         """Return the signature of a function of the other side."""
+        import inspect  # few tests need it, and it is large
+
         parameters = [
             inspect.Parameter(
                 name,

@@ -19,7 +19,7 @@ from typing import Any
 from selfcorrect_env.sandbox import proxies, values
 from selfcorrect_env.sandbox.proxies import ErrorProxy, Proxy, ProxyClass, new_proxy
 from selfcorrect_env.sandbox.sharing import KINDS, TAGS, Containers
-from selfcorrect_env.sandbox.values import BASES, DECODERS, DEEPEST, ENCODERS, SMALL
+from selfcorrect_env.sandbox.values import BASES, BY_NAME, DECODERS, DEEPEST, ENCODERS, SMALL
 from selfcorrect_env.sandbox.wire import WireError
 
 MOST_CLASSES = 2000
@@ -161,6 +161,9 @@ class Objects:
         their_handle = self._their_handles.get(id(value))
         if their_handle is not None:
             return ["w", their_handle]
+        named = BY_NAME.get((kind.__module__, kind.__name__))
+        if named is not None:
+            return named(value, self._encode)
         if kind.__module__ == "numpy" and hasattr(kind, "tobytes"):
             return self._encode_array(value, kind, depth)
         for base in BASES:

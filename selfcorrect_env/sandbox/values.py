@@ -18,9 +18,8 @@ from collections.abc import Callable, Iterable
 from datetime import date, datetime, time, timedelta, timezone
 from decimal import Decimal
 from fractions import Fraction
-from pathlib import PosixPath, PurePosixPath
+from importlib import import_module
 from typing import Any
-from uuid import UUID
 
 from selfcorrect_env.sandbox.wire import WireError
 
@@ -37,7 +36,7 @@ Inner = Callable[[Any], Any]
 
 _ATOMS = {"...": ..., "NotImplemented": NotImplemented}
 
-_PATHS = {"PosixPath": PosixPath, "PurePosixPath": PurePosixPath}
+_PATHS = ("PosixPath", "PurePosixPath")
 
 ENCODERS: dict[type, Callable[[Any, Inner], Any]] = {
     int: lambda value, inner: ["i", hex(value)],
@@ -68,11 +67,17 @@ ENCODERS: dict[type, Callable[[Any, Inner], Any]] = {
     ],
     timedelta: lambda value, inner: ["de", value.days, value.seconds, value.microseconds],
     timezone: lambda value, inner: ["tz", inner(value.utcoffset(None)), value.tzname(None)],
-    UUID: lambda value, inner: ["u", value.hex],
-    PosixPath: lambda value, inner: ["p", "PosixPath", str(value)],
-    PurePosixPath: lambda value, inner: ["p", "PurePosixPath", str(value)],
 }
 """How the values of a type are encoded; ``inner`` encodes a value in them."""
+
+BY_NAME: dict[tuple[str, str], Callable[[Any, Inner], Any]] = {
+    ("uuid", "UUID"): lambda value, inner: ["u", value.hex],
+    **{
+        ("pathlib", name): lambda value, inner: ["p", type(value).__name__, str(value)]
+        for name in _PATHS
+    },
+}
+"""The same for classes whose modules few programs import."""
 
 BASES = (str, int, float, complex, bytes, tuple, frozenset, Decimal, Fraction)
 """Types whose subclasses cross as the type itself, so that nothing redefines their methods."""
@@ -121,8 +126,8 @@ DECODERS: dict[str, Callable[[list[Any], Inner], Any]] = {
     "ti": lambda parts, inner: time(*parts[:4], tzinfo=inner(parts[4]), fold=parts[5]),
     "de": lambda parts, inner: timedelta(*parts),
     "tz": lambda parts, inner: timezone(inner(parts[0]), parts[1]),
-    "u": lambda parts, inner: UUID(hex=parts[0]),
-    "p": lambda parts, inner: _PATHS[parts[0]](parts[1]),
+    "u": lambda parts, inner: import_module("uuid").UUID(hex=parts[0]),
+    "p": lambda parts, inner: _path(*parts),
     "T": lambda parts, inner: _builtin_type(parts[0]),
 }
 """The inverses of `ENCODERS` by tag, and of the encoding of a builtin type."""
@@ -158,6 +163,12 @@ def _fraction(numerator: str, denominator: str) -> Fraction:
     if max(part.bit_length() for part in parts) > MOST_BITS:
         raise WireError(f"a fraction of more than {MOST_BITS:,} bits")
     return Fraction(*parts)
+
+
+def _path(kind: str, text: str) -> Any:
+    if kind not in _PATHS:
+        raise WireError("not a path")
+    return getattr(import_module("pathlib"), kind)(text)
 
 
 def _builtin_type(name: str) -> type:
