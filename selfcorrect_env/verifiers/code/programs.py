@@ -15,7 +15,7 @@ from __future__ import annotations
 import ast
 import re
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from selfcorrect_env.verifiers.code.blocks import Parts, inline, parts_of, readings, tagged
@@ -53,7 +53,7 @@ class Body:
     """Number of lines that are valid."""
 
 
-def program_of(response: str, name: str, stub: str = "") -> str | None:
+def program_of(response: str, name: str, stub: str = "", further: Sequence[str] = ()) -> str | None:
     """Return the program in a reply, or None if the reply has no text that could be one.
 
     What stands in a thought (`selfcorrect_env.verifiers.thoughts`) is not looked at.
@@ -62,6 +62,7 @@ def program_of(response: str, name: str, stub: str = "") -> str | None:
         response: the reply.
         name: the function or class that the program should define.
         stub: the start of the program that the statement shows; a reply may continue it.
+        further: other names that the tests use; they may be defined in other code blocks.
 
     >>> program_of("Sure:\\n```python\\ndef f(x):\\n    return x\\n```\\nDone.", "f")
     'def f(x):\\n    return x\\n'
@@ -77,7 +78,7 @@ def program_of(response: str, name: str, stub: str = "") -> str | None:
     if found is not None:
         program, others = found
         given = _parsed_stub(stub, name, parser)
-        return _with(program, lacking(program.tree, [*given, *others]))
+        return _with(program, lacking(program.tree, [*given, *others], further))
     sources = [*parts.blocks, *tagged(parts.rest, parser)]
     body = _continuation(sources, name, stub, parser) if stub else None
     if body is not None:

@@ -79,8 +79,12 @@ def binds(tree: ast.Module, name: str) -> bool:
     return any(bound == name for bound, _ in binding(tree))
 
 
-def lacking(program: ast.Module, others: Iterable[ast.Module]) -> list[ast.stmt]:
-    """Return the statements of others that bind what a program uses and does not bind.
+def lacking(
+    program: ast.Module, others: Iterable[ast.Module], wanted: Iterable[str] = ()
+) -> list[ast.stmt]:
+    """Return the statements of others that bind what a program lacks.
+
+    That is what it uses and does not bind, and those of the ``wanted`` names that it does not bind.
 
     Of several statements that bind a name, the last counts.
     """
@@ -90,6 +94,7 @@ def lacking(program: ast.Module, others: Iterable[ast.Module]) -> list[ast.stmt]
             found[name] = (len(found), statement)
     order = {id(statement): number for number, statement in found.values()}
     needed, added = _free(program), {}
+    needed |= set(wanted) - {name for name, _ in binding(program)}
     while needed:
         name = needed.pop()
         if name in found and id(found[name][1]) not in added:

@@ -138,7 +138,7 @@ def job_of(problem: Problem, response: str) -> Job | Verdict:
         return failed(
             f"problem {problem.id!r} is not a code problem: its metadata lack 'tests' or 'names'"
         )
-    program = program_of(response, names[0], metadata.get("stub") or "")
+    program = program_of(response, names[0], metadata.get("stub") or "", names[1:])
     if program is None:
         return Verdict(0.0, Reason.NO_ANSWER)
     if len(program) > LONGEST:

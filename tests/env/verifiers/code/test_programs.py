@@ -130,6 +130,13 @@ def test_what_the_reply_defines_itself_is_not_replaced_by_the_stub() -> None:
     assert program_of(reply, "total", stub) == reply
 
 
+def test_each_name_that_the_tests_use_may_have_a_block_of_its_own() -> None:
+    reply = "```python\ndef f(x):\n    return x\n```\n```python\nclass G:\n    pass\n```"
+    for name, further in (("f", ["G"]), ("G", ["f"])):
+        found = program_of(reply, name, further=further)
+        assert sorted(statements(found)) == sorted(statements("def f(x): return x\nclass G: pass"))
+
+
 def test_imports_from_the_future_stay_first() -> None:
     reply = "from __future__ import annotations\ndef total(xs: List[int]):\n    return sum(xs)"
     found = program_of(reply, "total", STUB)
