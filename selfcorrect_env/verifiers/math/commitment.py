@@ -58,6 +58,14 @@ _OFFERED = re.compile(
     r"(?!\s*,?\s*(?:rather|better|more precisely|to be precise|actually))|或",
     re.IGNORECASE,
 )
+_MODIFIED = re.compile(
+    r"(?:\b(?:more than|less than|fewer than|greater than|half(?: of)?|twice|thrice|double|triple|"
+    r"times|minus|negative|plus|(?:root|square|cube|third|quarter|multiple|part) of)"
+    r"|<|(?<!>)>|[≤≥±])"
+    r"[\s$*]*\Z",
+    re.IGNORECASE,
+)
+_BOUNDED = re.compile(r"\bat (?:least|most)[\s$*]*\Z", re.IGNORECASE)
 _SENTENCE_END = re.compile(r"[.!?](?:\s|$)|\n")
 _CORRECTION = re.compile(
     r"\b(?:wait|actually|no|sorry|correction|mistake|instead|oops|rather|hmm|wrong|incorrect)\b",
@@ -75,6 +83,16 @@ def denied(before: str, after: str) -> bool:
         return True
     after = after[:_AFTER]
     return bool(_SAME_SENTENCE.match(after) or _LATER_SENTENCE.search(after))
+
+
+def modified(before: str) -> bool:
+    """Return whether the text before a number makes another value of it: "half of 5"."""
+    return bool(_MODIFIED.search(before[-_BEFORE:]))
+
+
+def bounded(before: str) -> bool:
+    """Return whether the text before a number makes a bound of it: "at least 5"."""
+    return bool(_BOUNDED.search(before[-_BEFORE:]))
 
 
 def doubtful(answer: str) -> bool:

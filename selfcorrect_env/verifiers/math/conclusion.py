@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from selfcorrect_env.verifiers.math.commitment import denied, offered_beside, unsure
+from selfcorrect_env.verifiers.math.commitment import denied, modified, offered_beside, unsure
 from selfcorrect_env.verifiers.math.formulas import Formula, formulas
 from selfcorrect_env.verifiers.math.values import LIST, Value, listed_numbers, stated_value
 
@@ -54,7 +54,7 @@ def concluded(tail: str) -> Value | None:
                 tail[item.end : min(end, item.end + _NEAR)],
             )
         ]
-        if not items or unsure(tail[start:end]):
+        if not items or unsure(tail[start:end]) or modified(tail[start : items[-1].start]):
             return None
         return _chosen(tail, items, end)
     return None

@@ -30,6 +30,10 @@ _OTHER_LANGUAGES = re.compile(
     r"|(?:答案|解答|答え|答)(?:\s?(?:应该|就)?[是为為は]\s?:?|\s?:)|(?:정답|답)\s?(?:은|는|:)|ответ\s?[:—-]",
     re.IGNORECASE,
 )
+_CORRECTED = re.compile(
+    r"\b(?:on second thought|correction|i meant|it should be)\b[\s,:]{0,3}(?:it is|it's)?",
+    re.IGNORECASE,
+)
 _HEADING = re.compile(
     r"^[ \t]*(?:#{1,6}[ \t]*|\*\*[ \t]*)(?:the[ \t])?(?:final[ \t])?answer[ \t:]*(?:\*\*)?[ \t:]*$",
     re.IGNORECASE | re.MULTILINE,
@@ -78,9 +82,7 @@ def stated_after_box(after: str) -> Value | None:
 
     Only "final answer" and "the answer is" count there: "checking the answer: …" does not.
     """
-    if "nswer" not in after:
-        return None
-    places = {m.end() for m in FINAL.finditer(after)}
+    places = {m.end() for pattern in (FINAL, _CORRECTED) for m in pattern.finditer(after)}
     verbs = (m for m in _ANSWER.finditer(after) if re.search(r"[a-z]\s?:?$", m.group()))
     places |= {m.end() for m in verbs}
     for place in sorted(places, reverse=True)[:_MOST]:
@@ -92,7 +94,7 @@ def stated_after_box(after: str) -> Value | None:
 
 def _patterns(tail: str) -> list[re.Pattern[str]]:
     """Return the patterns that can occur in ``tail``; a search for a word is fast."""
-    found = [_ANSWER]
+    found = [_ANSWER, _CORRECTED]
     if "inal" in tail or "INAL" in tail:
         found.append(FINAL)
     if "#" in tail or "**" in tail:
@@ -109,7 +111,7 @@ def _value_after(rest: str) -> Value | None:
     if value is None:
         return None
     position = rest.find(value.text.partition(r"\text{")[0])
-    denies = position >= 0 and denied("", rest[position + len(value.text) :])
+    denies = value.exact and position >= 0 and denied("", rest[position + len(value.text) :])
     return Value(f"not {value.text}", exact=False) if denies else value
 
 

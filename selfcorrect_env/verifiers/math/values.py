@@ -10,14 +10,14 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from selfcorrect_env.verifiers.math.commitment import denied, unsure
+from selfcorrect_env.verifiers.math.commitment import bounded, denied, modified, unsure
 from selfcorrect_env.verifiers.math.formulas import formulas, has_words
 
 _REACH = 2500
 """Characters after a phrase in which its value must end; `_CLAUSE` if it is not a formula."""
 _CLAUSE = 500
 
-_DIGITS = r"(?:\d{1,3}(?:,\d{3})+(?!\d)(?:\.\d+)?|\d+(?:\.\d+)?|\.\d+)"
+_DIGITS = r"(?:\d{1,2}:\d{2}(?!\d)|\d{1,3}(?:,\d{3})+(?!\d)(?:\.\d+)?|\d+(?:\.\d+)?|\.\d+)"
 NUMBER = re.compile(
     rf"(?:(?<![\w)\]}}.])[-−])?(?:\\?\$|[€£¥])?-?{_DIGITS}(?:[eE][+-]?\d+)?"
     rf"(?:\s?(?:[×x*]|\\times|\\cdot)\s?10\s?(?:\^|\*\*)\s?(?:\{{-?\d+\}}|-?\d+))?"
@@ -31,7 +31,7 @@ LIST = re.compile(rf"{NUMBER.pattern}(?:{JOINED.pattern}{NUMBER.pattern})*", re.
 _CURRENCY = re.compile(r"\\?\$|[€£¥]")
 _OR = re.compile(r"\bor\b|或", re.IGNORECASE)
 
-_LEADING = re.compile(r"(?:[\s:：*_`\"'“”‘’>#✅]|=>|->|→|⇒|\|(?=\s))+")
+_LEADING = re.compile(r"(?:[\s:：*_`\"'“”‘’#✅]|=>|->|→|⇒|\|(?=\s))+")
 _FILLER = re.compile(
     r"(?:(?:therefore|thus|then|hence|so|simply|just|exactly|indeed|clearly|again|still|actually|"
     r"precisely|only|approximately|about|roughly|around|nearly|almost|probably|likely|equal to|"
@@ -55,6 +55,7 @@ _HEDGED = re.compile(
     r"[\s,;(*_]*(?:or|maybe|perhaps|possibly|alternatively)(?![A-Za-z])(?!\s+so\b)", re.IGNORECASE
 )
 _OTHERWISE = re.compile(rf"[\s,;(]*or\s+(?:{_SAME})?({NUMBER.pattern})\W*$", re.IGNORECASE)
+_SCALE = re.compile(r"\s*(%|(?:percent|squared|cubed|hundred|thousand|[mb]illion|dozen|times)\b)")
 _OR_SO = re.compile(r"\s+or so\b", re.IGNORECASE)
 _UNIT = re.compile(
     r"\s*(?P<unit>[^\W\d_][^\d=+*/^\\$(,:]*?)[\s*_]*"
@@ -123,6 +124,8 @@ def value_within(sentence: str) -> str:
     spans = spans or [(n.group(), n.start(), n.end()) for n in NUMBER.finditer(sentence)]
     if len(spans) != 1 or denied(sentence[: spans[0][1]], sentence[spans[0][2] :]):
         return ""
+    if modified(before := sentence[: spans[0][1]]) or bounded(before):
+        return ""
     return spans[0][0]
 
 
@@ -159,6 +162,8 @@ def _formula_value(text: str) -> Value | None:
         parts += [" or " if _OR.search(joint.group()) else ", ", formula.content]
         end = formula.end
     rest = re.split(r"[.\n]", text[end:], maxsplit=1)[0]
+    if scale := _SCALE.match(rest):  # "$5$ million"
+        return Value(f"{''.join(parts)} {scale[1]}")
     if _HEDGED.match(rest) and re.search(r"\d", rest):  # "$5$ or maybe 6"
         return Value("".join(parts) + rest, exact=False)
     return Value("".join(parts).rstrip(".").strip())
@@ -189,7 +194,7 @@ def _plain_value(text: str) -> Value | None:
             short = unit["unit"].isascii() and len(unit["unit"].split()) <= 3
             kept = rf"\text{{ {unit['unit'].strip()}}}" if short else ""
             return Value(listed_numbers(found) + kept, exclaimed=exclaimed)
-        if not re.match(r"[\s*_]*[A-Za-z\\^+*/=√π(!:°²³_\d-]", rest):  # 🎉
+        if not re.match(r"[\s*_]*[A-Za-z\\^+*/=√π(!:°²³_\d±–%$<>≤≥-]", rest):  # 🎉
             return Value(listed_numbers(found), exclaimed=exclaimed)
     looks_exact = re.search(r"[\d\\]|^[A-Za-z]$|^[-(\[{√π∞]|[A-Za-z]\s*[=^+*/-]", bare)
     if looks_exact and not has_words(re.sub(r"\b(?:or|and|infinity|degrees)\b", "", bare)):
@@ -211,7 +216,7 @@ def _words(rest: str) -> Value | None:
     line = rest[:_CLAUSE].partition("\n")[0]
     end = re.search(r"[.!?](?=\s|$)", line)
     sentence = (line[: end.start()] if end else line).strip("*_`\"'“”: ")
-    sentence = _STRONG_REASON.split(sentence, maxsplit=1)[0].strip("*_` ")
+    sentence = _STRONG_REASON.split(sentence, maxsplit=1)[0].strip("*_` ").partition("**")[0]
     if end and end.group() == "?":
         return Value(f"{sentence}?", exact=False)
     if not sentence or _ABOUT_THE_ANSWER.match(sentence):

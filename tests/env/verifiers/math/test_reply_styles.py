@@ -8,6 +8,23 @@ from selfcorrect_env.verifiers.math.verifier import MathVerifier
 VERIFIER = MathVerifier(deadline=30, workers=1)
 
 STYLES = [
+    ("18", "She makes $18/day."),
+    ("18", "She makes 18$."),
+    ("18", "9 eggs × $2/egg = $18/day"),
+    ("18", "$18 is what she makes."),
+    ("18", "It is $18 that she earns each day."),
+    ("18", "The answer, then, is $18."),
+    ("18", "So $9 * 2 = $18."),
+    ("18", r"So $9 \times \$2 = \$18$ per day."),
+    ("18", r"\boxed{18\text{ dollars}/\text{day}}"),
+    ("0.5", "It costs $.50"),
+    ("-7", "- Answer: -7"),
+    ("-7", "The temperature is -7 degrees."),
+    (r"\text{no}", "The answer is **No**, it is not possible."),
+    (r"\text{no}", "Answer: No, because 5 is odd."),
+    ("2:30", "The answer is 2:30."),
+    ("2:30", "The time is 2:30."),
+    ("75%", "The probability is 75%."),
     (
         "72",
         (
@@ -180,6 +197,27 @@ STYLES = [
 ]
 
 ATTACKS = [
+    ("5", "The answer is 5–6."),
+    ("5", "The answer is $5$ squared."),
+    ("5", "The answer is $5$ million."),
+    ("5", "5 ± 1"),
+    ("5", "The answer is at least 5."),
+    ("5", "The answer is more than 5."),
+    ("5", "The answer is less than 5."),
+    ("5", "The answer is > 5"),
+    ("5", "half of 5"),
+    ("5", "The answer is half of 5."),
+    ("5", "The answer is twice 5."),
+    ("5", "The answer is the square root of 5."),
+    ("5", "minus 5"),
+    ("5", "The answer is negative 5."),
+    ("5", "The answer is 5 less than 12."),
+    ("5", "The answer is none of 5, 6."),
+    ("5", "The answer is 5 in 6."),
+    ("5", "\\boxed{5}. On second thought, it is 6."),
+    ("5", "\\boxed{5}\n\nCorrection: 6"),
+    ("5", "\\boxed{5}\n\nSorry, I meant \\boxed{6}"),
+    ("5", "\\boxed{6}\n\nNot \\boxed{5}"),
     ("72", "\\boxed{24}\n\nThis is not the answer 72."),
     ("72", "The answer is 24, not 72."),
     ("72", "Not 72 but 24."),
