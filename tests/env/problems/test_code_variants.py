@@ -36,6 +36,7 @@ def assertion(out, exp, atol):
     else:
         assert exact_match
 """
+NUMPY = ASSERTION.format(module="numpy as np", close="np.allclose(out, exp, rtol=1e-07, atol=atol)")
 PLAIN = ASSERTION.format(module="math", close="math.isclose(out, exp, rel_tol=1e-7, abs_tol=atol)")
 NUMPY = ASSERTION.format(module="numpy as np", close="np.allclose(out, exp, rtol=1e-07, atol=atol)")
 
@@ -49,7 +50,7 @@ def plus_row(task: int, header: str = PLAIN, **changes: Any) -> dict[str, Any]:
         "test_imports": [],
         "test_list": [f"assert scaled(2) == {task}", f"assert scaled(4) == {2 * task}"],
         "test": (
-            f"{header}\n\ninputs = [[2], [4], [7, 1]]\nresults = [{float(task)}, {2 * task}, 3.5]\n"
+            f"{header}\n\ninputs = [[2], [4], [7, 1]]\nresults = [{float(task)}, {2.0 * task}, 3.5]\n"
             "for i, (inp, exp) in enumerate(zip(inputs, results)):\n"
             "    assertion(scaled(*inp), exp, 0)\n"
         ),
@@ -122,6 +123,15 @@ def test_a_row_of_mbpp_plus_becomes_a_problem(tmp_path: Path) -> None:
     assert right(problem, problem.reference)
     shown_only = "def scaled(n, by=3):\n    return {2: 3.0, 4: 6}.get(n, 0)"
     assert not right(problem, shown_only)
+
+
+def test_tests_that_import_numpy_are_judged(tmp_path: Path) -> None:
+    """As EvalPlus writes them: numpy is there for the tests, not for the program."""
+    (problem,) = mbpp_variants.load_plus(path=write(tmp_path / "m.jsonl", [plus_row(3, NUMPY)]))
+    assert right(problem, problem.reference)
+    assert right(problem, "def scaled(n, by=3):\n    return n * by / 2 + 1e-9")
+    assert not right(problem, "def scaled(n, by=3):\n    return n * by / 2 + 1e-3")
+    assert not right(problem, "import numpy\ndef scaled(n, by=3):\n    return n * by / 2")
 
 
 def test_mbpp_plus_has_one_split() -> None:
