@@ -25,7 +25,7 @@ PACKAGES = ("site-packages", "dist-packages")
 LARGEST_FILE = MEBIBYTE
 """Maximum size in bytes of a file that a program writes."""
 
-_PR_SET_DUMPABLE, _PR_CAPBSET_DROP, _PR_SET_NO_NEW_PRIVS = 4, 24, 38
+_PR_SET_PDEATHSIG, _PR_SET_DUMPABLE, _PR_CAPBSET_DROP, _PR_SET_NO_NEW_PRIVS = 1, 4, 24, 38
 _CAPABILITY_VERSION = 0x20080522
 
 
@@ -104,6 +104,12 @@ def python_folders() -> list[str]:
     """Return the folders of the standard library, whose entries may be listed."""
     paths = (sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib"))
     return [path for path in dict.fromkeys(map(os.path.realpath, paths)) if os.path.isdir(path)]
+
+
+def die_with_parent() -> None:
+    """Let the kernel kill this process when its parent ends."""
+    if sys.platform == "linux":
+        _prctl(_PR_SET_PDEATHSIG, 9)
 
 
 def hide_from_debuggers() -> None:

@@ -21,6 +21,7 @@ from selfcorrect_env.sandbox import namespaces, packages, program, script, secco
 from selfcorrect_env.sandbox.confinement import (
     PACKAGES,
     confine,
+    die_with_parent,
     limit_processor_time,
     pin_to_core,
     python_files,
@@ -100,7 +101,7 @@ def _serve(
             break
         child = os.fork()
         if not child:
-            _run(options["seconds"], descriptors, calls)
+            _run(options, descriptors, calls)
         for descriptor in descriptors:
             os.close(descriptor)
         request = control.recv(wire.JOB_SIZE + 1)
@@ -132,7 +133,7 @@ def _replace_standard_streams() -> None:
     os.close(null)
 
 
-def _run(seconds: float, descriptors: list[int], calls: seccomp.Filter | None) -> None:
+def _run(options: dict[str, Any], descriptors: list[int], calls: seccomp.Filter | None) -> None:
     """Run a program in this forked child, and exit.
 
     Each page of memory that it changes is copied first, so it should do little else.
@@ -146,7 +147,9 @@ def _run(seconds: float, descriptors: list[int], calls: seccomp.Filter | None) -
             script.connect(task, peer)
         else:
             os.close(task)
-        limit_processor_time(seconds)
+        limit_processor_time(options["seconds"])
+        if not options["namespaces"]:  # otherwise the program ends with process 1, this zygote
+            die_with_parent()
         if calls is not None:
             calls.install()
         if is_script:
