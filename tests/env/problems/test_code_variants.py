@@ -50,7 +50,8 @@ def plus_row(task: int, header: str = PLAIN, **changes: Any) -> dict[str, Any]:
         "test_imports": [],
         "test_list": [f"assert scaled(2) == {task}", f"assert scaled(4) == {2 * task}"],
         "test": (
-            f"{header}\n\ninputs = [[2], [4], [7, 1]]\nresults = [{float(task)}, {2.0 * task}, 3.5]\n"
+            f"{header}\n\ninputs = [[2], [4], [7, 1]]\n"
+            f"results = [{float(task)}, {2.0 * task}, 3.5]\n"
             "for i, (inp, exp) in enumerate(zip(inputs, results)):\n"
             "    assertion(scaled(*inp), exp, 0)\n"
         ),
