@@ -34,7 +34,7 @@ _LABEL = re.compile(r"(?:\banswer is|:)$", re.IGNORECASE)
 _ROW = "\\\\"
 _BOX = re.compile(r"^\s*\\(?:boxed|fbox)\s*\{(.*)\}\s*$", re.DOTALL)
 _MATH = re.compile(r"^\s*\\[(\[](.*)\\[)\]]\.?\s*$", re.DOTALL)
-_END = re.compile(r"(?:(?:\\[ ,;:!]|\\q?quad|[\s,;~])*(?<!\.)\.)?(?:\\[ ,;:!]|[\s,;~])*$")
+_END = re.compile(r"(?:(?:\\[ ,;:!]|\\q?quad|[\s,;~])*(?<!\.)\.)?(?:\\[ ,;:!]|\\\\|[\s,;~])*$")
 
 
 def read_answer(text: str) -> Answer:
@@ -58,7 +58,8 @@ def _bare(text: str) -> str:
         text = boxed[1]
     while math := _MATH.match(text):
         text = math[1]
-    text = _END.sub("", text.strip().lstrip(": ").strip('"“”'))
+    text = _END.sub("", text.strip().lstrip(":= ").strip('"“”`'))
+    text = text[2:-2] if len(text) > 4 and text[:2] == text[-2:] == "**" else text
     return text[1:-1] if len(text) > 2 and text[0] == text[-1] == "'" else text
 
 
@@ -95,10 +96,22 @@ def _whole(tokens: Tokens) -> Answer:
     parts = [part for part in parts if part] if len(parts) > 1 else parts
     if not parts or not parts[0]:
         return Unread(spelled(tokens))
-    read = tuple(_part(part) for part in parts)
+    read = _with_name(tuple(_part(part) for part in parts))
     if len(read) == 1:
         return read[0]
     return Parts(_kind_of_list(read, alternatives), read)
+
+
+def _with_name(parts: tuple[Answer, ...]) -> tuple[Answer, ...]:
+    r"""Return ``x = 1, 2`` as ``x = 1, x = 2``, and ``x \ne 0, 1`` likewise."""
+    first, *others = parts
+    if not isinstance(first, Relation) or first.signs not in (("=",), (r"\ne",)) or not others:
+        return parts
+    name = first.sides[0]
+    named = isinstance(name, Quantity) and name.value[0] == "name"
+    if not named or not all(isinstance(part, Quantity) for part in others):
+        return parts
+    return (first, *(Relation((name, part), first.signs) for part in others))
 
 
 def _kind_of_list(parts: tuple[Answer, ...], alternatives: bool) -> str:
@@ -162,6 +175,8 @@ def _words(tokens: Tokens) -> Answer | None:
     text = re.sub(r"(?<=\b[a-z])\.(?=[a-z]\b)|^(?:an?|the)\s+", "", text)
     if re.search(r"\d|[=<>+*/^]|,|\bor\b|\band\b", text) or not text:
         return None
+    if text in ("all real numbers", "all reals"):
+        return Parts("reals", ())
     if text == "infinity":
         return Quantity(INFINITY)
     number = number_of_words(text)
@@ -313,6 +328,8 @@ def _container(tokens: Tokens) -> Answer | None:
         return None
     if not inside:
         return Parts("{}", ()) if first == r"\{" else None
+    if first == r"\{" and (condition := _condition_of_set(inside)) is not None:
+        return condition
     parts = split(_connected(inside), (",", ";"))
     if (first == "(" and len(parts) == 1) or (first == "{" and (len(parts) == 1 or last != "}")):
         return None
@@ -324,6 +341,15 @@ def _container(tokens: Tokens) -> Answer | None:
     if kind in ("[]", "()") and len(parts) != 2:
         kind = "()"
     return Parts(kind, tuple(_part(part) for part in parts))
+
+
+def _condition_of_set(inside: Tokens) -> Answer | None:
+    r"""Read ``x > 2`` in ``\{x \mid x > 2\}``."""
+    parts = split(inside, (r"\mid", "|", ":"))
+    if len(parts) != 2 or len(parts[0]) != 1 or parts[0][0].kind is not Kind.LETTERS:
+        return None
+    found = _whole(parts[1]) if parts[1] else None
+    return found if isinstance(found, Relation) and _INEQUALITIES & {*found.signs} else None
 
 
 def _balanced(tokens: Tokens) -> bool:

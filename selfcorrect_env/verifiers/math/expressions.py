@@ -159,12 +159,8 @@ class _Reader:
             elif self.next == "°":
                 self.take()
                 node = product(node, DEGREE)
-            elif self.next == "%":
-                raise Unread
             elif self.next == "^":
                 self.take()
-                if self.next == "'":
-                    raise Unread
                 node = ("power", node, self.exponent())
                 if self.next == "^":
                     raise Unread

@@ -44,7 +44,7 @@ class Token(NamedTuple):
 _SPACE = r"(?:\s|~|\\[ ,;:!>]|\\q?quad|\\(?:thinspace|enspace|hfill)(?![A-Za-z]))"
 _LAYOUT = (
     r"\\(?:left|right)\s*\.|\\(?:left|right|middle|displaystyle|textstyle|scriptstyle|limits|nolimits"
-    r"|[bB]igg?[lrm]?|mathstrut|checkmark|hline|centering|bf|rm|it)(?![A-Za-z])"
+    r"|[bB]igg?[lrm]?|mathstrut|checkmark|underline|small|large|Large|huge|Huge|hline|centering|bf|rm|it)(?![A-Za-z])"
     r"|\\(?:color|hspace|vspace|phantom|vphantom|hphantom|label|tag)\s*\{[^{}]*\}"
     r"|\\textcolor\s*\{[^{}]*\}"
 )
@@ -182,7 +182,7 @@ def _decimal(scientific: str) -> str:
 def _text(inside: str) -> Token | None:
     """Return the token of a text command's content; None if it is blank."""
     words = " ".join(_LAYOUT_IN_TEXT.sub(" ", inside).split())
-    if not words:
+    if not words.strip(".,;"):
         return None
     if re.fullmatch(r"\\[A-Za-z]+", words):
         return _token("command", words)

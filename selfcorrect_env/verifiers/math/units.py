@@ -136,7 +136,9 @@ def unit(phrase: str) -> Unit | None:
     text = re.sub(r"°\s*(?:C\b|[Cc]elsius)|degrees? (?:Celsius|C\b)", "celsius", text)
     text = re.sub(r"°\s*(?:F\b|[Ff]ahrenheit)|degrees? (?:Fahrenheit|F\b)", "fahrenheit", text)
     words = re.sub(r"\b(?:sq|cu)\.", lambda found: found[0][:2], text).split()
-    if words and all(word.lower() in (*_NEUTRAL, "square", "cubic") for word in words):
+    if words and all(
+        word.lower().partition("^")[0] in (*_NEUTRAL, "square", "cubic") for word in words
+    ):
         return Unit(())
     expanded = " ".join(_COMPOSED.get(word, word) for word in words)
     expanded = re.sub(r"(?:^|\s+)(?:per|an?|each|every)\s+|\s*/\s*", "/", expanded)

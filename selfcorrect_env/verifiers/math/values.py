@@ -137,7 +137,8 @@ def listed_numbers(found: re.Match[str]) -> str:
         parts.append(_CURRENCY.sub("", number.group()))
         if joint is None:
             break
-        parts.append(" or " if _OR.search(joint.group()) else ", ")
+        comma = "," if joint.group() == "," else ", "  # "2,5" may be a decimal
+        parts.append(" or " if _OR.search(joint.group()) else comma)
         position = joint.end()
     return "".join(parts)
 
