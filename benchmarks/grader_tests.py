@@ -2,6 +2,7 @@
 
     python benchmarks/grader_tests.py pairs.jsonl
     python benchmarks/grader_tests.py --tests Math-Verify/tests/test_*.py --source math-verify
+    python benchmarks/grader_tests.py --wrong cases.jsonl
 
 The first form reads a file with one JSON object per line:
 
@@ -13,7 +14,9 @@ gold and prediction are texts that contain an answer, or ``"answer"`` if both ar
 case the prediction is put into a box and, for math-verify, the gold between dollars, as its README
 requires. The second form reads pytest files from your checkout: the tables of
 ``pytest.mark.parametrize`` whose columns are named gold, pred and expected (or result). It skips
-and counts rows that are not literals.
+and counts rows that are not literals. The third form reads the wrong
+replies of files in the format of ``reward_cases.py``, which no grader should accept, and our own
+pairs of different answers.
 
 The script prints, for each source, on how many pairs each grader gives the expected verdict; then
 each pair on which a grader does not. This package contains no tests of other projects.
@@ -29,11 +32,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from math_verify import ExprExtractionConfig, LatexExtractionConfig, parse, verify
+from reward_cases import read_cases
 
 from selfcorrect_env import Problem
 from selfcorrect_env.verifiers.math import MathVerifier
 
 CONFIG = (LatexExtractionConfig(boxed_match_priority=0), ExprExtractionConfig())
+
+OUR_PAIRS = Path(__file__).parents[1] / "tests/env/verifiers/math/equality_pairs.txt"
 
 COLUMNS = {
     "gold": ("gold", "reference", "target"),
@@ -62,12 +68,16 @@ def main() -> None:
     parser.add_argument("pairs", nargs="?", help="the file of pairs")
     parser.add_argument("--tests", nargs="+", default=[], help="pytest files of a grader")
     parser.add_argument("--source", default="tests", help="the name of the grader")
+    parser.add_argument("--wrong", nargs="*", help="files of cases, of which the wrong ones count")
     parser.add_argument("--only", help="judge the pairs of this source only")
     options = parser.parse_args()
-    if not options.pairs and not options.tests:
-        parser.error("give a file of pairs, or --tests with pytest files")
+    if not options.pairs and not options.tests and options.wrong is None:
+        parser.error("give a file of pairs, --tests with pytest files, or --wrong")
     pairs = from_lines(options.pairs) if options.pairs else []
     pairs += [pair for path in options.tests for pair in from_pytest(path, options.source)]
+    if options.wrong is not None:
+        pairs += [pair for path in options.wrong for pair in wrong_cases(path)]
+        pairs += our_wrong_pairs()
     compare([pair for pair in pairs if options.only in (None, pair.source)])
 
 
@@ -86,6 +96,27 @@ def from_lines(path: str) -> list[Pair]:
                 f"{path}, line {number}: form must be 'text' or 'answer', not {pair.form!r}."
             )
         pairs.append(pair)
+    return pairs
+
+
+def wrong_cases(path: str) -> list[Pair]:
+    """Read the replies of a file of cases that should be refused."""
+    return [
+        Pair(case.kind, case.reference, case.reply, False)
+        for case in read_cases(path)
+        if not case.expected
+    ]
+
+
+def our_wrong_pairs() -> list[Pair]:
+    """Read the different answers of our own table."""
+    kind, pairs = "", []
+    for line in OUR_PAIRS.read_text(encoding="utf-8").splitlines():
+        if line.startswith("# "):
+            kind = f"ours: {line[2:]}"
+        elif line.startswith("- "):
+            reference, _, answer = line[2:].partition(" @ ")
+            pairs.append(Pair(kind, reference, answer, False, "answer"))
     return pairs
 
 
