@@ -67,7 +67,7 @@ def program_of(response: str, name: str, stub: str = "", further: Sequence[str] 
     >>> program_of("Sure:\\n```python\\ndef f(x):\\n    return x\\n```\\nDone.", "f")
     'def f(x):\\n    return x\\n'
     >>> program_of("return x", "f", "def f(x):\\n")
-    'def f(x):\\n    return x'
+    'def f(x):\\n    return x\\n'
     """
     text = without_thoughts(response).replace("\r\n", "\n").replace("\r", "\n").lstrip("\ufeff")
     if len(text) > LONGEST:
