@@ -12,7 +12,8 @@ from _thread import RLock  # `threading` runs code in each forked process
 from typing import Any
 
 from selfcorrect_env.sandbox import wire
-from selfcorrect_env.sandbox.objects import LONGEST_TEXT, Objects, described
+from selfcorrect_env.sandbox.classes import LONGEST_TEXT, described
+from selfcorrect_env.sandbox.objects import Objects
 from selfcorrect_env.sandbox.wire import WireError
 
 _STOPS = (StopIteration, StopAsyncIteration)

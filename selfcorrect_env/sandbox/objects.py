@@ -11,21 +11,18 @@ import builtins
 import importlib
 import re
 import sys
-from collections import namedtuple
 from collections.abc import Callable
 from types import BuiltinFunctionType, CoroutineType, FunctionType, GeneratorType
 from typing import Any
 
-from selfcorrect_env.sandbox import proxies, values
-from selfcorrect_env.sandbox.proxies import ErrorProxy, Proxy, ProxyClass, new_proxy
+from selfcorrect_env.sandbox import classes, proxies, values
+from selfcorrect_env.sandbox.proxies import Proxy, ProxyClass, new_proxy
 from selfcorrect_env.sandbox.sharing import KINDS, TAGS, Containers
 from selfcorrect_env.sandbox.values import BASES, BY_NAME, DECODERS, DEEPEST, ENCODERS, SMALL
 from selfcorrect_env.sandbox.wire import WireError
 
 MOST_CLASSES = 2000
 """Maximum number of classes of the other side."""
-LONGEST_TEXT = 500
-"""Maximum length of the text that describes an exception."""
 
 
 class Objects:
@@ -155,7 +152,7 @@ class Objects:
         except WireError:
             arguments = []
         kind = self._encode_class(type(error))
-        return ["e", kind, arguments, described(error, name=False), self._give(error)]
+        return ["e", kind, arguments, classes.described(error, name=False), self._give(error)]
 
     def _encode_other(self, value: Any, kind: type, depth: int) -> Any:
         their_handle = self._their_handles.get(id(value))
@@ -223,25 +220,7 @@ class Objects:
             return handle
         self._described.add(handle)
         self._new.append(handle)
-        own = [
-            self._description(base)
-            for base in kind.__bases__
-            if getattr(builtins, base.__name__, None) is not base
-            and base not in TAGS
-            and not isinstance(base, ProxyClass)
-        ]
-        builtin = next(
-            (b.__name__ for b in kind.__mro__ if getattr(builtins, b.__name__, None) is b), "object"
-        )
-        special = proxies.special_methods(kind)
-        fields = [str(name) for name in getattr(kind, "_fields", ())]
-        base = next((base for base in (tuple, *TAGS) if issubclass(kind, base)), object)
-        if base is not object:
-            special = [name for name in special if proxies.differs(kind, base, name)]
-        if base in TAGS:
-            builtin = TAGS[base]
-            fields = [n for n in dir(base) if n[0] != "_" and proxies.differs(kind, base, n)]
-        return [handle, kind.__name__, special, own, builtin, fields]
+        return [handle, kind.__name__, *classes.describe(kind, self._description)]
 
     # -- receiving -----------------------------------------------------------------------------
     def _decode(self, data: Any) -> Any:
@@ -336,21 +315,11 @@ class Objects:
         if len(self._classes) >= MOST_CLASSES:
             raise WireError(f"more than {MOST_CLASSES:,} classes")
         parents = [self._class(base) for base in bases]
-        base = getattr(builtins, builtin, object)
         members = self._members(handle)
-        if builtin in KINDS or builtin == "tuple":
-            del members["__doc__"]
-            members.update(proxies.value_methods(special, fields if builtin in KINDS else []))
-            base = KINDS[builtin] if builtin in KINDS else namedtuple(name, fields)
-            made = ProxyClass(name, (base,), members)
-        elif isinstance(base, type) and issubclass(base, BaseException):
-            errors = [parent for parent in parents if issubclass(parent, BaseException)]
-            del members["__slots__"]
-            made = ProxyClass(name, tuple(errors) or (ErrorProxy, base), members)
-        else:
-            objects = [parent for parent in parents if issubclass(parent, Proxy)]
-            members.update(self._special_methods(special, known=name in self._bridge.known))
-            made = ProxyClass(name, tuple(objects) or (Proxy,), members)
+        trusting, known = self._trusting, name in self._bridge.known
+        made = classes.make(
+            name, (special, parents, builtin, fields), members, trusting=trusting, known=known
+        )
         self._classes[handle] = made
         return made
 
@@ -361,17 +330,6 @@ class Objects:
             raise WireError("a container of another kind")
         return kind.__new__(kind)  # type: ignore[call-overload]
 
-    def _special_methods(self, names: list[str], *, known: bool) -> dict[str, Any]:
-        found = {}
-        for name in names:
-            if name in proxies.SPECIAL:
-                method = proxies.method(name, trusting=self._trusting, known=known)
-                if method is not None:
-                    found[name] = method
-        if "__eq__" in found and "__hash__" not in found:
-            found["__hash__"] = Proxy.__hash__
-        return found
-
 
 def _array(dtype: str, shape: list[int], content: str) -> Any:
     if not re.fullmatch(r"[<>|][biufcSU]\d{1,6}", dtype) or len(shape) > 32:
@@ -381,12 +339,3 @@ def _array(dtype: str, shape: list[int], content: str) -> Any:
     except ImportError:
         raise WireError("an array of numpy, which is not here") from None
     return numpy.frombuffer(bytes.fromhex(content), dtype).reshape(shape).copy()
-
-
-def described(error: BaseException, *, name: bool = True) -> str:
-    """Return the text of an exception, with its class if ``name``."""
-    try:
-        text = f"{type(error).__name__}: {error}" if name else str(error)
-    except BaseException:
-        text = type(error).__name__
-    return text[:LONGEST_TEXT]

@@ -17,7 +17,7 @@ from typing import Any
 
 from selfcorrect_env.sandbox import loop, wire
 from selfcorrect_env.sandbox.bridge import Bridge
-from selfcorrect_env.sandbox.objects import described
+from selfcorrect_env.sandbox.classes import described
 from selfcorrect_env.sandbox.proxies import OPERATIONS
 
 MODULE = "solution"
