@@ -38,7 +38,7 @@ _STRIPPED_FINAL = "assistantfinal"
 
 
 @dataclass(frozen=True, slots=True)
-class Parts:
+class ReplyParts:
     """A reply, and the thoughts beside it."""
 
     reply: str
@@ -62,17 +62,17 @@ def without_thoughts(reply: str) -> str:
     return separated(reply).reply
 
 
-def separated(reply: str) -> Parts:
+def separated(reply: str) -> ReplyParts:
     """Separate a reply from its thoughts.
 
     >>> separated("<think>It may be 3, but")
-    Parts(reply='', thoughts='It may be 3, but', ended=False)
+    ReplyParts(reply='', thoughts='It may be 3, but', ended=False)
     """
     if "<" not in reply and not _UNUSUAL.search(reply):  # the most frequent case, quickly
-        return Parts(reply)
+        return ReplyParts(reply)
     final, analysis, ended = _final_channel(reply)
     if analysis and not ended:
-        return Parts("", analysis, ended=False)
+        return ReplyParts("", analysis, ended=False)
     kept: list[str] = []
     thoughts = [analysis] if analysis else []
     start, thinking = 0, False
@@ -85,7 +85,7 @@ def separated(reply: str) -> Parts:
             kept.append(text)
             start, thinking = mark.end(), True
     (thoughts if thinking else kept).append(final[start:])
-    return Parts(_turn("".join(kept)), "".join(thoughts), ended=not thinking)
+    return ReplyParts(_turn("".join(kept)), "".join(thoughts), ended=not thinking)
 
 
 def _final_channel(reply: str) -> tuple[str, str, bool]:

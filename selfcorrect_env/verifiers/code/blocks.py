@@ -37,7 +37,7 @@ _TYPOGRAPHY = str.maketrans(
 
 
 @dataclass(frozen=True)
-class Parts:
+class CodeParts:
     """The parts of a reply, in order."""
 
     blocks: tuple[str, ...]
@@ -48,7 +48,7 @@ class Parts:
     """Whether there is a code block, even a blank one."""
 
 
-def parts_of(text: str, parser: Parser) -> Parts:
+def parts_of(text: str, parser: Parser) -> CodeParts:
     """Split a reply into its code blocks and the rest.
 
     A block ends at the first closing fence at which it is valid Python, else at the first closing
@@ -72,7 +72,7 @@ def parts_of(text: str, parser: Parser) -> Parts:
             rest.append(line)
             continue
         fenced = True
-    return Parts(tuple(b for b in blocks if b.strip()), "\n".join(rest), fenced)
+    return CodeParts(tuple(b for b in blocks if b.strip()), "\n".join(rest), fenced)
 
 
 def _on_one_line(line: str) -> str:

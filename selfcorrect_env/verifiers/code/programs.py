@@ -18,7 +18,7 @@ import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from selfcorrect_env.verifiers.code.blocks import Parts, inline, parts_of, readings, tagged
+from selfcorrect_env.verifiers.code.blocks import CodeParts, inline, parts_of, readings, tagged
 from selfcorrect_env.verifiers.code.syntax import Parser, binding, binds, lacking, own_statements
 from selfcorrect_env.verifiers.thoughts import without_thoughts
 
@@ -89,7 +89,9 @@ def program_of(response: str, name: str, stub: str = "", further: Sequence[str] 
     return f"{stub.rstrip()}\n{last}" if stub else last
 
 
-def _definition(parts: Parts, name: str, parser: Parser) -> tuple[Piece, list[ast.Module]] | None:
+def _definition(
+    parts: CodeParts, name: str, parser: Parser
+) -> tuple[Piece, list[ast.Module]] | None:
     """Return the last piece that defines the name, and the trees of the other pieces."""
     for texts in (parts.blocks, tagged(parts.rest, parser), inline(parts.rest)):
         groups = [_pieces(text, name, parser) for text in texts]

@@ -38,7 +38,7 @@ _ONE: Monomial = (False, 1, ())
 _UNIT: Polynomial = {_ONE: Fraction(1)}
 
 
-class Value(NamedTuple):
+class AlgebraicValue(NamedTuple):
     """A quotient of two polynomials."""
 
     above: Polynomial
@@ -49,7 +49,7 @@ class Unsupported(Exception):  # noqa: N818  no error: another method has to dec
     """The expression is too large for this module."""
 
 
-def value(node: Node) -> Value | None:
+def value(node: Node) -> AlgebraicValue | None:
     """Return the canonical form of an expression, or None if it is too large.
 
     Raises:
@@ -61,7 +61,7 @@ def value(node: Node) -> Value | None:
         return None
 
 
-def equal(a: Value, b: Value) -> bool | None:
+def equal(a: AlgebraicValue, b: AlgebraicValue) -> bool | None:
     """Return whether two values are equal; None if that is not known."""
     try:
         left, right = _times(a.above, b.below), _times(b.above, a.below)
@@ -72,7 +72,7 @@ def equal(a: Value, b: Value) -> bool | None:
     return False if independent(a, b) else None
 
 
-def proportional(a: Value, b: Value) -> bool:
+def proportional(a: AlgebraicValue, b: AlgebraicValue) -> bool:
     """Return whether the numerators of two values differ by a rational factor other than 0.
 
     So ``a = 0`` and ``b = 0`` are the same equation, where their denominators are not 0.
@@ -82,7 +82,7 @@ def proportional(a: Value, b: Value) -> bool:
     return same_terms and len({left[monomial] / right[monomial] for monomial in left}) == 1
 
 
-def constant(a: Value) -> Fraction | None:
+def constant(a: AlgebraicValue) -> Fraction | None:
     """Return a value that is a rational number by its spelling, or None."""
     if not a.above:
         return Fraction(0)
@@ -92,25 +92,29 @@ def constant(a: Value) -> Fraction | None:
     return ratios.pop() if len(ratios) == 1 else None
 
 
-def is_zero(a: Value) -> bool:
+def is_zero(a: AlgebraicValue) -> bool:
     """Return whether a value is 0 by its spelling."""
     return not a.above
 
 
-def independent(*values: Value) -> bool:
+def independent(*values: AlgebraicValue) -> bool:
     """Return whether the terms are known to be linearly independent over the rationals."""
     names = {name for v in values for side in v for monomial in side for name, _ in monomial[2]}
     return all(isinstance(name, str) for name in names) and not {r"\pi", "e"} <= names
 
 
-def _value(node: Node) -> Value:
+def _value(node: Node) -> AlgebraicValue:
     kind = node[0]
     if kind == "number":
         return _constant(node[1])
     if kind == "name":
         if node[1] == r"\infty":
             raise Unsupported
-        return Value({(True, 1, ()): Fraction(1)}, _UNIT) if node[1] == "i" else _named(node[1])
+        return (
+            AlgebraicValue({(True, 1, ()): Fraction(1)}, _UNIT)
+            if node[1] == "i"
+            else _named(node[1])
+        )
     if kind == "sum":
         total = _value(node[1][0])
         for term in node[1][1:]:
@@ -131,17 +135,17 @@ def _value(node: Node) -> Value:
     return _named(node)
 
 
-def _constant(number: Fraction) -> Value:
+def _constant(number: Fraction) -> AlgebraicValue:
     if max(number.numerator.bit_length(), number.denominator.bit_length()) > MOST_BITS:
         raise Unsupported
-    return Value({_ONE: number} if number else {}, _UNIT)
+    return AlgebraicValue({_ONE: number} if number else {}, _UNIT)
 
 
-def _named(name: str | Node, exponent: Fraction = Fraction(1)) -> Value:
-    return Value({(False, 1, ((name, exponent),)): Fraction(1)}, _UNIT)
+def _named(name: str | Node, exponent: Fraction = Fraction(1)) -> AlgebraicValue:
+    return AlgebraicValue({(False, 1, ((name, exponent),)): Fraction(1)}, _UNIT)
 
 
-def _power(node: Node) -> Value:
+def _power(node: Node) -> AlgebraicValue:
     exponent = rational(node[2])
     if exponent is None:
         return _named(node)
@@ -153,15 +157,15 @@ def _power(node: Node) -> Value:
     return _named(node)
 
 
-def _add(a: Value, b: Value) -> Value:
+def _add(a: AlgebraicValue, b: AlgebraicValue) -> AlgebraicValue:
     if a.below == b.below:
-        return Value(_plus(a.above, b.above), a.below)
+        return AlgebraicValue(_plus(a.above, b.above), a.below)
     above = _plus(_times(a.above, b.below), _times(b.above, a.below))
-    return Value(above, _times(a.below, b.below))
+    return AlgebraicValue(above, _times(a.below, b.below))
 
 
-def _multiply(a: Value, b: Value) -> Value:
-    return Value(_times(a.above, b.above), _times(a.below, b.below))
+def _multiply(a: AlgebraicValue, b: AlgebraicValue) -> AlgebraicValue:
+    return AlgebraicValue(_times(a.above, b.above), _times(a.below, b.below))
 
 
 def _plus(a: Polynomial, b: Polynomial) -> Polynomial:
@@ -201,15 +205,15 @@ def _joined(a: Powers, b: Powers) -> Powers:
     return tuple(sorted((item for item in exponents.items() if item[1]), key=repr))
 
 
-def _raise(base: Value, exponent: int) -> Value:
+def _raise(base: AlgebraicValue, exponent: int) -> AlgebraicValue:
     if exponent < 0:
         if not base.above:
             raise UndefinedError
-        base, exponent = Value(base.below, base.above), -exponent
+        base, exponent = AlgebraicValue(base.below, base.above), -exponent
     terms = max(len(base.above), len(base.below))
     if exponent > (LARGEST_POWER if terms > 1 else 1000):
         raise Unsupported
-    result = Value(_UNIT, _UNIT)
+    result = AlgebraicValue(_UNIT, _UNIT)
     while exponent:  # by squaring
         if exponent & 1:
             result = _multiply(result, base)
@@ -218,7 +222,7 @@ def _raise(base: Value, exponent: int) -> Value:
     return result
 
 
-def _root(inside: Node, node: Node) -> Value:
+def _root(inside: Node, node: Node) -> AlgebraicValue:
     """Return a square root: of one term it is a term, if its letters have odd powers.
 
     Such letters are positive (`selfcorrect_env.verifiers.math.numeric`); any other root is opaque.
@@ -241,7 +245,9 @@ def _root(inside: Node, node: Node) -> Value:
         return _named(node)
     outside, square = parts
     halves = tuple((name, exponent / 2) for name, exponent in powers)
-    return Value({(number < 0, square, halves): Fraction(outside, number.denominator)}, _UNIT)
+    return AlgebraicValue(
+        {(number < 0, square, halves): Fraction(outside, number.denominator)}, _UNIT
+    )
 
 
 def _squarefree(number: int) -> tuple[int, int] | None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from selfcorrect_env.verifiers.math.trees import Node, names
-from selfcorrect_env.verifiers.math.units import Unit
+from selfcorrect_env.verifiers.math.units import PhysicalUnit
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class Quantity:
     """An expression, perhaps with a unit."""
 
     value: Node
-    unit: Unit | None = None
+    unit: PhysicalUnit | None = None
     decimal: str = ""
     """Its text if it is written as a decimal: such a number may be rounded."""
     measured: Quantity | None = None

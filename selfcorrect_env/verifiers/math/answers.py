@@ -19,7 +19,7 @@ from selfcorrect_env.verifiers.math.answer_kinds import (
 )
 from selfcorrect_env.verifiers.math.numerals import number_of_words
 from selfcorrect_env.verifiers.math.quantities import Tokens, read_quantity, split, step
-from selfcorrect_env.verifiers.math.tokens import Kind, Token, spelled, tokenize
+from selfcorrect_env.verifiers.math.tokens import Token, TokenKind, spelled, tokenize
 from selfcorrect_env.verifiers.math.trees import INFINITY
 from selfcorrect_env.verifiers.math.typed_math import latex
 
@@ -88,7 +88,7 @@ def _whole(tokens: Tokens) -> Answer:
     words = _words(tokens)
     if words is not None:
         return words
-    if len(tokens) > 1 and tokens[0].kind is Kind.WORD and _LABEL.search(tokens[0].text):
+    if len(tokens) > 1 and tokens[0].kind is TokenKind.WORD and _LABEL.search(tokens[0].text):
         tokens = tokens[1:]  # "Answer: 5"
     tokens = _with_condition(tokens)
     alternatives = any(token.text.casefold() in _OR for token in tokens)
@@ -134,40 +134,40 @@ def _with_condition(tokens: Tokens) -> Tokens:
         if depth == 0:
             inside = tokens[index + 1 : -1]
             if tokens[index].text == "(" and _INEQUALITIES & {token.text for token in inside}:
-                return (*tokens[:index], Token(Kind.SIGN, ","), *inside)
+                return (*tokens[:index], Token(TokenKind.SIGN, ","), *inside)
             return tokens
     return tokens
 
 
 def _connected(tokens: Tokens) -> Tokens:
     """Return the tokens with a comma in the place of "or", "and", "where" outside brackets."""
-    comma = Token(Kind.SIGN, ",")
+    comma = Token(TokenKind.SIGN, ",")
     return tuple(comma if _connects(token) else token for token in tokens)
 
 
 def _connects(token: Token) -> bool:
     word = token.text.casefold().strip(" ,.")
-    return token.kind is not Kind.SIGN and (word in _OR or word in _AND or word in _IF)
+    return token.kind is not TokenKind.SIGN and (word in _OR or word in _AND or word in _IF)
 
 
 def _words(tokens: Tokens) -> Answer | None:
     """Read an answer of words only."""
     texts = [token.text for token in tokens if token.text not in ("(", ")", "[", "]", '"', "'")]
-    kinds = {token.kind for token in tokens if token.kind is not Kind.SIGN}
-    if not kinds or not kinds <= {Kind.WORD, Kind.LETTERS} or not texts:
+    kinds = {token.kind for token in tokens if token.kind is not TokenKind.SIGN}
+    if not kinds or not kinds <= {TokenKind.WORD, TokenKind.LETTERS} or not texts:
         return None
     if any(
-        token.kind is Kind.SIGN and token.text not in ("(", ")", ".", "-", "!", "?", ",")
+        token.kind is TokenKind.SIGN and token.text not in ("(", ")", ".", "-", "!", "?", ",")
         for token in tokens
     ):
         return None
     letters = "".join(texts)
-    if len(tokens) == 1 and tokens[0].kind is Kind.LETTERS:  # without a vowel it is a product
+    if len(tokens) == 1 and tokens[0].kind is TokenKind.LETTERS:  # without a vowel it is a product
         vowel = re.search("[aeiouAEIOU]", letters)
         word = letters if letters.isupper() else letters.casefold()
         return Words(word) if len(letters) > 1 and vowel else None
-    if Kind.WORD not in kinds:
-        signs = any(token.kind is Kind.SIGN for token in tokens)
+    if TokenKind.WORD not in kinds:
+        signs = any(token.kind is TokenKind.SIGN for token in tokens)
         spaced = all(token.spaced for token in tokens[1:]) and not signs
         long = any(len(text) > 1 for text in texts)
         return Words(" ".join(texts).casefold()) if spaced and long and len(texts) > 1 else None
@@ -244,7 +244,7 @@ def _ratio(tokens: Tokens) -> Answer | None:
     last = (
         "".join(token.text for token in parts[-1][1:]).casefold().replace(".", "").replace(" ", "")
     )
-    if last in ("am", "pm") and parts[-1][0].kind is Kind.NUMBER:
+    if last in ("am", "pm") and parts[-1][0].kind is TokenKind.NUMBER:
         times = [part[0].text for part in parts]
         return Words(f"{':'.join(times)} {last}") if all(map(str.isdigit, times)) else None
     read = [read_quantity(part) for part in parts]
@@ -283,7 +283,7 @@ def _joined_signs(tokens: Tokens) -> Tokens:
         before = found[-1].text if found else ""
         if token.text == "=" and before in ("<", ">", "!") and not token.spaced:
             sign = {"<": r"\le", ">": r"\ge", "!": r"\ne"}[before]
-            found[-1] = Token(Kind.COMMAND, sign)
+            found[-1] = Token(TokenKind.COMMAND, sign)
         elif token.text == r"\ne" and before == r"\not":
             found[-1] = token
         else:
@@ -346,7 +346,7 @@ def _container(tokens: Tokens) -> Answer | None:
 def _condition_of_set(inside: Tokens) -> Answer | None:
     r"""Read ``x > 2`` in ``\{x \mid x > 2\}``."""
     parts = split(inside, (r"\mid", "|", ":"))
-    if len(parts) != 2 or len(parts[0]) != 1 or parts[0][0].kind is not Kind.LETTERS:
+    if len(parts) != 2 or len(parts[0]) != 1 or parts[0][0].kind is not TokenKind.LETTERS:
         return None
     found = _whole(parts[1]) if parts[1] else None
     return found if isinstance(found, Relation) and _INEQUALITIES & {*found.signs} else None

@@ -1,7 +1,7 @@
 r"""Equality of two answers, part by part. Nothing is equal that is not read whole.
 
-`Comparison.same` returns True or False where that is known, and None where expressions have to be
-evaluated, which a worker process does (`selfcorrect_env.verifiers.math.symbolic`).
+`AnswerComparison.same` returns True or False where that is known, and None where expressions have
+to be evaluated, which a worker process does (`selfcorrect_env.verifiers.math.symbolic`).
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from selfcorrect_env.verifiers.math.answer_kinds import (
 from selfcorrect_env.verifiers.math.answers import read_answer, spelling
 from selfcorrect_env.verifiers.math.decimals import precise, rounds
 from selfcorrect_env.verifiers.math.exact import UndefinedError, rational
-from selfcorrect_env.verifiers.math.named_values import Named, named
+from selfcorrect_env.verifiers.math.named_values import NamedValues, named
 from selfcorrect_env.verifiers.math.real_sets import Interval, RealSet, real_set
 from selfcorrect_env.verifiers.math.trees import (
     DEGREE,
@@ -95,7 +95,7 @@ def normal_form(answer: str) -> str:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class AnswerComparison:
     """A comparison of answers with given options."""
 
     options: Options = Options()
@@ -181,7 +181,7 @@ class Comparison:
         return self.chains(a, b)
 
     def named_and_plain(
-        self, one: Named, other: Answer, compare: Callable[[Answer, Answer], bool | None]
+        self, one: NamedValues, other: Answer, compare: Callable[[Answer, Answer], bool | None]
     ) -> bool | None:
         """Compare values with names to values without; several names are a tuple in their order."""
         if isinstance(other, Relation) and isinstance(one.value, Parts):
@@ -273,7 +273,7 @@ class Comparison:
                 verdicts.append(self.values(product(one.value, hundredth), other.value))
         return True if True in verdicts else None if None in verdicts else False
 
-    def same_units(self, a: units.Unit | None, b: units.Unit | None) -> bool:
+    def same_units(self, a: units.PhysicalUnit | None, b: units.PhysicalUnit | None) -> bool:
         """Return whether the units of the two sides count as equal."""
         if self.options.units == "ignore":
             return True

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from fractions import Fraction
 
 from selfcorrect_env.verifiers.math.token_patterns import derivative_name, proper_fraction
-from selfcorrect_env.verifiers.math.tokens import Kind, Token, spelled
+from selfcorrect_env.verifiers.math.tokens import Token, TokenKind, spelled
 from selfcorrect_env.verifiers.math.trees import (
     DEGREE,
     MINUS_ONE,
@@ -59,7 +59,7 @@ _STOP = frozenset("+-)]},;:=<>|&'!^_%°?.") | {
 }
 
 
-class Unread(Exception):  # noqa: N818  no error: the text is compared as a text
+class Unreadable(Exception):  # noqa: N818  no error: the text is compared as a text
     """The tokens are not an expression that this module reads."""
 
 
@@ -67,12 +67,12 @@ def read(tokens: Sequence[Token]) -> Node:
     """Return the tree of an expression.
 
     Raises:
-        Unread: a token does not belong to an expression that this module knows.
+        Unreadable: a token does not belong to an expression that this module knows.
     """
     reader = _Reader(tokens)
     tree = reader.sum()
     if reader.at != len(tokens):
-        raise Unread
+        raise Unreadable
     return tree
 
 
@@ -85,7 +85,7 @@ class _Reader:
         self.depth = 0
         self.bars = 0
         if not tokens:
-            raise Unread
+            raise Unreadable
 
     @property
     def token(self) -> Token | None:
@@ -98,7 +98,7 @@ class _Reader:
     def take(self, wanted: str = "") -> Token:
         token = self.token
         if token is None or (wanted and token.text != wanted):
-            raise Unread
+            raise Unreadable
         self.at += 1
         return token
 
@@ -124,8 +124,8 @@ class _Reader:
                 factors = [quotient(product(*factors), below)]
             elif token.text in _STOP or (token.text == "|" and self.bars):
                 break
-            elif token.kind is Kind.NUMBER and self.tokens[self.at - 1].text != "!":
-                raise Unread  # "2 3", "x2", ")2"; but "3!4!" is a product
+            elif token.kind is TokenKind.NUMBER and self.tokens[self.at - 1].text != "!":
+                raise Unreadable  # "2 3", "x2", ")2"; but "3!4!" is a product
             else:
                 factors.append(self.power())
         return product(*factors)
@@ -140,7 +140,7 @@ class _Reader:
     def mixed(self) -> Node:
         """Read the first factor of a product, which may be a mixed number: 2 1/3."""
         token = self.token
-        if token is None or token.kind is not Kind.NUMBER or not token.text.isdigit():
+        if token is None or token.kind is not TokenKind.NUMBER or not token.text.isdigit():
             return self.power()
         rest = self.tokens[self.at + 1 : self.at + 8]
         part = proper_fraction(rest)
@@ -163,7 +163,7 @@ class _Reader:
                 self.take()
                 node = ("power", node, self.exponent())
                 if self.next == "^":
-                    raise Unread
+                    raise Unreadable
             else:
                 return node
 
@@ -172,17 +172,17 @@ class _Reader:
         if self.next in ("{", "("):
             return self.group()
         token = self.take()
-        if token.kind is Kind.NUMBER and token.text.isdigit():
+        if token.kind is TokenKind.NUMBER and token.text.isdigit():
             return ("number", Fraction(int(token.text)))  # 2^10: the 0 could be nothing else
-        if token.kind is Kind.LETTERS:
+        if token.kind is TokenKind.LETTERS:
             self._put_back(token, 1)
             return ("name", token.text[0])
-        if token.text == "-" and self.token and self.token.kind is Kind.NUMBER:
+        if token.text == "-" and self.token and self.token.kind is TokenKind.NUMBER:
             return negative(self.exponent())  # x^-1, as typed
         if token.text in _GREEK or token.text == r"\frac":
             self.at -= 1
             return self.base()
-        raise Unread
+        raise Unreadable
 
     def _put_back(self, token: Token, used: int) -> None:
         if len(token.text) > used:
@@ -191,24 +191,24 @@ class _Reader:
 
     def base(self) -> Node:
         token = self.take()
-        if token.kind is Kind.NUMBER:
+        if token.kind is TokenKind.NUMBER:
             return self.number(token.text)
-        if token.kind is Kind.LETTERS:
+        if token.kind is TokenKind.LETTERS:
             return self.letters(token)
-        if token.kind is Kind.WORD:
+        if token.kind is TokenKind.WORD:
             return self.word(token)
         if token.text in _CLOSING:
             self.at -= 1
             return self.group()
         if token.text == "|":
             return self.absolute()
-        if token.kind is Kind.COMMAND:
+        if token.kind is TokenKind.COMMAND:
             return self.command(token.text)
-        raise Unread
+        raise Unreadable
 
     def number(self, text: str) -> Node:
         if re.fullmatch(r"0\d+(?:\.\d*)?", text):
-            raise Unread  # "000" is no number: (1,000) is no pair
+            raise Unreadable  # "000" is no number: (1,000) is no pair
         if self.next == "_":
             return self.numeral(text)
         if self.next in (r"\overline", r"\bar", r"\dot") and ("." in text or text.endswith(".")):
@@ -222,7 +222,7 @@ class _Reader:
         digits = self.take().text
         self.take("}")
         if not digits.isdigit():
-            raise Unread
+            raise Unreadable
         places = len(text.partition(".")[2])
         tail = Fraction(int(digits), (10 ** len(digits) - 1) * 10**places)
         return ("number", Fraction(text.rstrip(".")) + tail)
@@ -232,7 +232,7 @@ class _Reader:
         self.take("_")
         base = self.index()
         if not base.isdigit():
-            raise Unread
+            raise Unreadable
         return ("call", "numeral", (("name", digits), ("name", base)))
 
     def letters(self, token: Token) -> Node:
@@ -245,7 +245,7 @@ class _Reader:
     def word(self, token: Token) -> Node:
         r"""Read ``\operatorname{lcm}(a,b)``; other words are no expression."""
         if self.next != "(" or not token.text.isalpha():
-            raise Unread
+            raise Unreadable
         return self.call(token.text)
 
     def named(self, letter: str) -> Node:
@@ -276,11 +276,11 @@ class _Reader:
     def index(self) -> str:
         if self.next != "{":
             token = self.take()
-            if token.kind is Kind.NUMBER and len(token.text) > 1:
+            if token.kind is TokenKind.NUMBER and len(token.text) > 1:
                 self._put_back(token, 1)
                 return token.text[0]
             if not token.text.isalnum():
-                raise Unread
+                raise Unreadable
             return token.text
         start = self.at + 1
         depth = 0
@@ -290,7 +290,7 @@ class _Reader:
             if depth == 0:
                 break
         if depth or self.at - 1 == start:
-            raise Unread
+            raise Unreadable
         return spelled(tuple(self.tokens[start : self.at - 1])).replace(" ", "")
 
     def applied(self, letter: str) -> bool:
@@ -302,7 +302,7 @@ class _Reader:
             if token.text in ("(", ")"):
                 break
             inside.append(token)
-        atom = len(inside) == 1 and (inside[0].kind is Kind.NUMBER or len(inside[0].text) == 1)
+        atom = len(inside) == 1 and (inside[0].kind is TokenKind.NUMBER or len(inside[0].text) == 1)
         return atom or any(token.text == "," for token in inside)
 
     def call(self, name: str) -> Node:
@@ -321,15 +321,15 @@ class _Reader:
     def _deeper(self, opening: str) -> None:
         self.depth += 1
         if self.depth > DEEPEST or opening not in _CLOSING:
-            raise Unread
+            raise Unreadable
 
     def group(self) -> Node:
         opening = self.take().text
         if opening not in _CLOSING:
-            raise Unread
+            raise Unreadable
         self._deeper(opening)
         if opening == "{" and self.next == "}":
-            raise Unread
+            raise Unreadable
         bars, self.bars = self.bars, 0
         start = self.at
         inside = self.chosen(start) if opening == "{" else None
@@ -382,7 +382,7 @@ class _Reader:
             return self.series(text[1:])
         if text == r"\int":
             return self.integral()
-        raise Unread
+        raise Unreadable
 
     def argument(self) -> Node:
         r"""Read one argument of a command: a group, or one digit or letter: ``\frac12``."""
@@ -391,7 +391,7 @@ class _Reader:
     def single(self) -> Node:
         """Read one digit, letter or command: the first 1 of ``12``."""
         token = self.take()
-        if token.kind is Kind.NUMBER and token.text.isdigit():
+        if token.kind is TokenKind.NUMBER and token.text.isdigit():
             self._put_back(token, 1)
             return ("number", Fraction(int(token.text[0])))
         self.at -= 1
@@ -418,7 +418,7 @@ class _Reader:
         if not re.fullmatch(r"\\?[A-Za-z]+\d?(?:_\w)?'?|0", content):
             if text in (r"\mathbf", r"\boldsymbol") and re.fullmatch(r"\d+(?:\.\d+)?", content):
                 return ("number", Fraction(content))
-            raise Unread
+            raise Unreadable
         name, _ = self.decorated(f"{text}{{{content}}}")
         return ("name", name)
 
@@ -432,7 +432,7 @@ class _Reader:
                 exponent = self.argument()
         if exponent == MINUS_ONE:
             if name not in _ARC:
-                raise Unread
+                raise Unreadable
             name, exponent = _ARC[name], None
         if self.next in ("(", "[", "|"):
             arguments = self.arguments() if self.next == "(" else (self.base(),)
@@ -442,13 +442,13 @@ class _Reader:
             arguments = (self.plain_argument(),)
         if base is not None:
             if name != "log" or len(arguments) != 1:
-                raise Unread
+                raise Unreadable
             top = ("call", "ln", arguments)
             node = quotient(top, ("call", "ln", (base,)))
         elif name == "exp":
             node = ("power", ("name", "e"), arguments[0])
         elif len(arguments) > 1 and name not in ("gcd", "max", "min"):
-            raise Unread
+            raise Unreadable
         else:
             node = ("call", name, arguments)
         return node if exponent is None else ("power", node, exponent)
@@ -457,7 +457,7 @@ class _Reader:
         r"""Read an argument without brackets: 2x in ``\sin 2x \cos x``."""
         factors = [self.mixed()]
         while (token := self.token) is not None:
-            plain = token.kind is Kind.LETTERS or token.text in _GREEK
+            plain = token.kind is TokenKind.LETTERS or token.text in _GREEK
             if not (plain or token.text in (r"\frac", r"\sqrt")):
                 break
             factors.append(self.power())
@@ -471,8 +471,8 @@ class _Reader:
         self.take("_")
         self.take("{")
         token = self.take()
-        if token.kind is not Kind.LETTERS or len(token.text) > 1:
-            raise Unread
+        if token.kind is not TokenKind.LETTERS or len(token.text) > 1:
+            raise Unreadable
         self.take("=")
         low = self.sum()
         self.take("}")
@@ -489,7 +489,7 @@ class _Reader:
         high = self.argument()
         rest = self.tokens[self.at :]
         if not rest or not re.fullmatch("[A-Za-z]{0,2}d[A-Za-z]", rest[-1].text):
-            raise Unread
+            raise Unreadable
         variable, before = rest[-1].text[-1], rest[-1].text[:-2]
         body = rest[:-1] + ([rest[-1]._replace(text=before)] if before else [])
         self.at = len(self.tokens)

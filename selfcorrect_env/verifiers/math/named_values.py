@@ -18,7 +18,7 @@ _CONSTANTS = frozenset(["e", "i", r"\pi", r"\infty"])
 
 
 @dataclass(frozen=True, slots=True)
-class Named:
+class NamedValues:
     """An answer without its names."""
 
     names: tuple[str, ...]
@@ -29,7 +29,7 @@ class Named:
     """The values of several names as a list in the order in which they are written."""
 
 
-def named(answer: Answer) -> Named | None:
+def named(answer: Answer) -> NamedValues | None:
     """Return an answer that names its values without the names; None if it names none."""
     if isinstance(answer, Relation):
         return _assignment(answer)
@@ -41,7 +41,7 @@ def named(answer: Answer) -> Named | None:
     return _grouped([it for it in found if it is not None])
 
 
-def _assignment(relation: Relation) -> Named | None:
+def _assignment(relation: Relation) -> NamedValues | None:
     """Read ``x = 5``, ``5 = x``, ``f(x) = 5``, ``(x, y) = (1, 2)``, ``x = 2 + 3 = 5``."""
     sides, signs = relation.sides, relation.signs
     if any(sign != "=" for sign in signs):
@@ -56,8 +56,8 @@ def _assignment(relation: Relation) -> Named | None:
         if not isinstance(value, Parts) or value.kind != "()" or len(value.parts) != len(own):
             return None
         pairs = sorted(zip(own, value.parts, strict=True))
-        return Named(tuple(n for n, _ in pairs), Parts("()", tuple(v for _, v in pairs)))
-    return Named(own, value)
+        return NamedValues(tuple(n for n, _ in pairs), Parts("()", tuple(v for _, v in pairs)))
+    return NamedValues(own, value)
 
 
 def _names_of(answer: Answer) -> tuple[str, ...]:
@@ -94,13 +94,13 @@ def _plain(arguments: tuple[Node, ...]) -> bool:
     return all(it[0] == "name" and it[1] not in _CONSTANTS for it in arguments)
 
 
-def _grouped(found: list[Named]) -> Named | None:
+def _grouped(found: list[NamedValues]) -> NamedValues | None:
     """Read ``p=5, q=2; p=7, q=2`` as two pairs, ``x=2, x=3`` as two values."""
     if any(len(it.names) != 1 for it in found):
         return None
     own = sorted({it.names[0] for it in found})
     if len(own) == 1:
-        return Named(tuple(own), Parts("list", tuple(it.value for it in found)))
+        return NamedValues(tuple(own), Parts("list", tuple(it.value for it in found)))
     size = len(own)
     groups = [found[start : start + size] for start in range(0, len(found), size)]
     tuples: list[Answer] = []
@@ -110,5 +110,5 @@ def _grouped(found: list[Named]) -> Named | None:
             return None
         tuples.append(Parts("()", tuple(it.value for it in ordered)))
     if len(tuples) > 1:
-        return Named(tuple(own), Parts("list", tuple(tuples)))
-    return Named(tuple(own), tuples[0], Parts("list", tuple(it.value for it in found)))
+        return NamedValues(tuple(own), Parts("list", tuple(tuples)))
+    return NamedValues(tuple(own), tuples[0], Parts("list", tuple(it.value for it in found)))

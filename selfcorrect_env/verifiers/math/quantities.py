@@ -11,9 +11,9 @@ from typing import TypeAlias
 from selfcorrect_env.verifiers.math import expressions, units
 from selfcorrect_env.verifiers.math.answer_kinds import Parts, Quantity
 from selfcorrect_env.verifiers.math.token_patterns import repeating_dots
-from selfcorrect_env.verifiers.math.tokens import Kind, Token, spelled
+from selfcorrect_env.verifiers.math.tokens import Token, TokenKind, spelled
 from selfcorrect_env.verifiers.math.trees import INFINITY, Node, children, names, negative
-from selfcorrect_env.verifiers.math.units import Unit
+from selfcorrect_env.verifiers.math.units import PhysicalUnit
 
 Tokens: TypeAlias = "tuple[Token, ...]"
 
@@ -77,7 +77,7 @@ def _both_signs(tokens: Tokens, signs: list[int]) -> Parts | None:
         for bit, index in enumerate(signs):
             up = (number >> (0 if mixed else bit)) & 1 == 0
             plus = up if tokens[index].text == r"\pm" else not up
-            chosen[index] = Token(Kind.SIGN, "+" if plus else "-")
+            chosen[index] = Token(TokenKind.SIGN, "+" if plus else "-")
         part = read_quantity(tuple(chosen))
         if not isinstance(part, Quantity):
             return None
@@ -92,7 +92,7 @@ def expression(tokens: Tokens) -> Node | None:
         return dots
     try:
         node = expressions.read(tokens)
-    except expressions.Unread:
+    except expressions.Unreadable:
         return None
     infinite = r"\infty" in names(node)
     whole = node in (INFINITY, negative(INFINITY))
@@ -119,9 +119,11 @@ def _compound(tokens: Tokens) -> Parts | None:
     starts = [
         i
         for i, token in enumerate(tokens)
-        if token.kind is Kind.NUMBER and i and tokens[i - 1].kind in (Kind.WORD, Kind.LETTERS)
+        if token.kind is TokenKind.NUMBER
+        and i
+        and tokens[i - 1].kind in (TokenKind.WORD, TokenKind.LETTERS)
     ]
-    if tokens[0].kind is not Kind.NUMBER or not starts:
+    if tokens[0].kind is not TokenKind.NUMBER or not starts:
         return None
     ends = [0, *starts, len(tokens)]
     parts = []
@@ -141,7 +143,7 @@ def _measured(tokens: Tokens) -> Quantity | None:
     return Quantity(node, unit) if node is not None else None
 
 
-def _unit_at_end(tokens: Tokens, *, bare: bool = False) -> tuple[Tokens, Unit | None]:
+def _unit_at_end(tokens: Tokens, *, bare: bool = False) -> tuple[Tokens, PhysicalUnit | None]:
     """Split off a unit. Without ``bare``, letters are one only after a space, if two or more."""
     if len(tokens) > 1 and tokens[-1].text == "%":
         return tokens[:-1], units.PERCENT
@@ -165,19 +167,19 @@ def _unit_at_end(tokens: Tokens, *, bare: bool = False) -> tuple[Tokens, Unit | 
 def _may_start_unit(tokens: Tokens, index: int, bare: bool) -> bool:
     token, before = tokens[index], tokens[index - 1]
     after_value = (
-        before.kind is Kind.NUMBER
+        before.kind is TokenKind.NUMBER
         or before.text in (")", "}", "]", "!", "°")
-        or (before.text in (r"\pi", r"\infty") or before.kind is Kind.LETTERS)
+        or (before.text in (r"\pi", r"\infty") or before.kind is TokenKind.LETTERS)
     )
     multiple = before.text.casefold() in units.MULTIPLES
     if not (after_value or multiple):
         return False
-    if token.kind is Kind.WORD:
+    if token.kind is TokenKind.WORD:
         return True
     if token.text == r"\frac":
-        return index + 2 < len(tokens) and tokens[index + 2].kind is Kind.WORD
+        return index + 2 < len(tokens) and tokens[index + 2].kind is TokenKind.WORD
     if token.text == "°" or token.text == r"\Omega":
         return index + 1 < len(tokens) or token.text == r"\Omega"
-    if token.kind is not Kind.LETTERS or not units.is_symbol(token.text):
+    if token.kind is not TokenKind.LETTERS or not units.is_symbol(token.text):
         return False
     return bare or (len(token.text) > 1 and token.spaced)

@@ -17,7 +17,7 @@ LONGEST = 2000
 """Maximum length of a text in characters."""
 
 
-class Kind(Enum):
+class TokenKind(Enum):
     """The kind of a token."""
 
     NUMBER = "number"
@@ -35,7 +35,7 @@ class Kind(Enum):
 class Token(NamedTuple):
     """One token of an answer."""
 
-    kind: Kind
+    kind: TokenKind
     text: str
     spaced: bool = False
     """Whether white space stands before it."""
@@ -136,8 +136,8 @@ def tokenize(text: str) -> tuple[Token, ...] | None:
             token = _text(inside)
             if token is None:
                 continue
-            if token.kind is Kind.LETTERS and tokens and _may_be_unit(tokens[-1], token.text):
-                token = Token(Kind.WORD, token.text)
+            if token.kind is TokenKind.LETTERS and tokens and _may_be_unit(tokens[-1], token.text):
+                token = Token(TokenKind.WORD, token.text)
         else:
             token = _token(kind or "", found.group())
         depth += (token.text in ("(", "[")) - (token.text in (")", "]"))
@@ -148,7 +148,9 @@ def tokenize(text: str) -> tuple[Token, ...] | None:
 
 def _may_be_unit(before: Token, letter: str) -> bool:
     r"""Return whether a letter in a text command is a unit: ``5\text{ m}``."""
-    return is_symbol(letter) and (before.kind is Kind.NUMBER or before.text in ("{", "}", ")", "°"))
+    return is_symbol(letter) and (
+        before.kind is TokenKind.NUMBER or before.text in ("{", "}", ")", "°")
+    )
 
 
 def spelled(tokens: tuple[Token, ...]) -> str:
@@ -158,19 +160,19 @@ def spelled(tokens: tuple[Token, ...]) -> str:
 
 def _token(kind: str, text: str) -> Token:
     if kind == "scientific":
-        return Token(Kind.NUMBER, _decimal(text))
+        return Token(TokenKind.NUMBER, _decimal(text))
     if kind in ("number", "grouped"):
-        return Token(Kind.NUMBER, re.sub(r"[^\d.]", "", text))
+        return Token(TokenKind.NUMBER, re.sub(r"[^\d.]", "", text))
     if kind == "dots":
-        return Token(Kind.COMMAND, r"\ldots")
+        return Token(TokenKind.COMMAND, r"\ldots")
     if kind == "degree":
-        return Token(Kind.SIGN, "°")
+        return Token(TokenKind.SIGN, "°")
     if kind == "letters":
-        return Token(Kind.LETTERS if len(text) <= 3 else Kind.WORD, text)
+        return Token(TokenKind.LETTERS if len(text) <= 3 else TokenKind.WORD, text)
     if kind == "words":
-        return Token(Kind.WORD, text)
+        return Token(TokenKind.WORD, text)
     same = _SAME.get(text, _UNSIGNED.get(text, text))
-    return Token(Kind.COMMAND if re.match(r"\\[A-Za-z]", same) else Kind.SIGN, same)
+    return Token(TokenKind.COMMAND if re.match(r"\\[A-Za-z]", same) else TokenKind.SIGN, same)
 
 
 def _decimal(scientific: str) -> str:
@@ -187,10 +189,10 @@ def _text(inside: str) -> Token | None:
     if re.fullmatch(r"\\[A-Za-z]+", words):
         return _token("command", words)
     if re.fullmatch(r"\d+(?:\.\d+)?", words):
-        return Token(Kind.NUMBER, words)
+        return Token(TokenKind.NUMBER, words)
     if letter := re.fullmatch(r"\(? ?([A-Za-z]) ?[).]?", words):
-        return Token(Kind.LETTERS, letter[1])
-    return Token(Kind.WORD, words)
+        return Token(TokenKind.LETTERS, letter[1])
+    return Token(TokenKind.WORD, words)
 
 
 def _braced(text: str, at: int) -> tuple[str, int]:

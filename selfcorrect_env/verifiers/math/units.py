@@ -95,7 +95,7 @@ MULTIPLES = {
 
 
 @dataclass(frozen=True, slots=True)
-class Unit:
+class PhysicalUnit:
     """A unit: known factors with their exponents, or the noun of counted things."""
 
     factors: tuple[tuple[str, int], ...]
@@ -107,12 +107,12 @@ class Unit:
         return not self.factors and not self.noun
 
 
-DEGREE = Unit((("°", 1),))
-PERCENT = Unit((("%", 1),))
-DOLLAR = Unit((("$", 1),))
+DEGREE = PhysicalUnit((("°", 1),))
+PERCENT = PhysicalUnit((("%", 1),))
+DOLLAR = PhysicalUnit((("$", 1),))
 
 
-def compatible(a: Unit | None, b: Unit | None) -> bool:
+def compatible(a: PhysicalUnit | None, b: PhysicalUnit | None) -> bool:
     """Return whether two units agree: one is missing, or they are the same."""
     return a is None or b is None or a.neutral or b.neutral or a == b
 
@@ -122,7 +122,7 @@ def is_symbol(text: str) -> bool:
     return text in _SYMBOLS or text.lower() in _WORDS or text in _COMPOSED
 
 
-def unit(phrase: str) -> Unit | None:
+def unit(phrase: str) -> PhysicalUnit | None:
     """Read a unit; None if the phrase is none.
 
     >>> unit("square inches") == unit("in^2")
@@ -139,13 +139,13 @@ def unit(phrase: str) -> Unit | None:
     if words and all(
         word.lower().partition("^")[0] in (*_NEUTRAL, "square", "cubic") for word in words
     ):
-        return Unit(())
+        return PhysicalUnit(())
     expanded = " ".join(_COMPOSED.get(word, word) for word in words)
     expanded = re.sub(r"(?:^|\s+)(?:per|an?|each|every)\s+|\s*/\s*", "/", expanded)
     return _known(expanded) or _noun(words)
 
 
-def _known(text: str) -> Unit | None:
+def _known(text: str) -> PhysicalUnit | None:
     total: dict[str, int] = {}
     noun = ""
     for index, side in enumerate(text.split("/")):
@@ -156,7 +156,9 @@ def _known(text: str) -> Unit | None:
             return None
         for name, power in factors:
             total[name] = total.get(name, 0) + (power if index == 0 else -power)
-    return Unit(tuple(sorted((name, power) for name, power in total.items() if power)), noun)
+    return PhysicalUnit(
+        tuple(sorted((name, power) for name, power in total.items() if power)), noun
+    )
 
 
 def _factors(side: str) -> list[tuple[str, int]] | None:
@@ -186,10 +188,10 @@ def _symbol(name: str) -> str | None:
     return None
 
 
-def _noun(words: list[str]) -> Unit | None:
+def _noun(words: list[str]) -> PhysicalUnit | None:
     """Read counted things: a plural, perhaps with adjectives before it."""
     if len(words) == 1 and not words[0].isascii() and len(words[0]) <= 4:
-        return Unit((), words[0])
+        return PhysicalUnit((), words[0])
     if not 1 <= len(words) <= 3 or not all(re.fullmatch("[A-Za-z]{2,}", word) for word in words):
         return None
     lower = [word.lower() for word in words]
@@ -199,4 +201,4 @@ def _noun(words: list[str]) -> Unit | None:
     ) or head in _IRREGULAR
     if not plural or any(word in _NO_NOUNS or word in MULTIPLES for word in lower):
         return None
-    return Unit((), head)
+    return PhysicalUnit((), head)

@@ -20,7 +20,7 @@ from selfcorrect_env.verifiers.math.commitment import doubtful
 from selfcorrect_env.verifiers.math.echoes import repeats
 from selfcorrect_env.verifiers.math.equality import (
     UNIT_RULES,
-    Comparison,
+    AnswerComparison,
     Options,
     normal_form,
     read,
@@ -47,7 +47,7 @@ def read_answer(reply: str) -> str | None:
 
 def other_number(answer: str | None, rng: np.random.Generator) -> str:
     """Return a number of one digit that is not ``answer``, or a large number if none is known."""
-    comparison = Comparison()
+    comparison = AnswerComparison()
     digits = [d for d in "0123456789" if answer is None or comparison.same(d, answer) is False]
     return str(rng.choice(digits) if digits else rng.integers(10**8, 10**9))
 
@@ -112,7 +112,7 @@ class MathVerifier:
             raise ValueError(f"units must be one of {', '.join(UNIT_RULES)}, got {units!r}.")
         self.deadline = deadline
         self.options = Options(tolerance, units)
-        self._comparison = Comparison(self.options)
+        self._comparison = AnswerComparison(self.options)
         self._arguments = (deadline, workers, memory_mb, tolerance, units)
         self._pool = WorkerPool(
             "selfcorrect_env.verifiers.math.symbolic:equal",
@@ -185,7 +185,7 @@ def _answer_of(reference: str) -> str:
 
 
 def quick_verdict(
-    reference: str, response: str, comparison: Comparison | None = None
+    reference: str, response: str, comparison: AnswerComparison | None = None
 ) -> Verdict | tuple[str, str]:
     """Judge without a worker if possible.
 
@@ -208,7 +208,7 @@ def quick_verdict(
         if given := choice(answer):
             return _choice_verdict(answer, expected[0], *given)
         reference = expected[1] or reference  # 12 answers "(B) 12"
-    return _compared(reference, found, answer, comparison or Comparison())
+    return _compared(reference, found, answer, comparison or AnswerComparison())
 
 
 def _choice_verdict(answer: str, expected: str, letter: str, text: str) -> Verdict:
@@ -219,7 +219,7 @@ def _choice_verdict(answer: str, expected: str, letter: str, text: str) -> Verdi
 
 
 def _compared(
-    reference: str, found: Found, answer: str, comparison: Comparison
+    reference: str, found: Found, answer: str, comparison: AnswerComparison
 ) -> Verdict | tuple[str, str]:
     """Compare the answer that was found with the reference, without a worker if possible."""
     if found.loose and "=" not in reference and not _has_parts(answer):

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from selfcorrect_env.verifiers.math.algebra import Value, equal, value
-from selfcorrect_env.verifiers.math.equality import Comparison
+from selfcorrect_env.verifiers.math.algebra import AlgebraicValue, equal, value
+from selfcorrect_env.verifiers.math.equality import AnswerComparison
 from selfcorrect_env.verifiers.math.exact import UndefinedError
-from selfcorrect_env.verifiers.math.expressions import Unread, read
+from selfcorrect_env.verifiers.math.expressions import Unreadable, read
 from selfcorrect_env.verifiers.math.tokens import tokenize
 
 LETTERS = {"x": 0.731 + 0.21j, "y": -1.37 + 0.4j}
@@ -57,7 +57,7 @@ EXPRESSIONS = st.recursive(
 )
 
 
-def value_of(latex: str) -> Value | None:
+def value_of(latex: str) -> AlgebraicValue | None:
     try:
         return value(read(tokenize(latex) or ()))
     except UndefinedError:
@@ -118,7 +118,7 @@ def test_other_spellings_are_the_same(a) -> None:
     ],
 )
 def test_equal(a: str, b: str) -> None:
-    assert Comparison().same(a, b) is True
+    assert AnswerComparison().same(a, b) is True
 
 
 @pytest.mark.parametrize(
@@ -139,7 +139,7 @@ def test_equal(a: str, b: str) -> None:
     ],
 )
 def test_different(a: str, b: str) -> None:
-    assert Comparison().same(a, b) is False
+    assert AnswerComparison().same(a, b) is False
 
 
 @pytest.mark.parametrize(
@@ -161,7 +161,7 @@ def test_different(a: str, b: str) -> None:
     ],
 )
 def test_what_is_no_expression_is_refused(latex: str) -> None:
-    with pytest.raises(Unread):
+    with pytest.raises(Unreadable):
         read(tokenize(latex) or ())
 
 
@@ -176,5 +176,5 @@ def test_what_is_too_large_or_undefined_has_no_value(latex: str) -> None:
 @given(st.text(alphabet=r"0123456789xyi+-*/^_(){}[]\.,= fracsqtpm", max_size=60))
 def test_it_is_total(text: str) -> None:
     """Whatever is asked, it answers True, False or None."""
-    assert Comparison().same(text, "1") in (True, False, None)
-    assert Comparison().same("1", text) in (True, False, None)
+    assert AnswerComparison().same(text, "1") in (True, False, None)
+    assert AnswerComparison().same("1", text) in (True, False, None)

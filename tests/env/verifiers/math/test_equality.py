@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from selfcorrect_env import Problem, Reason
 from selfcorrect_env.verifiers.math import MathVerifier, normal_form
-from selfcorrect_env.verifiers.math.equality import Comparison
+from selfcorrect_env.verifiers.math.equality import AnswerComparison
 from selfcorrect_env.verifiers.math.symbolic import equal
 
 PAIRS = Path(__file__).with_name("equality_pairs.txt")
@@ -29,13 +29,13 @@ def pairs(sign: str) -> list:
 @pytest.mark.parametrize(("reference", "answer"), pairs("+"))
 def test_equal(reference: str, answer: str) -> None:
     assert equal(reference, answer)
-    assert Comparison().same(reference, answer) in (True, None)
+    assert AnswerComparison().same(reference, answer) in (True, None)
 
 
 @pytest.mark.parametrize(("reference", "answer"), pairs("-"))
 def test_different(reference: str, answer: str) -> None:
     assert not equal(reference, answer)
-    assert Comparison().same(reference, answer) in (False, None)
+    assert AnswerComparison().same(reference, answer) in (False, None)
 
 
 CONSTANTS = st.one_of(
@@ -96,7 +96,7 @@ def test_an_expression_changed_however_little_is_different(
 @settings(max_examples=100, deadline=None)
 @given(EXPRESSIONS, EXPRESSIONS)
 def test_what_is_known_without_a_worker_is_what_the_worker_says(a: str, b: str) -> None:
-    known = Comparison().same(a, b)
+    known = AnswerComparison().same(a, b)
     assert known is None or known == bool(equal(a, b))
 
 
@@ -125,7 +125,7 @@ NUMBERS = st.builds(
 def test_numbers_are_equal_just_where_their_values_are(
     a: tuple[Fraction, str], b: tuple[Fraction, str]
 ) -> None:
-    assert Comparison().same(a[1], b[1]) is (a[0] == b[0])
+    assert AnswerComparison().same(a[1], b[1]) is (a[0] == b[0])
     if normal_form(a[1]) == normal_form(b[1]):
         assert a[0] == b[0]
 
