@@ -12,7 +12,8 @@ _BEFORE, _AFTER = 60, 400
 """How many characters before a value and after it are searched for a denial."""
 
 _NOT_IT = re.compile(
-    r"(?:\b(?:not|never|neither|nor|rather than|instead of|unlike|except|cannot|isn't|wasn't|can't)"
+    r"(?:\b(?:not|never|neither|nor|rather than|instead of|unlike|except|cannot|without"
+    r"|used to be|[a-z]+n't)"
     r"|≠|\\neq?|不是|并非"
     r"|\b(?:wrong|incorrect|mistaken) (?:answer|value|result|guess)"
     r"|\b(?:suppose|assume|if) (?:it|that|the answer) (?:is|was|were))"
@@ -20,6 +21,14 @@ _NOT_IT = re.compile(
     r"|[=:*_$(]|\\[(\[])*$",
     re.IGNORECASE,
 )
+_ONCE = r"(?:previously|formerly|originally|initially|earlier|at first|before that|once)"
+_HAD = (
+    r"(?:had|have|got|gave|said|wrote|written|put|answered|boxed|guessed|thought|found|computed|"
+    r"concluded|claimed|stated|reported)"
+)
+_ATTEMPT = r"(?:final\s)?(?:answer|attempt|guess|response|reply|try|submission|box)"
+_EARLIER = r"(?:previous|former|earlier|old|prior)"
+_PREVIOUS = rf"(?:(?:original|initial|first|last|{_EARLIER})\s{_ATTEMPT}|{_EARLIER}\ssolution)"
 _IS = r"(?:is|was|would be|must be|seems|looks|'s)\s+"
 _WRONG = (
     rf"(?:{_IS}(?:(?:clearly|obviously|also|actually|certainly|simply|just|still)\s+)*"
@@ -32,6 +41,7 @@ _WRONG = (
 )
 _SAME_SENTENCE = re.compile(
     rf"[\s$)}}\]*_,;—–\\-]*(?:(?:but|and|though)\s+)?(?:(?:which|that|this|it)\s*)?{_WRONG}"
+    rf"|[\s$)}}\]*_,;—–\\-]*{_IS}(?:the|my|our|your|an?)\s{_PREVIOUS}"
     r"|[\s$)}\]*_,;—–\\-]*\(?(?:wrong|incorrect|是错的|不对|不正确|错误)\b"
     r"|[\s$)}\]*_,;—–\\-]*but (?:the (?:right|correct|true|actual|real)|it should|actually)\b"
     r"|[\s$)}\]*_\\]*[.!?]\s+(?:(?:but|wait|hmm|oh|oops|actually|sorry)\W+)*no\s?[.,!]",
@@ -58,6 +68,26 @@ _OFFERED = re.compile(
     r"(?!\s*,?\s*(?:rather|better|more precisely|to be precise|actually))|或",
     re.IGNORECASE,
 )
+_FORMER = re.compile(
+    rf"(?:\b{_PREVIOUS}(?:\s(?:i|we))?(?:\s{_HAD})?"
+    rf"|\b{_ATTEMPT}\s(?:(?:given|stated|found)\s)?(?:before|earlier|previously)"
+    r"|\b(?:attempt|try|version|v)\s?#?\d"
+    rf"|[(,;—–-]\s*(?:it\swas\s)?{_ONCE}(?:\sit\swas)?|\(\s*(?:it\s)?was"
+    rf"|\b{_ONCE},?\s(?:the|my|our)\sanswer|\b{_ONCE},?\s(?:i|we)(?:\shad)?\s{_HAD}|\b(?:i|we)(?:\shad)?\s{_ONCE}\s{_HAD}"
+    r"|\b(?:replac|supersed|overrid|overwrit|correct|revis|amend)(?:ing|es|ed)"
+    r"|\b(?:changed|corrected|revised|updated|amended|up|down)\sfrom)"
+    r"(?:\s|\b(?:the|a|an|my|our|was|is|were|of|as|be|to)\b|[=:,*_$(]|\\[(\[])*\Z",
+    re.IGNORECASE,
+)
+_UPHELD = re.compile(
+    r"\b(?:correct|right|confirm(?:s|ed)?|stands?|holds|remains?|agree|unchanged)\b",
+    re.IGNORECASE,
+)
+_RELATIVE = re.compile(
+    r"\W*(?:text\{)?\s*(?:[A-Za-z]+\s){0,2}(?:more|less|fewer|greater|higher|lower|smaller|larger)\s"
+    r"(?:[A-Za-z]+\s)?than\b",
+    re.IGNORECASE,
+)
 _MODIFIED = re.compile(
     r"(?:\b(?:more than|less than|fewer than|greater than|half(?: of)?|twice|thrice|double|triple|"
     r"times|minus|negative|plus|(?:root|square|cube|third|quarter|multiple|part) of)"
@@ -65,7 +95,16 @@ _MODIFIED = re.compile(
     r"[\s$*]*\Z",
     re.IGNORECASE,
 )
-_BOUNDED = re.compile(r"\bat (?:least|most)[\s$*]*\Z", re.IGNORECASE)
+_BOUNDED = re.compile(
+    r"(?:\bat (?:least|most)|\bup to|\bexceed(?:s|ing)?"
+    r"|(?:\A\W*|\b(?:is|are|was|were|be|has|have) )(?:over|under|above|below|beyond))[\s$*]*\Z",
+    re.IGNORECASE,
+)
+_BOUND_BEHIND = re.compile(
+    r"[\s$*]*(?:[A-Za-z]+\s){0,2}(?:(?:or|and)\s(?:more|fewer|less|up|above|over|beyond|higher|greater|"
+    r"lower|below)\b|at\s(?:least|most)\b)",
+    re.IGNORECASE,
+)
 _SENTENCE_END = re.compile(r"[.!?](?:\s|$)|\n")
 _CORRECTION = re.compile(
     r"\b(?:wait|actually|no|sorry|correction|mistake|instead|oops|rather|hmm|wrong|incorrect)\b",
@@ -81,8 +120,26 @@ def denied(before: str, after: str) -> bool:
     """
     if _NOT_IT.search(before[-_BEFORE:]):
         return True
+    if former(before, after):
+        return True
     after = after[:_AFTER]
     return bool(_SAME_SENTENCE.match(after) or _LATER_SENTENCE.search(after))
+
+
+def former(before: str, after: str) -> bool:
+    """Return whether a value is only said to have been an answer: "my previous answer was 5".
+
+    >>> former("My previous answer was ", "."), former("My first answer, ", ", is correct.")
+    (True, False)
+    """
+    if not _FORMER.search(before[-_BEFORE:]):
+        return False
+    return not _UPHELD.search(after[:_BEFORE])
+
+
+def relative(after: str) -> bool:
+    """Return whether the text after a number makes a difference of it: "5 more than Tom"."""
+    return bool(_RELATIVE.match(after[:_BEFORE]))
 
 
 def modified(before: str) -> bool:
@@ -90,9 +147,9 @@ def modified(before: str) -> bool:
     return bool(_MODIFIED.search(before[-_BEFORE:]))
 
 
-def bounded(before: str) -> bool:
-    """Return whether the text before a number makes a bound of it: "at least 5"."""
-    return bool(_BOUNDED.search(before[-_BEFORE:]))
+def bounded(before: str, after: str) -> bool:
+    """Return whether the text around a number makes a bound of it: "at least 5", "5 or more"."""
+    return bool(_BOUNDED.search(before[-_BEFORE:]) or _BOUND_BEHIND.match(after[:_BEFORE]))
 
 
 def doubtful(answer: str) -> bool:

@@ -6,22 +6,52 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from selfcorrect_env.verifiers.math.commitment import denied, modified, offered_beside, unsure
+from selfcorrect_env.verifiers.math.commitment import (
+    bounded,
+    denied,
+    modified,
+    offered_beside,
+    unsure,
+)
 from selfcorrect_env.verifiers.math.formulas import Formula, formulas
-from selfcorrect_env.verifiers.math.values import LIST, Value, listed_numbers, stated_value
+from selfcorrect_env.verifiers.math.values import (
+    BOLD,
+    CURRENCY,
+    LIST,
+    Value,
+    bold_values,
+    joined,
+    listed_numbers,
+)
 
 _BREAK = re.compile(r"[.!?](?=\s|$)|\n")
-_BOLD = re.compile(r"\*\*([^*\n]{1,200})\*\*")
 _MASK = "\0"
 _MOST_SENTENCES, _MOST_ITEMS, _NEAR = 200, 50, 500
 _CLAUSE_END = re.compile(r"[,;:]\s")
 
 
-_AFTER_PREPOSITION = re.compile(
-    r"\b(?:(?:in|for|over|after|within|during|from|per|with|among|of the|out of)"
-    r"(?: (?:the|all|these|those|each|every|his|her|their|its))?)[\s*$]*\Z",
+_DETERMINER = (
+    r"(?:the|these|those|each|every|all|both|his|her|their|its|my|our)"
+    r"(?: (?:other|last|first|next))?"
+)
+_GIVEN = re.compile(
+    rf"\b(?:(?:in|for|over|on|after|within|during|from|per|with|among|out of)(?: {_DETERMINER})?"
+    rf"|{_DETERMINER})[\s*$]*\Z",
     re.IGNORECASE,
 )
+"""What precedes a number that the question gives: "72 clips in the 2 months", "the 50 chairs"."""
+_SUBORDINATE = re.compile(
+    r"[^=]*\b(?:after|when|while|before|because|since|if|once|who|that)\s[A-Za-z][^=]*",
+    re.IGNORECASE | re.DOTALL,
+)
+_PREMISE = re.compile(
+    r"\W*(?:since|because|as|if|when|after|once|given)\b[^,]*(?:,\d[^,]*)*,\s", re.IGNORECASE
+)
+_NEW_CLAUSE = re.compile(
+    r"[,;:]\s|=|\b(?:so|and|but|or|then|hence|thus|can|will|to|i|you|he|she|it|we|they)\b",
+    re.IGNORECASE,
+)
+_NAMED = re.compile(r"(?P<joint>.*?)\s*(?P<name>(?<![A-Za-z\\])[A-Za-z])\s*=\s*", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +59,7 @@ class _Item:
     text: str
     start: int
     end: int
+    money: bool = False
 
 
 def concluded(tail: str) -> Value | None:
@@ -42,6 +73,8 @@ def concluded(tail: str) -> Value | None:
     for start, end in _sentences_from_the_end(masked):
         inside = [f for f in found if start <= f.start < end]
         items = _items(masked, inside, start, end)
+        if premise := _PREMISE.match(tail, start, end):
+            items = [item for item in items if item.start >= premise.end()] or items
         if not items:
             continue
         if bold := _bold(tail, start, end):
@@ -54,9 +87,9 @@ def concluded(tail: str) -> Value | None:
                 tail[item.end : min(end, item.end + _NEAR)],
             )
         ]
-        if not items or unsure(tail[start:end]) or modified(tail[start : items[-1].start]):
+        if not items or unsure(tail[start:end]):
             return None
-        return _chosen(tail, items, end)
+        return _chosen(tail, items, start, end)
     return None
 
 
@@ -79,7 +112,8 @@ def _sentences_from_the_end(masked: str) -> Iterator[tuple[int, int]]:
 def _items(masked: str, inside: list[Formula], start: int, end: int) -> list[_Item]:
     """Return the values of a sentence in order; a formula without digits is none beside others."""
     numbers = [
-        _Item(listed_numbers(n), n.start(), n.end()) for n in LIST.finditer(masked, start, end)
+        _Item(listed_numbers(n), n.start(), n.end(), bool(CURRENCY.match(n.group())))
+        for n in LIST.finditer(masked, start, end)
     ]
     maths = [_Item(f.content.rstrip(".,; "), f.start, f.end) for f in inside]
     telling = [item for item in maths if re.search(r"\d", item.text)]
@@ -89,37 +123,65 @@ def _items(masked: str, inside: list[Formula], start: int, end: int) -> list[_It
 
 
 def _bold(tail: str, start: int, end: int) -> Value | None:
-    for found in reversed(list(_BOLD.finditer(tail, start, end))):
-        value = stated_value(found[1])
-        if value and value.exact and not denied(tail[start : found.start()], tail[found.end() :]):
-            return value
+    """Return the last bold value of a sentence that it does not deny, with those joined to it."""
+    for found in reversed(list(BOLD.finditer(tail, start, end))):
+        values = bold_values(tail[start : found.end()])
+        before, after = tail[start : found.start()], tail[found.end() :]
+        if values and not (denied(before, after) or modified(before) or bounded(before, after)):
+            return joined(values)
     return None
 
 
-def _chosen(tail: str, items: list[_Item], end: int) -> Value:
-    """Return the last value, or the one after "=" in its clause, with those offered beside it.
-
-    A value after a preposition comes second: "72 clips in the 2 months".
-    """
-    main = [
-        i
-        for i, item in enumerate(items)
-        if not _AFTER_PREPOSITION.search(tail, max(0, item.start - 30), item.start)
-    ]
-    index = main[-1] if main else len(items) - 1
+def _chosen(tail: str, items: list[_Item], start: int, end: int) -> Value | None:
+    """Return the main value of a sentence, with those offered beside it; None if it is a bound."""
+    index = _main(tail, items, start)
     for earlier in range(index, -1, -1):
         if _CLAUSE_END.search(tail, items[earlier].end, items[index].start):
             break
         if tail[: items[earlier].start].rstrip().endswith("="):
             index = earlier
             break
-    text = items[index].text
-    while index:
-        between = tail[items[index - 1].end : items[index].start]
-        offered = offered_beside(between)
-        if not offered and between.strip(" ,") != "and":
-            break
-        index -= 1
-        text = f"{items[index].text} {'or' if offered else 'and'} {text}"
+    first, text = _with_those_beside(tail, items, index, start)
+    before = tail[start : items[first].start]
+    if modified(before) or bounded(before, tail[items[index].end : end]):
+        return None
     last = items[-1].end
     return Value(text, exclaimed=tail[last : last + 1] == "!" and last + 1 >= end)
+
+
+def _main(tail: str, items: list[_Item], start: int) -> int:
+    """Return the index of the last value that the sentence does not give as known.
+
+    Known are values after a preposition or a determiner, and those in a subordinate clause behind
+    another value. The only amount of money of the last clause precedes other numbers.
+    """
+    new = [
+        i
+        for i, item in enumerate(items)
+        if not _GIVEN.search(tail, max(start, item.start - 30), item.start)
+    ]
+    while len(new) > 1 and _SUBORDINATE.fullmatch(tail, items[new[-2]].end, items[new[-1]].start):
+        new.pop()
+    new = new or list(range(len(items)))
+    paid = [i for i in new if items[i].money]
+    if len(paid) == 1 and not _NEW_CLAUSE.search(tail, items[paid[0]].end, items[new[-1]].start):
+        return paid[0]
+    return new[-1]
+
+
+def _with_those_beside(tail: str, items: list[_Item], index: int, start: int) -> tuple[int, str]:
+    """Return the index of the first value of the list that a value ends, and the whole list."""
+    text, name = items[index].text, ""
+    while index:
+        between = tail[items[index - 1].end : items[index].start]
+        named = _NAMED.fullmatch(between)
+        joint = named["joint"] if named else between
+        offered = offered_beside(joint)
+        if not offered and joint.strip(" ,") not in (("and", "") if named else ("and",)):
+            break
+        if named:
+            text, name = f"{named['name']} = {text}", named["name"]
+        index -= 1
+        text = f"{items[index].text} {'or' if offered else 'and'} {text}"
+    before = _NAMED.fullmatch(tail, start, items[index].start) if name else None
+    return index, f"{before['name']} = {text}" if before else text

@@ -29,7 +29,7 @@ from selfcorrect_env.verifiers.math.statements import (
     last_statement,
     stated_after_box,
 )
-from selfcorrect_env.verifiers.math.values import stated_value, tidy
+from selfcorrect_env.verifiers.math.values import last_bullets, stated_value, tidy
 from selfcorrect_env.verifiers.thoughts import separated
 
 LONGEST = 2000
@@ -63,6 +63,9 @@ _FULL_WIDTH = {code: chr(code - 0xFEE0) for code in range(0xFF01, 0xFF5F)} | {
 }
 _HIDDEN = re.compile(r"\\(?:[hv]?phantom|[bxh]?cancel|sout|st)\s?\{[^{}]*\}")
 _COLOUR = re.compile(r"\\(?:textcolor|colorbox|color)\s?\{[^{}]*\}")
+_NAME = r"(?<![A-Za-z\\])([A-Za-z](?:_\{?\w+\}?)?)\s*&?="
+_NAME_INSIDE = re.compile(rf"\s*{_NAME}")
+_NAME_BEFORE = re.compile(rf"{_NAME}(?:[^=,;\n]{{1,60}}=)*[\s$&]*\Z")
 _INTRODUCTION = re.compile(
     r"\\(?:text|mbox|textbf|mathrm)\s?\{[^{}]*?(?:\bis|\bare|:|=)\s?\}\s*(?=\S)"
 )
@@ -79,6 +82,9 @@ class Found:
     siblings: tuple[str, ...] = ()
     """All other boxed answers in its lines, with words between them: parts of one answer, if the
     reference has parts; otherwise intermediate results."""
+    named: str = ""
+    """All these boxes as "x = 1, y = 2", if each has another name: a tuple, if the reference is
+    one."""
     loose: bool = False
     """Whether nothing marks it as the answer; it may be a whole calculation, ``2 + 3 = 5``."""
     exclaimed: bool = False
@@ -181,7 +187,25 @@ def _boxed(text: str, found: list[Box]) -> Found:
     if stated := stated_after_box(text[held[-1].end :][-_TAIL:]):
         return Found(stated.text, exclaimed=stated.exclaimed)
     rivals, siblings = _beside(text, held)
-    return Found(visible(held[-1].content), rivals, siblings)
+    named = _named(text, held[-1 - len(siblings) :]) if siblings else ""
+    return Found(visible(held[-1].content), rivals, siblings, named)
+
+
+def _named(text: str, group: list[Box]) -> str:
+    """Return boxes as a list of equations if each has a name of its own, otherwise ""."""
+    equations: dict[str, str] = {}
+    start = 0
+    for box in group:
+        content = visible(box.content)
+        inside = _NAME_INSIDE.match(content)
+        before = _NAME_BEFORE.search(text[max(start, box.start - 100) : box.start])
+        if not (found := inside or before) or found[1] in equations:
+            return ""
+        if start and offered_beside(text[start : box.start]):
+            return ""
+        equations[found[1]] = content if inside else f"{found[1]} = {content}"
+        start = box.end
+    return ", ".join(equations.values())
 
 
 def _beside(text: str, held: list[Box]) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -221,8 +245,7 @@ def _unmarked(tail: str) -> Found:
     """Return the value of the last sentence that has one."""
     if _CUT_OFF.search(tail[-100:]) or formulas(tail)[1] >= 0:
         return Found("", missing="the reply is cut off")
-    found = concluded(tail)
-    if found:
+    if found := last_bullets(tail) or concluded(tail):
         return Found(found.text, loose=True, exclaimed=found.exclaimed)
     words = _LAST_WORDS.search(tail[-_SHORT:])  # "The fastest one is Evelyn."
     return Found(words[1] if words else "")

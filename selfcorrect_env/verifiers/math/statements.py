@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 
+from selfcorrect_env.verifiers.math.choices import several_choices
 from selfcorrect_env.verifiers.math.commitment import denied
 from selfcorrect_env.verifiers.math.values import Value, stated_value
 
@@ -19,15 +20,17 @@ FINAL = re.compile(
 )
 _VERB = r"(?:is|are|equals|would be|will be|must be|should be|comes to)(?![A-Za-z])"
 _ANSWER = re.compile(
-    rf"\b(?:answers?|ans|correct (?:option|choice))\b(?:\s(?:to|for)\s[^.\n]{{1,80}}?)?"
-    rf"[*_\"'”)\s]{{0,5}}(?:{_VERB}\s?:?|[:=]|->|→|⇒)",
-    re.IGNORECASE,
+    rf"\b(?:answers?|ans|(?:correct|my|best) (?:option|choice|pick))\b"
+    rf"(?:\s(?:to|for)\s[^.\n]{{1,80}}?)?"
+    rf"[*_\"'”)\s]{{0,5}}(?:{_VERB}\s?:?|[:=]|->|→|⇒)"
+    r"|\bans\.(?=[*_\s]*[^\s*_])|^[ \t*_]*answer\.(?=[*_\s]*[^\s*_])",
+    re.IGNORECASE | re.MULTILINE,
 )
 _OTHER_LANGUAGES = re.compile(
     r"\b(?:antwort|lösung)\b(?:\s(?:ist|lautet)\b\s?:?|\s?:)"
     r"|\b(?:réponse|respuesta|resposta|risposta)\b(?:\s(?:finale?|correct[ae]|correcte|esatta))?"
     r"(?:\s(?:est|es|é|è)\b\s?:?|\s?:)"
-    r"|(?:答案|解答|答え|答)(?:\s?(?:应该|就)?[是为為は]\s?:?|\s?:)|(?:정답|답)\s?(?:은|는|:)|ответ\s?[:—-]",
+    r"|(?:答案|解答|答え|答|正确选项)(?:\s?(?:应该|就)?[是为為は]\s?:?|\s?:)|(?<!不)(?<!不[应能该会])选择?\s?:?(?=[\s(*]*[A-J](?![A-Za-z]))|(?:정답|답)\s?(?:은|는|:)|ответ\s?[:—-]",
     re.IGNORECASE,
 )
 _CORRECTED = re.compile(
@@ -43,7 +46,10 @@ _TURNED = re.compile(
     r"(?:^|[.!?\n,:]|\b(?:so|thus|hence|therefore|that)\b)(?P<value>[^.!?\n]{1,80}?)\sis\s(?:the|our|my)\s"
     r"(?:final\s|correct\s|right\s)?answer\b"
     r"|\(?(?P<choice>\b[A-J])\)? is (?:the )?(?:correct|right)\b"
-    r"|\b(?:choose|select|pick)\s(?:option\s|choice\s)?\W{0,3}(?P<chosen>[A-J])\b(?!\s?[=+*/^-])",
+    r"|(?:选项\s?(?P<named>[A-J])|(?<![A-Za-z])(?P<before>[A-J])\s?选?项)\s?是?(?:正确|对)"
+    r"|(?<!不)(?<!不[应能该会])选择?\s?(?P<selected>[A-J])\s?选?项"
+    r"|\b(?:choose|select|pick|go with|chose|picked|selected)\s"
+    r"(?:option\s|choice\s)?\W{0,3}(?P<chosen>[A-J])\b(?!\s?[=+*/^-])",
     re.IGNORECASE,
 )
 _KEY = re.compile(r"[\"'](?:final[_ ]?)?answer[\"']\s?:\s?", re.IGNORECASE)
@@ -135,7 +141,16 @@ def _turned(tail: str) -> Value | None:
         pass
     if last is None:
         return None
-    if last["choice"] or last["chosen"]:
-        return Value(last["choice"] or last["chosen"])
+    if (
+        letter := last["choice"]
+        or last["chosen"]
+        or last["named"]
+        or last["before"]
+        or last["selected"]
+    ):
+        rest = tail[last.end() :].partition("\n")[0].partition(". ")[0].rstrip(". ")
+        if denied(tail[max(0, last.start() - 60) : last.start()], ""):
+            return Value(f"not {letter}", exact=False)
+        return Value(f"{letter} {rest}" if several_choices(rest) else letter)
     value = stated_value(last["value"])
     return value if value and value.exact else None

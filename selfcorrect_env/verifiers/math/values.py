@@ -28,20 +28,22 @@ JOINED = re.compile(
     rf"\s*(?:[,;]\s*(?:(?:and|or)\b)?|\b(?:and|or)\b|或者?|[和与及])\s*(?:{_SAME})?", re.IGNORECASE
 )
 LIST = re.compile(rf"{NUMBER.pattern}(?:{JOINED.pattern}{NUMBER.pattern})*", re.IGNORECASE)
-_CURRENCY = re.compile(r"\\?\$|[€£¥]")
+BOLD = re.compile(r"\*\*([^*\n]{1,200})\*\*")
+CURRENCY = re.compile(r"\\?\$|[€£¥]")
 _OR = re.compile(r"\bor\b|或", re.IGNORECASE)
 
 _LEADING = re.compile(r"(?:[\s:：*_`\"'“”‘’#✅]|=>|->|→|⇒|\|(?=\s))+")
 _FILLER = re.compile(
     r"(?:(?:therefore|thus|then|hence|so|simply|just|exactly|indeed|clearly|again|still|actually|"
     r"precisely|only|approximately|about|roughly|around|nearly|almost|probably|likely|equal to|"
-    r"given by|option|choice|letter|number|value|the|an?|that|it is|is|equals|be)\b[\s:,*_=]*"
+    r"given by|option|choice|letter|number|value|the|an?(?!\s*[,.)])|"
+    r"that|it is|is|equals|be)\b[\s:,*_=]*"
     r"|[≈=]\s*)+",
     re.IGNORECASE,
 )
 _CHOICE = re.compile(r"\([A-J]\)|[A-J](?=[.):]|\s*[-–—:]\s|\s*$|\*\*)")
 _SENTENCE_END = re.compile(
-    r"[.!?;](?=[\s\"'*_)]|$)|\n|\s[-–—]\s(?=[A-Za-z])|(?<=\w)[—–](?=[A-Za-z])"
+    r"(?:[.?;]|!(?!\s*[=+*/×<>]))(?=[\s\"'*_)]|$)|\n|\s[-–—]\s(?=[A-Za-z])|(?<=\w)[—–](?=[A-Za-z])"
 )
 _REASON = re.compile(
     r"[\s,;(]*(?<![A-Za-z\\])(?:because|since|as|which|so|giving|making|thus|hence|due to|after|"
@@ -70,6 +72,10 @@ _ABOUT_THE_ANSWER = re.compile(
     r"highlighted|marked)\b",
     re.IGNORECASE,
 )
+_BULLET = re.compile(r"\s*(?:[-*•+]|\(?\d{1,2}[.)])\s+(?=\S)")
+_EMPHASIS = re.compile(r"\*\*|[$`]|\\[()]")
+_ONLY_A_VALUE = re.compile(r"\s*(?:[A-Za-z](?:_\{?\w+\}?)?\s*=)?[^=?]*")
+_MOST_BULLETS = 20
 _TWO_WORDS = re.compile(r"[A-Za-z]{2,}\s+[A-Za-z]{2,}")
 
 
@@ -93,7 +99,10 @@ def stated_value(rest: str) -> Value | None:
     '18\\\\text{ dollars a day}'
     """
     rest = _OR_SO.sub("", rest[:_REACH])
-    if listed := _bullets(rest):
+    lines = rest.lstrip(":：* \t")
+    if lines.startswith("\n") and (listed := _bullets(lines.strip("\n"))):
+        return listed
+    if listed := _bold_list(rest):
         return listed
     rest = _after(_LEADING, rest)
     for text in dict.fromkeys((rest, _after(_LEADING, _after(_FILLER, rest)))):
@@ -122,9 +131,10 @@ def value_within(sentence: str) -> str:
         return tidy(after)
     spans = [(f.content.rstrip("."), f.start, f.end) for f in found]
     spans = spans or [(n.group(), n.start(), n.end()) for n in NUMBER.finditer(sentence)]
-    if len(spans) != 1 or denied(sentence[: spans[0][1]], sentence[spans[0][2] :]):
+    if len(spans) != 1:
         return ""
-    if modified(before := sentence[: spans[0][1]]) or bounded(before):
+    before, after = sentence[: spans[0][1]], sentence[spans[0][2] :]
+    if denied(before, after) or modified(before) or bounded(before, after):
         return ""
     return spans[0][0]
 
@@ -134,13 +144,44 @@ def listed_numbers(found: re.Match[str]) -> str:
     text, parts, position = found.group(), [], 0
     while number := NUMBER.match(text, position):
         joint = JOINED.match(text, number.end())
-        parts.append(_CURRENCY.sub("", number.group()))
+        parts.append(CURRENCY.sub("", number.group()))
         if joint is None:
             break
         comma = "," if joint.group() == "," else ", "  # "2,5" may be a decimal
         parts.append(" or " if _OR.search(joint.group()) else comma)
         position = joint.end()
     return "".join(parts)
+
+
+def bold_values(text: str) -> list[Value]:
+    """Return the values of the bold words that end ``text`` as one list: "**2** and **3**".
+
+    The list is empty unless each is an exact value.
+    """
+    found = list(BOLD.finditer(text))
+    first = len(found) - 1
+    while first > 0 and JOINED.fullmatch(text, found[first - 1].end(), found[first].start()):
+        first -= 1
+    values = [stated_value(bold[1]) for bold in found[max(first, 0) :]]
+    exact = [value for value in values if value and value.exact]
+    return exact if len(exact) == len(values) else []
+
+
+def joined(values: list[Value]) -> Value:
+    """Return several values as one answer."""
+    return Value(", ".join(value.text for value in values), exclaimed=values[-1].exclaimed)
+
+
+def _bold_list(rest: str) -> Value | None:
+    """Read a list of bold values at the beginning of ``rest``."""
+    first = BOLD.search(rest)
+    if not first or _after(_FILLER, _after(_LEADING, rest[: first.start()])).strip():
+        return None
+    end = first.end()
+    while (joint := JOINED.match(rest, end)) and (bold := BOLD.match(rest, joint.end())):
+        end = bold.end()
+    values = bold_values(rest[:end]) if end > first.end() else []
+    return joined(values) if values else None
 
 
 def _after(pattern: re.Pattern[str], text: str) -> str:
@@ -215,7 +256,7 @@ def _clause(text: str) -> str:
 def _words(rest: str) -> Value | None:
     """Read words, or the only value in them: 34 in "the largest n is 34"."""
     line = rest[:_CLAUSE].partition("\n")[0]
-    end = re.search(r"[.!?](?=\s|$)", line)
+    end = re.search(r"(?:[.?]|!(?!\s*=))(?=\s|$)", line)
     sentence = (line[: end.start()] if end else line).strip("*_`\"'“”: ")
     sentence = _STRONG_REASON.split(sentence, maxsplit=1)[0].strip("*_` ").partition("**")[0]
     if end and end.group() == "?":
@@ -227,14 +268,32 @@ def _words(rest: str) -> Value | None:
     return Value(sentence, exact=False)
 
 
-def _bullets(rest: str) -> Value | None:
-    """Read a list of lines, one value in each, that follows a colon or a heading."""
-    lines = rest.lstrip(":：* \t")
-    if not lines.startswith("\n"):
+def last_bullets(tail: str) -> Value | None:
+    """Return the values of the list of lines that ends a reply, if each is nothing but a value.
+
+    >>> last_bullets("Two solutions:\\n- x = 1\\n- x = -4").text
+    'x = 1, x = -4'
+    """
+    lines = tail.rstrip().splitlines()
+    while lines and not re.search(r"\d", lines[-1]):
+        lines.pop()
+    first = len(lines)
+    while first and (_BULLET.match(lines[first - 1]) or not lines[first - 1].strip()):
+        first -= 1
+    listed = [line for line in lines[first:] if line.strip()]
+    plain = [_EMPHASIS.sub("", _BULLET.sub("", line)) for line in listed]
+    if not all(_ONLY_A_VALUE.fullmatch(line) and not has_words(line) for line in plain):
         return None
+    return _bullets("\n".join(listed)) if 2 <= len(listed) <= _MOST_BULLETS else None
+
+
+def _bullets(lines: str) -> Value | None:
+    """Read a list of lines, one value in each."""
     items: list[str] = []
-    for line in lines.strip("\n").splitlines()[:20]:
-        bullet = re.match(r"\s*(?:[-*•+]|\(?\d{1,2}[.)])\s+(?=\S)", line)
+    for line in lines.splitlines()[:_MOST_BULLETS]:
+        if not line.strip() and items:
+            continue
+        bullet = _BULLET.match(line)
         if bullet:
             items.append(line[bullet.end() :])
         elif line.strip():
@@ -242,4 +301,4 @@ def _bullets(rest: str) -> Value | None:
     values = [stated_value(item) for item in items]
     if len(values) < 2 or not all(value and value.exact for value in values):
         return None
-    return Value(", ".join(value.text for value in values if value))
+    return joined([value for value in values if value])

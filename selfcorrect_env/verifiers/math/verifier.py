@@ -32,6 +32,7 @@ from selfcorrect_env.verifiers.math.extraction import (
     plain_marks,
     read_reply,
 )
+from selfcorrect_env.verifiers.math.spoken import without_sentence
 from selfcorrect_env.verifiers.workers.pool import MEBIBYTE, CallResult, Status, WorkerPool
 
 _CACHED = 20_000
@@ -208,6 +209,8 @@ def quick_verdict(
         if given := choice(answer):
             return _choice_verdict(answer, expected[0], *given)
         reference = expected[1] or reference  # 12 answers "(B) 12"
+    if without_sentence(reference) == reference:
+        answer = without_sentence(answer)
     return _compared(reference, found, answer, comparison or AnswerComparison())
 
 
@@ -225,6 +228,8 @@ def _compared(
     if found.loose and "=" not in reference and not _has_parts(answer):
         answer = _EQUALS.split(answer)[-1].strip()  # the end of a calculation
     several = _has_parts(reference)
+    if found.named and _is_tuple(reference):
+        answer, found = found.named, Found(found.named)
     if several and found.siblings and not _has_parts(answer):
         answer = ", ".join([*reversed(found.siblings), answer])
     elif not several and any(comparison.same(answer, rival) is not True for rival in found.rivals):
@@ -260,6 +265,11 @@ def _has_parts(answer: str) -> bool:
     return (
         isinstance(found, Parts) and found.kind in ("list", "{}", "order") and len(found.parts) > 1
     )
+
+
+def _is_tuple(answer: str) -> bool:
+    found = read(answer)
+    return isinstance(found, Parts) and found.kind == "()"
 
 
 def _verdict_of(answer: str, outcome: CallResult) -> Verdict:
