@@ -41,8 +41,9 @@ class Parts:
 
     The kind is ``list`` (without an order), ``order`` (with dots, or with conditions), ``all``
     (inequalities that hold together), ``{}``, ``minus`` (of sets), ``reals``, ``<>``, a pair of
-    brackets such as ``()`` or ``[)``, ``union``, ``:`` (a ratio), ``and`` (2 feet 8 inches), or
-    ``matrix`` and the lengths of its rows.
+    brackets such as ``()`` or ``[)``, ``union``, ``:`` (a ratio), ``and`` (2 feet 8 inches),
+    ``cases`` (a function) of parts of the kind ``case`` (a value and its condition), or ``matrix``
+    and the lengths of its rows.
     """
 
     kind: str

@@ -17,6 +17,7 @@ from selfcorrect_env.verifiers.math.answer_kinds import (
     Unread,
     Words,
 )
+from selfcorrect_env.verifiers.math.arrays import computed_matrix, read_array, read_rows
 from selfcorrect_env.verifiers.math.numerals import number_of_words
 from selfcorrect_env.verifiers.math.quantities import Tokens, read_quantity, split, step
 from selfcorrect_env.verifiers.math.tokens import Token, TokenKind, spelled, tokenize
@@ -31,7 +32,6 @@ _OR = frozenset(["or", "或"])
 _AND = frozenset(["and", "和", "及", "、", "，"])
 _IF = frozenset(["where", "when", "if", "for", "with"])
 _LABEL = re.compile(r"(?:\banswer is|:)$", re.IGNORECASE)
-_ROW = "\\\\"
 _BOX = re.compile(r"^\s*\\(?:boxed|fbox)\s*\{(.*)\}\s*$", re.DOTALL)
 _MATH = re.compile(r"^\s*\\[(\[](.*)\\[)\]]\.?\s*$", re.DOTALL)
 _END = re.compile(r"(?:(?:\\[ ,;:!]|\\q?quad|[\s,;~])*(?<!\.)\.)?(?:\\[ ,;:!]|\\\\|[\s,;~])*$")
@@ -142,7 +142,11 @@ def _with_condition(tokens: Tokens) -> Tokens:
 def _connected(tokens: Tokens) -> Tokens:
     """Return the tokens with a comma in the place of "or", "and", "where" outside brackets."""
     comma = Token(TokenKind.SIGN, ",")
-    return tuple(comma if _connects(token) else token for token in tokens)
+    depth, found = 0, []
+    for token in tokens:
+        depth += step(token)
+        found.append(comma if depth == 0 and _connects(token) else token)
+    return tuple(found)
 
 
 def _connects(token: Token) -> bool:
@@ -185,7 +189,7 @@ def _words(tokens: Tokens) -> Answer | None:
 
 def _part(tokens: Tokens) -> Answer:
     """Read one answer of a list."""
-    for read in (_system, _ratio, _relation, _container, read_quantity):
+    for read in (_array, _ratio, _relation, _computed, _container, read_quantity):
         found = read(tokens)
         if found is not None:
             return found
@@ -193,44 +197,12 @@ def _part(tokens: Tokens) -> Answer:
     return words if words is not None else Unread(spelled(tokens))
 
 
-def _system(tokens: Tokens) -> Answer | None:
-    r"""Read ``cases``, ``aligned`` and ``array`` with one answer a row, and matrices."""
-    if tokens[:1] and tokens[0].text == r"\{":
-        tokens = tokens[1:]
-    bracketed = len(tokens) > 8 and (tokens[0].text, tokens[-1].text) in (("[", "]"), ("(", ")"))
-    tokens = tokens[1:-1] if bracketed else tokens
-    if len(tokens) < 8 or tokens[0].text != r"\begin" or tokens[-4].text != r"\end":
-        return None
-    name = tokens[2].text
-    body = tokens[4:-4]
-    if body and body[0].text == "{" and name == "array":
-        close = next((i for i, token in enumerate(body) if token.text == "}"), 0)
-        body = body[close + 1 :]
-    if any(token.text == r"\begin" for token in body):
-        return None
-    rows = [row for row in split(body, (_ROW,)) if row]
-    if (bracketed and name == "array") or name in (
-        "pmatrix",
-        "bmatrix",
-        "matrix",
-        "vmatrix",
-        "Vmatrix",
-        "Bmatrix",
-    ):
-        cells = [split(row, ("&",)) for row in rows]
-        shape = "x".join(str(len(row)) for row in cells)
-        bars = name if name in ("vmatrix", "Vmatrix") else "matrix"
-        return Parts(f"{bars} {shape}", tuple(_cell(cell) for row in cells for cell in row))
-    if bracketed or name not in ("cases", "aligned", "array", "align", "align*", "gathered"):
-        return None
-    if name == "cases" and any(token.text in ("&", ",") for token in body):
-        return None  # a function by cases
-    parts = tuple(_cell(tuple(t for t in row if t.text not in ("&", ","))) for row in rows)
-    return Parts("list", parts) if all(isinstance(part, Relation) for part in parts) else None
+def _array(tokens: Tokens) -> Answer | None:
+    return read_array(tokens, _whole)
 
 
-def _cell(tokens: Tokens) -> Answer:
-    return _whole(tokens) if tokens else Unread("")
+def _computed(tokens: Tokens) -> Answer | None:
+    return computed_matrix(tokens, _whole)
 
 
 def _ratio(tokens: Tokens) -> Answer | None:
@@ -326,9 +298,11 @@ def _container(tokens: Tokens) -> Answer | None:
     inside = tokens[1:-1]
     if not _balanced(inside):
         return None
+    if (rows := read_rows(tokens, _whole)) is not None:
+        return rows
     if not inside:
         return Parts("{}", ()) if first == r"\{" else None
-    if first == r"\{" and (condition := _condition_of_set(inside)) is not None:
+    if first in (r"\{", "{") and (condition := _condition_of_set(inside)) is not None:
         return condition
     parts = split(_connected(inside), (",", ";"))
     if (first == "(" and len(parts) == 1) or (first == "{" and (len(parts) == 1 or last != "}")):
@@ -346,10 +320,16 @@ def _container(tokens: Tokens) -> Answer | None:
 def _condition_of_set(inside: Tokens) -> Answer | None:
     r"""Read ``x > 2`` in ``\{x \mid x > 2\}``."""
     parts = split(inside, (r"\mid", "|", ":"))
-    if len(parts) != 2 or len(parts[0]) != 1 or parts[0][0].kind is not TokenKind.LETTERS:
+    if len(parts) != 2 or not all(parts) or parts[0][0].kind is not TokenKind.LETTERS:
         return None
-    found = _whole(parts[1]) if parts[1] else None
-    return found if isinstance(found, Relation) and _INEQUALITIES & {*found.signs} else None
+    domain = [token.text for token in parts[0][1:] if token.text not in ("{", "}")]
+    if len(parts[0][0].text) > 1 or domain not in ([], [r"\in", r"\mathbb", "R"]):
+        return None
+    found = _whole(parts[1])
+    several = isinstance(found, Parts) and found.kind in ("all", "list")
+    relations = found.parts if isinstance(found, Parts) and several else (found,)
+    known = all(isinstance(it, Relation) and _INEQUALITIES & {*it.signs} for it in relations)
+    return found if known else None
 
 
 def _balanced(tokens: Tokens) -> bool:

@@ -186,6 +186,8 @@ class AnswerComparison:
         """Compare values with names to values without; several names are a tuple in their order."""
         if isinstance(other, Relation) and isinstance(one.value, Parts):
             return False
+        if isinstance(one.written, Parts) and one.written.kind == "()":
+            return compare(one.written, other)
         verdict = compare(one.value, other)
         if verdict is False and one.written and isinstance(other, Parts) and other.kind == "list":
             values = Parts("order", one.written.parts) if isinstance(one.written, Parts) else other
@@ -338,7 +340,7 @@ class AnswerComparison:
         if a.kind == b.kind:
             if a.kind in ("list", "all", "union"):
                 return self.unordered(a.parts, b.parts, self.equal, counted=True)
-            if a.kind == "{}":
+            if a.kind in ("{}", "cases"):
                 return self.unordered(a.parts, b.parts, self.equal)
             return self.ratios(a, b) if a.kind == ":" else self.ordered(a.parts, b.parts)
         kinds = {a.kind, b.kind}
@@ -424,8 +426,10 @@ def _calculated(side: Answer, end: Answer) -> bool:
     """Return whether a side of a calculation says no more than its end: it has no unknown."""
     if not isinstance(side, Quantity):
         return isinstance(side, Unread)
-    named_by_letter = side.value[0] == "name" and side.value[1] not in names_in(end)
-    return named_by_letter or not letters(side.value)
+    if side.value[0] == "name" and side.value[1] not in names_in(end):
+        return True
+    unknown = letters(end.value) if isinstance(end, Quantity) else frozenset()
+    return not (letters(side.value) or unknown)
 
 
 def _blank(a: Answer) -> bool:

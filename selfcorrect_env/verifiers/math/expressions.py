@@ -12,8 +12,15 @@ import re
 from collections.abc import Sequence
 from fractions import Fraction
 
-from selfcorrect_env.verifiers.math.token_patterns import derivative_name, proper_fraction
-from selfcorrect_env.verifiers.math.tokens import Token, TokenKind, spelled
+from selfcorrect_env.verifiers.math.token_patterns import (
+    derivative_name,
+    differential,
+    one_sided,
+    proper_fraction,
+    typed_derivative,
+)
+from selfcorrect_env.verifiers.math.token_reader import TokenReader, Unreadable
+from selfcorrect_env.verifiers.math.tokens import Token, TokenKind
 from selfcorrect_env.verifiers.math.trees import (
     DEGREE,
     MINUS_ONE,
@@ -59,10 +66,6 @@ _STOP = frozenset("+-)]},;:=<>|&'!^_%°?.") | {
 }
 
 
-class Unreadable(Exception):  # noqa: N818  no error: the text is compared as a text
-    """The tokens are not an expression that this module reads."""
-
-
 def read(tokens: Sequence[Token]) -> Node:
     """Return the tree of an expression.
 
@@ -76,31 +79,13 @@ def read(tokens: Sequence[Token]) -> Node:
     return tree
 
 
-class _Reader:
+class _Reader(TokenReader):
     """A recursive descent parser."""
 
     def __init__(self, tokens: Sequence[Token]) -> None:
-        self.tokens = list(tokens)
-        self.at = 0
+        super().__init__(tokens)
         self.depth = 0
         self.bars = 0
-        if not tokens:
-            raise Unreadable
-
-    @property
-    def token(self) -> Token | None:
-        return self.tokens[self.at] if self.at < len(self.tokens) else None
-
-    @property
-    def next(self) -> str:
-        return self.tokens[self.at].text if self.at < len(self.tokens) else ""
-
-    def take(self, wanted: str = "") -> Token:
-        token = self.token
-        if token is None or (wanted and token.text != wanted):
-            raise Unreadable
-        self.at += 1
-        return token
 
     def sum(self) -> Node:
         terms: list[Node] = []
@@ -175,7 +160,7 @@ class _Reader:
         if token.kind is TokenKind.NUMBER and token.text.isdigit():
             return ("number", Fraction(int(token.text)))  # 2^10: the 0 could be nothing else
         if token.kind is TokenKind.LETTERS:
-            self._put_back(token, 1)
+            self.put_back(token, 1)
             return ("name", token.text[0])
         if token.text == "-" and self.token and self.token.kind is TokenKind.NUMBER:
             return negative(self.exponent())  # x^-1, as typed
@@ -183,11 +168,6 @@ class _Reader:
             self.at -= 1
             return self.base()
         raise Unreadable
-
-    def _put_back(self, token: Token, used: int) -> None:
-        if len(token.text) > used:
-            self.at -= 1
-            self.tokens[self.at] = token._replace(text=token.text[used:])
 
     def base(self) -> Node:
         token = self.take()
@@ -236,9 +216,14 @@ class _Reader:
         return ("call", "numeral", (("name", digits), ("name", base)))
 
     def letters(self, token: Token) -> Node:
-        """Read one letter; those after it are factors."""
+        """Read one letter, of which those after it are factors; or ``dy/dx``."""
+        derivative = typed_derivative(self.tokens[self.at - 1 :])
+        if derivative is not None:
+            name, size = derivative
+            self.at += size - 1
+            return ("name", name)
         if len(token.text) > 1:
-            self._put_back(token, 1)
+            self.put_back(token, 1)
             return ("name", token.text[0])
         return self.named(token.text)
 
@@ -264,34 +249,11 @@ class _Reader:
             elif self.next == "'":
                 self.take()
                 name += "'"
-            elif function and self._follows("^", "{", "-", "1", "}", "("):
+            elif function and self.follows("^", "{", "-", "1", "}", "("):
                 self.at += 5
                 name += "^-1"
             else:
                 return name, function
-
-    def _follows(self, *texts: str) -> bool:
-        return tuple(token.text for token in self.tokens[self.at : self.at + len(texts)]) == texts
-
-    def index(self) -> str:
-        if self.next != "{":
-            token = self.take()
-            if token.kind is TokenKind.NUMBER and len(token.text) > 1:
-                self._put_back(token, 1)
-                return token.text[0]
-            if not token.text.isalnum():
-                raise Unreadable
-            return token.text
-        start = self.at + 1
-        depth = 0
-        while (token := self.token) is not None:
-            self.at += 1
-            depth += (token.text == "{") - (token.text == "}")
-            if depth == 0:
-                break
-        if depth or self.at - 1 == start:
-            raise Unreadable
-        return spelled(tuple(self.tokens[start : self.at - 1])).replace(" ", "")
 
     def applied(self, letter: str) -> bool:
         """Return whether the brackets that follow hold the arguments of a function."""
@@ -382,6 +344,8 @@ class _Reader:
             return self.series(text[1:])
         if text == r"\int":
             return self.integral()
+        if text == r"\lim":
+            return self.limit()
         raise Unreadable
 
     def argument(self) -> Node:
@@ -392,7 +356,7 @@ class _Reader:
         """Read one digit, letter or command: the first 1 of ``12``."""
         token = self.take()
         if token.kind is TokenKind.NUMBER and token.text.isdigit():
-            self._put_back(token, 1)
+            self.put_back(token, 1)
             return ("number", Fraction(int(token.text[0])))
         self.at -= 1
         return self.exponent()
@@ -470,28 +434,59 @@ class _Reader:
         r"""Read ``\sum_{k=1}^{n} …``: its body is the product that follows."""
         self.take("_")
         self.take("{")
-        token = self.take()
-        if token.kind is not TokenKind.LETTERS or len(token.text) > 1:
-            raise Unreadable
+        bound = self.bound()
         self.take("=")
         low = self.sum()
         self.take("}")
         self.take("^")
         high = self.argument()
         body = self.product()
-        return ("call", name, (("name", token.text), low, high, body))
+        return ("call", name, (bound, low, high, body))
+
+    def bound(self) -> Node:
+        """Read a bound variable: one letter."""
+        token = self.take()
+        if token.kind is not TokenKind.LETTERS or len(token.text) > 1:
+            raise Unreadable
+        return ("name", token.text)
+
+    def limit(self) -> Node:
+        r"""Read ``\lim_{x \to 0^+} …``: its body is the product that follows."""
+        self.take("_")
+        self.take("{")
+        bound = self.bound()
+        if self.take().text not in (r"\to", r"\rightarrow"):
+            raise Unreadable
+        end = next(i for i in range(self.at, len(self.tokens) + 1) if self.ends_group(i))
+        goal = self.tokens[self.at : end]
+        self.at = end + 1
+        side, size = one_sided(goal)
+        goal = goal[: len(goal) - size]
+        return ("call", "lim", (bound, read(goal), ("number", Fraction(side)), self.product()))
+
+    def ends_group(self, index: int) -> bool:
+        """Return whether the group that is being read ends at an index."""
+        if index >= len(self.tokens):
+            raise Unreadable
+        depths = [
+            (token.text == "{") - (token.text == "}") for token in self.tokens[self.at : index]
+        ]
+        return self.tokens[index].text == "}" and sum(depths) == 0
 
     def integral(self) -> Node:
-        r"""Read ``\int_0^1 f(x) dx``."""
-        self.take("_")
-        low = self.argument()
-        self.take("^")
-        high = self.argument()
+        r"""Read ``\int_0^1 f(x) dx``, and ``\int f(x) dx``."""
+        bounds: tuple[Node, ...] = ()
+        if self.next == "_":
+            self.take()
+            low = self.argument()
+            self.take("^")
+            bounds = (low, self.argument())
         rest = self.tokens[self.at :]
-        if not rest or not re.fullmatch("[A-Za-z]{0,2}d[A-Za-z]", rest[-1].text):
+        found = differential(rest)
+        if found is None:
             raise Unreadable
-        variable, before = rest[-1].text[-1], rest[-1].text[:-2]
-        body = rest[:-1] + ([rest[-1]._replace(text=before)] if before else [])
-        self.at = len(self.tokens)
+        body, variable, size = found
+        self.at += size
         inside = read(body) if body else ONE
-        return ("call", "integral", (("name", variable), low, high, inside))
+        name = "integral" if bounds else "antiderivative"
+        return ("call", name, (("name", variable), *bounds, inside))

@@ -15,7 +15,7 @@ from selfcorrect_env.verifiers.math.trees import CONSTANTS, Node, children, name
 
 def free_letters(node: Node) -> frozenset[str]:
     """Return the free letters of an expression."""
-    if node[0] == "call" and node[1] in ("sum", "prod", "integral"):
+    if node[0] == "call" and node[1] in ("sum", "prod", "integral", "lim"):
         bound = node[2][0][1]
         return frozenset().union(*map(free_letters, node[2])) - {bound}
     if node[0] == "call" and node[1] == "numeral":

@@ -22,11 +22,12 @@ class NamedValues:
     """An answer without its names."""
 
     names: tuple[str, ...]
-    """In alphabetical order; empty if it has none."""
+    """In alphabetical order, Greek after Latin letters; empty if it has none."""
     value: Answer
     """For several names a tuple of their values, in the order of the names."""
     written: Answer | None = None
-    """The values of several names as a list in the order in which they are written."""
+    r"""The values of several names in the order in which they are written: a list, or a tuple for
+    ``(r, \theta) = (3, \pi)``, which keeps its order."""
 
 
 def named(answer: Answer) -> NamedValues | None:
@@ -55,8 +56,9 @@ def _assignment(relation: Relation) -> NamedValues | None:
     if len(own) > 1:
         if not isinstance(value, Parts) or value.kind != "()" or len(value.parts) != len(own):
             return None
-        pairs = sorted(zip(own, value.parts, strict=True))
-        return NamedValues(tuple(n for n, _ in pairs), Parts("()", tuple(v for _, v in pairs)))
+        pairs = sorted(zip(own, value.parts, strict=True), key=lambda pair: _order(pair[0]))
+        values = Parts("()", tuple(v for _, v in pairs))
+        return NamedValues(tuple(n for n, _ in pairs), values, value)
     return NamedValues(own, value)
 
 
@@ -94,18 +96,23 @@ def _plain(arguments: tuple[Node, ...]) -> bool:
     return all(it[0] == "name" and it[1] not in _CONSTANTS for it in arguments)
 
 
+def _order(name: str) -> tuple[bool, str]:
+    """Return what names are sorted by: Greek letters after Latin ones."""
+    return name.startswith("\\"), name
+
+
 def _grouped(found: list[NamedValues]) -> NamedValues | None:
     """Read ``p=5, q=2; p=7, q=2`` as two pairs, ``x=2, x=3`` as two values."""
     if any(len(it.names) != 1 for it in found):
         return None
-    own = sorted({it.names[0] for it in found})
+    own = sorted({it.names[0] for it in found}, key=_order)
     if len(own) == 1:
         return NamedValues(tuple(own), Parts("list", tuple(it.value for it in found)))
     size = len(own)
     groups = [found[start : start + size] for start in range(0, len(found), size)]
     tuples: list[Answer] = []
     for group in groups:
-        ordered = sorted(group, key=lambda it: it.names[0])
+        ordered = sorted(group, key=lambda it: _order(it.names[0]))
         if [it.names[0] for it in ordered] != own:
             return None
         tuples.append(Parts("()", tuple(it.value for it in ordered)))

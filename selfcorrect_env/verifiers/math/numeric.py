@@ -7,7 +7,10 @@ Only worker processes import this module.
 
 `selfcorrect_env.verifiers.math.letters` says what the letters stand for. Points at which all roots
 and logarithms are real are preferred. A function without a known value, such as ``f``, is an
-arbitrary smooth function. ``\log`` without a base has base 10 or e, the same on both sides.
+arbitrary smooth function. Infinite sums, limits and antiderivatives are not computed: each is an
+arbitrary linear function of its summand or body, so those of equal bodies, with the same bounds,
+are equal, and so is what follows from linearity alone. ``\log`` without a base
+has base 10 or e, the same on both sides.
 """
 
 from __future__ import annotations
@@ -23,7 +26,14 @@ import mpmath
 from mpmath import mp
 
 from selfcorrect_env.verifiers.math.letters import free_letters, kinds, literal
-from selfcorrect_env.verifiers.math.trees import KNOWN, Node, children, functions
+from selfcorrect_env.verifiers.math.trees import (
+    INFINITY,
+    KNOWN,
+    Node,
+    children,
+    functions,
+    negative,
+)
 
 POINTS = 8
 """Number of points at which two expressions with letters have to agree: all signs of three."""
@@ -33,6 +43,8 @@ BY_CASES = frozenset(["floor", "ceil", "abs", "max", "min", "gcd", "lcm"])
 TRIES = 80
 MOST_PRECISION = 60_000
 """Bits; expressions that need more are left undecided."""
+
+_MINUS_INFINITY = negative(INFINITY)
 
 Environment = dict[str, Any]
 
@@ -264,6 +276,8 @@ class _Evaluation:
             return self.series(name, *arguments)
         if name == "integral":
             return self.integral(*arguments)
+        if name in ("lim", "antiderivative"):
+            return self.limit(*arguments) if name == "lim" else self.antiderivative(*arguments)
         if name == "numeral":
             raise Undecided
         values = [self.value(argument) for argument in arguments]
@@ -285,6 +299,8 @@ class _Evaluation:
         return result / mpmath.log(self.base) if name == "log" and self.base else result
 
     def series(self, kind: str, name: Node, low: Node, high: Node, body: Node) -> Any:
+        if {low, high} & {INFINITY, _MINUS_INFINITY}:
+            return self.infinite_series(kind, name[1], low, high, body)
         first, last = self.value(low), self.value(high)
         if not (mpmath.isint(first) and mpmath.isint(last)) or last - first > 2000:
             raise Undecided
@@ -298,7 +314,8 @@ class _Evaluation:
         return total
 
     def integral(self, name: Node, low: Node, high: Node, body: Node) -> Any:
-        ends = [mp.inf if end == ("name", r"\infty") else self.value(end) for end in (low, high)]
+        infinite = {INFINITY: mp.inf, _MINUS_INFINITY: -mp.inf}
+        ends = [infinite[end] if end in infinite else self.value(end) for end in (low, high)]
         if not functions(body) <= KNOWN:
             raise Undecided
         outer = self.point.get(name[1])
@@ -312,6 +329,47 @@ class _Evaluation:
         if error > mpmath.ldexp(1, -(8 * self.precision) // 10):
             raise Undecided
         return result
+
+    def infinite_series(self, kind: str, name: str, low: Node, high: Node, body: Node) -> Any:
+        """Return an arbitrary function of the terms; that of a sum is linear."""
+        if low == _MINUS_INFINITY and high == INFINITY:
+            indices: list[Any] = [*range(-6, 7), 9, -11]
+        elif high == INFINITY:
+            start = self.value(low)
+            indices = [start + k for k in (*range(7), 9, 12, 16)]
+        else:
+            raise Undecided
+        terms = self.values_at(name, indices, body)
+        return _arbitrary(kind, terms) if kind == "prod" else _linear("sum", terms)
+
+    def limit(self, name: Node, goal: Node, side: Node, body: Node) -> Any:
+        """Return an arbitrary linear function of values, which has the value c for a constant c."""
+        steps = [Fraction(k, 7) for k in (5, 9, 15, 20, 34)]
+        if goal in (INFINITY, _MINUS_INFINITY):
+            key, points = "infinity", [-k if goal == _MINUS_INFINITY else k for k in steps]
+        else:
+            signs = (1, -1) if side == ("number", Fraction(0)) else (side[1],)
+            end = self.value(goal)
+            key = f"limit {sum(signs)}"
+            points = [end + sign * _real(k) for sign in signs for k in steps]
+        values = self.values_at(name[1], points, body)
+        return _linear(key, values) / _linear(key, [mp.one] * len(values))
+
+    def antiderivative(self, name: Node, body: Node) -> Any:
+        """Return an arbitrary linear function of the integrand, at x times fixed numbers."""
+        at = self.named(name[1])
+        values = self.values_at(name[1], [at * _real(Fraction(k, 9)) for k in (2, 4, 7, 9)], body)
+        return at * _linear("antiderivative", values)
+
+    def values_at(self, name: str, points: list[Any], body: Node) -> list[Any]:
+        """Return the values of an expression at several values of a bound letter."""
+        outer = self.point.get(name)
+        values = []
+        for point in points:
+            self.point[name] = point
+            values.append(self.value(body))
+        self._restore(name, outer)
+        return values
 
     def _restore(self, name: str, value: Any) -> None:
         if value is None:
@@ -339,6 +397,12 @@ def _arbitrary(name: str, values: list[Any]) -> Any:
         total = total + c * mpmath.sin(a * value + b)
         mixed = mixed * (value + a) / (1 + mpmath.fabs(value))
     return total + mixed
+
+
+def _linear(name: str, values: list[Any]) -> Any:
+    """Return the value of an arbitrary linear function that belongs to a name."""
+    rng = random.Random(zlib.crc32(f"{name} of {len(values)}".encode()))
+    return mpmath.fsum([mp.mpf(rng.randint(100, 999)) / 500 * value for value in values])
 
 
 def _arbitrary_floor(value: Any, sign: int) -> Any:

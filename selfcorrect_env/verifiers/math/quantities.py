@@ -12,7 +12,7 @@ from selfcorrect_env.verifiers.math import expressions, units
 from selfcorrect_env.verifiers.math.answer_kinds import Parts, Quantity
 from selfcorrect_env.verifiers.math.token_patterns import repeating_dots
 from selfcorrect_env.verifiers.math.tokens import Token, TokenKind, spelled
-from selfcorrect_env.verifiers.math.trees import INFINITY, Node, children, names, negative
+from selfcorrect_env.verifiers.math.trees import INFINITY, Node, children, negative
 from selfcorrect_env.verifiers.math.units import PhysicalUnit
 
 Tokens: TypeAlias = "tuple[Token, ...]"
@@ -20,6 +20,9 @@ Tokens: TypeAlias = "tuple[Token, ...]"
 _OPENING = frozenset(["(", "[", "{", r"\{", "⟨", r"\begin"])
 _CLOSING = frozenset([")", "]", "}", r"\}", "⟩", r"\end"])
 _TRIGONOMETRIC = frozenset(f"\\{name}" for name in ("sin", "cos", "tan", "cot", "sec", "csc"))
+
+
+_BOUNDED = frozenset(["sum", "prod", "integral", "lim"])
 
 
 def step(token: Token) -> int:
@@ -94,14 +97,18 @@ def expression(tokens: Tokens) -> Node | None:
         node = expressions.read(tokens)
     except expressions.Unreadable:
         return None
-    infinite = r"\infty" in names(node)
     whole = node in (INFINITY, negative(INFINITY))
-    return None if infinite and not (whole or _has_integral(node)) else node
+    return node if whole or not _computes_with_infinity(node) else None
 
 
-def _has_integral(node: Node) -> bool:
-    own = node[0] == "call" and node[1] == "integral"
-    return own or any(map(_has_integral, children(node)))
+def _computes_with_infinity(node: Node) -> bool:
+    """Return whether infinity occurs elsewhere than as a bound, or where a limit is taken."""
+    if node == INFINITY:
+        return True
+    below = children(node)
+    if node[0] == "call" and node[1] in _BOUNDED:
+        below = tuple(it for it in below if it not in (INFINITY, negative(INFINITY)))
+    return any(map(_computes_with_infinity, below))
 
 
 def _is_decimal(tokens: Tokens) -> bool:

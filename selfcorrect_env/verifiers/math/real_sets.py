@@ -190,6 +190,10 @@ def _of_all(answer: Parts) -> RealSet | None:
         around = _around(points) if len(points) == len(relations) and len(names) == 1 else None
         return RealSet(around, names.pop(), plain=False) if around else None
     sets = [real_set(part) for part in relations]
+    whole = (_between(_MINUS_INFINITY, INFINITY),)
+    some = [it for it in sets if it is None or it.intervals != whole]
+    if len(some) == 1 and some[0] and {it.name for it in sets if it} == {some[0].name}:
+        return some[0]  # "x > 3, x is real"
     if len(sets) != 2 or sets[0] is None or sets[1] is None or sets[0].name != sets[1].name:
         return None
     (first, *more), (second, *others) = sets[0].intervals, sets[1].intervals

@@ -28,8 +28,16 @@ def proper_fraction(rest: list[Token]) -> tuple[Fraction, int] | None:
 
 def derivative_name(rest: list[Token]) -> tuple[str, int] | None:
     r"""Read ``{dy}{dx}`` after ``\frac``: the name of the derivative, and the number of tokens."""
-    text = "".join(token.text for token in rest[:16])
-    found = re.match(r"\{d(?:\^\{?\d\}?)?[A-Za-z]?\}\{d[A-Za-z](?:\^\{?\d\}?)?\}", text)
+    return _matched(rest, r"\{(d(?:\^\{?\d\}?)?[A-Za-z]?)\}\{(d[A-Za-z](?:\^\{?\d\}?)?)\}")
+
+
+def typed_derivative(rest: list[Token]) -> tuple[str, int] | None:
+    """Read ``dy/dx``: the name of the derivative, and the number of tokens."""
+    return _matched(rest, r"(d(?:\^\{?\d\}?)?[A-Za-z])/(d[A-Za-z](?:\^\{?\d\}?)?)")
+
+
+def _matched(rest: list[Token], pattern: str) -> tuple[str, int] | None:
+    found = re.match(pattern, "".join(token.text for token in rest[:16]))
     if not found:
         return None
     size = length = 0
@@ -38,7 +46,40 @@ def derivative_name(rest: list[Token]) -> tuple[str, int] | None:
             break
         length += len(token.text)
         size += 1
-    return (found.group(), size) if length == found.end() else None
+    above, below = (re.sub("[{}]", "", text) for text in found.groups())
+    return (f"{{{above}}}{{{below}}}", size) if length == found.end() else None
+
+
+def differential(rest: list[Token]) -> tuple[list[Token], str, int] | None:
+    r"""Read ``x^2 dx`` after ``\int``: the integrand, the variable, and the number of tokens."""
+    depth = inner = 0
+    for index, token in enumerate(rest):
+        depth += (token.text in ("(", "{", "[")) - (token.text in (")", "}", "]"))
+        inner += token.text == r"\int"
+        after = rest[index + 1].text if index + 1 < len(rest) else ""
+        if depth or not token.text.isalpha() or not token.text.isascii():
+            continue
+        if token.text == "d" and len(after) == 1 and after.isalpha():
+            body, variable, size = list(rest[:index]), after, index + 2
+        elif re.fullmatch("[A-Za-z]{0,2}d[A-Za-z]", token.text):
+            before = token.text[:-2]
+            body = [*rest[:index], *([token._replace(text=before)] if before else [])]
+            variable, size = token.text[-1], index + 1
+        else:
+            continue
+        if not inner:
+            return body, variable, size
+        inner -= 1
+    return None
+
+
+def one_sided(goal: Sequence[Token]) -> tuple[int, int]:
+    """Return the side of a limit at ``0^+`` (1), ``0^-`` (-1) or ``0`` (0), and its tokens."""
+    text = "".join(token.text for token in goal)
+    for mark, side in (("^+", 1), ("^{+}", 1), ("^-", -1), ("^{-}", -1)):
+        if text.endswith(mark):
+            return side, len(mark)
+    return 0, 0
 
 
 def repeating_dots(tokens: Sequence[Token]) -> Node | None:

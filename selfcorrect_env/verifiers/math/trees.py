@@ -14,7 +14,7 @@ Node: TypeAlias = "tuple[Any, ...]"
 
 _KNOWN = (
     "sin cos tan cot sec csc sinh cosh tanh coth arcsin arccos arctan arccot arcsec arccsc ln log "
-    "abs floor ceil factorial binomial gcd lcm max min sum prod integral root"
+    "abs floor ceil factorial binomial gcd lcm max min sum prod integral root lim antiderivative"
 )
 KNOWN = frozenset(_KNOWN.split())
 """Functions that have a value; all others are only names."""
