@@ -116,10 +116,7 @@ def test_help_teaches():
             assert part in result.stdout, part
 
 
-def test_help_is_quick_and_light():
-    start = time.perf_counter()
-    run("--help")
-    assert time.perf_counter() - start < 2
+def test_help_is_light():
     code = (
         "import sys; from selfcorrect_env.cli.main import main; main(['--help']);"
         "heavy = {'torch', 'transformers', 'sympy', 'datasets', 'rich', 'tyro'} & set(sys.modules);"
