@@ -64,7 +64,7 @@ _NO = re.compile(
     r"(?<![\\A-Za-z])(?:not|n't|never|wrong|incorrect)(?![A-Za-z])|不是|错", re.IGNORECASE
 )
 _OFFERED = re.compile(
-    r"(?<![A-Za-z\\])(?:or|alternatively|maybe|perhaps|possibly)(?![A-Za-z])"
+    r"(?<![A-Za-z\\])(?:or|alternatively|maybe|perhaps|possibly|versus|vs|otherwise)(?![A-Za-z])"
     r"(?!\s*,?\s*(?:rather|better|more precisely|to be precise|actually))|或",
     re.IGNORECASE,
 )
@@ -97,6 +97,7 @@ _MODIFIED = re.compile(
 )
 _BOUNDED = re.compile(
     r"(?:\bat (?:least|most)|\bup to|\bexceed(?:s|ing)?"
+    r"|\b(?:just|slightly|barely|well|a bit|a little) (?:over|under|above|below|beyond)"
     r"|(?:\A\W*|\b(?:is|are|was|were|be|has|have) )(?:over|under|above|below|beyond))[\s$*]*\Z",
     re.IGNORECASE,
 )
@@ -106,6 +107,7 @@ _BOUND_BEHIND = re.compile(
     re.IGNORECASE,
 )
 _SENTENCE_END = re.compile(r"[.!?](?:\s|$)|\n")
+_ASIDE = re.compile(r"(?<![\\\w(])[(\[][^()\[\]{}\n]*\Z")
 _CORRECTION = re.compile(
     r"\b(?:wait|actually|no|sorry|correction|mistake|instead|oops|rather|hmm|wrong|incorrect)\b",
     re.IGNORECASE,
@@ -171,6 +173,11 @@ def offered_beside(between: str) -> bool:
     if len(between) > _AFTER or _SENTENCE_END.search(between):
         return False
     return bool(_OFFERED.search(between))
+
+
+def aside(between: str) -> bool:
+    """Return whether the second of two values is in a bracket that opens behind the first."""
+    return bool(_ASIDE.search(between[-_AFTER:]))
 
 
 def corrects(between: str) -> bool:

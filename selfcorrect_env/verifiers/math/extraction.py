@@ -21,7 +21,7 @@ import re
 from dataclasses import dataclass
 
 from selfcorrect_env.verifiers.math.boxed import Box, boxes
-from selfcorrect_env.verifiers.math.commitment import corrects, denied, offered_beside
+from selfcorrect_env.verifiers.math.commitment import aside, corrects, denied, offered_beside
 from selfcorrect_env.verifiers.math.conclusion import concluded
 from selfcorrect_env.verifiers.math.formulas import formulas
 from selfcorrect_env.verifiers.math.statements import (
@@ -29,7 +29,7 @@ from selfcorrect_env.verifiers.math.statements import (
     last_statement,
     stated_after_box,
 )
-from selfcorrect_env.verifiers.math.values import last_bullets, stated_value, tidy
+from selfcorrect_env.verifiers.math.values import last_lines, stated_value, tidy
 from selfcorrect_env.verifiers.thoughts import separated
 
 LONGEST = 2000
@@ -63,7 +63,7 @@ _FULL_WIDTH = {code: chr(code - 0xFEE0) for code in range(0xFF01, 0xFF5F)} | {
 }
 _HIDDEN = re.compile(r"\\(?:[hv]?phantom|[bxh]?cancel|sout|st)\s?\{[^{}]*\}")
 _COLOUR = re.compile(r"\\(?:textcolor|colorbox|color)\s?\{[^{}]*\}")
-_NAME = r"(?<![A-Za-z\\])([A-Za-z](?:_\{?\w+\}?)?)\s*&?="
+_NAME = r"(?<![A-Za-z\\])((?:\\[a-z]{2,7}|[A-Za-z])(?:_\{?\w+\}?)?)\s*&?="
 _NAME_INSIDE = re.compile(rf"\s*{_NAME}")
 _NAME_BEFORE = re.compile(rf"{_NAME}(?:[^=,;\n]{{1,60}}=)*[\s$&]*\Z")
 _INTRODUCTION = re.compile(
@@ -193,19 +193,23 @@ def _boxed(text: str, found: list[Box]) -> Found:
 
 def _named(text: str, group: list[Box]) -> str:
     """Return boxes as a list of equations if each has a name of its own, otherwise ""."""
-    equations: dict[str, str] = {}
+    equations: list[str] = []
     start = 0
     for box in group:
         content = visible(box.content)
-        inside = _NAME_INSIDE.match(content)
         before = _NAME_BEFORE.search(text[max(start, box.start - 100) : box.start])
-        if not (found := inside or before) or found[1] in equations:
-            return ""
         if start and offered_beside(text[start : box.start]):
             return ""
-        equations[found[1]] = content if inside else f"{found[1]} = {content}"
+        inside = _NAME_INSIDE.match(content)
+        equations.append(f"{before[1]} = {content}" if before and not inside else content)
         start = box.end
-    return ", ".join(equations.values())
+    return _with_names(equations)
+
+
+def _with_names(equations: list[str]) -> str:
+    """Return equations as a list if each has a name of its own at its left, otherwise ""."""
+    names = {found[1] for line in equations if (found := _NAME_INSIDE.match(line))}
+    return ", ".join(equations) if len(names) == len(equations) else ""
 
 
 def _beside(text: str, held: list[Box]) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -217,6 +221,10 @@ def _beside(text: str, held: list[Box]) -> tuple[tuple[str, ...], tuple[str, ...
     siblings: list[str] = []
     for box, following in zip(held[-2::-1], held[:0:-1], strict=True):
         between = text[box.end : following.start]
+        if len(between) <= LONGEST and aside(between) and len(rivals) == len(siblings):
+            rivals.append(visible(box.content))
+            siblings.append(rivals[-1])
+            continue
         if len(between) > LONGEST or corrects(between):
             break
         lines = between.split("\n")[1:-1]
@@ -245,7 +253,10 @@ def _unmarked(tail: str) -> Found:
     """Return the value of the last sentence that has one."""
     if _CUT_OFF.search(tail[-100:]) or formulas(tail)[1] >= 0:
         return Found("", missing="the reply is cut off")
-    if found := last_bullets(tail) or concluded(tail):
+    if len(lines := last_lines(tail)) > 1:
+        others = tuple(lines[-2::-1])
+        return Found(lines[-1], others, others, _with_names(lines), loose=True)
+    if found := concluded(tail):
         return Found(found.text, loose=True, exclaimed=found.exclaimed)
     words = _LAST_WORDS.search(tail[-_SHORT:])  # "The fastest one is Evelyn."
     return Found(words[1] if words else "")

@@ -12,19 +12,19 @@ from selfcorrect_env.verifiers.math.commitment import (
     relative,
 )
 
-_TEXT = re.compile(r"\\(?:text|mbox|textrm|mathrm)\s?\{([^{}]*)\}")
+_TEXT = re.compile(r"\\(?:text|mbox|textrm|textbf|mathrm)\s?\{([^{}]*)\}")
 _NUMBER = r"-?(?:\d[\d,]*(?:\.\d+)?|\.\d+)(?:\s?/\s?\d+)?"
 _FRACTION = r"-?\\[dt]?frac\s?\{\d+\}\s?\{\d+\}"
 _SENTENCE = re.compile(
-    rf"(?P<before>[A-Za-z][a-z'’]*(?:,?\s[A-Za-z][a-z'’]*)+)\s*"
+    rf"(?:(?P<before>[A-Za-z][a-z'’]*(?:,?\s[A-Za-z][a-z'’]*)+)\s*)?"
     rf"(?:\\?\$)?(?P<value>(?:{_NUMBER}|{_FRACTION})(?:\s?\\?%)?)"
     r"(?P<after>(?:\s+[A-Za-z][a-z'’-]*)*)\s*[.]?"
 )
 _OTHER_MEANING = re.compile(
     r"\b(?:of|to|by|than|with|without|from|in|at|on|for|and|or|but|over|under|above|below|between|"
-    r"beyond|if|when|unless|no|none|any|all|divides|exceeds|half|nor|until|past|page|step|number)"
+    r"beyond|if|when|unless|no|none|any|all|divides|exceeds|half|nor|until|past|page|step|number|problem|question|case|part)"
     r"\s*\Z"
-    r"|^(?:if|when|unless|suppose|assume|no|none)\b",
+    r"|\b(?:previously|formerly|originally|initially|earlier)\b|^(?:if|when|unless|suppose|assume|no|none)\b",
     re.IGNORECASE,
 )
 """What makes another value, or no value, of the number behind it: "the square of 5"."""
@@ -34,6 +34,7 @@ _ADVERBIAL = re.compile(
 )
 """What ends the unit of a number."""
 _SPACE = re.compile(r"\\[ ,;:!~]|~")
+_COMMA = "{,}"
 
 
 def without_sentence(answer: str) -> str:
@@ -46,13 +47,13 @@ def without_sentence(answer: str) -> str:
     >>> without_sentence(r"\text{the square of } 5")
     '\\text{the square of } 5'
     """
-    if "\\text" not in answer and "\\mbox" not in answer and "\\mathrm" not in answer:
+    if not _TEXT.search(answer):
         return answer
-    plain = " ".join(_TEXT.sub(r" \1 ", _SPACE.sub(" ", answer)).split())
+    plain = " ".join(_TEXT.sub(r" \1 ", _SPACE.sub(" ", answer.replace(_COMMA, ","))).split())
     found = _SENTENCE.fullmatch(plain)
     if found is None or doubtful(answer):
         return answer
-    before, after = found["before"], found["after"]
+    before, after = found["before"] or "", found["after"]
     if _OTHER_MEANING.search(before) or modified(before) or bounded(before, after):
         return answer
     if denied(before, after) or relative(after):

@@ -45,11 +45,11 @@ _HASHES = re.compile(r"####(?!#)")
 _TURNED = re.compile(
     r"(?:^|[.!?\n,:]|\b(?:so|thus|hence|therefore|that)\b)(?P<value>[^.!?\n]{1,80}?)\sis\s(?:the|our|my)\s"
     r"(?:final\s|correct\s|right\s)?answer\b"
-    r"|\(?(?P<choice>\b[A-J])\)? is (?:the )?(?:correct|right)\b"
+    r"|\(?(?P<choice>\b[A-J])\)? is (?:the )?(?:correct|right|best)\b"
     r"|(?:选项\s?(?P<named>[A-J])|(?<![A-Za-z])(?P<before>[A-J])\s?选?项)\s?是?(?:正确|对)"
     r"|(?<!不)(?<!不[应能该会])选择?\s?(?P<selected>[A-J])\s?选?项"
-    r"|\b(?:choose|select|pick|go with|chose|picked|selected)\s"
-    r"(?:option\s|choice\s)?\W{0,3}(?P<chosen>[A-J])\b(?!\s?[=+*/^-])",
+    r"|\b(?:choose|choosing|select|pick|go with|chose|picked|selected)\s"
+    r"(?:(?:answer|option|choice)\s){0,2}\W{0,3}(?P<chosen>[A-J])\b(?!\s?[=+*/^-])",
     re.IGNORECASE,
 )
 _KEY = re.compile(r"[\"'](?:final[_ ]?)?answer[\"']\s?:\s?", re.IGNORECASE)

@@ -43,7 +43,7 @@ _FILLER = re.compile(
 )
 _CHOICE = re.compile(r"\([A-J]\)|[A-J](?=[.):]|\s*[-–—:]\s|\s*$|\*\*)")
 _SENTENCE_END = re.compile(
-    r"(?:[.?;]|!(?!\s*[=+*/×<>]))(?=[\s\"'*_)]|$)|\n|\s[-–—]\s(?=[A-Za-z])|(?<=\w)[—–](?=[A-Za-z])"
+    r"(?:[.?;]|!(?!\s*[=+*/×<>)]))(?=[\s\"'*_)]|$)|\n|\s[-–—]\s(?=[A-Za-z])|(?<=\w)[—–](?=[A-Za-z])"
 )
 _REASON = re.compile(
     r"[\s,;(]*(?<![A-Za-z\\])(?:because|since|as|which|so|giving|making|thus|hence|due to|after|"
@@ -73,8 +73,8 @@ _ABOUT_THE_ANSWER = re.compile(
     re.IGNORECASE,
 )
 _BULLET = re.compile(r"\s*(?:[-*•+]|\(?\d{1,2}[.)])\s+(?=\S)")
-_EMPHASIS = re.compile(r"\*\*|[$`]|\\[()]")
-_ONLY_A_VALUE = re.compile(r"\s*(?:[A-Za-z](?:_\{?\w+\}?)?\s*=)?[^=?]*")
+_EMPHASIS = re.compile(r"\*\*|[$`]|\\[()\[\]]")
+_ONLY_A_VALUE = re.compile(r"\s*(?:[A-Za-z](?:_\{?\w+\}?)?\s*=)?[^=?]*\d[^=?]*")
 _MOST_BULLETS = 20
 _TWO_WORDS = re.compile(r"[A-Za-z]{2,}\s+[A-Za-z]{2,}")
 
@@ -268,23 +268,24 @@ def _words(rest: str) -> Value | None:
     return Value(sentence, exact=False)
 
 
-def last_bullets(tail: str) -> Value | None:
-    """Return the values of the list of lines that ends a reply, if each is nothing but a value.
+def last_lines(tail: str) -> list[str]:
+    """Return the values of the lines that end a reply, as far as each is nothing but a value.
 
-    >>> last_bullets("Two solutions:\\n- x = 1\\n- x = -4").text
-    'x = 1, x = -4'
+    >>> last_lines("Two solutions:\\n- x = 1\\n- x = -4")
+    ['x = 1', 'x = -4']
     """
-    lines = tail.rstrip().splitlines()
-    while lines and not re.search(r"\d", lines[-1]):
-        lines.pop()
-    first = len(lines)
-    while first and (_BULLET.match(lines[first - 1]) or not lines[first - 1].strip()):
-        first -= 1
-    listed = [line for line in lines[first:] if line.strip()]
-    plain = [_EMPHASIS.sub("", _BULLET.sub("", line)) for line in listed]
-    if not all(_ONLY_A_VALUE.fullmatch(line) and not has_words(line) for line in plain):
-        return None
-    return _bullets("\n".join(listed)) if 2 <= len(listed) <= _MOST_BULLETS else None
+    values: list[str] = []
+    for line in reversed(tail.rstrip().splitlines()):
+        plain = _EMPHASIS.sub("", _after(_BULLET, line)).strip()
+        if not re.search(r"\d", plain) and (not values or not plain):
+            continue
+        if not _ONLY_A_VALUE.fullmatch(plain) or has_words(plain):
+            break
+        value = stated_value(plain)
+        if value is None or not value.exact or len(values) == _MOST_BULLETS:
+            break
+        values.append(value.text)
+    return values[::-1]
 
 
 def _bullets(lines: str) -> Value | None:
