@@ -283,8 +283,9 @@ def _container(tokens: Tokens) -> Answer | None:
     unions = split(tokens, (r"\cup",))
     if len(unions) > 1 and all(unions):
         return Parts("union", tuple(_part(part) for part in unions))
-    minus = split(tokens, (r"\setminus",))
-    if len(minus) == 2 and all(minus):
+    minus = split(tokens, (r"\setminus", "-"))
+    sets = len(minus) == 2 and all(minus) and minus[1][-1].text in (r"\}", r"\emptyset")
+    if sets or (len(minus := split(tokens, (r"\setminus",))) == 2 and all(minus)):
         return Parts("minus", tuple(_part(part) for part in minus))
     if len(tokens) == 1 and tokens[0].text == r"\emptyset":
         return Parts("{}", ())

@@ -109,11 +109,17 @@ def _piece(row: Tokens, read: Read) -> Parts | None:
     while rest and _separates(rest[0]):
         rest = rest[1:]
     rest = tuple(token for token in rest if token.text != "&")
+    while rest and rest[-1].text in (",", ".", ";"):
+        rest = rest[:-1]
     value, condition = read(row[:index]), _cell(rest, read)
     if not isinstance(value, Quantity):
         return None
     if isinstance(condition, Words):
-        return Parts("case", (value, Words("otherwise"))) if condition.text in _OTHERWISE else None
+        otherwise = condition.text in _OTHERWISE
+        return Parts("case", (value, Words("otherwise") if otherwise else condition))
+    if isinstance(condition, Unread):
+        worded = any(token.kind is TokenKind.WORD for token in rest)
+        return Parts("case", (value, condition)) if worded else None
     relations = condition.parts if isinstance(condition, Parts) else (condition,)
     known = relations and all(isinstance(part, Relation) for part in relations)
     return Parts("case", (value, condition)) if known else None
@@ -164,6 +170,8 @@ def _product(tokens: Tokens, read: Read) -> Matrix | None:
     factors: list[Node] = []
     while tokens:
         start = next((i for i, t in enumerate(tokens) if t.text == r"\begin"), len(tokens))
+        bracketed = 0 < start < len(tokens) and tokens[start - 1].text in ("[", "(")
+        start -= bracketed
         if start:
             factor = _factor(tokens[:start])
             if factor is None:
@@ -171,12 +179,15 @@ def _product(tokens: Tokens, read: Read) -> Matrix | None:
             factors += [] if factor is _NOTHING else [factor]
         if start == len(tokens):
             break
-        end = next((i for i, t in enumerate(tokens) if t.text == r"\end"), len(tokens)) + 4
+        end = next((i for i, t in enumerate(tokens) if t.text == r"\end"), len(tokens))
+        end += 4 + bracketed
         found = _matrix(read_array(tokens[start:end], read))
         if found is None:
             return None
-        size = _transposition(tokens[end:])
-        found = [list(column) for column in zip(*found, strict=True)] if size else found
+        exponent, size = _exponent(tokens[end:])
+        found = _power(found, exponent)
+        if found is None:
+            return None
         matrix = found if matrix is None else _times(matrix, found)
         if matrix is None:
             return None
@@ -199,14 +210,25 @@ def _factor(tokens: Tokens) -> Node | None:
     return expression(tokens)
 
 
-def _transposition(tokens: Tokens) -> int:
-    r"""Return the number of tokens of ``^T`` and ``^{\top}`` at the beginning, or 0."""
+def _exponent(tokens: Tokens) -> tuple[str, int]:
+    r"""Read ``^T``, ``^{\top}`` and ``^2`` at the beginning: the exponent, and its tokens."""
     texts = [token.text for token in tokens[:4]]
-    for name in _TRANSPOSED:
-        for mark in (["^", name], ["^", "{", name, "}"]):
-            if texts[: len(mark)] == mark:
-                return len(mark)
-    return 0
+    if texts[:1] != ["^"] or len(texts) < 2:
+        return "1", 0
+    if len(texts) == 4 and texts[1] == "{" and texts[3] == "}":
+        return texts[2], 4
+    return texts[1], 2
+
+
+def _power(matrix: Matrix, exponent: str) -> Matrix | None:
+    if exponent in _TRANSPOSED:
+        return [list(column) for column in zip(*matrix, strict=True)]
+    if exponent not in tuple("123456789"):
+        return None
+    result: Matrix | None = matrix
+    for _ in range(int(exponent) - 1):
+        result = _times(result, matrix) if result is not None else None
+    return result
 
 
 def _matrix(answer: Answer | None) -> Matrix | None:

@@ -20,6 +20,7 @@ from selfcorrect_env.verifiers.math.values import (
     LIST,
     Value,
     bold_values,
+    in_a_word,
     joined,
     listed_numbers,
 )
@@ -114,6 +115,7 @@ def _items(masked: str, inside: list[Formula], start: int, end: int) -> list[_It
     numbers = [
         _Item(listed_numbers(n), n.start(), n.end(), bool(CURRENCY.match(n.group())))
         for n in LIST.finditer(masked, start, end)
+        if not in_a_word(masked, n.start(), n.end())
     ]
     maths = [_Item(f.content.rstrip(".,; "), f.start, f.end) for f in inside]
     telling = [item for item in maths if re.search(r"\d", item.text)]

@@ -130,13 +130,23 @@ def value_within(sentence: str) -> str:
     if after != sentence and after and not _TWO_WORDS.search(after) and not denied(after, ""):
         return tidy(after)
     spans = [(f.content.rstrip("."), f.start, f.end) for f in found]
-    spans = spans or [(n.group(), n.start(), n.end()) for n in NUMBER.finditer(sentence)]
+    spans = spans or [
+        (n.group(), n.start(), n.end())
+        for n in NUMBER.finditer(sentence)
+        if not in_a_word(sentence, n.start(), n.end())
+    ]
     if len(spans) != 1:
         return ""
     before, after = sentence[: spans[0][1]], sentence[spans[0][2] :]
     if denied(before, after) or modified(before) or bounded(before, after):
         return ""
     return spans[0][0]
+
+
+def in_a_word(text: str, start: int, end: int) -> bool:
+    """Return whether letters stand on both sides, as in ``H2O``."""
+    around = text[start - 1 : start] + text[end : end + 1]
+    return len(around) == 2 and around.isascii() and around.isalpha()
 
 
 def listed_numbers(found: re.Match[str]) -> str:

@@ -582,3 +582,10 @@ def test_a_reply_that_was_cut_off_has_no_answer_and_says_so(reply: str) -> None:
     verdict = judged("4", reply)
     assert verdict.reason is Reason.NO_ANSWER, verdict
     assert verdict.detail
+
+
+@pytest.mark.parametrize(
+    ("digit", "reply"), [("2", "AZYUK2A"), ("2", "It is made of H2O."), ("7", "The code is QX7B.")]
+)
+def test_a_digit_within_a_word_is_no_number(digit: str, reply: str) -> None:
+    assert not judged(digit, reply).correct
