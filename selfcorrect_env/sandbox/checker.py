@@ -11,6 +11,7 @@ long.
 from __future__ import annotations
 
 import builtins
+import gc
 import importlib
 import os
 import signal
@@ -134,6 +135,8 @@ def main(options: dict[str, Any]) -> None:
         readable=packages.readable(options["test_packages"]),
     )
     packages.install(options["test_packages"])
+    gc.collect()
+    gc.freeze()
     wire.send(control.fileno(), {"ready": True, "job": ""})
     while True:
         number, descriptors, _, _ = socket.recv_fds(control, wire.JOB_SIZE, 1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import functools
 from collections import namedtuple
 from collections.abc import Callable
 from typing import Any
@@ -13,6 +14,10 @@ from selfcorrect_env.sandbox.sharing import KINDS, TAGS
 
 LONGEST_TEXT = 500
 """Maximum length of the text that describes an exception."""
+
+
+_IMMUTABLE = 1 << 8
+"""Py_TPFLAGS_IMMUTABLETYPE, in the flags of a class: no attribute of it can be set."""
 
 
 def describe(kind: type, inner: Callable[[type], Any]) -> list[Any]:
@@ -26,6 +31,17 @@ def describe(kind: type, inner: Callable[[type], Any]) -> list[Any]:
         Its special methods; its base classes; the name of its builtin base class, or the tag of its
         kind of container; the fields of a named tuple, or the methods that a container overrides.
     """
+    if kind.__flags__ & _IMMUTABLE and kind.__bases__ == (object,):  # such as that of functions
+        return list(_description_of_immutable(kind))
+    return _description(kind, inner)
+
+
+@functools.cache
+def _description_of_immutable(kind: type) -> list[Any]:
+    return _description(kind, lambda base: base)
+
+
+def _description(kind: type, inner: Callable[[type], Any]) -> list[Any]:
     own = [
         inner(base)
         for base in kind.__bases__

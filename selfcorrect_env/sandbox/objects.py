@@ -119,6 +119,8 @@ class Objects:
             raise WireError(f"a value is nested more than {DEEPEST} deep")
         if kind in self._of_objects:
             return ["o", self._give(value), self._handles[id(kind)]]
+        if kind is tuple:
+            return ["t", [self._encode(item, depth + 1) for item in value]]
         encoder = ENCODERS.get(kind)
         if encoder is not None:
             return encoder(value, lambda item: self._encode(item, depth + 1))
@@ -131,6 +133,8 @@ class Objects:
         return self._encode_other(value, kind, depth)
 
     def _encode_theirs(self, value: Any, kind: Any, depth: int) -> Any:
+        if issubclass(kind, Proxy):
+            return ["w", object.__getattribute__(value, "_handle")]
         for base, tag in TAGS.items():
             if issubclass(kind, base):
                 return ["&", self._containers.number(value, tag)]
@@ -155,6 +159,8 @@ class Objects:
         return ["e", kind, arguments, classes.described(error, name=False), self._give(error)]
 
     def _encode_other(self, value: Any, kind: type, depth: int) -> Any:
+        if self._trusting and kind is FunctionType:  # nothing below is one
+            return self._encode_object(value, kind)
         their_handle = self._their_handles.get(id(value))
         if their_handle is not None:
             return ["w", their_handle]
@@ -182,6 +188,9 @@ class Objects:
             found = getattr(sys.modules.get(module), value.__name__, None)
             if found is value and module.partition(".")[0] in sys.stdlib_module_names:
                 return ["M", module, value.__name__]
+        return self._encode_object(value, kind)
+
+    def _encode_object(self, value: Any, kind: type) -> Any:
         description = self._description(kind)
         self._of_objects.add(kind)
         return ["o", self._give(value), description]

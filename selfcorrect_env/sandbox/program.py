@@ -33,27 +33,27 @@ _DEFINITIONS = (
 )
 
 
-def serve(source: str, names: list[str], peer: int) -> None:
-    """Run ``source``, report whether it succeeded, and serve calls on the descriptor ``peer``.
+def serve(source: str, names: list[str], server: Server) -> None:
+    """Run ``source``, report whether it succeeded, and serve calls.
 
     Args:
         source: the program.
         names: the names that the tests use, the tested function first.
-        peer: the descriptor of the connection to the checker.
+        server: performs the calls; made before the process is forked, since each page of memory
+            that a forked process changes is copied.
     """
     module = types.ModuleType(MODULE)
     sys.modules[MODULE] = module
     sys.setrecursionlimit(sys.getrecursionlimit() + FRAMES)
-    output = sys.stdout = Output()
+    sys.stdout = server.output
     if "asyncio" in source:
         loop.install()
     failure = run(source, module.__dict__, names[0] if names else "")
-    output.take()
-    line = wire.Line(peer)
+    server.output.take()
     if failure:
-        line.send({"failed": failure})
+        server.line.send({"failed": failure})
         return
-    Server(line, output).run({n: module.__dict__[n] for n in names if n in module.__dict__})
+    server.run({n: module.__dict__[n] for n in names if n in module.__dict__})
 
 
 def run(source: str, namespace: dict[str, Any], name: str) -> str:
@@ -113,11 +113,17 @@ def _run_statements(tree: ast.Module, namespace: dict[str, Any], name: str) -> s
 
 
 class Server(Bridge):
-    """Performs everything that the tests ask for."""
+    """Performs everything that the tests ask for.
 
-    def __init__(self, line: wire.Line, output: Output) -> None:
-        super().__init__(line, parity=1, trusting=True)
-        self.printed = output.take  # type: ignore[method-assign]
+    Args:
+        peer: the descriptor of the connection to the checker.
+    """
+
+    def __init__(self, peer: int) -> None:
+        super().__init__(wire.Line(peer), parity=1, trusting=True)
+        self.output = Output()
+        self.input = Input(self)
+        self.printed = self.output.take  # type: ignore[method-assign]
         self.operations = {
             **OPERATIONS,
             "copy": copy.copy,
@@ -129,7 +135,7 @@ class Server(Bridge):
 
     def run(self, names: dict[str, Any]) -> None:
         """Say what the program defines, then serve requests until the other side closes."""
-        sys.stdin = Input(self)
+        sys.stdin = self.input
         try:
             message = {"ready": True, **self.objects.packed((list(names), *names.values()))}
         except BaseException as error:
@@ -235,7 +241,7 @@ def warm_up(times: int = 20) -> None:
                 request = {"v": [["w", 1], *arguments], "h": contents, "drop": [0, 2]}
                 line.send({"do": "call", **request})
             asking.shutdown(socket.SHUT_WR)
-            serve("def f(*x):\n    return x\n", ["f"], serving.fileno())
+            serve("def f(*x):\n    return x\n", ["f"], Server(serving.fileno()))
     sys.stdin, sys.stdout = standard[:2]
     sys.setrecursionlimit(standard[2])
     sys.modules.pop(MODULE, None)

@@ -146,6 +146,8 @@ class Containers:
 
     def unused(self) -> list[int]:
         """Drop the containers that nothing else on this side refers to; return their numbers."""
+        if not self._entries:
+            return []
         dropped = [
             number
             for number, entry in self._entries.items()

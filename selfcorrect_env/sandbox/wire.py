@@ -18,11 +18,28 @@ LARGEST_FRAME = 16 * 2**20
 JOB_SIZE = 8
 """Size in bytes of the identity of a job, which its start, its end and its verdict carry."""
 
+_PIECE = 2**16
+"""Size in bytes of what is read at once; fewer than `MOST_PARTS`, and than `LARGEST_FRAME`."""
 MOST_PARTS = 2**21
 """Maximum number of values in a frame."""
 
 
-_dumps = json.JSONEncoder(check_circular=False, separators=(",", ":")).encode
+_ENCODER = json.JSONEncoder(check_circular=False, separators=(",", ":"))
+_scanned = json.JSONDecoder().raw_decode  # `json.loads` allows for other encodings and white space
+
+
+def _encoder() -> Callable[[Any], str]:
+    """Return what `_ENCODER.encode` does, without the function that it makes for each call."""
+    make = getattr(json.encoder, "c_make_encoder", None)
+    if make is None:
+        return _ENCODER.encode
+    it = _ENCODER
+    options = (it.indent, it.key_separator, it.item_separator, it.sort_keys, it.skipkeys)
+    pieces = make(None, it.default, json.encoder.encode_basestring_ascii, *options, it.allow_nan)
+    return lambda message: "".join(pieces(message, 0))
+
+
+_dumps = _encoder()
 
 
 class WireError(Exception):
@@ -72,13 +89,21 @@ class Line:
 
     def receive(self) -> Any:
         """Read a frame; see `receive`."""
+        if not self._buffer:
+            try:
+                piece = os.read(self.descriptor, _PIECE)
+            except ConnectionError:
+                return None
+            if len(piece) - 4 == int.from_bytes(piece[:4], "big"):  # a whole frame, as most are
+                return _parsed(piece[4:])
+            self._buffer = piece
         return _frame(self._take)
 
     def _take(self, size: int) -> bytes | None:
         parts, missing = [self._buffer], size - len(self._buffer)
         while missing > 0:
             try:
-                part = os.read(self.descriptor, min(max(missing, 1 << 16), 1 << 20))
+                part = os.read(self.descriptor, min(max(missing, _PIECE), 1 << 20))
             except ConnectionError:
                 return None
             if not part:
@@ -102,8 +127,16 @@ def _frame(read: Callable[[int], bytes | None]) -> Any:
         return None
     if length > MOST_PARTS and content.count(b",") + content.count(b"[") > MOST_PARTS:
         raise WireError(f"a frame of more than {MOST_PARTS:,} values")
+    return _parsed(content)
+
+
+def _parsed(content: bytes) -> Any:
     try:
-        return json.loads(content)
+        text = content.decode()
+        message, end = _scanned(text)
+        if end != len(text):
+            raise ValueError
+        return message
     except (ValueError, RecursionError):
         raise WireError("a frame that is not JSON") from None
 

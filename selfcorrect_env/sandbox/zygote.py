@@ -57,6 +57,8 @@ PREIMPORTED = (
 """Modules that programs often import."""
 
 
+TASK, PEER = 3, 4
+"""A child's descriptors: of the connection on which its job comes, and of that to the checker."""
 GONE = b"g"
 """The mark of a request to end a job whose program seems to have ended already."""
 LAST_MOMENTS = 0.5
@@ -93,6 +95,7 @@ def _serve(
     control: socket.socket, folder: str, options: dict[str, Any], calls: seccomp.Filter | None
 ) -> None:
     wire.send(control.fileno(), {"ready": True, "job": ""})
+    server = program.Server(PEER)
     gc.collect()
     gc.freeze()
     while True:
@@ -101,7 +104,7 @@ def _serve(
             break
         child = os.fork()
         if not child:
-            _run(options, descriptors, calls)
+            _run(options, descriptors, calls, server)
         for descriptor in descriptors:
             os.close(descriptor)
         request = control.recv(wire.JOB_SIZE + 1)
@@ -133,40 +136,44 @@ def _replace_standard_streams() -> None:
     os.close(null)
 
 
-def _run(options: dict[str, Any], descriptors: list[int], calls: seccomp.Filter | None) -> None:
+def _run(
+    options: dict[str, Any],
+    descriptors: list[int],
+    calls: seccomp.Filter | None,
+    server: program.Server,
+) -> None:
     """Run a program in this forked child, and exit.
 
     Each page of memory that it changes is copied first, so it should do little else.
     """
     try:
         os.setsid()
-        task, peer = _move(descriptors)
-        job = wire.receive(task)
+        _move(descriptors)
+        job = wire.receive(TASK)
         is_script = isinstance(job, dict)  # a program that reads its standard input
         if is_script:
-            script.connect(task, peer)
+            script.connect(TASK, PEER)
         else:
-            os.close(task)
+            os.close(TASK)
         limit_processor_time(options["seconds"])
         if not options["namespaces"]:  # otherwise the program ends with process 1, this zygote
             die_with_parent()
         if calls is not None:
             calls.install()
         if is_script:
-            script.serve(job["script"], task)
+            script.serve(job["script"], TASK)
         source, names = job
-        program.serve(source, names, peer)
+        program.serve(source, names, server)
     finally:
         os._exit(0)
 
 
-def _move(descriptors: list[int]) -> tuple[int, int]:
-    """Move the job's descriptors to 3 and 4, and close all others."""
+def _move(descriptors: list[int]) -> None:
+    """Move the job's descriptors to `TASK` and `PEER`, and close all others."""
     high = [os.dup2(number, 50 + i) for i, number in enumerate(descriptors)]
-    for target, number in zip((3, 4), high, strict=True):
+    for target, number in zip((TASK, PEER), high, strict=True):
         os.dup2(number, target)
     os.closerange(5, 64)
-    return 3, 4
 
 
 def _end(child: int, *, patient: bool) -> dict[str, Any]:

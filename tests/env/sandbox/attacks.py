@@ -61,7 +61,7 @@ FORGERIES: dict[str, str] = {
         "    os.write(4, len(m).to_bytes(4, 'big') + m)\n    return 5"
     ),
     "looks for the tests in memory": (
-        "import gc, sys\ndef add(a, b):\n    for o in gc.get_objects():\n"
+        "import gc, sys\ngc.unfreeze()\ndef add(a, b):\n    for o in gc.get_objects():\n"
         "        if isinstance(o, dict) and 'tests' in o and isinstance(o['tests'], list):\n"
         "            return eval(o['tests'][0].rpartition('==')[2])\n    return 0"
     ),

@@ -190,6 +190,7 @@ def test_a_package_that_is_not_installed_is_refused() -> None:
 REACHING = """
 import gc, sys
 from selfcorrect_env.sandbox.proxies import Proxy, ProxyClass, new_proxy
+gc.unfreeze()
 def f(*given):
     server = next(o for o in gc.get_objects() if type(o).__name__ == "Server")
     kind = ProxyClass("reference", (Proxy,), {"_bridge": server, "_number": -1, "__slots__": ()})
