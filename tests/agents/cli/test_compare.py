@@ -256,6 +256,7 @@ def test_three_attempts_are_measured_and_named_each(
     assert "Acc@t2, paired" not in page
 
 
+@pytest.mark.slow
 def test_one_attempt_has_no_second(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out, found = compared(tmp_path, capsys, 1)
     late, early = (method["metrics"]["greedy"] for method in found["methods"])

@@ -321,6 +321,7 @@ def test_several_epochs_on_the_same_episodes_move_further(
     assert distance(epochs=3, clip=0.2) > 1.5 * distance() > 0
 
 
+@pytest.mark.slow
 def test_ctrl_c_leaves_a_checkpoint_that_the_command_goes_on_from(tmp_path: Path) -> None:
     environment = {**os.environ, "SELFCORRECT_CACHE": str(tmp_path / "cache")}
 

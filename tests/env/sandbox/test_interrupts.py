@@ -22,6 +22,7 @@ SLOW = Job(f"import time\ntime.sleep(0.4)\n{RIGHT.source}", RIGHT.tests, RIGHT.n
 INTERRUPTED = """
 import os, signal, sys, threading, time
 from selfcorrect_env.sandbox import Job, Sandbox
+signal.signal(signal.SIGINT, signal.default_int_handler)  # it may be ignored by inheritance
 tests, names = ("assert add(1, 2) == 3",), ("add",)
 right = Job("def add(a, b):\\n    return a + b", tests, names)
 wrong = Job("def add(a, b):\\n    return a - b", tests, names)
@@ -50,6 +51,14 @@ def sandbox():
     sandbox = Sandbox(deadline=10, workers=2, isolation=ISOLATION)
     yield sandbox
     sandbox.close()
+
+
+@pytest.fixture
+def interruptible():
+    """SIGINT raises KeyboardInterrupt, also where the tests' process inherited to ignore it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 def follow_ups(sandbox: Sandbox) -> list[bool]:
@@ -114,7 +123,7 @@ def test_an_answer_for_another_job_replaces_the_pair(sandbox: Sandbox) -> None:
     assert follow_ups(sandbox) == [False, True] * 6
 
 
-def test_programs_that_nobody_waits_for_end_soon() -> None:
+def test_programs_that_nobody_waits_for_end_soon(interruptible: None) -> None:
     sandbox = Sandbox(deadline=60, workers=1, isolation=ISOLATION)
     assert sandbox.run(RIGHT).right
     endless = Job("while True:\n    pass", RIGHT.tests, RIGHT.names)
