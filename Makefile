@@ -46,7 +46,7 @@ restricted: $(DEV_STAMP)  ## Run the sandbox's tests as on hosts that refuse nam
 	  echo "== $$host"; \
 	  $(BIN)/python tests/env/sandbox/restricted.py $$host $(BIN)/python -m pytest -q \
 	    -p no:cacheprovider -m "not restricted_host" tests/env/sandbox \
-	    tests/env/verifiers/test_code.py $(ARGS) || exit 1; \
+	    tests/env/verifiers/code $(ARGS) || exit 1; \
 	done
 
 format: $(DEV_STAMP)  ## Format the code and fix what the linter can fix
