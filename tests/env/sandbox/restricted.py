@@ -100,6 +100,7 @@ def main(arguments: list[str]) -> None:
             "--no-namespaces": refuse_namespaces,
             "--no-pidfd": refuse_pidfd,
         }[option]()
+    os.environ["HYPOTHESIS_STORAGE_DIRECTORY"] = tempfile.mkdtemp()  # writable for any user
     os.execvp(arguments[0], arguments)
 
 
