@@ -5,10 +5,11 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
+import weakref
 from collections import deque
-from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from queue import SimpleQueue
 from typing import Literal
 
 from selfcorrect_env.errors import SandboxError
@@ -102,20 +103,24 @@ class Sandbox:
         outcomes: list[Outcome | None] = [None] * len(jobs)
         waiting = deque(enumerate(tickets))
 
-        def judge() -> None:
-            while True:
-                try:
-                    place, ticket = waiting.popleft()
-                except IndexError:
-                    return
-                outcomes[place] = self._run(ticket)
+        finished: SimpleQueue[BaseException | None] = SimpleQueue()
 
-        futures: list[Future[None]] = []
+        def judge() -> None:
+            try:
+                while (taken := _taken(waiting)) is not None:
+                    outcomes[taken[0]] = self._run(taken[1])
+            except BaseException as error:
+                finished.put(error)
+            else:
+                finished.put(None)
+
+        threads = min(self.workers, len(jobs))
         try:
-            for _ in range(min(self.workers, len(jobs))):
-                futures.append(self._threads.submit(judge))
-            for future in futures:
-                future.result()
+            for _ in range(threads):
+                self._threads.call(judge)
+            for _ in range(threads):
+                if (error := finished.get()) is not None:
+                    raise error
         except BaseException:
             waiting.clear()
             for ticket in tickets:
@@ -136,7 +141,7 @@ class Sandbox:
             if self._owner != os.getpid():
                 self._owner = os.getpid()
                 self._idle: list[Pair] = []
-                self._threads = ThreadPoolExecutor(self.workers, thread_name_prefix="sandbox")
+                self._threads = _Threads(self.workers)
 
     def _take(self) -> Pair | None:
         """Take the pair that was used last; None if no pair is idle."""
@@ -201,6 +206,42 @@ class Sandbox:
             return self._try(_Ticket(HARMLESS), fresh=True).right
         except OSError:
             return False
+
+
+class _Threads:
+    """Threads that make calls, as long as this object exists.
+
+    Calls are handed over by a `queue.SimpleQueue`. An exception in the calling thread, such as
+    Ctrl-C, cannot leave it locked, as it can the executors of `concurrent.futures`.
+    """
+
+    def __init__(self, size: int) -> None:
+        self._calls: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
+        for _ in range(size):
+            threading.Thread(target=_make_calls, args=(self._calls,), daemon=True).start()
+        weakref.finalize(self, _end_calls, self._calls, size)
+
+    def call(self, function: Callable[[], None]) -> None:
+        """Call a function, which raises nothing, in one of the threads."""
+        self._calls.put(function)
+
+
+def _taken(waiting: deque[tuple[int, _Ticket]]) -> tuple[int, _Ticket] | None:
+    try:
+        return waiting.popleft()
+    except IndexError:  # none is left
+        return None
+
+
+def _make_calls(calls: SimpleQueue[Callable[[], None] | None]) -> None:
+    while (function := calls.get()) is not None:
+        function()
+        del function  # it refers to the sandbox
+
+
+def _end_calls(calls: SimpleQueue[Callable[[], None] | None], size: int) -> None:
+    for _ in range(size):
+        calls.put(None)
 
 
 class _Ticket:
