@@ -274,7 +274,7 @@ class _Ticket:
             raise JudgeError("the job was abandoned", killed=True)
 
     def abandon(self) -> None:
-        """Kill the pair that runs the job, if one does: nobody waits for the outcome."""
+        """Kill the pair that runs the job, if one does; the outcome is not used."""
         with self._lock:
             self.abandoned = True
             if self._pair is not None:
