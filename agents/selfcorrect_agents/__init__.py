@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from selfcorrect_agents.methods.sft import PairSFT, PairSFTConfig
     from selfcorrect_agents.methods.single_turn_rl import SingleTurnRL, SingleTurnRLConfig
     from selfcorrect_agents.methods.star import STaR, STaRConfig
-    from selfcorrect_agents.rl.loss import Objective
+    from selfcorrect_agents.rl.config import Objective
     from selfcorrect_agents.rl.rollout import Rollout, collect
     from selfcorrect_agents.training.config import (
         Execution,
@@ -98,7 +98,7 @@ _NAMES_OF = {
     "methods.sft": ("PairSFT", "PairSFTConfig"),
     "methods.single_turn_rl": ("SingleTurnRL", "SingleTurnRLConfig"),
     "methods.star": ("STaR", "STaRConfig"),
-    "rl.loss": ("Objective",),
+    "rl.config": ("Objective",),
     "rl.rollout": ("Rollout", "collect"),
     "training.config": (
         *("Execution", "OnPolicyConfig", "Optimization", "Sampling"),

@@ -17,7 +17,8 @@ from torch import Tensor
 
 from selfcorrect_agents.errors import CreditError
 from selfcorrect_agents.lm.policy import Policy
-from selfcorrect_agents.rl.loss import Batch, Objective, Part, loss
+from selfcorrect_agents.rl.config import Objective
+from selfcorrect_agents.rl.loss import Batch, Part, loss
 from selfcorrect_agents.rl.rollout import Rollout
 from selfcorrect_agents.rl.scoring import Scores, score
 

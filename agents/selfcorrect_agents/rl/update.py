@@ -9,15 +9,8 @@ from torch import Tensor
 
 from selfcorrect_agents.lm.learner import Learner
 from selfcorrect_agents.rl import objectives
-from selfcorrect_agents.rl.loss import (
-    Batch,
-    Objective,
-    Part,
-    kl_is_in,
-    loss,
-    mean_length,
-    turn_kl,
-)
+from selfcorrect_agents.rl.config import Objective, kl_is_in
+from selfcorrect_agents.rl.loss import Batch, Part, loss, mean_length, turn_kl
 from selfcorrect_agents.rl.rollout import Rollout, rollout_metrics
 from selfcorrect_agents.rl.scoring import Scorer, score
 

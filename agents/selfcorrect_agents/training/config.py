@@ -17,7 +17,7 @@ from typing_extensions import Self
 from selfcorrect_agents.checks import above_zero, at_least, check
 from selfcorrect_agents.flat_config import changed, flat, flat_fields, from_flat
 from selfcorrect_agents.lm.token_caps import TINY_TOKEN_CAP
-from selfcorrect_agents.rl.loss import Objective
+from selfcorrect_agents.rl.config import Objective
 
 __all__ = [
     "Execution",

@@ -32,7 +32,8 @@ from selfcorrect_agents.imitation.traces import (
 )
 from selfcorrect_agents.lm.policy import Policy
 from selfcorrect_agents.methods.star import STaR, STaRConfig
-from selfcorrect_agents.rl.loss import Batch, Objective
+from selfcorrect_agents.rl.config import Objective
+from selfcorrect_agents.rl.loss import Batch
 from selfcorrect_agents.rl.rollout import Rollout, collect
 from selfcorrect_agents.rl.update import update
 from selfcorrect_agents.training.config import from_flat

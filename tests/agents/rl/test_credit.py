@@ -14,8 +14,8 @@ from selfcorrect_agents.lm.references import FrozenCopy
 from selfcorrect_agents.methods.multiturn_rl import MultiTurnRL, MultiTurnRLConfig
 from selfcorrect_agents.methods.score import SCoRe, SCoReConfig
 from selfcorrect_agents.methods.single_turn_rl import SingleTurnRL, SingleTurnRLConfig
+from selfcorrect_agents.rl.config import Objective
 from selfcorrect_agents.rl.credit import Reach, check_credit, discounted, own_turn
-from selfcorrect_agents.rl.loss import Objective
 from selfcorrect_agents.rl.objectives import progress_bonus
 from selfcorrect_agents.rl.rollout import Rollout, collect
 from selfcorrect_agents.training.config import changed, from_flat

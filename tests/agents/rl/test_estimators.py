@@ -16,8 +16,9 @@ from tabular import Game, Table, anything, dyadic, sgd
 from selfcorrect_agents.methods.score import SCoReConfig
 from selfcorrect_agents.methods.score.score import scale_later, stage_one, stage_two
 from selfcorrect_agents.methods.single_turn_rl.single_turn_rl import first_attempt_only
+from selfcorrect_agents.rl.config import KLTerm, Objective
 from selfcorrect_agents.rl.credit import Rewards
-from selfcorrect_agents.rl.loss import Batch, KLTerm, Objective, turn_advantages
+from selfcorrect_agents.rl.loss import Batch, turn_advantages
 from selfcorrect_agents.rl.objectives import group_normalised, leave_one_out, progress_bonus
 from selfcorrect_agents.rl.update import update
 

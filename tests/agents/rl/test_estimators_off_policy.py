@@ -11,7 +11,8 @@ import pytest
 import torch
 from tabular import Game, Table, anything, dyadic, sgd
 
-from selfcorrect_agents.rl.loss import Batch, Objective, Unit
+from selfcorrect_agents.rl.config import Objective, Unit
+from selfcorrect_agents.rl.loss import Batch
 from selfcorrect_agents.rl.update import update
 
 HUGE = 1e9

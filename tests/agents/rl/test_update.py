@@ -13,16 +13,8 @@ from selfcorrect_agents.lm.learner import Learner, adamw
 from selfcorrect_agents.lm.policy import Policy
 from selfcorrect_agents.lm.references import FrozenCopy
 from selfcorrect_agents.rl import objectives
-from selfcorrect_agents.rl.loss import (
-    Batch,
-    KLTerm,
-    Objective,
-    Part,
-    Unit,
-    check_kl_term,
-    loss,
-    turn_kl,
-)
+from selfcorrect_agents.rl.config import KLTerm, Objective, Unit, check_kl_term
+from selfcorrect_agents.rl.loss import Batch, Part, loss, turn_kl
 from selfcorrect_agents.rl.rollout import Rollout, collect
 from selfcorrect_agents.rl.scoring import score
 from selfcorrect_agents.rl.update import LOGGED, update

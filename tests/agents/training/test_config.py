@@ -16,7 +16,7 @@ from selfcorrect_agents.methods.score import SCoReConfig
 from selfcorrect_agents.methods.sft import PairSFTConfig
 from selfcorrect_agents.methods.single_turn_rl import SingleTurnRLConfig
 from selfcorrect_agents.methods.star import STaRConfig
-from selfcorrect_agents.rl.loss import Objective
+from selfcorrect_agents.rl.config import Objective
 from selfcorrect_agents.training.config import (
     Execution,
     OnPolicyConfig,
