@@ -30,6 +30,9 @@ _ASKED: tuple[Message, ...] = (
     {"role": "assistant", "content": PLACEHOLDER},
 )
 
+_THOUGHT_STARTS = ("<think>", "<thinking>", "<reasoning>")
+_THOUGHT_ENDS = ("</think>", "</thinking>", "</reasoning>")
+
 
 class Chat:
     """The chat template of a tokenizer; a `selfcorrect_env.TokenCodec`.
@@ -93,6 +96,23 @@ class Chat:
         """Id that the template writes after the last reply of a whole conversation."""
         return self._first_special(self._after_reply([], generation_prompt=False))
 
+    @cached_property
+    def reply_opening(self) -> str:
+        """Text that the template writes between the prompt and a reply without thoughts.
+
+        It is "" in most families. gpt-oss names the channel of the reply; some thinking models get
+        an empty thought.
+        """
+        return self._opening([{"role": "user", "content": "?"}], self._last_opening)
+
+    @cached_property
+    def _last_opening(self) -> str:
+        return self._opening([], "")
+
+    @cached_property
+    def _opening_ids(self) -> list[int]:
+        return self._encode(self.reply_opening)
+
     def prompt_ids(self, conversation: Conversation) -> list[int]:
         """Return the ids of a conversation, up to where the assistant's reply starts."""
         if self.template.thoughts == "drop":
@@ -141,15 +161,42 @@ class Chat:
         """
         ends = [self._last_end, self.turn_end] if last else [self.turn_end, self._last_end]
         end = next((it for it in ends if it is not None), cast(int, self.tokenizer.eos_token_id))
-        return [*self._encode(text), *([end] if ended else [])]
+        opening = self._last_opening if last else self.reply_opening
+        if any(mark in text for mark in _THOUGHT_ENDS):
+            opening, text = "", self._unopened(text)  # the reply has thoughts of its own
+        return [*self._encode(opening + text), *([end] if ended else [])]
 
     def decode(self, ids: Sequence[int]) -> str:
-        """Return the text of a reply's ids, without special tokens."""
-        return cast(str, self.tokenizer.decode(list(ids), skip_special_tokens=True))
+        """Return the text of a reply's ids, without special tokens and the reply's opening."""
+        ids = list(ids)
+        opening = self._opening_ids
+        if opening and ids[: len(opening)] == opening:
+            ids = ids[len(opening) :]
+        return cast(str, self.tokenizer.decode(ids, skip_special_tokens=True))
 
     def decode_all(self, ids: Sequence[int]) -> str:
         """Return the text of ids with the special tokens, as the model reads it."""
         return cast(str, self.tokenizer.decode(list(ids), skip_special_tokens=False))
+
+    def _opening(self, added: Sequence[Message], otherwise: str) -> str:
+        """Return the text between the prompt and a reply that ``added`` follows.
+
+        ``otherwise`` is returned if the prompt is rendered in another way once the reply is there.
+        """
+        prompt = self._render(_ASKED[:1])
+        whole, found, _ = self._render([*_ASKED, *added], bool(added)).partition(PLACEHOLDER)
+        opening = whole[len(prompt) :] if found and whole.startswith(prompt) else otherwise
+        thinks = next((it for it in _THOUGHT_STARTS if prompt.rstrip().endswith(it)), "")
+        if thinks and not opening.strip():
+            return f"\n</{thinks[1:]}\n\n"  # the prompt starts a thought: it is left empty
+        return opening if opening.strip() else ""  # a blank is sampled with the reply's first word
+
+    def _unopened(self, text: str) -> str:
+        """Return a reply without the start of a thought that the prompt already ends with."""
+        prompt = self._render(_ASKED[:1])
+        starts = (mark + blank for mark in _THOUGHT_STARTS for blank in ("\n", ""))
+        start = next((it for it in starts if prompt.endswith(it) and text.startswith(it)), "")
+        return text.removeprefix(start)
 
     def _after_reply(
         self, added: Sequence[Message], *, generation_prompt: bool = True

@@ -53,6 +53,13 @@ TEMPLATES = {
         "{% else %}<|end|>{% endif %}{% endfor %}"
         "{% if add_generation_prompt %}<|start|>assistant<|message|>{% endif %}"
     ),
+    "a channel before the reply": (
+        "{% for m in messages %}<|start|>{{ m['role'] }}"
+        "{% if m['role'] == 'assistant' %}<|channel|>final{% endif %}<|message|>{{ m['content'] }}"
+        "{% if loop.last and m['role'] == 'assistant' and not add_generation_prompt %}<|return|>"
+        "{% else %}<|end|>{% endif %}{% endfor %}"
+        "{% if add_generation_prompt %}<|start|>assistant{% endif %}"
+    ),
     "instructions in brackets": (
         "<bos>{% for m in messages %}{% if m['role'] == 'user' %}[INST] {{ m['content'] }} [/INST]"
         "{% else %}{{ m['content'] }}<|endoftext|>{% endif %}{% endfor %}"
@@ -61,7 +68,7 @@ TEMPLATES = {
 SPECIAL = [
     *("<|endoftext|>", "<bos>", "<|im_start|>", "<|im_end|>", "<start_of_turn>", "<end_of_turn>"),
     *("<|end|>", "<|user|>", "<|assistant|>", "<|system|>", "<|header|>", "<|eot|>", "<|start|>"),
-    *("<|message|>", "<|return|>", "[INST]", "[/INST]"),
+    *("<|message|>", "<|return|>", "[INST]", "[/INST]", "<|channel|>", "<think>", "</think>"),
 ]
 ENDS = {
     "chatml": "<|im_end|>",
@@ -70,6 +77,7 @@ ENDS = {
     "headers and a date": "<|eot|>",
     "no end of a turn": "<|user|>",
     "the last reply ends otherwise": "<|return|>",
+    "a channel before the reply": "<|return|>",
     "instructions in brackets": "<|endoftext|>",
 }
 ASKED: list[Message] = [{"role": "user", "content": "What is 2 + 3?"}]
@@ -144,6 +152,33 @@ def test_a_last_reply_ends_as_the_template_ends_it(
     chat = chat_of(fast, name)
     end = chat.reply_ids("5", last=True)[-1]
     assert end == fast.convert_tokens_to_ids(ENDS[name])
+
+
+def test_a_reply_opens_as_the_template_opens_it(fast: PreTrainedTokenizerFast) -> None:
+    chat = chat_of(fast, "a channel before the reply")
+    written = chat.reply_ids("It is 5.")
+    assert text_of(fast, written) == "<|channel|>final<|message|>It is 5.<|end|>"
+    assert chat.decode(written) == "It is 5."
+    assert chat_of(fast, "chatml").reply_opening == ""
+
+
+THINKS = (
+    "{% for m in messages %}<|im_start|>{{ m['role'] }}\n"
+    "{{ m['content'].split('</think>')[-1] | trim }}<|im_end|>\n{% endfor %}"
+    "{% if add_generation_prompt %}<|im_start|>assistant\n<think>\n{% endif %}"
+)
+
+
+def test_a_prompt_that_starts_a_thought_gets_it_once(fast: PreTrainedTokenizerFast) -> None:
+    fast.chat_template = THINKS
+    chat = Chat(fast)
+    opening = text_of(fast, chat.prompt_ids(tuple(ASKED)))
+    assert opening.endswith("<think>\n")
+    thought = "2 + 3\n</think>\n\nIt is 5."
+    for reply in (thought, f"<think>\n{thought}"):  # as it was sampled; as a server returns it
+        assert text_of(fast, chat.reply_ids(reply)) == f"{thought}<|im_end|>"
+    empty = text_of(fast, chat.reply_ids("It is 5."))
+    assert empty == "\n</think>\n\nIt is 5.<|im_end|>"
 
 
 def test_without_a_template_roles_are_in_plain_words(fast: PreTrainedTokenizerFast) -> None:
