@@ -48,6 +48,11 @@ class TokenCodec(Protocol):
         """The ids that end a reply."""
         ...
 
+    @property
+    def turn_end(self) -> int | None:
+        """The first of `continuation_ids` if it ends the assistant's turn; else None."""
+        ...
+
     def prompt_ids(self, conversation: Conversation) -> Sequence[int]:
         """Return the ids of a conversation, up to the start of the assistant's next turn."""
         ...
@@ -70,7 +75,8 @@ class TokenLevel(gym.Wrapper[Observation, Any, Conversation, str], RecordConstru
     An attempt ends with an end-of-turn token, or with its ``max_new_tokens``-th token. Its
     text then goes to the wrapped environment as the reply; the ids of the correction
     instruction are appended, and the next attempt begins. Token in, token out: what was sampled
-    is what is observed, never tokenised again.
+    is what is observed, never tokenised again. Only an end-of-turn token that the chat template
+    does not write itself is replaced by the template's.
 
     ## Action Space
     ``Discrete(vocab_size)``.
@@ -202,8 +208,9 @@ class TokenLevel(gym.Wrapper[Observation, Any, Conversation, str], RecordConstru
         """Append the messages after the reply and start the next attempt."""
         added = conversation[len(self._conversation) + 1 :]
         ids = self.codec.continuation_ids(added)
-        # if the model wrote the end of the turn, the ids hold it already
-        self._append(ids[1:] if ended and len(ids) and ids[0] in self._ends else ids)
+        if ended and self.codec.turn_end is not None:
+            self._used -= 1  # the ids hold the end of the turn, as the template writes it
+        self._append(ids)
         self._conversation = conversation
         self._attempt += 1
         self._reply = []

@@ -44,6 +44,10 @@ class Letters:
     pad_id: int = PAD
     eos_ids: tuple[int, ...] = (EOS,)
 
+    @property
+    def turn_end(self) -> int | None:
+        return EOS if self.eager else None
+
     def prompt_ids(self, conversation: Conversation) -> list[int]:
         return [*(i for m in conversation for i in self._turn(m)), ASSISTANT]
 
@@ -133,6 +137,20 @@ def test_it_is_the_same_episode_as_in_text(
             attempt = finished.attempts[-1]
             assert (attempt.tokens, attempt.truncated) == (len(tokens), tokens[-1] != EOS)
         assert seen(observation) == expected
+
+
+def test_the_end_of_a_turn_is_observed_as_the_template_writes_it() -> None:
+    """Where the model ends its turn with one token and the template's history has another."""
+
+    @dataclass(frozen=True)
+    class Channels(Letters):
+        eos_ids: tuple[int, ...] = (OTHER,)
+
+    env = TokenLevel(text_level(), Channels(), max_new_tokens=5)
+    before = seen(env.reset(seed=0)[0])
+    env.step(LETTERS.index("1") + 5)
+    observation, *_ = env.step(OTHER)
+    assert seen(observation)[len(before) :][:3] == [LETTERS.index("1") + 5, EOS, USER]
 
 
 def test_a_marker_that_the_model_wrote_is_not_read_again() -> None:
