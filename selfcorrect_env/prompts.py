@@ -213,6 +213,14 @@ PROMPTS: dict[str, Prompts] = {
             answers="toycode",
         ),
         Prompts(
+            "sums",
+            'Reply with exactly two lines: first a line "Answer: <result>", then a line "Working: '
+            f'<short working>".\n\n{STATEMENT}',
+            "There might be an error in the answer above. Check it, correct it if needed, and "
+            "reply with the same two lines.",
+            answers="answer-line",
+        ),
+        Prompts(
             "answer-tags",
             f"{STATEMENT}\n\nThink step by step, then give the answer alone between <answer> and "
             "</answer>.",

@@ -12,6 +12,7 @@ from selfcorrect_env.errors import UnknownNameError
 ENVIRONMENTS: dict[str, str] = {
     "SelfCorrect-Arithmetic-v0": "arithmetic",
     "SelfCorrect-ToyCode-v0": "toycode",
+    "SelfCorrect-Sums-v0": "sums",
     "SelfCorrect-GSM8K-v0": "gsm8k",
     "SelfCorrect-MATH-v0": "math",
     "SelfCorrect-MATH500-v0": "math500",

@@ -55,6 +55,12 @@ SOURCES: dict[str, Source] = {
         prompts="toycode",
         summary="Programs to finish in a toy language on digits (generated; needs no data)",
     ),
+    "sums": Source(
+        "selfcorrect_env.problems.generated.sums:load",
+        verifier="answer-line",
+        prompts="sums",
+        summary="Short sums in words for instruct models, answer first (generated; levels 1-3)",
+    ),
     "gsm8k": Source(
         "selfcorrect_env.problems.gsm8k:load",
         verifier="math",

@@ -20,6 +20,7 @@ from selfcorrect_env.verifiers.thoughts import without_thoughts
 
 if TYPE_CHECKING:
     from selfcorrect_env.verifiers import exact, reasoning_gym, toycode
+    from selfcorrect_env.verifiers.answer_line import AnswerLineVerifier
     from selfcorrect_env.verifiers.code import CodeVerifier
     from selfcorrect_env.verifiers.exact import ExactVerifier
     from selfcorrect_env.verifiers.first_digit import FirstDigitVerifier
@@ -33,6 +34,7 @@ __all__ = [
     "REGISTRY",
     "VERIFIERS",
     "AnswerFormat",
+    "AnswerLineVerifier",
     "CodeVerifier",
     "ExactVerifier",
     "FirstDigitVerifier",
@@ -87,6 +89,10 @@ VERIFIERS: dict[str, Named] = {
     "first-digit": Named(
         "selfcorrect_env.verifiers.first_digit:FirstDigitVerifier",
         "The first digit of the reply equals the reference",
+    ),
+    "answer-line": Named(
+        "selfcorrect_env.verifiers.answer_line:AnswerLineVerifier",
+        "The first line of the reply is 'Answer:' and the reference",
     ),
     "toycode": Named(
         "selfcorrect_env.verifiers.toycode:ToyCodeVerifier",

@@ -49,6 +49,7 @@ def outcome(env, replies, **reset):
     [
         ("SelfCorrect-Arithmetic-v0", {}),
         ("SelfCorrect-ToyCode-v0", {}),
+        ("SelfCorrect-Sums-v0", {}),
         ("SelfCorrect-MATH-v0", {"problems": "procedural", "size": 50}),
         ("SelfCorrect-GSM8K-v0", {"path": DATA / "gsm8k_test.jsonl"}),
     ],
@@ -241,6 +242,7 @@ PROBLEM_SETS = {
     "exact": {"problems": SUMS},
     "first-digit": {},
     "toycode": {"problems": "toycode"},
+    "answer-line": {"problems": "sums"},
     "math": {"problems": SUMS, "verifier": "math"},
 }
 

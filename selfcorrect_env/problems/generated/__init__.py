@@ -3,6 +3,6 @@
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from selfcorrect_env.problems.generated import arithmetic, toycode
+    from selfcorrect_env.problems.generated import arithmetic, sums, toycode
 
-__all__ = ["arithmetic", "toycode"]
+__all__ = ["arithmetic", "sums", "toycode"]

@@ -24,7 +24,7 @@ def found(env: SelfCorrectEnv) -> set[str]:
     return {check.name for check in validate(env).checks if check.findings}
 
 
-@pytest.mark.parametrize("problems", ["arithmetic", "toycode", "procedural"])
+@pytest.mark.parametrize("problems", ["arithmetic", "toycode", "sums", "procedural"])
 def test_the_sets_of_this_package_pass(problems: str) -> None:
     validation = validate(SelfCorrectEnv(problems), n=150)
     assert validation.findings == ()

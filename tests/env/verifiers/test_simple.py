@@ -44,7 +44,41 @@ def test_exact(reply: str, reason: Reason) -> None:
     assert get_verifier("exact").verify(of("Paris"), reply).reason is reason
 
 
-@given(st.text(), st.sampled_from(["exact", "first-digit"]))
+@pytest.mark.parametrize(
+    ("reply", "reason"),
+    [
+        ("Answer: 32\nWorking: 14 + 27 = 41, 41 - 9 = 32", Reason.CORRECT),
+        ("\n  **Answer:** $32$.\n", Reason.CORRECT),
+        ('answer : "32"', Reason.CORRECT),
+        ("Answer: 32\nWorking: it is 31", Reason.CORRECT),
+        ("Answer: 31\nWorking: 41 - 9 = 32", Reason.WRONG),
+        ("Answer: 32 or 31", Reason.WRONG),
+        ("Answer: 41 - 9 = 32", Reason.WRONG),
+        ("Answer: 14 + 27 - 9", Reason.WRONG),
+        ("Answer: 31\nAnswer: 32", Reason.WRONG),
+        ("Answer:", Reason.NO_ANSWER),
+        ("Answer:\n32", Reason.NO_ANSWER),
+        ("32", Reason.NO_ANSWER),
+        ("Working: 14 + 27 - 9 = 32\nAnswer: 32", Reason.NO_ANSWER),
+        ("14 + 27 - 9 = 32, so Answer: 32", Reason.NO_ANSWER),
+        ("The answer: 32", Reason.NO_ANSWER),
+        ("", Reason.NO_ANSWER),
+    ],
+)
+def test_answer_line(reply: str, reason: Reason) -> None:
+    assert get_verifier("answer-line").verify(of("32"), reply).reason is reason
+
+
+def test_answer_line_compares_texts_up_to_case_and_the_commas_of_thousands() -> None:
+    verifier = get_verifier("answer-line")
+    assert verifier.verify(of("1,234"), "Answer: 1234").correct
+    assert verifier.verify(of("-7"), "Answer: -7").correct
+    assert not verifier.verify(of("7"), "Answer: -7").correct
+    assert verifier.verify(of("New York"), "ANSWER: new  york.").correct
+    assert not verifier.verify(of("12"), "Answer: 1,2").correct
+
+
+@given(st.text(), st.sampled_from(["exact", "first-digit", "answer-line"]))
 def test_any_text_gets_a_verdict(reply: str, name: str) -> None:
     verifier = get_verifier(name)
     assert verifier.verify_batch([of("3")], [reply]) == [verifier.verify(of("3"), reply)]
