@@ -5,6 +5,7 @@ A name refers to one of ours, to an entry point of another package, or is an imp
 point in one of these groups, without a change to this package:
 
     selfcorrect_env.agents      an agent: a class with Config and from_config, an object, a function
+    selfcorrect_env.learning    the dataclass ``Learning`` of an agent, by the agent's name
     selfcorrect_env.verifiers   a `Verifier`, a class of one, or a function (problem, response)
     selfcorrect_env.problems    a `Source`, or a function (split, **options) -> ProblemSet
     selfcorrect_env.prompts     a `Prompts`

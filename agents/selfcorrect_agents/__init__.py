@@ -5,8 +5,9 @@ The public names are imported on first use, so that ``import selfcorrect_agents`
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from selfcorrect_agents.lazy_names import on_first_use
 
 if TYPE_CHECKING:
     from selfcorrect_agents.imitation.config import Fitting, SupervisedConfig
@@ -107,13 +108,7 @@ _NAMES_OF = {
     "training.run_folder": ("RunFolder",),
     "training.trainer": ("Stage", "TrainedAgent", "Trainer"),
 }
-_MODULE_OF = {name: module for module, names in _NAMES_OF.items() for name in names}
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _MODULE_OF:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_MODULE_OF[name]}"), name)
+__getattr__ = on_first_use(__name__, _NAMES_OF)
 
 
 def __dir__() -> list[str]:

@@ -21,7 +21,6 @@ from selfcorrect_env.evaluation.tables import as_text
 from selfcorrect_env.problems.problem_set import ProblemSet
 from selfcorrect_env.types import Conversation, Problem, Verdict
 from selfcorrect_env.verifiers import AnswerFormat, answer_format, judge
-from selfcorrect_env.verifiers.math.echoes import expressions
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -237,6 +236,8 @@ def echoes(subject: Subject) -> Outcomes:
     from, that is as it should be.
     """
     answer_format = subject.answer_format
+    from selfcorrect_env.verifiers.math.echoes import expressions  # slow to import
+
     if not answer_format.expressions:
         return
     cases = [

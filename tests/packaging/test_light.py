@@ -38,6 +38,31 @@ def test_light_work_loads_nothing_heavy(code: str, tmp_path: Path) -> None:
     assert heavy_after(code, tmp_path) == []
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        pytest.param(["train", "--help"], id="train"),
+        pytest.param(["train", "score", "--help"], id="train score"),
+        pytest.param(["train", "sft", "--help"], id="train sft"),
+        pytest.param(["train", "sb3_ppo", "--help"], id="train sb3_ppo"),
+        pytest.param(["compare", "--help"], id="compare"),
+        pytest.param(["quickstart", "--help"], id="quickstart"),
+    ],
+)
+def test_the_help_of_the_agents_commands_loads_no_torch(words: list[str], tmp_path: Path) -> None:
+    code = (
+        "from selfcorrect_env.cli.main import main\n"
+        f"try: main({words})\n"
+        "except SystemExit as ended: assert not ended.code"
+    )
+    assert not {"torch", "transformers", "sympy"} & {*heavy_after(code, tmp_path)}
+
+
+def test_importing_the_agents_loads_no_torch(tmp_path: Path) -> None:
+    code = "import selfcorrect_agents\nselfcorrect_agents.SCoReConfig()\n"
+    assert not {"torch", "transformers"} & {*heavy_after(code, tmp_path)}
+
+
 def test_the_probe_sees_a_heavy_module(tmp_path: Path) -> None:
     assert heavy_after("import rich", tmp_path) == ["rich"]
 

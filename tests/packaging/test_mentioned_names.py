@@ -10,7 +10,7 @@ MENTIONED = re.compile(r"(?<![\w./-])(selfcorrect_(?:env|agents)(?:\.[A-Za-z_]\w
 FILE = re.compile(r"(?<![\w./-])(?:tests|benchmarks|docs|examples|scripts)/[\w/.-]+\.\w+")
 ENTRY_POINT_GROUPS = {
     f"selfcorrect_env.{group}"
-    for group in ("agents", "backends", "commands", "problems", "prompts", "verifiers")
+    for group in ("agents", "backends", "commands", "learning", "problems", "prompts", "verifiers")
 }
 
 

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated, Any
 
 import tyro
-from rich.console import Console
 
-from selfcorrect_agents.comparison.engine import Finished, run
 from selfcorrect_agents.comparison.plan.base_model import MODEL_FIELDS, PARTS
 from selfcorrect_agents.comparison.plan.config import (
     ENV_OPTIONS,
@@ -20,13 +16,6 @@ from selfcorrect_agents.comparison.plan.config import (
     config_of,
     read_config,
 )
-from selfcorrect_agents.comparison.report.files import write_tables
-from selfcorrect_agents.comparison.report.page import write_page
-from selfcorrect_agents.comparison.report.sections.episodes import shown_episodes
-from selfcorrect_agents.comparison.report.terminal import for_terminal
-from selfcorrect_agents.comparison.results.comparison import COMPARISON_FILE
-from selfcorrect_agents.comparison.results.summary import comparison_of
-from selfcorrect_agents.lm.loading import no_progress_bars
 from selfcorrect_agents.lm.model_config import DType
 from selfcorrect_agents.lm.template_config import Thoughts
 from selfcorrect_env.cli import UsageError, output_folder, parse
@@ -166,21 +155,9 @@ def main(argv: list[str]) -> int:
     """Run the command; returns the exit status."""
     options = parse(CompareOptions, argv, prog="selfcorrect compare", about=ABOUT)
     config, folder = configured(options), output_folder(options.out)
-    try:
-        with no_progress_bars():
-            finished = run(config, folder)
-    except KeyboardInterrupt:
-        print(f"\nselfcorrect: stopped; the same command resumes from {folder}.", file=sys.stderr)
-        raise
-    except OSError as error:
-        raise UsageError(f"Cannot write to --out {options.out!r}: {error}") from error
-    if finished.results:
-        _report(config, finished, folder)
-    for failure in finished.failures:
-        print(f"selfcorrect: {failure}", file=sys.stderr)
-    if finished.failures:
-        print("selfcorrect: the same command tries the failed runs again.", file=sys.stderr)
-    return 1 if finished.failures else 0
+    from selfcorrect_agents.cli.comparison_run import compare  # torch, which --help does not need
+
+    return compare(config, folder)
 
 
 def configured(options: CompareOptions) -> CompareConfig:
@@ -233,14 +210,3 @@ def _methods(names: Sequence[str]) -> Mapping[str, Any]:
             "method several labels."
         )
     return {"methods": {name: {} for name in names}}
-
-
-def _report(config: CompareConfig, finished: Finished, folder: Path) -> None:
-    """Write the files of the comparison, and print its tables."""
-    comparison = comparison_of(config, finished.results)
-    write_tables(folder, comparison)
-    write_page(folder / "report.html", comparison, list(shown_episodes(finished.results)))
-    console = Console()
-    console.print(for_terminal(comparison))
-    written = ", ".join(("report.html", COMPARISON_FILE, "table.md", "table.csv"))
-    console.print(f"Written to {folder}: {written}", highlight=False, markup=False)

@@ -3,20 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-import sys
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
-import torch
 import tyro
 
-from selfcorrect_agents.cli.measure_command import measure_command
-from selfcorrect_agents.errors import UnjudgedError
-from selfcorrect_agents.flat_config import flat, from_flat
-from selfcorrect_agents.lm.loading import load_policy, no_progress_bars
+from selfcorrect_agents.flat_config import from_flat
 from selfcorrect_agents.lm.model_config import ModelConfig
-from selfcorrect_agents.lm.policy import Policy
-from selfcorrect_agents.training.method_lookup import find_method, trainable
+from selfcorrect_agents.training.method_lookup import learning_of, trainable
 from selfcorrect_agents.training.presets import (
     ABOUT as PRESETS,
 )
@@ -27,18 +21,10 @@ from selfcorrect_agents.training.presets import (
     presets_of,
     with_preset_model,
 )
-from selfcorrect_agents.training.progress import (
-    CUT_OFF_LIMIT,
-    MetricsRow,
-    accuracy_keys,
-    cut_off,
-    cut_off_warning,
-)
 from selfcorrect_agents.training.resuming import read_run_config
-from selfcorrect_agents.training.run_folder import RunFolder, holds_run, read_metrics
-from selfcorrect_agents.training.saving import save_trained
-from selfcorrect_env import SelfCorrectError, TrainingEnv, training_env
-from selfcorrect_env.cli import EnvOptions, UsageError, make_env, output_folder, parse
+from selfcorrect_agents.training.run_folder import holds_run
+from selfcorrect_env import SelfCorrectError
+from selfcorrect_env.cli import EnvOptions, UsageError, output_folder, parse
 
 ABOUT = """\
 Train a causal language model to correct itself, with one of the methods, on an environment's
@@ -95,40 +81,15 @@ class TrainOptions(EnvOptions):
             raise ValueError(f"episodes_every must be at least 0, got {self.episodes_every}.")
 
 
-NOT_OF_THE_RUN = ("out", "resume", "threads", "episodes_every", "device", "attention")
-"""Options that don't change a run's result; config.json doesn't hold them."""
-
-
 def main(argv: list[str]) -> int:
     """Run the command; returns the exit status."""
     if not argv or argv[0].startswith("-"):
         return _help_without_method(argv)
-    name, method = argv[0], find_method(argv[0])
-    options, learning = _parse(name, method, argv[1:])
+    options, learning = _parse(argv[0], learning_of(argv[0]), argv[1:])
     output_folder(options.out)  # before a model is loaded
-    torch.set_num_threads(options.threads)
-    env = _env(options)
-    policy = _load(options)  # before the run's folder is checked: it can fail
-    agent: Any = method(policy)
-    run = _run_folder(name, options, learning, env)
-    try:
-        with no_progress_bars():
-            history = agent.learn(env, learning, run=run, progress=True)
-            save_trained(agent, policy, run)
-    except KeyboardInterrupt:
-        print(f"\nselfcorrect: stopped; {_state(run)}", file=sys.stderr)
-        raise
-    except UnjudgedError as error:
-        print(f"selfcorrect: {' '.join(str(error).split())}", file=sys.stderr)
-        return 1
-    finally:
-        run.close()
-    history = history or _logged(run)
-    print(summary(history))
-    command = measure_command(name, options, str(run.model), learning)
-    print(f"Model: {run.model}. Measure it on other problems, greedily, with the same token cap:")
-    print(f"  {command}")
-    return 0
+    from selfcorrect_agents.cli.training_run import train  # torch, which --help does not need
+
+    return train(argv[0], options, learning)
 
 
 def _help_without_method(argv: Sequence[str]) -> int:
@@ -146,19 +107,19 @@ def _help_without_method(argv: Sequence[str]) -> int:
 
 
 # -- options ---------------------------------------------------------------------------------
-def _parse(name: str, method: Any, argv: list[str]) -> tuple[TrainOptions, Any]:
+def _parse(name: str, learning: type[Any], argv: list[str]) -> tuple[TrainOptions, Any]:
     unprefixed = tyro.conf.arg(name="")
-    learning = Annotated[method.Learning, tyro.conf.OmitArgPrefixes, unprefixed]
+    own = Annotated[learning, tyro.conf.OmitArgPrefixes, unprefixed]
     both = dataclasses.make_dataclass(
         "Options",
-        [("run", Annotated[TrainOptions, unprefixed]), ("learning", learning)],
+        [("run", Annotated[TrainOptions, unprefixed]), ("learning", own)],
         frozen=True,
     )
     try:
-        default = both(*_defaults(name, method.Learning, argv))
+        default = both(*_defaults(name, learning, argv))
     except ValueError as error:
         raise UsageError(str(error)) from error
-    about = f"{ABOUT}\n\nPresets of {name}:\n{describe(method.Learning)}"
+    about = f"{ABOUT}\n\nPresets of {name}:\n{describe(learning)}"
     parsed: Any = parse(both, argv, prog=f"selfcorrect train {name}", about=about, default=default)
     return parsed.run, parsed.learning
 
@@ -205,71 +166,3 @@ def _given(argv: Sequence[str], flag: str) -> str | None:
         elif word.startswith(f"{flag}="):
             found = word.partition("=")[2]
     return found
-
-
-# -- what is trained -------------------------------------------------------------------------
-def _env(options: TrainOptions) -> TrainingEnv:
-    try:
-        return training_env(make_env(options.env, options, split="train"))
-    except TypeError as error:
-        raise UsageError(f"{options.env!r} can't be trained on: {error}") from error
-
-
-def _load(options: TrainOptions) -> Policy:
-    try:
-        return load_policy(options.model, train=True)
-    except SelfCorrectError:
-        raise
-    except (ImportError, OSError, ValueError) as error:
-        text = str(error).strip().partition("\n")[0]
-        raise UsageError(f"Cannot load model {options.model.model!r}: {text}") from error
-
-
-def _run_folder(name: str, options: TrainOptions, learning: Any, env: TrainingEnv) -> RunFolder:
-    given = {key: value for key, value in flat(options).items() if key not in NOT_OF_THE_RUN}
-    try:
-        return RunFolder.of(
-            options.out,
-            name,
-            learning,
-            env,
-            model=options.model.model,
-            metadata={"options": given},
-            resume=options.resume,
-            episodes_every=options.episodes_every,
-        )
-    except OSError as error:
-        raise UsageError(f"Cannot write to --out {options.out!r}: {error}") from error
-
-
-# -- what is said ----------------------------------------------------------------------------
-def _state(run: RunFolder) -> str:
-    if not holds_run(run.path):
-        return "no step was finished, and nothing was written."
-    newest = f"the newest checkpoint is in {run.checkpoints}"
-    found = newest if run.checkpoints.exists() else "no checkpoint was written"
-    return f"{found}. The same command with --resume continues."
-
-
-def _logged(run: RunFolder) -> list[MetricsRow]:
-    path = run.path / "metrics.jsonl"
-    return read_metrics(path) if path.exists() else []
-
-
-def summary(history: Sequence[MetricsRow]) -> str:
-    """Return accuracies over the first and the last tenth of the steps, in a line each."""
-    taken = [row for row in history if "train/skipped" not in row]
-    skipped = len(history) - len(taken)
-    note = f", {skipped} of them skipped because the verifier failed" if skipped else ""
-    if not any(accuracy_keys(row) for row in taken):
-        return f"{len(history)} steps{note}; no accuracies were logged."
-    lines = [f"{len(history)} steps{note}; share of training episodes that were right:"]
-    tenth = max(1, len(taken) // 10)
-    for when, part in (("first", taken[:tenth]), ("last", taken[-tenth:])):
-        keys = accuracy_keys(part[0])
-        shares = (f"{100 * sum(row[key] for row in part) / len(part):.1f}%" for key in keys)
-        lines.append(f"  {when} {len(part)} step{'s' * (len(part) > 1)}: " + " → ".join(shares))
-    cut = sum(map(cut_off, taken)) / len(taken)
-    if cut > CUT_OFF_LIMIT:
-        lines.append(f"Warning: {cut_off_warning(cut)}")
-    return "\n".join(lines)

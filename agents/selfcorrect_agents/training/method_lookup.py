@@ -1,17 +1,26 @@
-"""Methods by name: agents of the entry-point group, or ``module:Class``, that can learn."""
+"""Methods by name: agents of the entry-point group, or ``module:Class``, that can learn.
+
+The entry-point group ``selfcorrect_env.learning`` names the configuration of a method, so that its
+options can be shown without importing the method itself, and torch with it.
+"""
 
 from __future__ import annotations
 
 import dataclasses
-from typing import Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from typing_extensions import Self, TypeIs
 
-from selfcorrect_agents.lm.agent import LanguageModelAgent
 from selfcorrect_agents.training.progress import MetricsRow
-from selfcorrect_agents.training.run_folder import RunFolder
 from selfcorrect_env import AgentError, SelfCorrectEnv
 from selfcorrect_env.evaluation import installed_agents, load_named, summary
+from selfcorrect_env.plugins import Registry
+
+if TYPE_CHECKING:
+    from selfcorrect_agents.training.run_folder import RunFolder
+
+CONFIGURATIONS = Registry("configuration", "selfcorrect_env.learning", error=AgentError)
+"""The dataclasses `Method.Learning` by the names of their methods."""
 
 
 class Method(Protocol):
@@ -62,7 +71,7 @@ class Budgeted(Protocol):
         ...
 
 
-def learns(found: object) -> TypeIs[type[LanguageModelAgent]]:
+def learns(found: object) -> TypeIs[Method]:
     """Whether ``found`` is a method: a class with ``learn`` and a dataclass ``Learning``."""
     if not (isinstance(found, type) and hasattr(found, "learn")):
         return False
@@ -70,23 +79,34 @@ def learns(found: object) -> TypeIs[type[LanguageModelAgent]]:
 
 
 def trainable() -> dict[str, str]:
-    """Return the installed methods that learn, by name, each with one line about it.
+    """Return the methods whose configurations are installed, each with one line about it.
 
-    An agent that can't be imported is left out: `selfcorrect list` shows it, and `find_method`
-    raises the cause.
+    No method is imported. One without an entry point in ``selfcorrect_env.learning`` is not listed,
+    and can be trained all the same.
     """
-    found = {}
-    for name in installed_agents():
-        try:
-            method = load_named(name)
-        except AgentError:
-            continue
-        if learns(method):
-            found[name] = summary(name)
+    agents = installed_agents()
+    return {name: summary(name) for name in CONFIGURATIONS.installed() if name in agents}
+
+
+def learning_of(name: str) -> type[Any]:
+    """Return `Method.Learning` of the method called ``name``.
+
+    The method itself is imported only if no entry point in ``selfcorrect_env.learning`` has its
+    name.
+
+    Raises:
+        UnknownNameError: there is no agent of that name.
+        AgentError: it can't be imported, or it does not learn.
+    """
+    if name not in CONFIGURATIONS.installed():
+        return find_method(name).Learning
+    found = CONFIGURATIONS.load(name)
+    if not (isinstance(found, type) and dataclasses.is_dataclass(found)):
+        raise AgentError(f"The entry point {name!r} of selfcorrect_env.learning is no dataclass.")
     return found
 
 
-def find_method(name: str) -> type[LanguageModelAgent]:
+def find_method(name: str) -> Method:
     """Return the class of the method called ``name``.
 
     Args:
@@ -94,12 +114,19 @@ def find_method(name: str) -> type[LanguageModelAgent]:
 
     Raises:
         UnknownNameError: there is no agent of that name.
-        AgentError: it can't be imported, or it does not learn.
+        AgentError: it can't be imported, it does not learn, or its ``Learning`` is not what its
+            entry point in ``selfcorrect_env.learning`` names.
     """
     found = load_named(name)
     if not learns(found):
         raise AgentError(
             f"{name!r} does not learn: a method is a class with learn(env, config, ...) and a "
             f"dataclass Learning. Methods here: {', '.join(trainable())}."
+        )
+    if name in CONFIGURATIONS.installed() and learning_of(name) is not found.Learning:
+        named = CONFIGURATIONS.installed()[name].value
+        raise AgentError(
+            f"Method {name!r}: its Learning is {found.Learning.__name__}, and its entry point in "
+            f"selfcorrect_env.learning is {named!r}; name the same class in both."
         )
     return found

@@ -21,8 +21,6 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import torch
-
 from selfcorrect_agents.flat_config import flat
 from selfcorrect_agents.training.resuming import check_resumable
 from selfcorrect_env import CheckpointError, Episode, ProblemSet, TrainingEnv
@@ -105,6 +103,8 @@ class RunFolder:
             resume: as in `RunFolder`.
             episodes_every: as in `RunFolder`.
         """
+        import torch  # not needed to read a run, which --resume --help does
+
         problems = env.problems
         config = {
             "method": method,

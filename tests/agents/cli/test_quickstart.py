@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from selfcorrect_agents.cli import quickstart
+from selfcorrect_agents.cli import quickstart_run as quickstart
+from selfcorrect_agents.cli.quickstart import QuickstartOptions
 from selfcorrect_agents.comparison.plan.cells import plan
 from selfcorrect_agents.comparison.plan.config import CompareConfig
 from selfcorrect_agents.comparison.plan.environments import make_env
@@ -23,7 +24,7 @@ def test_a_shrunk_quickstart(
     monkeypatch.setenv("SELFCORRECT_CACHE", str(tmp_path / "cache"))
     whole = quickstart.configured
 
-    def shrunk(options: quickstart.QuickstartOptions) -> CompareConfig:
+    def shrunk(options: QuickstartOptions) -> CompareConfig:
         config = whole(options)
         base, *rls, score = config.methods
         steps = {"stage_one_steps": 2, "stage_two_steps": 1}
@@ -50,15 +51,15 @@ def test_a_shrunk_quickstart(
 
 
 def test_it_trains_on_one_split_and_measures_on_the_other() -> None:
-    cells = plan(quickstart.configured(quickstart.QuickstartOptions()))
+    cells = plan(quickstart.configured(QuickstartOptions()))
     assert len(cells) == 12
     assert {cell.train.options["split"] for cell in cells} == {"train"}
     assert {cell.test.options["split"] for cell in cells} == {"test"}
 
 
 def test_its_problems_are_not_trained_on() -> None:
-    train = make_env(quickstart.configured(quickstart.QuickstartOptions()).train)
-    test = make_env(quickstart.configured(quickstart.QuickstartOptions()).test)
+    train = make_env(quickstart.configured(QuickstartOptions()).train)
+    test = make_env(quickstart.configured(QuickstartOptions()).test)
     tested = test.unwrapped.problems  # type: ignore[attr-defined]
     assert shared_problems(train.unwrapped.problems, tested) == []  # type: ignore[attr-defined]
     assert len(tested) == 4000
@@ -72,7 +73,7 @@ def test_a_wider_model_learns_in_more_and_smaller_steps() -> None:
 
 @pytest.mark.parametrize("hidden_size", [32, 128])
 def test_every_method_takes_a_model_of_another_width(hidden_size: int) -> None:
-    options = quickstart.QuickstartOptions(hidden_size=hidden_size, seeds=(0,))
+    options = QuickstartOptions(hidden_size=hidden_size, seeds=(0,))
     (score,) = [
         cell for cell in plan(quickstart.configured(options)) if cell.method.agent == "score"
     ]

@@ -10,11 +10,12 @@ import transformers
 
 from selfcorrect_agents import ModelConfig, PlayConfig, SCoReConfig
 from selfcorrect_agents.cli.measure_command import measure_command
-from selfcorrect_agents.cli.train import TrainOptions, _parse, summary
+from selfcorrect_agents.cli.train import TrainOptions, _parse
+from selfcorrect_agents.cli.training_run import summary
 from selfcorrect_agents.flat_config import flat
 from selfcorrect_agents.lm.loading import load_policy
 from selfcorrect_agents.lm.template_config import TemplateConfig
-from selfcorrect_agents.training.method_lookup import find_method
+from selfcorrect_agents.training.method_lookup import learning_of
 from selfcorrect_env import UnjudgedWarning, UsageError
 from selfcorrect_env.cli import parse
 from selfcorrect_env.cli.main import main
@@ -164,20 +165,20 @@ def test_train_then_measure(capsys: pytest.CaptureFixture[str], tmp_path: Path) 
 
 @pytest.mark.parametrize("method", ["score", "multiturn_rl", "star"])
 def test_another_model_never_gets_the_defaults_of_the_tiny_one(method: str) -> None:
-    options, learning = _parse(method, find_method(method), ["--model", "some/model"])
+    options, learning = _parse(method, learning_of(method), ["--model", "some/model"])
     assert (options.preset, options.model.lora.rank) == ("one-gpu", 16)
     assert flat(learning)["max_new_tokens"] == 512
     words = ["--model", "some/model", "--preset", "paper-math", "--learning-rate", "1e-6"]
-    options, learning = _parse(method, find_method(method), words)
+    options, learning = _parse(method, learning_of(method), words)
     assert (flat(learning)["max_new_tokens"], flat(learning)["learning_rate"]) == (1024, 1e-6)
     assert options.model.lora.rank == 0
-    _, learning = _parse(method, find_method(method), ["--model", "tiny:seed=1"])
-    assert learning == find_method(method).Learning()  # type: ignore[attr-defined]
+    _, learning = _parse(method, learning_of(method), ["--model", "tiny:seed=1"])
+    assert learning == learning_of(method)()
 
 
 def test_a_method_for_tiny_models_is_refused_for_another() -> None:
     with pytest.raises(UsageError, match="not one: give --preset"):
-        _parse("sb3_ppo", find_method("sb3_ppo"), ["--model", "some/model"])
+        _parse("sb3_ppo", learning_of("sb3_ppo"), ["--model", "some/model"])
 
 
 def test_a_verifier_that_always_fails_is_exit_status_1_with_its_cause(

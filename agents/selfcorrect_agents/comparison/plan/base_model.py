@@ -12,7 +12,6 @@ from typing import Any
 from selfcorrect_agents.comparison.plan.typed_values import build_flat, fit
 from selfcorrect_agents.flat_config import flat, flat_fields
 from selfcorrect_agents.lm.model_config import LoRAConfig, ModelConfig
-from selfcorrect_agents.lm.pretrained import device_of, dtype_of
 from selfcorrect_agents.lm.token_caps import is_tiny
 from selfcorrect_agents.training.presets import ONE_GPU, TINY, with_preset_model
 
@@ -95,6 +94,8 @@ def identity_of_model(model: ModelConfig) -> dict[str, Any]:
     float32 is left out like other defaults, so a new field of `ModelConfig` leaves the identity
     of finished cells as it is.
     """
+    from selfcorrect_agents.lm.pretrained import device_of, dtype_of  # torch
+
     settings = settings_of(model)
     settings.pop("dtype", None)
     dtype = str(dtype_of(model)).removeprefix("torch.")

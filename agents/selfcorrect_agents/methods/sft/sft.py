@@ -2,23 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
-from selfcorrect_agents.imitation.config import SupervisedConfig
 from selfcorrect_agents.imitation.fitting import imitate
 from selfcorrect_agents.imitation.traces import d_sft
-from selfcorrect_agents.training.presets import imitation_presets
+from selfcorrect_agents.methods.sft.config import PairSFTConfig
 from selfcorrect_agents.training.trainer import TrainedAgent, Trainer
-
-
-@dataclass(frozen=True, kw_only=True)
-class PairSFTConfig(SupervisedConfig):
-    """Pair-SFT's own choice: which pairs."""
-
-    presets: ClassVar[dict[str, dict[str, Any]]] = imitation_presets(iterations=1)
-    plus: bool = False
-    """D⁺_SFT instead of D_SFT: pairs of two right replies are added."""
 
 
 class PairSFT(TrainedAgent):

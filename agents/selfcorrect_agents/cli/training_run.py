@@ -1,0 +1,139 @@
+"""A training run from the command line: loads the model, trains it, and says what came out."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from selfcorrect_agents.cli.measure_command import measure_command
+from selfcorrect_agents.errors import UnjudgedError
+from selfcorrect_agents.flat_config import flat
+from selfcorrect_agents.lm.loading import load_policy, no_progress_bars
+from selfcorrect_agents.lm.policy import Policy
+from selfcorrect_agents.training.method_lookup import find_method
+from selfcorrect_agents.training.progress import (
+    CUT_OFF_LIMIT,
+    MetricsRow,
+    accuracy_keys,
+    cut_off,
+    cut_off_warning,
+)
+from selfcorrect_agents.training.run_folder import RunFolder, holds_run, read_metrics
+from selfcorrect_agents.training.saving import save_trained
+from selfcorrect_env import SelfCorrectError, TrainingEnv, training_env
+from selfcorrect_env.cli import UsageError, make_env
+
+if TYPE_CHECKING:
+    from selfcorrect_agents.cli.train import TrainOptions
+
+NOT_OF_THE_RUN = ("out", "resume", "threads", "episodes_every", "device", "attention")
+"""Options that don't change a run's result; config.json doesn't hold them."""
+
+
+def train(name: str, options: TrainOptions, learning: Any) -> int:
+    """Train a method and print what it learned; returns the exit status.
+
+    Args:
+        name: the method's name.
+        options: what to train, on what, and where to write it.
+        learning: the method's configuration.
+
+    Raises:
+        KeyboardInterrupt: Ctrl-C; the message says how to resume.
+        SelfCorrectError: the run can't be started as asked.
+    """
+    method = find_method(name)
+    torch.set_num_threads(options.threads)
+    env = _env(options)
+    policy = _load(options)  # before the run's folder is checked: it can fail
+    agent: Any = method(policy)
+    run = _run_folder(name, options, learning, env)
+    try:
+        with no_progress_bars():
+            history = agent.learn(env, learning, run=run, progress=True)
+            save_trained(agent, policy, run)
+    except KeyboardInterrupt:
+        print(f"\nselfcorrect: stopped; {_state(run)}", file=sys.stderr)
+        raise
+    except UnjudgedError as error:
+        print(f"selfcorrect: {' '.join(str(error).split())}", file=sys.stderr)
+        return 1
+    finally:
+        run.close()
+    history = history or _logged(run)
+    print(summary(history))
+    command = measure_command(name, options, str(run.model), learning)
+    print(f"Model: {run.model}. Measure it on other problems, greedily, with the same token cap:")
+    print(f"  {command}")
+    return 0
+
+
+# -- what is trained -------------------------------------------------------------------------
+def _env(options: TrainOptions) -> TrainingEnv:
+    try:
+        return training_env(make_env(options.env, options, split="train"))
+    except TypeError as error:
+        raise UsageError(f"{options.env!r} can't be trained on: {error}") from error
+
+
+def _load(options: TrainOptions) -> Policy:
+    try:
+        return load_policy(options.model, train=True)
+    except SelfCorrectError:
+        raise
+    except (ImportError, OSError, ValueError) as error:
+        text = str(error).strip().partition("\n")[0]
+        raise UsageError(f"Cannot load model {options.model.model!r}: {text}") from error
+
+
+def _run_folder(name: str, options: TrainOptions, learning: Any, env: TrainingEnv) -> RunFolder:
+    given = {key: value for key, value in flat(options).items() if key not in NOT_OF_THE_RUN}
+    try:
+        return RunFolder.of(
+            options.out,
+            name,
+            learning,
+            env,
+            model=options.model.model,
+            metadata={"options": given},
+            resume=options.resume,
+            episodes_every=options.episodes_every,
+        )
+    except OSError as error:
+        raise UsageError(f"Cannot write to --out {options.out!r}: {error}") from error
+
+
+# -- what is said ----------------------------------------------------------------------------
+def _state(run: RunFolder) -> str:
+    if not holds_run(run.path):
+        return "no step was finished, and nothing was written."
+    newest = f"the newest checkpoint is in {run.checkpoints}"
+    found = newest if run.checkpoints.exists() else "no checkpoint was written"
+    return f"{found}. The same command with --resume continues."
+
+
+def _logged(run: RunFolder) -> list[MetricsRow]:
+    path = run.path / "metrics.jsonl"
+    return read_metrics(path) if path.exists() else []
+
+
+def summary(history: Sequence[MetricsRow]) -> str:
+    """Return accuracies over the first and the last tenth of the steps, in a line each."""
+    taken = [row for row in history if "train/skipped" not in row]
+    skipped = len(history) - len(taken)
+    note = f", {skipped} of them skipped because the verifier failed" if skipped else ""
+    if not any(accuracy_keys(row) for row in taken):
+        return f"{len(history)} steps{note}; no accuracies were logged."
+    lines = [f"{len(history)} steps{note}; share of training episodes that were right:"]
+    tenth = max(1, len(taken) // 10)
+    for when, part in (("first", taken[:tenth]), ("last", taken[-tenth:])):
+        keys = accuracy_keys(part[0])
+        shares = (f"{100 * sum(row[key] for row in part) / len(part):.1f}%" for key in keys)
+        lines.append(f"  {when} {len(part)} step{'s' * (len(part) > 1)}: " + " → ".join(shares))
+    cut = sum(map(cut_off, taken)) / len(taken)
+    if cut > CUT_OFF_LIMIT:
+        lines.append(f"Warning: {cut_off_warning(cut)}")
+    return "\n".join(lines)
