@@ -4,6 +4,8 @@ from selfcorrect_env.evaluation.agent_factory import (
     AgentFactory,
     find_agent,
     installed_agents,
+    installed_configurations,
+    load_configuration,
     load_named,
     summary,
 )
@@ -75,7 +77,9 @@ __all__ = [
     "gained",
     "incorrect_to_correct",
     "installed_agents",
+    "installed_configurations",
     "judged",
+    "load_configuration",
     "load_named",
     "maj_at_k",
     "mcnemar",

@@ -16,6 +16,9 @@ from selfcorrect_env.types import Agent
 REGISTRY = Registry("agent", "selfcorrect_env.agents", error=AgentError)
 """The agents by name, of this distribution and of others."""
 
+CONFIGURATIONS = Registry("configuration", "selfcorrect_env.learning", error=AgentError)
+"""The dataclasses of what agents learn with, by the names of the agents."""
+
 
 @dataclasses.dataclass(frozen=True)
 class AgentFactory:
@@ -32,6 +35,24 @@ class AgentFactory:
 def installed_agents() -> dict[str, EntryPoint]:
     """Return the agents of the entry-point group, by name; none of them is imported."""
     return REGISTRY.installed()
+
+
+def installed_configurations() -> dict[str, EntryPoint]:
+    """Return the entry points of the dataclasses ``Learning`` of agents, by the agents' names.
+
+    Neither a dataclass nor an agent is imported.
+    """
+    return CONFIGURATIONS.installed()
+
+
+def load_configuration(name: str) -> Any:
+    """Import the dataclass ``Learning`` of the agent called ``name``, and not the agent.
+
+    Raises:
+        UnknownNameError: no entry point has this name.
+        AgentError: it cannot be imported.
+    """
+    return CONFIGURATIONS.load(name)
 
 
 def summary(name: str) -> str:

@@ -13,14 +13,16 @@ from typing_extensions import Self, TypeIs
 
 from selfcorrect_agents.training.progress import MetricsRow
 from selfcorrect_env import AgentError, SelfCorrectEnv
-from selfcorrect_env.evaluation import installed_agents, load_named, summary
-from selfcorrect_env.plugins import Registry
+from selfcorrect_env.evaluation import (
+    installed_agents,
+    installed_configurations,
+    load_configuration,
+    load_named,
+    summary,
+)
 
 if TYPE_CHECKING:
     from selfcorrect_agents.training.run_folder import RunFolder
-
-CONFIGURATIONS = Registry("configuration", "selfcorrect_env.learning", error=AgentError)
-"""The dataclasses `Method.Learning` by the names of their methods."""
 
 
 class Method(Protocol):
@@ -85,7 +87,7 @@ def trainable() -> dict[str, str]:
     and can be trained all the same.
     """
     agents = installed_agents()
-    return {name: summary(name) for name in CONFIGURATIONS.installed() if name in agents}
+    return {name: summary(name) for name in installed_configurations() if name in agents}
 
 
 def learning_of(name: str) -> type[Any]:
@@ -98,9 +100,9 @@ def learning_of(name: str) -> type[Any]:
         UnknownNameError: there is no agent of that name.
         AgentError: it can't be imported, or it does not learn.
     """
-    if name not in CONFIGURATIONS.installed():
+    if name not in installed_configurations():
         return find_method(name).Learning
-    found = CONFIGURATIONS.load(name)
+    found = load_configuration(name)
     if not (isinstance(found, type) and dataclasses.is_dataclass(found)):
         raise AgentError(f"The entry point {name!r} of selfcorrect_env.learning is no dataclass.")
     return found
@@ -123,8 +125,8 @@ def find_method(name: str) -> Method:
             f"{name!r} does not learn: a method is a class with learn(env, config, ...) and a "
             f"dataclass Learning. Methods here: {', '.join(trainable())}."
         )
-    if name in CONFIGURATIONS.installed() and learning_of(name) is not found.Learning:
-        named = CONFIGURATIONS.installed()[name].value
+    if name in installed_configurations() and learning_of(name) is not found.Learning:
+        named = installed_configurations()[name].value
         raise AgentError(
             f"Method {name!r}: its Learning is {found.Learning.__name__}, and its entry point in "
             f"selfcorrect_env.learning is {named!r}; name the same class in both."

@@ -54,7 +54,7 @@ def test_an_agent_that_does_not_learn_is_refused() -> None:
 
 
 def points(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
-    group = method_lookup.CONFIGURATIONS.group
+    group = "selfcorrect_env.learning"
     entry = EntryPoint("score", value, group)
     monkeypatch.setattr(
         "selfcorrect_env.plugins.entry_points", lambda group: [entry] if "learning" in group else []
