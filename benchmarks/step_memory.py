@@ -42,8 +42,8 @@ class Options:
     """Episodes of each problem."""
     max_new_tokens: int = 32
     """Token cap of one reply."""
-    rows_per_forward: int = 4
-    """Episodes in one forward pass of the update."""
+    tokens_per_forward: int | None = None
+    """Tokens in one forward pass of the update; None: as memory allows."""
     threads: int = 2
     """CPU threads."""
     only: str | None = None
@@ -94,7 +94,7 @@ def measure(options: Options, name: str) -> dict[str, float]:
             "problems_per_step": options.problems_per_step,
             "samples": options.samples,
             "max_new_tokens": options.max_new_tokens,
-            "rows_per_forward": options.rows_per_forward,
+            "tokens_per_forward": options.tokens_per_forward,
         },
     )
     start = time.monotonic()

@@ -13,7 +13,6 @@ from typing import TypeAlias
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn.functional import cross_entropy
 
 from selfcorrect_agents.imitation.config import FirstReply, Fitting, SupervisedConfig
 from selfcorrect_agents.imitation.traces import Trace, is_right, sample_of
@@ -21,7 +20,8 @@ from selfcorrect_agents.lm.learner import Learner, adamw
 from selfcorrect_agents.lm.policy import Policy
 from selfcorrect_agents.rl.objectives import mean_of_valid
 from selfcorrect_agents.rl.rollout import Rollout, rollout_metrics
-from selfcorrect_agents.rl.scoring import Scorer, in_chunks, score
+from selfcorrect_agents.rl.scoring import Scorer, score_in_parts
+from selfcorrect_agents.rl.token_terms import Heads, token_terms
 from selfcorrect_agents.training.checkpoint import step_seed
 from selfcorrect_agents.training.progress import MetricsRow
 from selfcorrect_agents.training.trainer import Trainer
@@ -63,18 +63,17 @@ def gather(
         traces = traces_of(trainer.pool, np.random.default_rng(seed))
         if restart:
             trainer.reference.restore(trainer.policy)
-        metrics |= fit(trainer.policy, traces, fit_with, seed)
+        metrics |= fit(trainer.policy, traces, fit_with, seed, trainer.tokens_per_forward)
         trainer.pool = []
         after = trainer.collect(step, purpose="after fit", counted=False)
         metrics |= {f"after_fit/{key}": value for key, value in rollout_metrics(after).items()}
-        rows = trainer.config.execution.rows_per_forward
-        metrics |= kl_metrics(trainer.policy, trainer.reference, after, rows)
+        tokens = trainer.tokens_per_forward
+        metrics |= kl_metrics(trainer.policy, trainer.reference, after, tokens)
     trainer.log(step, metrics, rollout.episodes)
 
 
-@torch.no_grad()
 def kl_metrics(
-    policy: Scorer, reference: Scorer, rollout: Rollout, rows_per_forward: int
+    policy: Scorer, reference: Scorer, rollout: Rollout, tokens_per_forward: int | None
 ) -> MetricsRow:
     """Return the KL from ``policy`` to the reference on a rollout, turn by turn.
 
@@ -86,21 +85,25 @@ def kl_metrics(
         policy: π_θ.
         reference: π_ref.
         rollout: sampled by ``policy``.
-        rows_per_forward: episodes in one forward pass.
+        tokens_per_forward: tokens in one forward pass, as in `micro_batches`.
 
     Returns:
         ``t{t}/kl`` of each turn; nothing if no episode could be judged.
     """
     if not bool(rollout.judged.any()):
         return {}
-    starts = range(0, len(rollout), rows_per_forward)
-    parts = [rollout[start : start + rows_per_forward] for start in starts]
-    tokens = torch.cat([score(policy, reference, part).kl for part in parts])
-    turns = mean_of_valid(rollout.turn_sum(tokens), rollout.judged).tolist()
+    kl = score_in_parts(policy, reference, rollout, tokens_per_forward).kl
+    turns = mean_of_valid(rollout.turn_sum(kl), rollout.judged).tolist()
     return {f"t{turn + 1}/kl": value for turn, value in enumerate(turns)}
 
 
-def fit(policy: Policy, traces: Sequence[Trace], how: Fitting, seed: int) -> MetricsRow:
+def fit(
+    policy: Policy,
+    traces: Sequence[Trace],
+    how: Fitting,
+    seed: int,
+    tokens_per_forward: int | None = None,
+) -> MetricsRow:
     """Fit the policy to traces by next-token prediction, in place.
 
     Args:
@@ -108,6 +111,8 @@ def fit(policy: Policy, traces: Sequence[Trace], how: Fitting, seed: int) -> Met
         traces: what to imitate; an empty sequence leaves the policy unchanged.
         how: the optimiser, and when to stop.
         seed: of the order and of the held-out problems.
+        tokens_per_forward: rows × columns of one forward pass; None takes an optimizer step's
+            traces at once. It changes memory alone.
 
     Returns:
         ``fit/available`` (traces that were given), ``fit/traces`` (traces that were used, at most
@@ -121,7 +126,7 @@ def fit(policy: Policy, traces: Sequence[Trace], how: Fitting, seed: int) -> Met
     if not chosen:
         return {**counts, "fit/steps": 0.0}
     training, held_out = _split(chosen, how, rng)
-    fitted = _Fit(policy, training, held_out, how)
+    fitted = _Fit(policy, training, held_out, how, tokens_per_forward)
     fitted.run(rng)
     return {**counts, **fitted.metrics}
 
@@ -130,9 +135,14 @@ class _Fit:
     """A running fit."""
 
     def __init__(
-        self, policy: Policy, training: list[Trace], held_out: list[Trace], how: Fitting
+        self,
+        policy: Policy,
+        training: list[Trace],
+        held_out: list[Trace],
+        how: Fitting,
+        tokens_per_forward: int | None,
     ) -> None:
-        self.policy, self.how = policy, how
+        self.policy, self.how, self.tokens = policy, how, tokens_per_forward
         self.rows = encode(policy, training, how.first_reply)
         self.held_out = encode(policy, held_out, how.first_reply) if held_out else None
         optimizer = adamw(policy.model, how.learning_rate)
@@ -171,9 +181,9 @@ class _Fit:
         values: list[float] = []
 
         def losses() -> Iterator[Tensor]:
-            loss = trace_loss(self.policy, *(part[rows] for part in self.rows))
-            values.append(loss.item())
-            yield loss
+            for loss in loss_parts(self.policy, [part[rows] for part in self.rows], self.tokens):
+                values.append(loss.item())
+                yield loss
 
         self.learner.step(losses())
         return sum(values)
@@ -189,12 +199,13 @@ class _Fit:
     def _look(self) -> float:
         if self.held_out is None:
             return float("nan")
-        size, parts = 4 * self.how.batch_size, self.held_out
+        size, count = 4 * self.how.batch_size, len(self.held_out[0])
         losses, counts = [], []
-        for start in range(0, len(parts[0]), size):
-            part = [values[start : start + size] for values in parts]
-            losses.append(trace_loss(self.policy, *part).item())
-            counts.append(len(part[0]))
+        for start in range(0, count, size):
+            some = [values[start : start + size] for values in self.held_out]
+            parts = loss_parts(self.policy, some, self.tokens)
+            losses.append(sum(loss.item() for loss in parts))
+            counts.append(len(some[0]))
         return float(np.average(losses, weights=counts))
 
     def _copy(self) -> dict[str, Tensor]:
@@ -228,23 +239,48 @@ def encode(
     return ids.to(policy.device), labels.to(policy.device), weights.to(policy.device)
 
 
+def loss_parts(policy: Policy, encoded: Sequence[Tensor], tokens: int | None) -> Iterator[Tensor]:
+    """Yield `trace_loss` in parts that add up to it, each of one forward pass.
+
+    Args:
+        policy: π_θ.
+        encoded: ids, labels and weights, as `encode` returns them.
+        tokens: rows × columns of one forward pass, at most (one row at least); None takes all rows.
+    """
+    ids, labels, weights = encoded
+    rows, columns = labels.shape
+    size = rows if tokens is None else max(1, tokens // columns)
+    total = _labelled(labels, weights).clamp(min=1e-8)
+    for start in range(0, rows, size):
+        some = slice(start, start + size)
+        share = _labelled(labels[some], weights[some]) / total
+        yield share * trace_loss(policy, ids[some], labels[some], weights[some])
+
+
 def trace_loss(policy: Policy, ids: Tensor, labels: Tensor, weights: Tensor) -> Tensor:
     """Weighted mean over labelled tokens of −log π, a scalar; shapes as `encode` returns them."""
     # right-padded: padding comes after all that is scored, and needs no mask to be invisible
-    columns = torch.arange(1, ids.shape[1], device=ids.device)
-    hidden = policy.hidden(ids, torch.ones_like(ids, dtype=torch.bool), columns)
-    targets = labels[:, 1:]
+    learned = labels[:, 1:] != IGNORED
+    columns = 1 + learned.any(dim=0).nonzero()[:, 0]
+    if len(columns):
+        ids = ids[:, : int(columns[-1]) + 1]
+    mask, targets = learned[:, columns - 1], labels[:, columns]
+    hidden = policy.hidden(ids, torch.ones_like(ids, dtype=torch.bool), columns)[mask]
+    heads = Heads(
+        vocabulary=policy.vocab_size,
+        policy=policy.head,
+        reference=None,
+        temperature=1.0,
+        kl_gradient=False,
+    )
+    logps = token_terms(heads, hidden, None, targets[mask], policy.head_weights).logps
+    weight = weights[:, None].expand_as(mask)[mask]
+    return -(weight * logps).sum() / weight.sum().clamp(min=1e-8)
 
-    def chunk_nll(hidden: Tensor, targets: Tensor) -> tuple[Tensor]:
-        logits = policy.head(hidden)
-        nll = cross_entropy(
-            logits.flatten(0, 1), targets.flatten(), ignore_index=IGNORED, reduction="none"
-        )
-        return (nll.view_as(targets),)
 
-    (nll,) = in_chunks(chunk_nll, policy.vocab_size, hidden, targets)
-    weight = weights[:, None] * (targets != IGNORED)
-    return (weight * nll).sum() / weight.sum().clamp(min=1e-8)
+def _labelled(labels: Tensor, weights: Tensor) -> Tensor:
+    """Return the weight of all tokens with loss."""
+    return (weights[:, None] * (labels[:, 1:] != IGNORED)).sum()
 
 
 def _row(policy: Policy, trace: Trace, first_reply: FirstReply) -> tuple[list[int], list[int]]:

@@ -194,6 +194,13 @@ class Policy:
         with self._precision():
             return self._output_layer(hidden).float()
 
+    @property
+    def head_weights(self) -> list[nn.Parameter]:
+        """The trainable weights that `head` uses; none where it passes the model's logits on."""
+        if not self._head_is_plain():
+            return []
+        return [weight for weight in self._output_layer.parameters() if weight.requires_grad]
+
     def logits(self, ids: Tensor, attention_mask: Tensor, columns: Tensor) -> Tensor:
         """Return (B, C, V) float32 logits of the tokens in ``columns``; arguments as `hidden`."""
         return self.head(self.hidden(ids, attention_mask, columns))

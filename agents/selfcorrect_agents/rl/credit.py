@@ -20,7 +20,7 @@ from selfcorrect_agents.lm.policy import Policy
 from selfcorrect_agents.rl.config import Objective
 from selfcorrect_agents.rl.loss import Batch, Part, loss
 from selfcorrect_agents.rl.rollout import Rollout
-from selfcorrect_agents.rl.scoring import Scores, score
+from selfcorrect_agents.rl.scoring import Scores, score, score_in_parts
 
 Rewards: TypeAlias = Callable[[Tensor], Tensor]
 """(B, K) scores ``r(y_t, y*)`` -> (B, K) what each turn is rewarded with."""
@@ -47,6 +47,7 @@ def check_credit(
     rewards: Rewards,
     reach: Reach,
     objective: Objective,
+    tokens_per_forward: int | None = None,
 ) -> None:
     """Differentiate the loss, and compare which turns each score trains with ``reach``.
 
@@ -60,13 +61,15 @@ def check_credit(
         rewards: the method's rewards as a function of the scores.
         reach: which turns each score should train (`discounted` if γ > 0).
         objective: how a batch becomes a loss.
+        tokens_per_forward: tokens in one forward pass, as in `micro_batches`; None takes all at
+            once.
 
     Raises:
         CreditError: a score trains other turns, or none; the message names them.
     """
     rollout = rollout.of_problems(range(min(2, len(rollout.scores) // rollout.samples)))
     rollout = replace(rollout, judged=torch.ones_like(rollout.judged))
-    logps = _log_probabilities(policy, rollout)
+    logps = score_in_parts(policy, policy, rollout, tokens_per_forward).logps
     generator = torch.Generator().manual_seed(0)
     made_up = torch.rand(rollout.scores.shape, generator=generator).to(rollout.scores.device)
     with_columns = set(rollout.turn.tolist())
@@ -89,18 +92,11 @@ def check_credit(
             )
 
 
-@torch.no_grad()
-def _log_probabilities(policy: Policy, rollout: Rollout) -> Tensor:
-    """(B, C) log π of the sampled tokens, scored row by row."""
-    rows = [rollout[row : row + 1] for row in range(len(rollout))]
-    return torch.cat([score(policy, policy, row).logps for row in rows])
-
-
 def _arrives(policy: Policy, rollout: Rollout, gradient: Tensor) -> bool:
     """Whether a gradient at the log-probabilities reaches a weight, by the row it is largest in."""
     row = int(gradient.abs().sum(dim=1).argmax())
     weights = list(policy.trainable().values())
-    logps = score(policy, policy, rollout[row : row + 1]).logps
+    logps = score(policy, policy, rollout[row : row + 1], kl_gradient=False).logps
     if not weights or not logps.requires_grad:
         return False
     parts = torch.autograd.grad(logps, weights, gradient[row : row + 1], allow_unused=True)

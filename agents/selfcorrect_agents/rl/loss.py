@@ -23,7 +23,7 @@ from torch import Tensor
 from selfcorrect_agents.rl import objectives
 from selfcorrect_agents.rl.config import KLTerm, Objective, kl_is_in
 from selfcorrect_agents.rl.rollout import Rollout
-from selfcorrect_agents.rl.scoring import Scores
+from selfcorrect_agents.rl.scoring import Scores, micro_batches
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,11 +63,9 @@ class Part:
         betas = torch.tensor(batch.betas, device=advantages.device)
         return cls(rollout=batch.rollout, advantages=advantages, betas=betas)
 
-    def split(self, rows: int | None) -> Iterator[Part]:
-        """Yield parts of at most ``rows`` episodes; None yields this one."""
-        size = rows or len(self.rollout)
-        for start in range(0, len(self.rollout), size):
-            some = slice(start, start + size)
+    def split(self, tokens: int | None) -> Iterator[Part]:
+        """Yield parts of at most ``tokens`` tokens (`micro_batches`); None yields this one."""
+        for some in micro_batches(self.rollout, tokens):
             yield Part(
                 rollout=self.rollout[some], advantages=self.advantages[some], betas=self.betas
             )

@@ -1,26 +1,21 @@
 """`score`: log-probabilities, KL and entropy of the sampled tokens of a rollout.
 
-The logits of a whole rollout would be a [B, T, V] tensor. To save memory, hidden states are turned
-into logits in chunks of columns, and the chunks are recomputed in the backward pass.
+One forward pass of each model gives the hidden states of whole episodes. Those that predict a
+sampled token are packed into an (N, H) tensor, without padding, and `token_terms` turns them into
+numbers a chunk at a time: no [B, T, V] tensor exists, in the forward or in the backward pass.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypeVar, cast
+from typing import Protocol
 
 import torch
 from torch import Tensor
-from torch.utils.checkpoint import checkpoint
 
-from selfcorrect_agents.rl import objectives
 from selfcorrect_agents.rl.rollout import Rollout
-
-CHUNK = 1 << 22
-"""Logits in one chunk, B · C · V, at most (unless a single column has more)."""
-
-T = TypeVar("T")
+from selfcorrect_agents.rl.token_terms import Heads, token_terms
 
 
 class Scorer(Protocol):
@@ -35,6 +30,11 @@ class Scorer(Protocol):
         ...
 
     @property
+    def head_weights(self) -> Sequence[Tensor]:
+        """The trainable weights that `head` uses."""
+        ...
+
+    @property
     def vocab_size(self) -> int:
         """V."""
         ...
@@ -42,65 +42,144 @@ class Scorer(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Scores:
-    """The sampled tokens of a rollout, scored by the policy and its reference."""
+    """The sampled tokens of a rollout, scored by the policy and its reference; 0 on padding."""
 
     logps: Tensor
     """(B, C) ``log π_θ`` of each sampled token, with gradient."""
     ref_logps: Tensor
     """(B, C) ``log π_ref`` of each sampled token; constants."""
     kl: Tensor
-    """(B, C) KL over the full vocabulary at each sampled prefix, with gradient."""
+    """(B, C) KL over the full vocabulary at each sampled prefix; with gradient if asked for."""
     entropy: Tensor
     """(B, C) entropy of the next-token distributions, in nats; no gradient."""
 
 
-def score(policy: Scorer, reference: Scorer, rollout: Rollout) -> Scores:
+def score(
+    policy: Scorer, reference: Scorer, rollout: Rollout, *, kl_gradient: bool = True
+) -> Scores:
     """Score a rollout: one forward pass of each model over the whole episodes.
 
-    π is the distribution that tokens were drawn from: the model at the rollout's temperature. On
-    padding the values are arbitrary; `Rollout.turn_sum` leaves padding out.
-    """
-    inputs = rollout.ids, rollout.attention_mask, rollout.columns
-    hidden = policy.hidden(*inputs)
-    with torch.no_grad():
-        ref_hidden = hidden.detach() if reference is policy else reference.hidden(*inputs)
-
-    def score_chunk(hidden: Tensor, ref_hidden: Tensor, ids: Tensor) -> tuple[Tensor, ...]:
-        logits = policy.head(hidden) / rollout.temperature
-        with torch.no_grad():
-            ref_logits = reference.head(ref_hidden) / rollout.temperature
-            entropy = torch.distributions.Categorical(logits=logits.detach()).entropy()
-        return (
-            objectives.token_logps(logits, ids),
-            objectives.token_logps(ref_logits, ids),
-            objectives.kl_full(logits, ref_logits),
-            entropy,
-        )
-
-    return Scores(*in_chunks(score_chunk, policy.vocab_size, hidden, ref_hidden, rollout.sampled))
-
-
-def in_chunks(
-    function: Callable[..., tuple[Tensor, ...]], width: int, *tensors: Tensor
-) -> tuple[Tensor, ...]:
-    """Apply a function to chunks of columns, without keeping its intermediate results.
+    π is the distribution that tokens were drawn from: the model at the rollout's temperature.
 
     Args:
-        function: takes (B, c, …) tensors and returns (B, c) tensors. It is called again in the
-            backward pass if there is more than one chunk.
-        width: number of values that it computes for each element (the vocabulary's size).
-        tensors: (B, C, …), cut along their second axis.
+        policy: π_θ.
+        reference: π_ref; the policy itself gives a KL of 0.
+        rollout: B episodes.
+        kl_gradient: whether `Scores.kl` has a gradient. Without, it is a number for the log, and
+            the backward pass is cheaper.
+    """
+    inputs, own = _Inputs.of(rollout), reference is policy
+    hidden = inputs.packed(policy)
+    with torch.no_grad():
+        ref_hidden = None if own else inputs.packed(reference)
+    heads = Heads(
+        vocabulary=policy.vocab_size,
+        policy=policy.head,
+        reference=None if own else reference.head,
+        temperature=rollout.temperature,
+        kl_gradient=kl_gradient,
+    )
+    ids = rollout.sampled[rollout.mask]
+    terms = token_terms(heads, hidden, ref_hidden, ids, policy.head_weights)
+    packed = terms.logps, terms.ref_logps, terms.kl, terms.entropy
+    return Scores(*(_unpacked(values, rollout.mask) for values in packed))
+
+
+@torch.no_grad()
+def score_in_parts(
+    policy: Scorer, reference: Scorer, rollout: Rollout, tokens: int | None
+) -> Scores:
+    """Score a rollout without gradient, in forward passes of at most ``tokens`` tokens.
+
+    Args:
+        policy: π_θ.
+        reference: π_ref.
+        rollout: B episodes.
+        tokens: as in `micro_batches`.
+    """
+    parts = [
+        score(policy, reference, rollout[rows], kl_gradient=False)
+        for rows in micro_batches(rollout, tokens)
+    ]
+    return Scores(
+        logps=torch.cat([part.logps for part in parts]),
+        ref_logps=torch.cat([part.ref_logps for part in parts]),
+        kl=torch.cat([part.kl for part in parts]),
+        entropy=torch.cat([part.entropy for part in parts]),
+    )
+
+
+def micro_batches(rollout: Rollout, tokens: int | None) -> list[slice]:
+    """Cut the rows of a rollout into forward passes of at most ``tokens`` tokens.
+
+    The episodes of one problem stay together if they fit.
+
+    Args:
+        rollout: B episodes.
+        tokens: rows × columns of one forward pass, columns that are padding in all of its rows
+            not counted; at least one row is taken. None takes all rows at once.
 
     Returns:
-        The (B, C) results.
+        Slices that cover all rows, in order.
     """
-    rows, columns = tensors[0].shape[:2]
-    size = max(1, CHUNK // max(1, rows * width))
-    if size >= columns:
-        return function(*tensors)
-    parts = [
-        checkpoint(function, *chunk, use_reentrant=False, preserve_rng_state=False)
-        for chunk in zip(*(tensor.split(size, dim=1) for tensor in tensors), strict=True)
+    rows = len(rollout)
+    if tokens is None:
+        return [slice(0, rows)]
+    size, real = rollout.samples, rollout.attention_mask.cpu()
+    groups = [slice(start, min(start + size, rows)) for start in range(0, rows, size)]
+    units = [
+        unit
+        for group in groups
+        for unit in ([group] if _tokens(real[group]) <= tokens else _single_rows(group))
     ]
-    columns_of = zip(*cast(list[tuple[Tensor, ...]], parts), strict=True)
-    return tuple(torch.cat(list(part), dim=1) for part in columns_of)
+    taken: list[slice] = []
+    for unit in units:
+        joined = slice(taken[-1].start, unit.stop) if taken else unit
+        if taken and _tokens(real[joined]) <= tokens:
+            taken[-1] = joined
+        else:
+            taken.append(unit)
+    return taken
+
+
+def _single_rows(rows: slice) -> list[slice]:
+    return [slice(row, row + 1) for row in range(rows.start, rows.stop)]
+
+
+def _tokens(mask: Tensor) -> int:
+    """Return rows × columns that hold a real token."""
+    return len(mask) * int(mask.any(dim=0).sum())
+
+
+@dataclass(frozen=True, slots=True)
+class _Inputs:
+    """A rollout without the columns that are padding in every row."""
+
+    ids: Tensor
+    """(B, T') int64."""
+    attention_mask: Tensor
+    """(B, T') bool."""
+    columns: Tensor
+    """(C',) int64: those of the T' columns that hold a sampled token in some row."""
+    mask: Tensor
+    """(B, C') bool: True where a token was sampled."""
+
+    @classmethod
+    def of(cls, rollout: Rollout) -> _Inputs:
+        kept, used = rollout.attention_mask.any(dim=0), rollout.mask.any(dim=0)
+        place = kept.long().cumsum(dim=0) - 1
+        return cls(
+            ids=rollout.ids[:, kept],
+            attention_mask=rollout.attention_mask[:, kept],
+            columns=place[rollout.columns[used]],
+            mask=rollout.mask[:, used],
+        )
+
+    def packed(self, scorer: Scorer) -> Tensor:
+        """Return (N, H) hidden states: those that predict the sampled tokens, row after row."""
+        return scorer.hidden(self.ids, self.attention_mask, self.columns)[self.mask]
+
+
+def _unpacked(values: Tensor, mask: Tensor) -> Tensor:
+    """(N,) values of the sampled tokens -> (B, C), 0 elsewhere."""
+    return values.new_zeros(mask.shape).masked_scatter(mask, values)

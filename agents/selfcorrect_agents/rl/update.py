@@ -12,7 +12,7 @@ from selfcorrect_agents.rl import objectives
 from selfcorrect_agents.rl.config import Objective, kl_is_in
 from selfcorrect_agents.rl.loss import Batch, Part, loss, mean_length, turn_kl
 from selfcorrect_agents.rl.rollout import Rollout, rollout_metrics
-from selfcorrect_agents.rl.scoring import Scorer, score
+from selfcorrect_agents.rl.scoring import Scorer, Scores, score, score_in_parts
 
 
 def update(
@@ -23,7 +23,7 @@ def update(
     objective: Objective,
     *,
     epochs: int = 1,
-    rows_per_forward: int | None = None,
+    tokens_per_forward: int | None = None,
 ) -> dict[str, float]:
     """Take ``epochs`` optimiser steps on the batches of one training step.
 
@@ -34,8 +34,8 @@ def update(
         batches: one or more; every episode has the same weight. The metrics are the first one's.
         objective: how a batch becomes a loss.
         epochs: optimiser steps on these same episodes, ≥ 1.
-        rows_per_forward: episodes in one forward pass (gradients add up to those of the
-            whole batch); None takes all at once.
+        tokens_per_forward: tokens in one forward pass, as in `micro_batches` (gradients add up to
+            those of the whole batch); None takes all at once.
 
     Returns:
         Metrics for the log; each key is explained in `LOGGED`.
@@ -49,20 +49,22 @@ def update(
     if judged == 0:
         return {"train/unjudged": float(unjudged), "train/skipped": 1.0}
     parts = [
-        Part.of(batch, objective, _penalty(policy, reference, batch, objective, rows_per_forward))
+        Part.of(batch, objective, _penalty(policy, reference, batch, objective, tokens_per_forward))
         for batch in batches
     ]
     length = mean_length(rollouts)
-    seen = _Seen(rollouts[0])
+    seen, kl_gradient = _Seen(rollouts[0]), objective.kl == "full_loss"
 
     def losses(epoch: int) -> Iterator[Tensor]:
         for i, whole in enumerate(parts):
-            for part in whole.split(rows_per_forward):
-                scores = score(policy, reference, part.rollout)
+            for part in whole.split(tokens_per_forward):
+                counted = int(part.rollout.judged.sum())
+                if counted == 0:
+                    continue
+                scores = score(policy, reference, part.rollout, kl_gradient=kl_gradient)
                 if epoch == 0 and i == 0:
-                    seen.add(scores.kl, scores.entropy)
-                weight = int(part.rollout.judged.sum()) / judged
-                yield loss(scores, part, objective, length) * weight
+                    seen.add(part.rollout, scores)
+                yield loss(scores, part, objective, length) * (counted / judged)
 
     norm = 0.0
     for epoch in range(epochs):
@@ -73,41 +75,34 @@ def update(
     }
 
 
-@torch.no_grad()
 def _penalty(
-    policy: Scorer,
-    reference: Scorer,
-    batch: Batch,
-    objective: Objective,
-    rows_per_forward: int | None,
+    policy: Scorer, reference: Scorer, batch: Batch, objective: Objective, tokens: int | None
 ) -> Tensor | float:
     """``β_t k`` of every turn, (B, K), where the KL is part of the reward; else 0."""
     if not kl_is_in(objective.kl, "reward"):
         return 0.0
-    rollout, size = batch.rollout, rows_per_forward or len(batch.rollout)
-    slices = [rollout[start : start + size] for start in range(0, len(rollout), size)]
-    kl = [turn_kl(score(policy, reference, some), some, objective.kl) for some in slices]
-    return torch.tensor(batch.betas, device=batch.rewards.device) * torch.cat(kl)
+    scores = score_in_parts(policy, reference, batch.rollout, tokens)
+    betas = torch.tensor(batch.betas, device=batch.rewards.device)
+    return betas * turn_kl(scores, batch.rollout, objective.kl)
 
 
 class _Seen:
-    """KL and entropy of the tokens of a rollout, as its parts are scored; without gradients."""
+    """KL and entropy of a batch's turns, added up as its parts are scored; without gradients."""
 
     def __init__(self, rollout: Rollout) -> None:
-        self.rollout = rollout
-        self._kl: list[Tensor] = []
-        self._entropy: list[Tensor] = []
+        self._episodes = int(rollout.judged.sum())
+        zero = torch.zeros(rollout.turns, device=rollout.scores.device)
+        self._sums = {"kl": zero, "entropy": zero}
 
-    def add(self, kl: Tensor, entropy: Tensor) -> None:
-        self._kl.append(kl.detach())
-        self._entropy.append(entropy)
+    def add(self, rollout: Rollout, scores: Scores) -> None:
+        """Add the judged episodes of a part."""
+        for name, values in (("kl", scores.kl), ("entropy", scores.entropy)):
+            turns = rollout.turn_sum(values.detach())[rollout.judged]
+            self._sums[name] = self._sums[name] + turns.sum(dim=0)
 
     def per_turn(self) -> dict[str, Tensor]:
-        """(K,) means over judged episodes of each turn's sums."""
-        parts = {"kl": self._kl, "entropy": self._entropy}
-        sums = {name: self.rollout.turn_sum(torch.cat(values)) for name, values in parts.items()}
-        valid = self.rollout.judged
-        return {name: objectives.mean_of_valid(values, valid) for name, values in sums.items()}
+        """(K,) means over judged episodes of each turn's sums; 0 if no episode was judged."""
+        return {name: sums / max(1, self._episodes) for name, sums in self._sums.items()}
 
 
 def _metrics(batch: Batch, whole: Part, seen: _Seen) -> dict[str, float]:

@@ -78,14 +78,17 @@ class Optimization:
 class Execution:
     """What changes memory and disk use alone, not the result; a resumed run may change it."""
 
-    rows_per_forward: int = 256
-    """Episodes in one forward pass, ≥ 1: lower it if memory is short; the result is the same."""
+    tokens_per_forward: int | None = None
+    """Tokens in one forward pass of an update, ≥ 1, padding included (an episode is never cut).
+    None: as many as the memory at hand allows; `selfcorrect train … --plan` shows it."""
     checkpoint_every: int = 50
     """Steps between checkpoints, ≥ 1."""
 
     def __post_init__(self) -> None:
         """Refuse invalid values."""
-        at_least(self, 1, "rows_per_forward", "checkpoint_every")
+        at_least(self, 1, "checkpoint_every")
+        if self.tokens_per_forward is not None:
+            at_least(self, 1, "tokens_per_forward")
 
 
 class TrainingConfig(Protocol):

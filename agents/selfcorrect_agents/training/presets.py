@@ -52,7 +52,6 @@ RL: dict[str, dict[str, Any]] = {
         "max_grad_norm": 1.0,
         "beta_1": 0.01,
         "max_new_tokens": 512,
-        "rows_per_forward": 4,
         "checkpoint_every": 20,
     },
 }
@@ -80,7 +79,6 @@ IMITATION: dict[str, dict[str, Any]] = {
         "batch_size": 8,
         "first_reply": "always",
         "max_new_tokens": 512,
-        "rows_per_forward": 4,
         "checkpoint_every": 20,
     },
 }

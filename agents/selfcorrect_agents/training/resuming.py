@@ -13,6 +13,8 @@ from selfcorrect_env import CheckpointError
 
 HARMLESS = {field.name for field in fields(Execution)}
 """Fields of ``learning`` that don't change a run's result."""
+REMOVED = {"rows_per_forward"}
+"""Fields of ``learning`` of earlier versions that changed memory use alone; they are ignored."""
 
 
 def check_resumable(
@@ -58,7 +60,11 @@ def read_run_config(folder: str | Path) -> dict[str, Any]:
     """
     path = Path(folder) / "config.json"
     try:
-        return dict(json.loads(path.read_bytes()))
+        config = dict(json.loads(path.read_bytes()))
+        learning = config.get("learning")
+        if isinstance(learning, dict):
+            config["learning"] = {k: v for k, v in learning.items() if k not in REMOVED}
+        return config
     except (OSError, ValueError, TypeError) as error:
         raise CheckpointError(f"{path} is damaged ({error}); the run can't be resumed.") from error
 

@@ -83,6 +83,8 @@ class Trainer:
         """Episodes that a method keeps from step to step; a checkpoint holds them."""
         optimizer = adamw(policy.model, config.learning_rate)
         self.learner = Learner(policy.model, optimizer, max_grad_norm=config.max_grad_norm)
+        self.tokens_per_forward = config.execution.tokens_per_forward
+        """Tokens in one forward pass of an update."""
         self.attempts = env.attempts
         """Attempts in an episode of the environment."""
         self._env = env
@@ -205,7 +207,14 @@ class Trainer:
         if not any(stage is checked for checked in self._checked):
             reach = discounted(stage.reach, config.objective.gamma)
             for rollout in rollouts:
-                check_credit(self.policy, rollout, stage.rewards, reach, config.objective)
+                check_credit(
+                    self.policy,
+                    rollout,
+                    stage.rewards,
+                    reach,
+                    config.objective,
+                    self.tokens_per_forward,
+                )
             self._checked.append(stage)
         metrics = update(
             self.policy,
@@ -217,7 +226,7 @@ class Trainer:
             ],
             config.objective,
             epochs=config.optimization.epochs,
-            rows_per_forward=config.execution.rows_per_forward,
+            tokens_per_forward=self.tokens_per_forward,
         )
         for rollout in rollouts[1:]:
             offline = rollout_metrics(rollout)

@@ -20,6 +20,7 @@ from selfcorrect_agents.imitation.fitting import (
     fit,
     imitate,
     kl_metrics,
+    loss_parts,
     trace_loss,
 )
 from selfcorrect_agents.imitation.traces import (
@@ -148,6 +149,22 @@ def test_the_loss_by_hand(policy: Policy, easy: SelfCorrectEnv) -> None:
 
 
 # -- a fit -----------------------------------------------------------------------------------
+@pytest.mark.parametrize("tokens", [None, 1, 60, 150])
+def test_parts_of_the_loss_add_up_to_it(
+    policy: Policy, easy: SelfCorrectEnv, tokens: int | None
+) -> None:
+    rollout, weights = roll(policy, easy), list(policy.trainable().values())
+    traces = [consecutive(rollout.episodes[row])[0] for row in readable(policy, rollout)[:7]]
+    weighted = [replace(trace, weight=i / 3) for i, trace in enumerate(traces)]
+    encoded = encode(policy, weighted, "never")
+    whole = trace_loss(policy, *encoded)
+    parts = list(loss_parts(policy, encoded, tokens))
+    assert len(parts) == {None: 1, 1: 7}.get(tokens, len(parts))
+    assert_close(sum(parts), whole)
+    found, expected = (torch.autograd.grad(loss, weights) for loss in (sum(parts), whole))
+    assert_close(found, expected, atol=1e-6, rtol=1e-4)
+
+
 def seven(env: SelfCorrectEnv, count: int, *, noise: bool = False) -> list[Trace]:
     """Traces that answer 7 whatever the problem is; noise is an answer that means nothing."""
     correction = env.prompts.correction
@@ -297,7 +314,7 @@ def test_the_kl_after_a_fit_is_that_of_reinforcement_learning(
             "held_out": 0.0,
             "check_every": 4,
             "learning_rate": 1e-2,
-            "rows_per_forward": 5,
+            "tokens_per_forward": 200,
             **GATHERING,
         },
     )

@@ -1,19 +1,22 @@
-"""Scoring in chunks of columns: the same numbers, and never the logits of a whole rollout."""
+"""Scoring in chunks of tokens: the same numbers, and never the logits of a whole rollout."""
 
+from dataclasses import replace
 from typing import cast
 
 import pytest
 import torch
 from gymnasium.vector import AutoresetMode
+from hypothesis import given
+from hypothesis import strategies as st
 from torch import Tensor
 from torch.testing import assert_close
 from transformers import Gemma2Config, Gemma2ForCausalLM, PreTrainedModel
 
 from selfcorrect_agents.lm.policy import Policy
 from selfcorrect_agents.lm.references import FrozenCopy
-from selfcorrect_agents.rl import scoring
+from selfcorrect_agents.rl import token_terms
 from selfcorrect_agents.rl.rollout import Rollout, collect
-from selfcorrect_agents.rl.scoring import Scores, in_chunks, score
+from selfcorrect_agents.rl.scoring import Scores, micro_batches, score, score_in_parts
 from selfcorrect_env import SelfCorrectEnv, SelfCorrectVectorEnv
 
 
@@ -42,7 +45,7 @@ def test_chunks_change_no_value_and_no_gradient(
 ) -> None:
     reference = FrozenCopy(other_policy)
     whole, gradient = both(policy, reference, rollout)
-    monkeypatch.setattr(scoring, "CHUNK", columns * len(rollout) * policy.vocab_size)
+    monkeypatch.setattr(token_terms, "CHUNK", columns * len(rollout) * policy.vocab_size)
     parts, by_parts = both(policy, reference, rollout)
     for name in ("logps", "ref_logps", "kl", "entropy"):
         assert_close(getattr(parts, name), getattr(whole, name))
@@ -63,7 +66,7 @@ def test_no_more_logits_at_a_time_than_a_chunk_holds(
         return logits
 
     monkeypatch.setattr(policy, "head", watched)
-    monkeypatch.setattr(scoring, "CHUNK", chunk)
+    monkeypatch.setattr(token_terms, "CHUNK", chunk)
     score(policy, policy, rollout).logps.sum().backward()
     assert max(made) <= chunk < len(rollout) * len(rollout.columns) * policy.vocab_size
 
@@ -76,7 +79,8 @@ def test_the_temperature_is_that_of_both_policies(
     chosen = rollout.ids[:, rollout.columns].unsqueeze(-1)
     for ours, model in ((scores.logps, policy), (scores.ref_logps, other_policy)):
         logps = (model.logits(*inputs) / 0.7).log_softmax(-1)
-        assert_close(ours, logps.gather(-1, chosen)[..., 0])
+        expected = logps.gather(-1, chosen)[..., 0].where(rollout.mask, 0.0)
+        assert_close(ours, expected)
 
 
 def test_a_policy_against_itself_has_no_divergence(policy: Policy, rollout: Rollout) -> None:
@@ -85,12 +89,92 @@ def test_a_policy_against_itself_has_no_divergence(policy: Policy, rollout: Roll
     assert torch.equal(scores.logps, scores.ref_logps)
 
 
-def test_chunks_of_a_function_of_several_tensors(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(scoring, "CHUNK", 4)
-    a, b = torch.rand(2, 7, 3), torch.rand(2, 7)
-    sums, products = in_chunks(lambda x, y: (x.sum(-1) + y, x[..., 0] * y), 1, a, b)
-    assert_close(sums, a.sum(-1) + b)
-    assert_close(products, a[..., 0] * b)
+def ragged(rows: int, samples: int, seed: int) -> Rollout:
+    """Episodes with padding in any place; only the sizes matter."""
+    generator = torch.Generator().manual_seed(seed)
+    mask = torch.rand(rows * samples, 9, generator=generator) < 0.4
+    mask[:, 0] = True
+    nothing = torch.zeros(len(mask), 0)
+    return Rollout(
+        ids=mask.long(),
+        attention_mask=mask,
+        columns=torch.zeros(0, dtype=torch.long),
+        sampled=nothing.long(),
+        turn=torch.zeros(0, dtype=torch.long),
+        mask=nothing.bool(),
+        logps=nothing,
+        scores=torch.zeros(len(mask), 2),
+        judged=torch.ones(len(mask), dtype=torch.bool),
+        samples=samples,
+        temperature=1.0,
+        episodes=(),
+    )
+
+
+@given(
+    problems=st.integers(1, 6),
+    samples=st.integers(1, 5),
+    tokens=st.integers(1, 200),
+    seed=st.integers(0, 99),
+)
+def test_micro_batches_hold_every_row_once_and_no_more_tokens_than_allowed(
+    problems: int, samples: int, tokens: int, seed: int
+) -> None:
+    rollout = ragged(problems, samples, seed)
+    parts = micro_batches(rollout, tokens)
+    rows = [row for part in parts for row in range(part.start, part.stop)]
+    assert rows == list(range(len(rollout)))
+    group = max(len(p) * 9 for p in rollout.attention_mask.split(samples))
+    for part in parts:
+        mask = rollout.attention_mask[part]
+        assert len(mask) == 1 or len(mask) * int(mask.any(dim=0).sum()) <= tokens
+        if group <= tokens:  # every problem fits: none is cut
+            assert part.start % samples == part.stop % samples == 0
+
+
+def test_scores_without_gradient_are_the_same_in_any_parts(
+    policy: Policy, other_policy: Policy, rollout: Rollout
+) -> None:
+    reference = FrozenCopy(other_policy)
+    whole = score(policy, reference, rollout)
+    for tokens in (1, 60, 100, None):
+        parts = score_in_parts(policy, reference, rollout, tokens)
+        for name in ("logps", "ref_logps", "kl", "entropy"):
+            assert_close(getattr(parts, name), getattr(whole, name).detach())
+            assert not getattr(parts, name).requires_grad
+
+
+def test_padding_scores_zero_and_is_not_computed(
+    policy: Policy, rollout: Rollout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rollout.mask[:, -1] = False
+    rollout.mask[0] = False
+    rows, head = [], policy.head
+
+    def watched(hidden: Tensor) -> Tensor:
+        rows.append(len(hidden))
+        return head(hidden)
+
+    monkeypatch.setattr(policy, "head", watched)
+    scores = score(policy, policy, rollout)
+    assert sum(rows) == rollout.tokens
+    assert scores.logps[~rollout.mask].abs().sum() == 0
+    assert (scores.logps[rollout.mask] < 0).all()
+
+
+def test_columns_that_are_padding_in_every_row_are_not_read(
+    policy: Policy, rollout: Rollout
+) -> None:
+    whole = score(policy, policy, rollout)
+    rows, columns = rollout.ids.shape
+    wider = replace(
+        rollout,
+        ids=torch.cat([rollout.ids.new_zeros(rows, 4), rollout.ids], dim=1),
+        attention_mask=torch.cat([rollout.mask.new_zeros(rows, 4), rollout.attention_mask], dim=1),
+        columns=rollout.columns + 4,
+    )
+    assert_close(score(policy, policy, wider).logps, whole.logps)
+    assert micro_batches(wider, rows * columns) == [slice(0, rows)]
 
 
 def test_a_model_that_caps_its_logits_is_scored_by_its_own(policy: Policy) -> None:

@@ -81,15 +81,15 @@ def random_rewards(rollout: Rollout) -> torch.Tensor:
         ("k2_loss", "token"),
     ],
 )
-@pytest.mark.parametrize("rows", [1, 5])
+@pytest.mark.parametrize("tokens", [1, 100, 200])
 def test_small_forward_passes_add_up(
-    policy: Policy, env: SelfCorrectEnv, kl: KLTerm, rows: int, unit: Unit
+    policy: Policy, env: SelfCorrectEnv, kl: KLTerm, tokens: int, unit: Unit
 ) -> None:
     rollout, reference = roll(policy, env), moved(policy)
     rollout.judged[[0, 5, 6]] = False
     batches, objective = batch_of(rollout, random_rewards(rollout)), Objective(kl=kl, unit=unit)
     whole = gradient(policy, reference, batches, objective)
-    parts = gradient(policy, reference, batches, objective, rows_per_forward=rows)
+    parts = gradient(policy, reference, batches, objective, tokens_per_forward=tokens)
     assert whole.abs().max() > 1e-3
     assert_close(parts, whole, atol=1e-5, rtol=1e-4)
 
@@ -199,16 +199,16 @@ def test_the_second_reward_credits_the_first_turn_under_gamma_alone(
         assert before[~rollout.mask].abs().sum() == 0
 
 
-@pytest.mark.parametrize("rows", [None, 5])
+@pytest.mark.parametrize("tokens", [None, 100])
 def test_unjudged_episodes_have_no_part_in_the_gradient(
-    policy: Policy, env: SelfCorrectEnv, rows: int | None
+    policy: Policy, env: SelfCorrectEnv, tokens: int | None
 ) -> None:
     rollout, reference = roll(policy, env), moved(policy)
     rollout.judged[[0, 9]] = False
     rewards = random_rewards(rollout)
-    expected = gradient(policy, reference, batch_of(rollout, rewards), rows_per_forward=rows)
+    expected = gradient(policy, reference, batch_of(rollout, rewards), tokens_per_forward=tokens)
     rewards[[0, 9]] = 1e6
-    ours = gradient(policy, reference, batch_of(rollout, rewards), rows_per_forward=rows)
+    ours = gradient(policy, reference, batch_of(rollout, rewards), tokens_per_forward=tokens)
     assert torch.equal(ours, expected)
 
 

@@ -177,18 +177,20 @@ class Table:
     vocab_size = TOKENS
 
     def hidden(self, ids: Tensor, attention_mask: Tensor, columns: Tensor) -> Tensor:
-        """(B, C, 1) the row of the table for each token in ``columns``; anything on padding."""
+        """(B, C, 3) the logits of each token in ``columns``; anything on padding."""
         number, numbers = torch.zeros_like(ids[:, 0]), []
         for column in range(ids.shape[1]):
             numbers.append(number)
             longer = 8 * number + ids[:, column] + 1
             number = torch.where(attention_mask[:, column], longer, number)
         found = torch.searchsorted(self.codes, torch.stack(numbers, dim=1)[:, columns])
-        return self.order[found.clamp(max=len(self.order) - 1)].unsqueeze(-1)
+        return self.model(self.order[found.clamp(max=len(self.order) - 1)])
 
     def head(self, hidden: Tensor) -> Tensor:
-        """(…, 1) rows -> (…, 3) logits."""
-        return self.model(hidden.squeeze(-1))
+        """(…, 3) logits, passed on."""
+        return hidden
+
+    head_weights: Sequence[Tensor] = ()
 
 
 def sgd(policy: Table, learning_rate: float) -> Learner:

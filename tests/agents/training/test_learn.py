@@ -128,7 +128,9 @@ def test_a_run_that_started_from_another_model_is_refused(
     SCoRe(policy).learn(ID, score(), run=tmp_path / "run")
     with pytest.raises(CheckpointError, match="starting_weights was"):
         SCoRe(other_policy).learn(ID, score(), run=tmp_path / "run")
-    with pytest.raises(CheckpointError, match="starting_weights was"):  # it is trained by now
+    with torch.no_grad():
+        next(iter(policy.trainable().values())).add_(0.01)
+    with pytest.raises(CheckpointError, match="starting_weights was"):
         SCoRe(policy).learn(ID, score(stage_two_steps=2), run=tmp_path / "run")
 
 

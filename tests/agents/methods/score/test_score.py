@@ -128,6 +128,7 @@ def test_offline_prompts_are_the_bases_and_train_the_second_attempt_alone(
             "problems_per_step": 4,
             "samples": 2,
             "max_new_tokens": 3,
+            "seed": 1,
         },
     )
     env = SelfCorrectEnv(env.problems, verifier=starts_low)
@@ -179,7 +180,9 @@ def test_star_in_stage_two_imitates_what_it_is_told(
     """The sets' sizes are counted in the episodes; the rate is what the fit is given."""
     asked: list[tuple[list[bool], Fitting]] = []
 
-    def fit(policy: Policy, traces: list[Trace], how: Fitting, seed: int) -> dict[str, float]:
+    def fit(
+        policy: Policy, traces: list[Trace], how: Fitting, seed: int, tokens: int | None
+    ) -> dict[str, float]:
         asked.append(([is_right(trace.first) for trace in traces], how))
         return {}
 
@@ -260,7 +263,7 @@ def test_a_single_attempt_is_refused(policy: Policy) -> None:
         ("max_new_tokens", 0),
         ("gamma", 1.5),
         ("max_grad_norm", 0.0),
-        ("rows_per_forward", 0),
+        ("tokens_per_forward", 0),
         ("seed", -1),
         ("checkpoint_every", 0),
         ("stage_one_steps", -1),
