@@ -9,7 +9,7 @@ pass over the whole episode scores every turn. `Policy` joins the parts: `Chat` 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -17,6 +17,14 @@ import torch
 from torch import Tensor, nn
 
 from selfcorrect_agents.lm.chat import Chat
+from selfcorrect_agents.lm.decoders import (
+    Decoder,
+    PackedRows,
+    UnsupportedModelError,
+    checked,
+    decoder_of,
+    pack_rows,
+)
 from selfcorrect_agents.lm.samplers import (
     CachedSampler,
     Context,
@@ -73,6 +81,7 @@ class Policy:
             turn_end=self.chat.turn_end,
         )
         self._plain_head: bool | None = None
+        self._decoder: Decoder | UnsupportedModelError | None = None
 
     @property
     def device(self) -> torch.device:
@@ -162,9 +171,51 @@ class Policy:
 
     # -- scoring ------------------------------------------------------------------------
     def forward(self, **inputs: Any) -> Any:
-        """Run the model in the precision of `autocast`."""
-        with self._precision():
+        """Run the model as transformers does."""
+        with self.computing():
             return self.model(**inputs)
+
+    @contextlib.contextmanager
+    def computing(self) -> Iterator[None]:
+        """What every forward pass of the layers runs in: the precision of `autocast`."""
+        with self._precision():
+            yield
+
+    @property
+    def decoder(self) -> Decoder | None:
+        """Our own forward pass of the layers; None if transformers runs them.
+
+        It is compared with the model's own forward when it is first asked for.
+        """
+        if self._decoder is None:
+            try:
+                self._decoder = checked(decoder_of(self.model), self)
+            except UnsupportedModelError as reason:
+                self._decoder = reason
+        return None if isinstance(self._decoder, UnsupportedModelError) else self._decoder
+
+    @property
+    def forward_pass(self) -> str:
+        """What computes the layers, for reports: "own (Llama)", or "transformers (reason)"."""
+        if (decoder := self.decoder) is not None:
+            return f"own ({decoder.family})"
+        return f"transformers ({self._decoder})"
+
+    def packed_hidden(self, packed: PackedRows) -> Tensor:
+        """Return the hidden states of packed tokens, (N, H), in one forward pass.
+
+        With a `decoder`, the prompt that a group of rows shares is computed once. Other models
+        compute every row with its prompt. Gradients flow where they are on.
+        """
+        if not self._head_is_plain():
+            rows, mask = packed.rows()
+            logits = self.forward(**_whole_rows(rows, mask)).logits
+            return logits[packed.tokens_of_rows()]
+        if (decoder := self.decoder) is not None:
+            with self.computing():
+                return decoder.hidden(packed.ids, packed.positions, packed.attention())
+        rows, mask = packed.rows()
+        return self._decoder_output(_whole_rows(rows, mask))[packed.tokens_of_rows()]
 
     def hidden(self, ids: Tensor, attention_mask: Tensor, columns: Tensor) -> Tensor:
         """Return the hidden states that predict the tokens in ``columns``, in one forward pass.
@@ -177,14 +228,12 @@ class Policy:
         Returns:
             (B, C, H), with a gradient where gradients are on.
         """
-        inputs = {
-            "input_ids": ids,
-            "attention_mask": attention_mask.long(),
-            "position_ids": positions(attention_mask),
-            "use_cache": False,
-        }
+        inputs = _whole_rows(ids, attention_mask)
         if not self._head_is_plain():
             return self.forward(**inputs, logits_to_keep=columns - 1).logits
+        if self.decoder is not None:
+            packed = pack_rows(ids, attention_mask)
+            return self.packed_hidden(packed)[packed.predictors(columns)]
         return self._decoder_output(inputs)[:, columns - 1]
 
     def head(self, hidden: Tensor) -> Tensor:
@@ -212,7 +261,7 @@ class Policy:
     def _decoder_output(self, inputs: dict[str, Any]) -> Tensor:
         model: Any = self.model
         decoder = (model.get_base_model() if self.has_adapter else model).get_decoder()
-        with self._precision():
+        with self.computing():
             return decoder(**inputs).last_hidden_state
 
     @torch.no_grad()
@@ -226,9 +275,7 @@ class Policy:
         if self._plain_head is None:
             # tokens from all over the vocabulary: the embedding of a padding token may be zero
             ids = torch.linspace(0, self.vocab_size - 1, 4, device=self.device).long().unsqueeze(0)
-            ones = torch.ones_like(ids)
-            inputs = {"input_ids": ids, "attention_mask": ones, "use_cache": False}
-            inputs["position_ids"] = positions(ones.bool())
+            inputs = _whole_rows(ids, torch.ones_like(ids, dtype=torch.bool))
             expected = self.forward(**inputs).logits.float()
             with self._precision():
                 found = self._output_layer(self._decoder_output(inputs)).float()
@@ -239,6 +286,16 @@ class Policy:
         if self.autocast is None:
             return contextlib.nullcontext()
         return torch.autocast(self.device.type, dtype=self.autocast)
+
+
+def _whole_rows(ids: Tensor, mask: Tensor) -> dict[str, Any]:
+    """The arguments of a transformers forward pass over rows from their beginning."""
+    return {
+        "input_ids": ids,
+        "attention_mask": mask.long(),
+        "position_ids": positions(mask),
+        "use_cache": False,
+    }
 
 
 def without_dropout(model: nn.Module) -> None:

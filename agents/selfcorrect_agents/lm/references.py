@@ -6,7 +6,9 @@ adapter switched off: no second copy is in memory.
 
 from __future__ import annotations
 
+import contextlib
 import copy
+from collections.abc import Iterator
 from typing import Any, cast
 
 import torch
@@ -41,14 +43,11 @@ class AdapterOff(Reference):
         super().__init__(policy.model, policy.tokenizer, autocast=policy.autocast)
         self._start = {name: w.detach().clone() for name, w in policy.trainable().items()}
 
-    def forward(self, **inputs: Any) -> Any:
-        """Run the model with the adapter switched off."""
-        with cast(Any, self.model).disable_adapter():
-            return super().forward(**inputs)
-
-    def _decoder_output(self, inputs: dict[str, Any]) -> torch.Tensor:
-        with cast(Any, self.model).disable_adapter():
-            return super()._decoder_output(inputs)
+    @contextlib.contextmanager
+    def computing(self) -> Iterator[None]:
+        """As for any policy, with the adapter switched off."""
+        with cast(Any, self.model).disable_adapter(), super().computing():
+            yield
 
     @torch.no_grad()
     def restore(self, policy: Policy) -> None:

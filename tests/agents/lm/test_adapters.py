@@ -209,7 +209,7 @@ def test_activation_checkpointing_changes_no_gradient(
         for on in (False, True)
     )
     calls = 0
-    layer = checkpointed.model.get_decoder().layers[0].mlp  # type: ignore[operator]
+    layer = checkpointed.model.get_decoder().layers[0].mlp.gate_proj  # type: ignore[operator]
 
     def count(*_: Any) -> None:
         nonlocal calls

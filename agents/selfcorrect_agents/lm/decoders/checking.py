@@ -1,0 +1,69 @@
+"""`checked`: a decoder is compared with the model's own forward pass before it is used."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+
+from selfcorrect_agents.lm.decoders.decoder import Decoder, UnsupportedModelError
+from selfcorrect_agents.lm.decoders.packing import pack_rows
+
+
+class Model(Protocol):
+    """The interface that `checked` needs."""
+
+    model: Any
+    autocast: torch.dtype | None
+
+    @property
+    def device(self) -> torch.device:
+        """Device of the weights."""
+        ...
+
+    def forward(self, **inputs: Any) -> Any:
+        """Run the model as transformers does."""
+        ...
+
+    def computing(self) -> Any:
+        """Return the context that forward passes run in."""
+        ...
+
+
+@torch.no_grad()
+def checked(decoder: Decoder, policy: Model) -> Decoder:
+    """Return the decoder if its hidden states are those of the model.
+
+    Three rows of different lengths are computed by both, with padding and a shared beginning. In
+    float32 the values must agree to 1e-4 of the largest one, in bfloat16 to 5e-2.
+
+    Raises:
+        UnsupportedModelError: they differ; something changes the model's forward pass.
+    """
+    ids, mask = _rows(policy.model.get_input_embeddings().weight.shape[0], policy.device)
+    output = policy.forward(
+        input_ids=ids,
+        attention_mask=mask.long(),
+        position_ids=(mask.long().cumsum(1) - 1).clamp(min=0),
+        use_cache=False,
+        output_hidden_states=True,
+    )
+    expected = output.hidden_states[-1][mask].float()
+    packed = pack_rows(ids, mask)
+    with policy.computing():
+        found = decoder.hidden(packed.ids, packed.positions, packed.attention())
+    own = found[packed.places(packed.index_in_row)][mask].float()
+    scale = float(expected.abs().max().clamp(min=1e-6))
+    difference = float((own - expected).abs().max()) / scale
+    exact = policy.autocast is None and output.hidden_states[-1].dtype == torch.float32
+    if not difference <= (1e-4 if exact else 5e-2):
+        raise UnsupportedModelError(f"our forward pass differs from it by {difference:.1g}")
+    return decoder
+
+
+def _rows(vocab_size: int, device: torch.device) -> tuple[Tensor, Tensor]:
+    """(3, 6) ids from all over the vocabulary, right-padded, and their mask."""
+    ids = torch.linspace(0, vocab_size - 1, 18, device=device).long().view(3, 6)
+    lengths = torch.tensor([[6], [4], [2]], device=device)
+    return ids, torch.arange(6, device=device) < lengths

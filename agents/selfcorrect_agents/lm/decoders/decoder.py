@@ -1,0 +1,136 @@
+"""`Decoder`: the forward pass of a Llama-like model over packed tokens."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
+
+import torch
+from torch import Tensor
+from torch.utils.checkpoint import checkpoint
+
+from selfcorrect_agents.lm.decoders.blocks import Block, Rotary, rms_norm
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+FAMILIES = frozenset({"LlamaModel", "MistralModel", "Qwen2Model", "Qwen3Model", "Olmo2Model"})
+"""Classes of transformers whose layers `Block` computes."""
+
+ROPE_TYPES = frozenset({"default", "linear", "llama3", "yarn"})
+"""Rotary embeddings whose frequencies do not depend on the length of the context."""
+
+Attend: TypeAlias = Callable[[int, Tensor, Tensor, Tensor], Tensor]
+"""(layer, (N, heads, D) queries, (N, kv_heads, D) keys, values) -> (N, heads · D)."""
+
+
+class UnsupportedModelError(Exception):
+    """The architecture has no `Decoder`; the message says why."""
+
+
+class Decoder:
+    """The forward pass of a Llama-like model over packed tokens, with the model's own weights.
+
+    Make it with `decoder_of`.
+
+    Args:
+        decoder: the transformers module between input ids and last hidden states.
+    """
+
+    def __init__(self, decoder: Any) -> None:
+        config = decoder.config
+        self._decoder = decoder
+        self.layers = len(decoder.layers)
+        """Number of transformer layers."""
+        self.heads: int = config.num_attention_heads
+        """Query heads of a layer."""
+        self.kv_heads: int = config.num_key_value_heads
+        """Key and value heads of a layer."""
+        self.head_dim: int = decoder.layers[0].self_attn.head_dim
+        """D, channels of a head."""
+        self.family = type(decoder).__name__.removesuffix("Model")
+        """Name of the architecture."""
+        self.blocks = [Block(layer, self.head_dim) for layer in decoder.layers]
+        self._tables: dict[tuple[torch.dtype, torch.device], Rotary] = {}
+
+    def hidden(self, ids: Tensor, positions: Tensor, attend: Attend) -> Tensor:
+        """Return the last hidden states of N packed tokens.
+
+        Args:
+            ids: (N,) int64.
+            positions: (N,) int64, the index of each token in its own row.
+            attend: attention of every layer; it knows which tokens form a row.
+
+        Returns:
+            (N, H), with a gradient where gradients are on; the output layer makes logits of them.
+        """
+        x = self._decoder.embed_tokens(ids)
+        rotary = self.rotary(positions, x)
+        recompute = torch.is_grad_enabled() and self._checkpoints_activations()
+        for layer in range(self.layers):
+            if recompute:
+                x = checkpoint(self._layer, layer, x, rotary, attend, use_reentrant=False)
+            else:
+                x = self._layer(layer, x, rotary, attend)
+        return rms_norm(self._decoder.norm, cast(Tensor, x))
+
+    def _layer(self, layer: int, x: Tensor, rotary: Rotary, attend: Attend) -> Tensor:
+        block = self.blocks[layer]
+        return block.finish(x, attend(layer, *block.queries_keys_values(x, rotary)))
+
+    def rotary(self, positions: Tensor, like: Tensor) -> Rotary:
+        """Return the rotary embeddings of (N,) positions, of the dtype and device of ``like``."""
+        known = self._tables.get((like.dtype, like.device))
+        if known is None or len(known.cos) <= self._needed(positions):
+            known = self._table(max(256, 2 * self._needed(positions)), like)
+            self._tables[like.dtype, like.device] = known
+        return Rotary(known.cos[positions], known.sin[positions])
+
+    def _needed(self, positions: Tensor) -> int:
+        return int(positions.max()) + 1 if positions.numel() else 1
+
+    @torch.no_grad()
+    def _table(self, length: int, like: Tensor) -> Rotary:
+        """Embeddings of the positions below ``length``, by the model's own rotary module."""
+        every = torch.arange(length, device=like.device)[None]
+        cos, sin = self._decoder.rotary_emb(like, position_ids=every)
+        half = sin.shape[-1] // 2
+        signed = torch.cat([-sin[..., :half], sin[..., half:]], dim=-1)
+        return Rotary(cos[0, :, None], signed[0, :, None])
+
+    def _checkpoints_activations(self) -> bool:
+        first = self._decoder.layers[0]  # in training mode only, as transformers does
+        return first.training and getattr(first, "gradient_checkpointing", False)
+
+
+def decoder_of(model: PreTrainedModel) -> Decoder:
+    """Return the decoder of a causal language model, with or without adapters of peft.
+
+    Raises:
+        UnsupportedModelError: `Decoder` does not compute the architecture or one of its options.
+    """
+    base: Any = model
+    if hasattr(base, "get_base_model"):
+        base = base.get_base_model()
+    decoder = base.get_decoder()
+    config, name = decoder.config, type(decoder).__name__
+    if name not in FAMILIES:
+        raise UnsupportedModelError(f"{name} is not one of {', '.join(sorted(FAMILIES))}")
+    rope = config.rope_parameters["rope_type"]
+    if rope not in ROPE_TYPES:
+        raise UnsupportedModelError(
+            f"rotary embeddings of type {rope!r} depend on the context's length"
+        )
+    kinds = set(getattr(config, "layer_types", None) or ["full_attention"])
+    if kinds != {"full_attention"} or (
+        name == "MistralModel" and getattr(config, "sliding_window", None) is not None
+    ):
+        raise UnsupportedModelError("its layers attend to a sliding window")
+    implementation = config._attn_implementation
+    if implementation != "sdpa":
+        raise UnsupportedModelError(
+            f"it was loaded with the attention implementation {implementation!r}"
+        )
+    if any(hasattr(module, "_hf_hook") for module in decoder.modules()):
+        raise UnsupportedModelError("accelerate has placed its layers on several devices")
+    return Decoder(decoder)

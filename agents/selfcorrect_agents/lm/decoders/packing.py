@@ -1,0 +1,207 @@
+"""`PackedRows`: rows of token ids without padding, in which a group of rows shares its prompt."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from selfcorrect_agents.lm.decoders.decoder import Attend
+
+DENSE = 0.9
+"""A segment with at least this share of real tokens keeps its padding: reading a few tokens more is
+cheaper than gathering and scattering in every layer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """R rows of at most W tokens each, right-padded, as places among packed tokens."""
+
+    valid: Tensor
+    """(R, W) bool: True on real tokens."""
+    dense: bool
+    """Whether the padding is packed as well, so that packed tokens are simply R · W rows."""
+
+    @classmethod
+    def of(cls, valid: Tensor) -> Segment:
+        """Choose whether to keep the padding of ``valid``, (R, W)."""
+        return cls(valid, valid.numel() == 0 or float(valid.float().mean()) >= DENSE)
+
+    @property
+    def tokens(self) -> int:
+        """Number of packed tokens."""
+        return self.valid.numel() if self.dense else int(self.valid.sum())
+
+    def packed(self, padded: Tensor) -> Tensor:
+        """(R, W, …) -> (tokens, …)."""
+        flat = padded.flatten(0, 1)
+        return flat if self.dense else flat[self.valid.flatten()]
+
+    def places(self) -> Tensor:
+        """(R, W) int64: the place of each token; that of another one on padding."""
+        if self.dense:
+            return torch.arange(self.valid.numel(), device=self.valid.device).view_as(self.valid)
+        counted = self.valid.flatten().long().cumsum(0) - 1
+        return counted.clamp(min=0).view_as(self.valid)
+
+
+class PackedRows:
+    """B rows in groups of n, packed: first the prompts of the groups, then the rest of each row.
+
+    A group's prompt is the longest common beginning of its rows, one token less than the shortest
+    row at most. Make it with `pack_rows`.
+    """
+
+    def __init__(self, ids: Tensor, positions: Tensor, mask: Tensor, samples: int) -> None:
+        rows, samples = len(ids), max(1, samples)
+        self.samples = samples
+        self.real = mask
+        """(B, T) bool: the mask of the batch that was packed."""
+        self.index_in_row = positions
+        """(B, T) int64: the index of each real token in its row."""
+        lengths = mask.sum(1)
+        left = ids.new_zeros(rows, int(lengths.max()))
+        left[mask.nonzero()[:, 0], positions[mask]] = ids[mask]  # every row from its first token
+        shared = _common_prefix(left.view(-1, samples, left.shape[1]), lengths.view(-1, samples))
+        self._left = left
+        self.prompt_lengths = shared
+        """(B / n,) int64: tokens that the rows of a group share."""
+        begins = shared.repeat_interleave(samples)
+        places = torch.arange(left.shape[1], device=ids.device)
+        self.prompts = Segment.of(places[: int(shared.max())] < shared[:, None])
+        rest = places[: int((lengths - begins).max())]
+        self.rests = Segment.of(rest < (lengths - begins)[:, None])
+        columns = (begins[:, None] + rest).clamp(max=left.shape[1] - 1)
+        prompts = left[::samples, : self.prompts.valid.shape[1]]
+        self.ids = torch.cat(
+            [self.prompts.packed(prompts), self.rests.packed(left.gather(1, columns))]
+        )
+        """(N,) int64: the packed tokens."""
+        self.positions = torch.cat(
+            [
+                self.prompts.packed(places[: prompts.shape[1]].expand_as(prompts)),
+                self.rests.packed(columns),
+            ]
+        )
+        """(N,) int64: the index of each packed token in its own row."""
+
+    def predictors(self, columns: Tensor) -> Tensor:
+        """Return where the hidden states are that predict the tokens in some columns.
+
+        Args:
+            columns: (C,) int64, columns of the batch that was packed; none of them holds the first
+                token of a row.
+
+        Returns:
+            (B, C) int64, places among the packed tokens; arbitrary on padding.
+        """
+        return self.places((self.index_in_row[:, columns] - 1).clamp(min=0))
+
+    def places(self, indices: Tensor) -> Tensor:
+        """(B, C) int64 indices of tokens in their rows -> (B, C) places among the packed tokens."""
+        begins = self.prompt_lengths.repeat_interleave(self.samples)[:, None]
+        own = self.rests.places() + self.prompts.tokens
+        place = own.gather(1, (indices - begins).clamp(0, own.shape[1] - 1))
+        if not self.prompts.valid.shape[1]:
+            return place
+        given = self.prompts.places().repeat_interleave(self.samples, dim=0)
+        prompt = given.gather(1, indices.clamp(max=given.shape[1] - 1))
+        return torch.where(indices < begins, prompt, place)
+
+    def rows(self) -> tuple[Tensor, Tensor]:
+        """Return whole rows, right-padded: (B, L) int64 ids and their (B, L) bool mask."""
+        places = torch.arange(self._left.shape[1], device=self._left.device)
+        return self._left, places < self.real.sum(1)[:, None]
+
+    def tokens_of_rows(self) -> tuple[Tensor, Tensor]:
+        """Return the row and the column in `rows` of each packed token, two (N,) int64 tensors."""
+        groups, members = len(self.prompt_lengths), len(self.real)
+        first = torch.arange(groups, device=self.ids.device)[:, None] * self.samples
+        every = torch.arange(members, device=self.ids.device)[:, None]
+        rows = [
+            segment.packed(numbers.expand(segment.valid.shape))
+            for segment, numbers in ((self.prompts, first), (self.rests, every))
+        ]
+        return torch.cat(rows), self.positions
+
+    def attention(self) -> Attend:
+        """Return causal attention within each row, for one forward pass."""
+        split = [self.prompts.tokens, self.rests.tokens]
+        pads = [None if s.dense else s.places().flatten() for s in (self.prompts, self.rests)]
+        mask = self._mask()
+
+        def padded(x: Tensor, segment: Segment, places: Tensor | None) -> Tensor:
+            x = x if places is None else x.index_select(0, places)
+            return x.unflatten(0, tuple(segment.valid.shape)).transpose(1, 2)  # (R, heads, W, D)
+
+        def attend(_: int, queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
+            given, own = (
+                [padded(x, segment, places) for x in parts]
+                for segment, places, parts in zip(
+                    (self.prompts, self.rests),
+                    pads,
+                    zip(*(x.split(split) for x in (queries, keys, values)), strict=True),
+                    strict=True,
+                )
+            )
+            if mask is None:
+                return self.rests.packed(_attention(*own, causal=True))
+            shared = [x.repeat_interleave(self.samples, dim=0) for x in given[1:]]
+            both = [torch.cat(pair, dim=2) for pair in zip(shared, own[1:], strict=True)]
+            return torch.cat(
+                [
+                    self.prompts.packed(_attention(*given, causal=True)),
+                    self.rests.packed(_attention(own[0], *both, mask=mask.to(queries.dtype))),
+                ]
+            )
+
+        return attend
+
+    def _mask(self) -> Tensor | None:
+        """(B, 1, S, P + S), added to scores: what a rest's tokens see; None without prompts."""
+        prompt, width = self.prompts.valid.shape[1], self.rests.valid.shape[1]
+        if not prompt:
+            return None
+        given = self.prompts.valid.repeat_interleave(self.samples, dim=0)[:, None]
+        causal = torch.ones(width, width, dtype=torch.bool, device=given.device).tril()
+        seen = torch.cat([given.expand(-1, width, -1), causal.expand(len(given), -1, -1)], dim=2)
+        mask = torch.zeros(seen.shape, device=seen.device)
+        return mask.masked_fill_(~seen, -torch.inf)[:, None]
+
+
+def pack_rows(ids: Tensor, mask: Tensor, samples: int = 1) -> PackedRows:
+    """Pack a batch of rows.
+
+    Args:
+        ids: (B, T) int64; padding may be anywhere.
+        mask: (B, T) bool, True on real tokens; every row has one.
+        samples: n, rows of one group, which follow each other; what their rows have in common at
+            the beginning is packed once. 1 shares nothing.
+    """
+    positions = (mask.long().cumsum(dim=1) - 1).clamp(min=0)
+    return PackedRows(ids, positions, mask, samples)
+
+
+def _common_prefix(rows: Tensor, lengths: Tensor) -> Tensor:
+    """(G, n, L) ids and (G, n) lengths -> (G,) int64 shared tokens; 0 for groups of one row."""
+    if rows.shape[1] == 1:
+        return lengths.new_zeros(len(rows))
+    same = (rows == rows[:, :1]).all(dim=1).long().cumprod(dim=1).sum(dim=1)
+    return torch.minimum(same, lengths.amin(dim=1) - 1)
+
+
+def _attention(
+    queries: Tensor,
+    keys: Tensor,
+    values: Tensor,
+    *,
+    mask: Tensor | None = None,
+    causal: bool = False,
+) -> Tensor:
+    """(R, heads, W, D) queries, keys and values -> (R, W, heads · D)."""
+    attended = F.scaled_dot_product_attention(
+        queries, keys, values, attn_mask=mask, is_causal=causal, enable_gqa=True
+    )
+    return attended.transpose(1, 2).flatten(2)
