@@ -10,6 +10,9 @@ from selfcorrect_agents.lm.template_config import TemplateConfig
 DType: TypeAlias = Literal["auto", "float32", "bfloat16"]
 """Precision of the forward pass; see `ModelConfig.dtype`."""
 
+OptimizerName: TypeAlias = Literal["adamw", "adamw_8bit", "paged_adamw_8bit"]
+"""An optimiser; see `selfcorrect_agents.lm.learner.make_optimizer`."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class LoRAConfig:

@@ -13,7 +13,7 @@ from selfcorrect_agents.lm.tiny.corpora import find_task
 from selfcorrect_env import PROMPTS
 
 if TYPE_CHECKING:
-    from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
+    from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 CHAT_TEMPLATE = (
     "{% for message in messages %}{{ message['content'] }}"
@@ -56,22 +56,27 @@ def build_tokenizer(task: str = "arithmetic") -> PreTrainedTokenizerFast:
 
 def build_model(config: TinyConfig, tokenizer: PreTrainedTokenizerFast) -> LlamaForCausalLM:
     """Build the model with random weights from ``config.seed``."""
-    from transformers import LlamaConfig, LlamaForCausalLM
+    from transformers import LlamaForCausalLM
 
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
-        return LlamaForCausalLM(
-            LlamaConfig(
-                vocab_size=len(tokenizer),
-                hidden_size=config.hidden_size,
-                intermediate_size=4 * config.hidden_size,
-                num_hidden_layers=config.layers,
-                num_attention_heads=config.heads,
-                max_position_embeddings=128,
-                initializer_range=0.8 / math.sqrt(config.hidden_size),
-                tie_word_embeddings=True,
-                bos_token_id=None,
-                eos_token_id=cast(int, tokenizer.eos_token_id),
-                pad_token_id=cast(int, tokenizer.pad_token_id),
-            )
-        )
+        return LlamaForCausalLM(model_config(config, tokenizer))
+
+
+def model_config(config: TinyConfig, tokenizer: PreTrainedTokenizerFast) -> LlamaConfig:
+    """Return the configuration of the model."""
+    from transformers import LlamaConfig
+
+    return LlamaConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=config.hidden_size,
+        intermediate_size=4 * config.hidden_size,
+        num_hidden_layers=config.layers,
+        num_attention_heads=config.heads,
+        max_position_embeddings=128,
+        initializer_range=0.8 / math.sqrt(config.hidden_size),
+        tie_word_embeddings=True,
+        bos_token_id=None,
+        eos_token_id=cast(int, tokenizer.eos_token_id),
+        pad_token_id=cast(int, tokenizer.pad_token_id),
+    )

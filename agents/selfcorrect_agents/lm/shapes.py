@@ -1,0 +1,170 @@
+"""`ModelShape`: the sizes of a model that decide how much memory it needs; no weights are loaded.
+
+The numbers of bytes for each token are those of decoders of the Llama family (RMSNorm, attention
+with rotary positions, a gated MLP), counted from the tensors that autograd keeps.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from torch import nn
+
+from selfcorrect_agents.lm.loading import parse_tiny
+from selfcorrect_agents.lm.model_config import ModelConfig
+from selfcorrect_agents.lm.model_files import find_model
+from selfcorrect_agents.lm.pretrained import base_of_adapter
+from selfcorrect_agents.lm.tiny import build_tokenizer
+from selfcorrect_agents.lm.tiny.model import model_config
+from selfcorrect_agents.lm.token_caps import is_tiny
+
+PER_LAYER = 100
+"""Bytes for each token and layer of what is kept beside matrices: norms' and softmaxes' sums."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelShape:
+    """Sizes of a decoder; counts are of numbers, not of bytes."""
+
+    layers: int
+    """Number of blocks."""
+    hidden: int
+    """Width of the residual stream, H."""
+    inner: int
+    """Width of the MLP's inner layer."""
+    queries: int
+    """Width of all query heads together."""
+    keys: int
+    """Width of all key heads together; values have as much."""
+    vocabulary: int
+    """Number of token ids, V."""
+    parameters: int = 0
+    """Number of weights, shared ones counted once."""
+    ports: int = 0
+    """Sum of inputs and outputs of the linear layers that get an adapter: an adapter of rank r has
+    ``r · ports`` weights."""
+
+    @classmethod
+    def of(cls, config: Any) -> ModelShape:
+        """Return the sizes that a configuration of transformers names, without counts of weights.
+
+        Raises:
+            ValueError: it names no layers or no width, so it is no configuration of a decoder.
+        """
+        text = config.get_text_config()
+        try:
+            heads, hidden = int(text.num_attention_heads), int(text.hidden_size)
+            layers, vocabulary = int(text.num_hidden_layers), int(text.vocab_size)
+        except AttributeError as error:
+            raise ValueError(
+                f"the configuration of a {config.model_type!r} model names no sizes of a decoder "
+                f"({error})"
+            ) from error
+        width = int(getattr(text, "head_dim", None) or hidden // heads)
+        kv_heads = int(getattr(text, "num_key_value_heads", None) or heads)
+        return cls(
+            layers=layers,
+            hidden=hidden,
+            inner=int(getattr(text, "intermediate_size", None) or 4 * hidden),
+            queries=heads * width,
+            keys=kv_heads * width,
+            vocabulary=vocabulary,
+        )
+
+    # -- bytes for each token -----------------------------------------------------------
+    def cache(self, bytes_each: int) -> int:
+        """Return the bytes of keys and values of one token in all layers."""
+        return 2 * self.layers * self.keys * bytes_each
+
+    def layer(self, *, rank: int, mixed: bool) -> int:
+        """Return the bytes of one token that a layer keeps for the backward pass.
+
+        Args:
+            rank: of the adapters; 0 if the full weights are trained.
+            mixed: whether autocast computes in bfloat16.
+        """
+        h, attention, inner = self.hidden, 2 * (self.queries + self.keys), 4 * self.inner
+        if mixed:
+            norms = 20 * h if rank else 26 * h
+            return norms + 2 * (attention + inner + 7 * rank) + PER_LAYER
+        return 4 * ((4 if rank else 6) * h + attention + inner + 7 * rank) + PER_LAYER
+
+    def activations(self, *, rank: int, mixed: bool, checkpointing: bool) -> int:
+        """Return the bytes of one token that all layers keep for the backward pass.
+
+        With ``checkpointing`` a layer's input is kept, and one layer at a time is recomputed.
+        """
+        layer = self.layer(rank=rank, mixed=mixed)
+        if not checkpointing:
+            return self.layers * layer
+        residual = 2 if mixed and rank else 4
+        return self.layers * self.hidden * residual + layer
+
+    def working(self, bytes_each: int) -> int:
+        """Return the bytes of one token that a layer needs while it is computed, not after."""
+        return (4 * self.inner + 4 * self.hidden) * bytes_each
+
+
+def read_shape(config: ModelConfig) -> ModelShape:
+    """Return the shape of the model that ``config`` names; only its configuration is read.
+
+    Args:
+        config: its ``model`` is as for `load_policy`, but a tiny model that does not exist yet is
+            not trained.
+
+    Raises:
+        OSError: there is no such model, or the hub cannot be reached.
+        ValueError: its configuration is not that of a decoder.
+    """
+    return shape_of(_configuration(config), config.lora.target_modules)
+
+
+def shape_of(config: Any, targets: Sequence[str] = ()) -> ModelShape:
+    """Return the shape that a configuration of transformers describes, with counts of weights.
+
+    They are counted on a model without storage (PyTorch's meta device).
+
+    Args:
+        config: of a causal language model.
+        targets: names of the linear layers that get an adapter; by default all but the output
+            layer.
+    """
+    from transformers import AutoModelForCausalLM
+
+    with torch.device("meta"):
+        model = cast(nn.Module, AutoModelForCausalLM.from_config(config))
+    return dataclasses.replace(
+        ModelShape.of(config),
+        parameters=sum(weight.numel() for weight in model.parameters()),
+        ports=_adapter_ports(model, targets),
+    )
+
+
+def _adapter_ports(model: nn.Module, targets: Sequence[str]) -> int:
+    output = cast(Any, model).get_output_embeddings()
+    total = 0
+    for name, module in model.named_modules():
+        if isinstance(module, nn.Linear):
+            chosen = name.rpartition(".")[2] in targets if targets else module is not output
+            total += chosen * (module.in_features + module.out_features)
+    return total
+
+
+def _configuration(config: ModelConfig) -> Any:
+    from transformers import AutoConfig
+
+    if is_tiny(config.model):
+        tiny = parse_tiny(config.model)
+        return model_config(tiny, build_tokenizer(tiny.task))
+    found = find_model(config.model, config.revision)
+    found = base_of_adapter(found) or found
+    path = Path(found)
+    options: dict[str, Any] = {} if config.revision is None else {"revision": config.revision}
+    if path.suffix == ".gguf":
+        return AutoConfig.from_pretrained(path.parent, gguf_file=path.name, **options)
+    return AutoConfig.from_pretrained(found, **options)

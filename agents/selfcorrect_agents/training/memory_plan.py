@@ -1,0 +1,208 @@
+"""`plan`: how much memory a training run will need, computed from sizes alone.
+
+    at all times    weights + reference + optimiser
+    in a rollout    + keys and values of the rows that are sampled at once + their logits
+    in an update    + gradients + activations of one micro-batch + a chunk of logits
+
+The peak is that of the larger of the two phases. No weights are loaded, so a plan can be made for a
+machine that is not at hand.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Literal, TypeAlias
+
+from selfcorrect_agents.lm.model_config import OptimizerName
+from selfcorrect_agents.lm.shapes import ModelShape
+from selfcorrect_agents.rl.token_terms import chunk_size
+
+DeviceType: TypeAlias = Literal["cpu", "cuda"]
+
+PROCESS = {"cpu": 450_000_000, "cuda": 0}
+"""Bytes of Python and its libraries; on a GPU none of them are PyTorch's allocations."""
+SHARE = {"cpu": 0.4, "cuda": 0.6}
+"""Share of the memory beside the weights that a micro-batch, or the rows of a rollout, may take."""
+MOST_ACTIVATIONS = {"cpu": 1 << 30, "cuda": 1 << 40}
+"""Bytes of a micro-batch's activations at most: on a CPU larger ones are not faster."""
+MOST_TOKENS = {"cpu": 1 << 20, "cuda": 1 << 14}
+"""Tokens of a micro-batch at most: a GPU is busy with these."""
+MOST_CACHE = {"cpu": 1 << 31, "cuda": 1 << 40}
+"""Bytes of keys and values at most."""
+STATE_BYTES: dict[OptimizerName, int] = {"adamw": 8, "adamw_8bit": 2, "paged_adamw_8bit": 2}
+"""Optimiser -> bytes of its state for each trained weight."""
+SLACK = 1.03
+"""Allocators keep a few percent more than what is in use."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Work:
+    """What a run does with a model, as far as memory depends on it."""
+
+    device: DeviceType = "cpu"
+    """The kind of device."""
+    memory: int
+    """Bytes that the device has for this run."""
+    mixed: bool = False
+    """Whether forward passes compute in bfloat16, by autocast."""
+    rank: int = 0
+    """Rank of the adapters; 0 trains the full weights."""
+    checkpointing: bool = False
+    """Whether activations are recomputed in the backward pass."""
+    optimizer: OptimizerName = "adamw"
+    """The optimiser."""
+    episodes: int
+    """Episodes of a step, ≥ 1."""
+    read: int
+    """Tokens of an episode that are read: prompt and instructions."""
+    sampled: int
+    """Tokens of an episode that are sampled, at most: the token cap times the attempts."""
+    tokens_per_forward: int | None = None
+    """Tokens of a micro-batch; None: as `fitting_tokens` says."""
+
+    @property
+    def length(self) -> int:
+        """Tokens of an episode, at most."""
+        return self.read + self.sampled
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """Bytes by part; see the module's docstring."""
+
+    process: int
+    """Python and its libraries; 0 on a GPU."""
+    weights: int
+    """The policy's weights, adapters included."""
+    reference: int
+    """The reference's own weights; with adapters, their initial values."""
+    optimizer: int
+    """The optimiser's state on the device."""
+    gradients: int
+    """Of the weights that are trained."""
+    cache: int
+    """Keys and values of the rows that are sampled at once."""
+    sampling: int
+    """Logits of these rows."""
+    activations: int
+    """Of one micro-batch: what is kept for the backward pass, and one layer's work."""
+    logits: int
+    """A chunk of logits with what is computed from it, and hidden states of the sampled tokens."""
+    checkpoint: int
+    """One checkpoint on disk."""
+    model: int
+    """The trained model on disk."""
+    tokens_per_forward: int
+    """Tokens of a micro-batch."""
+    rows_at_once: int
+    """Episodes that are sampled at once."""
+
+    @property
+    def always(self) -> int:
+        """Bytes that are taken in every phase."""
+        return self.process + self.weights + self.reference + self.optimizer
+
+    @property
+    def rollout(self) -> int:
+        """Bytes of the rollout, beside `always`."""
+        return self.cache + self.sampling
+
+    @property
+    def update(self) -> int:
+        """Bytes of the update, beside `always`."""
+        return self.gradients + self.activations + self.logits
+
+    @property
+    def peak(self) -> int:
+        """Bytes at the peak of a step."""
+        return int(SLACK * (self.always + max(self.rollout, self.update)))
+
+    @property
+    def disk(self) -> int:
+        """Bytes on disk at most: two checkpoints, a third while it is written, and the model."""
+        return 3 * self.checkpoint + self.model
+
+
+def plan(shape: ModelShape, work: Work) -> Plan:
+    """Return the memory that a run needs; nothing is loaded."""
+    adapters = work.rank * shape.ports
+    trained = adapters or shape.parameters
+    each = 2 if work.mixed else 4
+    weights = each * shape.parameters + 4 * adapters if work.rank else 4 * shape.parameters
+    paged = work.optimizer.startswith("paged") and work.device == "cuda"
+    partial = Plan(
+        process=PROCESS[work.device],
+        weights=weights,
+        reference=4 * adapters if work.rank else weights,
+        optimizer=0 if paged else STATE_BYTES[work.optimizer] * trained,
+        gradients=4 * trained,
+        cache=0,
+        sampling=0,
+        activations=0,
+        logits=0,
+        checkpoint=(4 + STATE_BYTES[work.optimizer]) * trained,
+        model=4 * trained,
+        tokens_per_forward=0,
+        rows_at_once=0,
+    )
+    return _with_phases(shape, work, partial, each)
+
+
+def _with_phases(shape: ModelShape, work: Work, fixed: Plan, each: int) -> Plan:
+    free = max(0, work.memory - fixed.always)
+    whole = work.episodes * work.length
+    budget = free - fixed.gradients
+    tokens = work.tokens_per_forward or fitting_tokens(shape, work, budget)
+    tokens = min(whole, max(work.length, tokens))
+    rows = fitting_rows(shape, work, free)
+    scored = min(tokens, -(-tokens * work.sampled // work.length))
+    chunk = min(scored, chunk_size(scored, shape.vocabulary))
+    head = 0 if work.rank else 4 * shape.vocabulary * shape.hidden  # one more gradient of it
+    casts = 2 * shape.parameters if work.mixed and not work.rank else 0
+    return replace(
+        fixed,
+        cache=rows * work.length * shape.cache(each),
+        sampling=3 * 4 * rows * shape.vocabulary,
+        activations=tokens * bytes_of_token(shape, work) + casts,
+        logits=4 * 4 * chunk * shape.vocabulary + 4 * 4 * scored * shape.hidden + head,
+        tokens_per_forward=tokens,
+        rows_at_once=rows,
+    )
+
+
+def bytes_of_token(shape: ModelShape, work: Work) -> int:
+    """Return the bytes of one token of a micro-batch: kept for the backward pass, and working."""
+    kept = shape.activations(rank=work.rank, mixed=work.mixed, checkpointing=work.checkpointing)
+    return kept + shape.working(2 if work.mixed else 4)
+
+
+def fitting_tokens(shape: ModelShape, work: Work, free: int) -> int:
+    """Return the tokens of a micro-batch that fit: a power of two, at least 1.
+
+    Args:
+        shape: of the model.
+        work: what the run does.
+        free: bytes that are left beside weights, optimiser and gradients.
+    """
+    kind = work.device
+    most = min(MOST_ACTIVATIONS[kind], SHARE[kind] * free) / bytes_of_token(shape, work)
+    return _power_of_two(min(most, MOST_TOKENS[kind]))
+
+
+def fitting_rows(shape: ModelShape, work: Work, free: int) -> int:
+    """Return how many episodes are sampled at once: all, or a power of two of them.
+
+    Args:
+        shape: of the model.
+        work: what the run does.
+        free: bytes that are left beside weights and optimiser.
+    """
+    kind = work.device
+    row = work.length * shape.cache(2 if work.mixed else 4) + 3 * 4 * shape.vocabulary
+    most = min(MOST_CACHE[kind], SHARE[kind] * free) / row
+    return work.episodes if most >= work.episodes else _power_of_two(most)
+
+
+def _power_of_two(most: float) -> int:
+    """Return the largest power of two that is at most ``most``; at least 1."""
+    return 1 << max(0, int(most).bit_length() - 1)
