@@ -31,8 +31,8 @@ only plays, or a function from a conversation to a reply. A compare.toml can giv
 times with other settings, and has further keys; see docs/compare.md. Options of the command line
 override the keys of the file.
 
-Each method x seed runs in a process of its own. After Ctrl-C, the same command resumes. Methods and
-seeds can be added later: only what is missing is run.
+--jobs processes take one method x seed after another. After Ctrl-C, the same command resumes.
+Methods and seeds can be added later: only what is missing is run.
 
 Exit status: 0 done; 1 a method x seed failed (the others are finished; the same command tries it
 again); 2 invalid arguments; 130 Ctrl-C.

@@ -1,1 +1,1 @@
-"""Running the cells of a comparison, each in a process of its own."""
+"""Running the cells of a comparison in processes that take one after another."""

@@ -1,4 +1,4 @@
-"""Run the cells that a folder lacks, several at a time, each in a process of its own."""
+"""Run the cells that a folder lacks, in a few processes that take one cell after another."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ ONE_THREAD = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 @dataclass(frozen=True)
 class Failure:
-    """A cell whose process ended with an error."""
+    """A cell that ended its process with an error."""
 
     cell: Cell
     status: int
@@ -43,7 +43,7 @@ class Watcher(Protocol):
     """Receives the events of `run_cells`."""
 
     def started(self, cell: Cell) -> None:
-        """A cell's process has started."""
+        """A cell has started."""
         ...
 
     def progressed(self, cell: Cell, progress: CellProgress) -> None:
@@ -73,8 +73,9 @@ def missing_cells(cells: Sequence[Cell], folder: Path) -> list[Cell]:
 def run_cells(cells: Sequence[Cell], folder: Path, *, jobs: int, watcher: Watcher) -> list[Failure]:
     """Run cells, ``jobs`` at a time; an interrupted one resumes.
 
-    A cell that fails does not stop the others. Ctrl-C asks the running ones to stop: a training
-    run finishes its step and writes a checkpoint first. A second Ctrl-C kills them.
+    A cell that fails ends its process and does not stop the others: the next cell gets a new
+    process. Ctrl-C asks the running ones to stop: a training run finishes its step and writes a
+    checkpoint first. A second Ctrl-C kills them.
 
     Args:
         cells: the cells to run (`missing_cells`).
@@ -89,50 +90,67 @@ def run_cells(cells: Sequence[Cell], folder: Path, *, jobs: int, watcher: Watche
         KeyboardInterrupt: after the running cells have stopped.
     """
     waiting = list(cells)
-    running: dict[str, tuple[Cell, subprocess.Popen[bytes]]] = {}
+    workers: list[Worker] = []
     failures: list[Failure] = []
     try:
-        while waiting or running:
-            while waiting and len(running) < jobs:
-                cell = waiting.pop(0)
-                running[cell.folder] = cell, _start(cell, folder)
-                watcher.started(cell)
+        while waiting or workers:
+            while waiting and len(workers) < jobs:
+                workers.append(Worker(waiting.pop(0), folder))
+                watcher.started(workers[-1].cell)
             time.sleep(POLL)
-            for cell, process in list(running.values()):
+            for worker in list(workers):
+                cell, status = worker.cell, worker.process.poll()
                 watcher.progressed(cell, progress_of(cell, folder / cell.folder))
-                if process.poll() is None:
+                if is_done(cell, folder):
+                    watcher.ended(cell, None)
+                elif status is not None:
+                    failures.append(_failure(cell, status, folder))
+                    watcher.ended(cell, failures[-1])
+                else:
                     continue
-                del running[cell.folder]
-                _stop([process])
-                failure = _failure(cell, process.returncode, folder)
-                failures += [failure] if failure else []
-                watcher.ended(cell, failure)
+                if waiting and status is None:
+                    worker.run(waiting.pop(0), folder)
+                    watcher.started(worker.cell)
+                else:
+                    workers.remove(worker)
+                    _stop([worker.process])
     finally:
-        if running:
-            watcher.stopping(len(running))
-        _stop([process for _, process in running.values()])
+        if workers:
+            watcher.stopping(len(workers))
+        _stop([worker.process for worker in workers])
     return failures
 
 
-def _start(cell: Cell, folder: Path) -> subprocess.Popen[bytes]:
-    """Start the cell's process. Its standard input stays open for as long as it may run."""
-    path = folder / cell.folder
-    write_identity(cell, path, "cell.json")
-    with (path / "log.txt").open("wb") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "selfcorrect_agents.comparison.run.worker"],
-            stdin=subprocess.PIPE,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            env={**os.environ, **dict.fromkeys(ONE_THREAD, "1")},
-            start_new_session=True,  # Ctrl-C reaches this process only, which asks them to stop
-        )
-    task = {"cell": dataclasses.asdict(cell), "folder": str(path)}
-    if process.stdin is not None:
-        with contextlib.suppress(BrokenPipeError):  # it has ended already: see its status
-            process.stdin.write(json.dumps(task).encode() + b"\n")
-            process.stdin.flush()
-    return process
+class Worker:
+    """A process that runs cells, one after another. Its standard input stays open meanwhile.
+
+    Args:
+        cell: the first cell.
+        folder: the comparison's folder.
+    """
+
+    def __init__(self, cell: Cell, folder: Path) -> None:
+        with _log(cell, folder).open("wb") as log:  # until the process opens it itself
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "selfcorrect_agents.comparison.run.worker"],
+                stdin=subprocess.PIPE,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env={**os.environ, **dict.fromkeys(ONE_THREAD, "1")},
+                start_new_session=True,  # Ctrl-C reaches this process only, which asks it to stop
+            )
+        self.run(cell, folder)
+
+    def run(self, cell: Cell, folder: Path) -> None:
+        """Give the process its next cell; its output goes to the cell's log from then on."""
+        self.cell = cell
+        write_identity(cell, folder / cell.folder, "cell.json")
+        _log(cell, folder).write_bytes(b"")
+        task = {"cell": dataclasses.asdict(cell), "folder": str(folder / cell.folder)}
+        if self.process.stdin is not None:
+            with contextlib.suppress(BrokenPipeError):  # it has ended already: see its status
+                self.process.stdin.write(json.dumps(task).encode() + b"\n")
+                self.process.stdin.flush()
 
 
 def _stop(processes: Sequence[subprocess.Popen[bytes]]) -> None:
@@ -151,9 +169,13 @@ def _stop(processes: Sequence[subprocess.Popen[bytes]]) -> None:
             process.wait()
 
 
-def _failure(cell: Cell, status: int, folder: Path) -> Failure | None:
-    if status == 0:
-        return None
-    log = folder / cell.folder / "log.txt"
+def _failure(cell: Cell, status: int, folder: Path) -> Failure:
+    log = _log(cell, folder)
     lines = log.read_text(errors="replace").strip().splitlines() or ["no output."]
     return Failure(cell, status, log, lines[-1])
+
+
+def _log(cell: Cell, folder: Path) -> Path:
+    """Return the file with the output of a cell, whose folder is made."""
+    (folder / cell.folder).mkdir(parents=True, exist_ok=True)
+    return folder / cell.folder / "log.txt"

@@ -1,16 +1,21 @@
-"""The process of one cell: trains its method and measures it.
+"""A process of a comparison: trains and measures one cell after another.
 
-Reads the cell as one line of JSON from standard input, which stays open: when the scheduler closes
-it, or ends, the process stops as by Ctrl-C and saves its state.
+Reads each cell as a line of JSON from standard input, which stays open: when the scheduler closes
+it, or ends, the running cell stops as by Ctrl-C and saves its state. A cell is finished when its
+done.json is there. One that fails ends the process, so the next cell starts in a fresh one.
 """
 
 from __future__ import annotations
 
 import _thread
+import gc
 import json
+import os
+import queue
 import shutil
 import sys
 import threading
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -146,26 +151,55 @@ def _log(run: RunFolder, history: list[dict[str, float]]) -> None:
     run.close()
 
 
-def stop_when_input_ends() -> None:
-    """Stop this process, as Ctrl-C would, once standard input ends."""
+class Tasks:
+    """The lines of standard input, as they come; when it ends, a running task is stopped."""
 
-    def wait() -> None:
-        sys.stdin.read()
-        _thread.interrupt_main()
+    def __init__(self) -> None:
+        self._lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+        self._running = False
+        threading.Thread(target=self._read, daemon=True).start()
 
-    threading.Thread(target=wait, daemon=True).start()
+    def _read(self) -> None:
+        for line in sys.stdin:
+            self._lines.put(line)
+        self._lines.put(None)
+        if self._running:
+            _thread.interrupt_main()
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        while (line := self._lines.get()) is not None:
+            self._running = True
+            yield json.loads(line)
+            self._running = False
+
+
+def run(tasks: Iterable[Mapping[str, Any]]) -> None:
+    """Work on each task, with the random numbers and the log of a fresh process."""
+    random_state = torch.get_rng_state()
+    for task in tasks:
+        folder = Path(task["folder"])
+        _write_output_to(folder / "log.txt")
+        torch.set_num_threads(1)
+        torch.set_rng_state(random_state)
+        work(Cell.from_dict(task["cell"]), folder)
+        gc.collect()  # models hold cycles, and the next cell loads its own
+
+
+def _write_output_to(log: Path) -> None:
+    sys.stdout.flush()
+    sys.stderr.flush()
+    with log.open("ab") as file:
+        os.dup2(file.fileno(), sys.stdout.fileno())
+        os.dup2(file.fileno(), sys.stderr.fileno())
 
 
 def main() -> int:
-    """Entry of a cell's process; its exit status."""
-    task = json.loads(sys.stdin.readline())
-    stop_when_input_ends()
-    torch.set_num_threads(1)
+    """Entry of the process; its exit status."""
     import transformers
 
     transformers.utils.logging.disable_progress_bar()
     try:
-        work(Cell.from_dict(task["cell"]), Path(task["folder"]))
+        run(Tasks())
     except SelfCorrectError as error:  # the message is enough
         print(f"{type(error).__name__}: {' '.join(str(error).split())}", file=sys.stderr)
         return 1
