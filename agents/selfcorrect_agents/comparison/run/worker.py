@@ -174,14 +174,13 @@ class Tasks:
 
 
 def run(tasks: Iterable[Mapping[str, Any]]) -> None:
-    """Work on each task, with the random numbers and the log of a fresh process."""
-    random_state = torch.get_rng_state()
+    """Work on each task; the cells of a process change nothing of each other's results."""
     for task in tasks:
-        folder = Path(task["folder"])
+        cell, folder = Cell.from_dict(task["cell"]), Path(task["folder"])
         _write_output_to(folder / "log.txt")
         torch.set_num_threads(1)
-        torch.set_rng_state(random_state)
-        work(Cell.from_dict(task["cell"]), folder)
+        torch.manual_seed(cell.seed)  # for agents that use torch's own generator
+        work(cell, folder)
         gc.collect()  # models hold cycles, and the next cell loads its own
 
 
