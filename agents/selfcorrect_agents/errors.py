@@ -4,7 +4,9 @@
     ├── LearningError (also ValueError)      a method cannot be trained as asked
     ├── ComparisonError (also ValueError)    a comparison is invalid
     ├── CreditError (also RuntimeError)      a reward does not reach the turn that it should
-    └── UnjudgedError (also RuntimeError)    the verifier failed in several steps in a row
+    ├── UnjudgedError (also RuntimeError)    the verifier failed in several steps in a row
+    ├── DivergenceError (also RuntimeError)  a number of training is not finite, or its KL too large
+    └── DiskError (also OSError)             a file of a run can't be written
 
 docs/errors.md explains each one.
 """
@@ -28,3 +30,11 @@ class CreditError(SelfCorrectError, RuntimeError):
 
 class UnjudgedError(SelfCorrectError, RuntimeError):
     """The verifier failed at most episodes of several training steps in a row."""
+
+
+class DivergenceError(SelfCorrectError, RuntimeError):
+    """A gradient, a log-probability or a reward is not finite, or the KL is above its limit."""
+
+
+class DiskError(SelfCorrectError, OSError):
+    """A file of a run cannot be written: the disk is full, or a file would be too large."""

@@ -10,6 +10,7 @@ from selfcorrect_env.problems.overlap import (
 from selfcorrect_env.problems.own_problems import Problems, has_splits
 from selfcorrect_env.problems.problem_set import Column, ProblemSet
 from selfcorrect_env.problems.sources import SOURCES, Source, load_problems, source
+from selfcorrect_env.problems.splits import statement_hash
 
 __all__ = [
     "SOURCES",
@@ -25,5 +26,6 @@ __all__ = [
     "read_trained_on",
     "shared_problems",
     "source",
+    "statement_hash",
     "write_trained_on",
 ]

@@ -16,10 +16,11 @@ from selfcorrect_agents.cli.quickstart import QuickstartOptions
 from selfcorrect_agents.comparison.engine import run
 from selfcorrect_agents.comparison.plan.cells import plan
 from selfcorrect_agents.comparison.plan.config import DECODINGS, CompareConfig, MethodConfig
-from selfcorrect_agents.comparison.report.curves import curve_table, write_svg
+from selfcorrect_agents.comparison.report.curves import curve_table
 from selfcorrect_agents.comparison.report.fitted_table import FittedTable
 from selfcorrect_agents.comparison.results.cell_results import MethodResults, spent
 from selfcorrect_agents.lm.loading import no_progress_bars
+from selfcorrect_agents.pictures.curves import write_svg
 from selfcorrect_agents.training.config import flat
 from selfcorrect_agents.training.method_lookup import Budgeted, learning_of
 from selfcorrect_env.evaluation import Metrics

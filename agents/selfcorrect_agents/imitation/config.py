@@ -9,7 +9,7 @@ from typing import Any, Literal, TypeAlias
 from typing_extensions import Self
 
 from selfcorrect_agents.checks import above_zero, among, at_least, check
-from selfcorrect_agents.training.config import Execution, Sampling, steps_in
+from selfcorrect_agents.training.config import Evaluation, Execution, Sampling, steps_in
 
 FirstReply: TypeAlias = Literal["never", "right", "always"]
 
@@ -20,6 +20,9 @@ class Fitting:
 
     learning_rate: float = 3e-4
     """Learning rate of AdamW, > 0; each fit has a fresh optimizer."""
+    warmup: int = 0
+    """Optimizer steps in which the learning rate of a fit rises from 0, ≥ 0. A fit ends when its
+    held-out loss stops falling, so there is no length that the rate could fall over."""
     batch_size: int = 64
     """Traces in one optimizer step, ≥ 1."""
     first_reply: FirstReply = "right"
@@ -48,6 +51,7 @@ class Fitting:
         above_zero(self, "learning_rate", "max_grad_norm")
         at_least(self, 1, "batch_size", "check_every", "patience", "most_steps", "most_traces")
         at_least(self, 1, "most_held_out")
+        at_least(self, 0, "warmup")
         among(self, "first_reply", ("never", "right", "always"))
         check(0 <= self.held_out < 1, "held_out", "in [0, 1)", self.held_out)
 
@@ -59,6 +63,7 @@ class SupervisedConfig:
     sampling: Sampling = Sampling()
     fitting: Fitting = Fitting()
     execution: Execution = Execution()
+    evaluation: Evaluation = Evaluation()
     iterations: int = 1
     """How often episodes are gathered and a policy is fitted to them, ≥ 1."""
     rollouts: int = 160

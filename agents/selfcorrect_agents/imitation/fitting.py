@@ -24,6 +24,7 @@ from selfcorrect_agents.rl.scoring import Scorer, score_in_parts
 from selfcorrect_agents.rl.token_terms import Heads, token_terms
 from selfcorrect_agents.training.checkpoint import step_seed
 from selfcorrect_agents.training.progress import MetricsRow
+from selfcorrect_agents.training.schedule import rate_factor
 from selfcorrect_agents.training.trainer import Trainer
 from selfcorrect_env import Episode
 
@@ -160,6 +161,9 @@ class _Fit:
             for rows in np.array_split(
                 rng.permutation(len(self.rows[0])), -(-len(self.rows[0]) // how.batch_size)
             ):
+                self.learner.learning_rate = how.learning_rate * rate_factor(
+                    "constant", how.warmup, steps, how.most_steps
+                )
                 losses.append(self._step(torch.from_numpy(rows)))
                 steps += 1
                 if steps % every == 0:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+
+from selfcorrect_agents.errors import DivergenceError
 
 
 class Learner:
@@ -46,7 +49,7 @@ class Learner:
             The norm of the gradient before it is clipped.
 
         Raises:
-            RuntimeError: the gradient is not finite; no step is taken.
+            DivergenceError: the gradient is not finite; no step is taken.
         """
         mode = self.model.training
         self.model.train()
@@ -54,13 +57,16 @@ class Learner:
             self.optimizer.zero_grad()
             for loss in losses:
                 loss.backward()
-            norm = nn.utils.clip_grad_norm_(
-                self.model.parameters(), self.max_grad_norm, error_if_nonfinite=True
-            )
+            norm = float(nn.utils.clip_grad_norm_(self.model.parameters(), self.max_grad_norm))
+            if not math.isfinite(norm):
+                raise DivergenceError(
+                    f"The gradient's norm is {norm}: no step was taken on it. Lower learning_rate, "
+                    "or raise the KL coefficient."
+                )
             self.optimizer.step()
         finally:
             self.model.train(mode)
-        return float(norm)
+        return norm
 
     def state_dict(self) -> dict[str, Any]:
         """Return the optimiser's state, for a checkpoint."""

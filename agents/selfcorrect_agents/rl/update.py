@@ -130,11 +130,14 @@ LOGGED = {
     "t{t}/truncated": "share of turn t's replies that the token cap cut off",
     "delta": "accuracy at the last turn minus accuracy at the first",
     "unchanged": "share of judged episodes whose last answer equals the first",
+    "train/learning_rate": "learning rate of the step, by the stage and the schedule",
     "train/grad_norm": "norm of the gradient before clipping (of the last epoch)",
     "train/zero_advantage": "share of (episode, turn) pairs with advantage 0: no gradient",
     "train/unjudged": "episodes left out because the verifier failed",
     "train/unjudged_share": "share of all episodes sampled in the step at which the verifier "
     "failed; above a half in three steps in a row training stops",
+    "eval/…": "after every eval_every steps: the keys of turn_metrics (t{t}/accuracy, delta …) on "
+    "held-out problems, greedily; eval_sampled/… at the training's temperature",
     "train/skipped": "1 if no episode of the batch could be judged: no step was taken, and only "
     "this, train/unjudged and train/unjudged_share are logged",
 }

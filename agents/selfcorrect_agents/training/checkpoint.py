@@ -62,6 +62,11 @@ class Checkpoint:
         return read_episodes(path) if path.is_file() else []
 
 
+def checkpoint_of(folder: Path, step: int) -> Path:
+    """Return the folder of the checkpoint after ``step`` steps."""
+    return folder / f"step-{step:06d}"
+
+
 def save_checkpoint(
     folder: Path,
     step: int,
@@ -70,33 +75,54 @@ def save_checkpoint(
     keep: int = 2,
     *,
     episodes: Sequence[Episode] = (),
+    spared: int | None = None,
 ) -> Path:
     """Write ``folder/step-…`` atomically and delete all but the newest ``keep`` checkpoints.
 
-    ``episodes`` are those that the resumed run needs (supervised methods gather them).
+    If it can't be written, what was written of it is deleted, and older checkpoints stay.
+
+    Args:
+        folder: of all checkpoints of the run.
+        step: steps that were taken.
+        policy: whose weights are written.
+        learner: whose optimiser's state is written.
+        keep: how many checkpoints are kept.
+        episodes: those that the resumed run needs (supervised methods gather them).
+        spared: the step of one more checkpoint that is kept.
     """
-    final = folder / f"step-{step:06d}"
+    final = checkpoint_of(folder, step)
     written = folder / f".writing-step-{step:06d}-{os.getpid()}"
     for abandoned in folder.glob(".writing-*"):  # by a process that was killed
         shutil.rmtree(abandoned)
-    written.mkdir(parents=True)
-    policy.save_pretrained(written / "model")
-    torch.save(learner.state_dict(), written / "optimizer.pt")
-    if episodes:
-        write_episodes(written / EPISODES, episodes)
-    files = {
-        str(p.relative_to(written)): _size_and_hash(p)
-        for p in sorted(written.rglob("*"))
-        if p.is_file()
-    }
-    manifest = {"step": step, "torch": torch.__version__, "files": files}
-    (written / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n")
+    try:
+        _write(written, step, policy, learner, episodes)
+    except BaseException:
+        shutil.rmtree(written, ignore_errors=True)
+        raise
     if final.exists():
         shutil.rmtree(final)
     written.rename(final)
     for old in _folders(folder)[:-keep]:
-        shutil.rmtree(old)
+        if _step_of(old) != spared:
+            shutil.rmtree(old)
     return final
+
+
+def _write(
+    folder: Path, step: int, policy: Policy, learner: Learner, episodes: Sequence[Episode]
+) -> None:
+    folder.mkdir(parents=True)
+    policy.save_pretrained(folder / "model")
+    torch.save(learner.state_dict(), folder / "optimizer.pt")
+    if episodes:
+        write_episodes(folder / EPISODES, episodes)
+    files = {
+        str(path.relative_to(folder)): _size_and_hash(path)
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+    manifest = {"step": step, "torch": torch.__version__, "files": files}
+    (folder / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n")
 
 
 def latest_checkpoint(folder: Path) -> Checkpoint | None:
@@ -155,4 +181,8 @@ def _size_and_hash(path: Path) -> tuple[int, str]:
 
 def _folders(folder: Path) -> list[Path]:
     found = [p for p in folder.glob("step-*") if NAME.fullmatch(p.name)]
-    return sorted(found, key=lambda path: int(path.name.removeprefix("step-")))
+    return sorted(found, key=_step_of)
+
+
+def _step_of(folder: Path) -> int:
+    return int(folder.name.removeprefix("step-"))

@@ -10,16 +10,24 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from typing_extensions import Self
 
-from selfcorrect_agents.checks import above_zero, at_least, check
+from selfcorrect_agents.checks import above_zero, among, at_least, check
 from selfcorrect_agents.flat_config import changed, flat, flat_fields, from_flat
 from selfcorrect_agents.lm.token_caps import TINY_TOKEN_CAP
 from selfcorrect_agents.rl.config import Objective
+from selfcorrect_agents.training.schedule import (
+    SHAPES,
+    Shape,
+    check_warmup,
+    depends_on_length,
+    rate_factor,
+)
 
 __all__ = [
+    "Evaluation",
     "Execution",
     "OnPolicyConfig",
     "Optimization",
@@ -67,28 +75,86 @@ class Optimization:
     """The gradient is clipped to this norm, > 0: rare tokens make the KL's gradient spike."""
     epochs: int = 1
     """Optimizer steps on the same episodes, ≥ 1; above 1 it needs clip or importance_cap."""
+    schedule: Shape = "constant"
+    """The learning rate after warm-up: constant, or down to 0 in a line or half a cosine. It runs
+    once over each stage of a method, from the stage's own learning rate. The paper gives none."""
+    warmup: float = 0.0
+    """Steps in which the learning rate rises from 0, ≥ 0, in each stage; below 1 it is a share of
+    the stage's steps."""
 
     def __post_init__(self) -> None:
         """Refuse invalid values."""
         above_zero(self, "learning_rate", "max_grad_norm")
         at_least(self, 1, "epochs")
+        among(self, "schedule", SHAPES)
+        check_warmup(self.warmup)
+
+    def rate_factor(self, step: int, steps: int) -> float:
+        """Return the factor on a stage's learning rate at its ``step``, from 0, of ``steps``."""
+        return rate_factor(self.schedule, self.warmup, step, steps)
+
+    @property
+    def fixes_length(self) -> bool:
+        """Whether the learning rate depends on the number of steps: such a run can't grow."""
+        return depends_on_length(self.schedule, self.warmup)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Execution:
-    """What changes memory and disk use alone, not the result; a resumed run may change it."""
+    """What changes memory, disk use and when a run is given up, not the result; a resumed run may
+    change it."""
 
     tokens_per_forward: int | None = None
     """Tokens in one forward pass of an update, ≥ 1, padding included (an episode is never cut).
     None: as many as the memory at hand allows; `selfcorrect train … --plan` shows it."""
     checkpoint_every: int = 50
     """Steps between checkpoints, ≥ 1."""
+    max_kl: float | None = None
+    """Training stops where the KL of a turn to the reference is above this, in nats a sampled
+    token, > 0; None never stops. 1 means that the reference gives the replies e times less
+    probability a token than the policy."""
 
     def __post_init__(self) -> None:
         """Refuse invalid values."""
         at_least(self, 1, "checkpoint_every")
         if self.tokens_per_forward is not None:
             at_least(self, 1, "tokens_per_forward")
+        if self.max_kl is not None:
+            above_zero(self, "max_kl")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evaluation:
+    """Evaluation on held-out problems in the course of training, never on the split ``test``."""
+
+    eval_every: int = 0
+    """Steps between evaluations on held-out problems, ≥ 0; 0 takes none."""
+    eval_problems: int = 200
+    """Held-out problems of an evaluation, the first of their split, ≥ 1."""
+    eval_split: str = "validation"
+    """The split that they are of. ``train`` takes them out of the training problems, by a hash of
+    their text, a fifth of those at most; ``test`` is refused."""
+    eval_decoding: Literal["greedy", "sampled", "both"] = "greedy"
+    """``greedy`` logs eval/…, ``sampled``, at the training's temperature, eval_sampled/…"""
+    best_metric: str | None = None
+    """The logged metric that is best where it is highest; by default the accuracy of the last
+    attempt at the held-out problems."""
+    keep_best: bool = False
+    """Whether the trained model is the one of the best evaluation, not of the last step."""
+    eval_patience: int = 0
+    """Training ends after this many evaluations in a row that are no better than the best before
+    them, ≥ 0; 0 takes every step."""
+
+    def __post_init__(self) -> None:
+        """Refuse invalid values."""
+        at_least(self, 0, "eval_every", "eval_patience")
+        at_least(self, 1, "eval_problems")
+        among(self, "eval_decoding", ("greedy", "sampled", "both"))
+        not_test = "another split than 'test', which is for measuring the trained model"
+        check(self.eval_split != "test", "eval_split", not_test, self.eval_split)
+        if self.keep_best or self.eval_patience or self.best_metric:
+            why = "above 0 with keep_best, eval_patience or best_metric"
+            check(self.eval_every > 0, "eval_every", why, self.eval_every)
 
 
 class TrainingConfig(Protocol):
@@ -102,6 +168,11 @@ class TrainingConfig(Protocol):
     @property
     def execution(self) -> Execution:
         """Memory and disk use."""
+        ...
+
+    @property
+    def evaluation(self) -> Evaluation:
+        """Evaluation on held-out problems."""
         ...
 
     @property
@@ -126,6 +197,7 @@ class OnPolicyConfig:
     objective: Objective = Objective()
     optimization: Optimization = Optimization()
     execution: Execution = Execution()
+    evaluation: Evaluation = Evaluation()
     oversample: int = 1
     """Dynamic sampling (DAPO, arXiv 2503.14476): this many times problems_per_step problems are
     sampled, ≥ 1; those whose samples differ in reward are used first. All count as budget."""
@@ -152,9 +224,23 @@ class OnPolicyConfig:
         """The gradient is clipped to this norm."""
         return self.optimization.max_grad_norm
 
+    def rate_factor(self, step: int) -> float:
+        """Return the factor on the learning rate at the run's ``step``, from 0, by the schedule."""
+        return self.optimization.rate_factor(*self.within_stage(step))
+
+    def within_stage(self, step: int) -> tuple[int, int]:
+        """Return a step's number within its stage, from 0, and the stage's number of steps."""
+        return step, self.total_steps
+
     @property
     def extendable(self) -> tuple[str, ...]:
-        """Fields that a resumed run may raise, to continue a run that has ended."""
+        """Fields that a resumed run may raise, to continue a run that has ended: `growing`, unless
+        the learning rate depends on their values."""
+        return () if self.optimization.fixes_length else self.growing
+
+    @property
+    def growing(self) -> tuple[str, ...]:
+        """Fields that make a run longer."""
         return ()
 
     @property

@@ -14,6 +14,9 @@ from typing import TypeAlias
 MetricsRow: TypeAlias = dict[str, float]
 """One step's metrics by key."""
 
+GREEDY, SAMPLED = "eval", "eval_sampled"
+"""What the keys of metrics on held-out problems begin with, by how replies were drawn."""
+
 CUT_OFF_LIMIT = 0.5
 """Share of replies cut off by the token cap above which the terminal warns."""
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from selfcorrect_agents.training.config import Execution
+from selfcorrect_agents.training.schedule import depends_on_length
 from selfcorrect_env import CheckpointError
 
 HARMLESS = {field.name for field in fields(Execution)}
@@ -42,6 +43,13 @@ def check_resumable(
     others = f" (other differences: {', '.join(refused[1:])})" if refused[1:] else ""
     if key in extendable:
         advice = "A run can only be extended: give at least the value that it had"
+    elif _is_larger(now.get(key), was.get(key)) and depends_on_length(
+        was.get("schedule", "constant"), was.get("warmup", 0.0)
+    ):
+        advice = (
+            "The learning rate depends on the number of steps (schedule, warmup), so this run "
+            "can't be extended: use the same value"
+        )
     elif key == "fingerprint":
         advice = "The problems have changed"
     else:

@@ -3,11 +3,14 @@
 config.json          the method, its configuration, the environment, versions
 trained_on.json      hashes of the problems, for later warnings of overlap
 metrics.jsonl        one row of metrics for each step
-tensorboard/         the same metrics, for TensorBoard
+tensorboard/         the same metrics, for TensorBoard (see `selfcorrect_agents.training.trackers`)
+curves.svg           a picture of the metrics so far
 episodes.jsonl       the episodes of some steps, as `datasets.load_dataset("json")` reads them
+samples.txt          an episode of some steps, to read, if asked for
 checkpoints/step-…   see `selfcorrect_agents.training.checkpoint`
 first_episode.txt    the first episode as the model read and wrote it, with special tokens
 model/               the trained policy, written at the end
+best.json            if the best evaluation's model is kept: its step and its value
 
 Nothing is written before the first step: a run that is refused leaves nothing behind.
 """
@@ -16,19 +19,32 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from selfcorrect_agents.flat_config import flat
+from selfcorrect_agents.training.files import (
+    append_rows,
+    append_text,
+    read_rows,
+    write_atomically,
+)
+from selfcorrect_agents.training.progress import MetricsRow
 from selfcorrect_agents.training.resuming import check_resumable
+from selfcorrect_agents.training.run_picture import run_picture
+from selfcorrect_agents.training.trackers import Trackers, check_trackers
 from selfcorrect_env import CheckpointError, Episode, ProblemSet, TrainingEnv
 from selfcorrect_env.evaluation import to_row
 from selfcorrect_env.problems import write_trained_on
 
-if TYPE_CHECKING:
-    from torch.utils.tensorboard.writer import SummaryWriter
+BEST = "best.json"
+"""The file that says which step the trained model is of, if that is not the last one."""
+
+SAMPLES = "samples.txt"
+"""The file with episodes to read."""
 
 
 class RunFolder:
@@ -40,6 +56,9 @@ class RunFolder:
             method's configuration in flat form.
         resume: whether to resume the run that the folder holds, if it holds one.
         episodes_every: the episodes of every N-th step are written; 0 writes none.
+        show_every: an episode of every N-th step is written to samples.txt; 0 writes none.
+        trackers: where metrics are logged beside metrics.jsonl
+            (`selfcorrect_agents.training.trackers`).
         extendable: fields of ``learning`` that a resumed run may raise.
         problems: what the run trains on; recorded in ``trained_on.json``.
         base_model: the model that it starts from, for the same record.
@@ -47,6 +66,7 @@ class RunFolder:
     Raises:
         CheckpointError: the folder holds a run and ``resume`` is False; or its config.json is
             missing, damaged or of another run. Nothing is overwritten.
+        LearningError: the package of a tracker is not installed.
         OSError: the folder cannot be written.
     """
 
@@ -57,17 +77,22 @@ class RunFolder:
         *,
         resume: bool = False,
         episodes_every: int = 10,
+        show_every: int = 0,
+        trackers: Sequence[str] = ("tensorboard",),
         extendable: Sequence[str] = (),
         problems: ProblemSet | None = None,
         base_model: str | None = None,
     ) -> None:
         self.path = Path(path)
         self.episodes_every = episodes_every
+        self.show_every = show_every
+        check_trackers(trackers)
         self._config = json.loads(json.dumps(config))
         self._problems, self._base_model = problems, base_model
         self._started = False
         self._model_before = _changed_at(self.model)
-        self._tensorboard: SummaryWriter | None = None
+        self._tracker_names = tuple(trackers)
+        self._trackers: Trackers | None = None
         if not holds_run(self.path):
             self._check_free()
         elif resume:
@@ -90,6 +115,8 @@ class RunFolder:
         metadata: Mapping[str, Any] | None = None,
         resume: bool = False,
         episodes_every: int = 10,
+        show_every: int = 0,
+        trackers: Sequence[str] = ("tensorboard",),
     ) -> RunFolder:
         """Return the folder of a run that trains with ``method`` on ``env``.
 
@@ -102,6 +129,8 @@ class RunFolder:
             metadata: more JSON-able metadata that determine the result.
             resume: as in `RunFolder`.
             episodes_every: as in `RunFolder`.
+            show_every: as in `RunFolder`.
+            trackers: as in `RunFolder`.
         """
         import torch  # not needed to read a run, which --resume --help does
 
@@ -125,6 +154,8 @@ class RunFolder:
             config,
             resume=resume,
             episodes_every=episodes_every,
+            show_every=show_every,
+            trackers=trackers,
             extendable=getattr(learning, "extendable", ()),
             problems=problems,
             base_model=model,
@@ -152,7 +183,7 @@ class RunFolder:
         self.path.mkdir(parents=True, exist_ok=True)
         if self._problems is not None:
             write_trained_on(self.path, self._problems, model=self._base_model)
-        _write_atomically(self.path / "config.json", json.dumps(self._config, indent=2) + "\n")
+        write_atomically(self.path / "config.json", json.dumps(self._config, indent=2) + "\n")
         self._started = True
 
     def rewind(self, step: int) -> list[dict[str, float]]:
@@ -164,46 +195,59 @@ class RunFolder:
         for name in ("metrics.jsonl", "episodes.jsonl"):
             path = self.path / name
             if path.exists():
-                kept = [line for line, row in _rows(path) if row["step"] <= step]
-                _write_atomically(path, "".join(kept))
-        if (self.path / "tensorboard").exists():
-            self._tensorboard = self._summary_writer(purge_step=step + 1)
+                kept = [line for line, row in read_rows(path) if row["step"] <= step]
+                write_atomically(path, "".join(kept))
+        samples = self.path / SAMPLES
+        if samples.exists():
+            parts = re.split(r"(?m)^(?=step \d+$)", samples.read_text("utf-8"))
+            kept = [part for part in parts if part and int(part.split()[1]) <= step]
+            write_atomically(samples, "".join(kept))
         metrics = self.path / "metrics.jsonl"
-        return [row for _, row in _rows(metrics)] if metrics.exists() else []
+        return [row for _, row in read_rows(metrics)] if metrics.exists() else []
 
     def log(self, step: int, metrics: Mapping[str, float]) -> None:
         """Append one step's metrics; ``step`` counts from 1."""
         self.start()
-        _append(self.path / "metrics.jsonl", [{"step": step, **metrics}])
-        if self._tensorboard is None:
-            self._tensorboard = self._summary_writer()
-        for key, value in metrics.items():
-            self._tensorboard.add_scalar(key, value, step)
+        append_rows(self.path / "metrics.jsonl", [{"step": step, **metrics}])
+        if self._trackers is None:
+            self._trackers = Trackers(self._tracker_names, self.path, self._config, step)
+        self._trackers.log(step, metrics)
 
     def log_episodes(self, step: int, episodes: tuple[Episode, ...]) -> None:
         """Append the episodes of a step, if it is one whose episodes are kept."""
         if self.episodes_every and (step == 1 or step % self.episodes_every == 0):
             self.start()
             rows = [{"step": step, **to_row(episode)} for episode in episodes]
-            _append(self.path / "episodes.jsonl", rows)
+            append_rows(self.path / "episodes.jsonl", rows)
+
+    def log_sample(self, step: int, text: str) -> None:
+        """Append an episode as text."""
+        self.start()
+        append_text(self.path / SAMPLES, f"step {step}\n{text}\n")
+
+    def draw_curves(self, history: Sequence[MetricsRow]) -> None:
+        """Draw the accuracies of training and of held-out problems, if any, to curves.svg."""
+        picture = run_picture(self.path.resolve().name, history)
+        if picture is not None:
+            write_atomically(self.path / "curves.svg", picture)
+
+    def log_best(self, step: int, metric: str, value: float) -> None:
+        """Write which step the trained model is of."""
+        best = {"step": step, "metric": metric, "value": value}
+        write_atomically(self.path / BEST, json.dumps(best) + "\n")
 
     def log_first_episode(self, text: str) -> None:
         """Write the run's first episode as the model read and wrote it, unless it is there."""
         path = self.path / "first_episode.txt"
         if not path.exists():
             self.start()
-            _write_atomically(path, text)
+            write_atomically(path, text)
 
     def close(self) -> None:
         """Flush everything to disk; safe to call twice."""
-        if self._tensorboard is not None:
-            self._tensorboard.close()
-            self._tensorboard = None
-
-    def _summary_writer(self, purge_step: int | None = None) -> SummaryWriter:
-        from torch.utils.tensorboard.writer import SummaryWriter  # slow to import
-
-        return SummaryWriter(str(self.path / "tensorboard"), purge_step=purge_step)
+        trackers, self._trackers = self._trackers, None
+        if trackers is not None:
+            trackers.close()
 
     def _check_free(self) -> None:
         """Refuse a folder whose files a new run would mix with or overwrite."""
@@ -249,7 +293,7 @@ def open_run(
 
 def read_metrics(path: str | Path) -> list[dict[str, float]]:
     """Read a run's metrics.jsonl: one dict for each step, with its ``step``."""
-    return [row for _, row in _rows(Path(path))]
+    return [row for _, row in read_rows(Path(path))]
 
 
 def _check_writable(path: Path) -> None:
@@ -281,26 +325,3 @@ def _json(path: Path) -> dict[str, Any]:
         return dict(json.loads(path.read_bytes()))
     except (OSError, ValueError, TypeError):
         return {}
-
-
-def _rows(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield (line, row); a last line that a killed process left half-written is dropped."""
-    lines = path.read_text("utf-8").splitlines(keepends=True)
-    for number, line in enumerate(lines, start=1):
-        try:
-            yield line, json.loads(line)
-        except ValueError as error:
-            if number == len(lines) and not line.endswith("\n"):
-                return
-            raise CheckpointError(f"{path}, line {number}: not valid JSON ({error}).") from error
-
-
-def _append(path: Path, rows: list[dict[str, Any]]) -> None:
-    with path.open("a", encoding="utf-8") as file:
-        file.writelines(json.dumps(row) + "\n" for row in rows)
-
-
-def _write_atomically(path: Path, text: str) -> None:
-    written = path.with_name(f".{path.name}.{os.getpid()}")
-    written.write_text(text, "utf-8")
-    written.replace(path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -38,10 +39,25 @@ def save_trained(agent: Any, policy: Policy, run: RunFolder) -> None:
                 "of them, or let learn write run.model."
             )
         write = learned.save_pretrained
+    write_model(run, write)
+
+
+def write_model(run: RunFolder, write: Callable[[Path], object]) -> None:
+    """Write the trained model of a run: all of it or, if there is no room, nothing.
+
+    Args:
+        run: the run.
+        write: writes the model to the folder that it is given.
+    """
+    run.start()
     unfinished = Path(run.path) / ".model"
     if unfinished.exists():  # of a process that was killed
         shutil.rmtree(unfinished)
-    write(unfinished)
+    try:
+        write(unfinished)
+    except BaseException:
+        shutil.rmtree(unfinished, ignore_errors=True)
+        raise
     if run.model.exists():  # what the run had learned before it was resumed
         shutil.rmtree(run.model)
     unfinished.rename(run.model)

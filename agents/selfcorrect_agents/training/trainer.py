@@ -21,12 +21,34 @@ from selfcorrect_agents.rl.credit import Reach, Rewards, check_credit, discounte
 from selfcorrect_agents.rl.loss import Batch
 from selfcorrect_agents.rl.rollout import Rollout, collect, rollout_metrics
 from selfcorrect_agents.rl.update import update
-from selfcorrect_agents.training.checkpoint import latest_checkpoint, save_checkpoint, step_seed
+from selfcorrect_agents.training.checkpoint import (
+    checkpoint_of,
+    latest_checkpoint,
+    open_checkpoint,
+    save_checkpoint,
+    step_seed,
+)
 from selfcorrect_agents.training.config import OnPolicyConfig, TrainingConfig
+from selfcorrect_agents.training.failures import (
+    check_rewards,
+    check_sampled,
+    explained,
+    finite_sampling,
+    kl_failure,
+)
+from selfcorrect_agents.training.held_out import (
+    HeldOut,
+    best_step,
+    held_out_env,
+    is_over,
+    metric_of,
+)
 from selfcorrect_agents.training.progress import MetricsRow, progress_bar, stop_on_interrupt
 from selfcorrect_agents.training.run_folder import RunFolder, open_run
+from selfcorrect_agents.training.saving import write_model
 from selfcorrect_agents.training.unjudged import UnjudgedWatch
 from selfcorrect_env import AnyEnv, Episode, TrainingEnv, training_env
+from selfcorrect_env.rendering import to_text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,9 +76,12 @@ class Trainer:
         config: the size of a step and how it samples.
         run: the folder to log to and to resume from; None keeps everything in memory.
         progress: whether to show a progress bar.
+        held_out: the environment of evaluations in the course of training; None holds out
+            training problems, if the configuration says so.
 
     Raises:
-        LearningError: the policy drops the thoughts of earlier replies.
+        LearningError: the policy drops the thoughts of earlier replies; held-out problems are
+            missing, too few or also trained on; or the best model is to be kept without a run.
     """
 
     def __init__(
@@ -66,6 +91,8 @@ class Trainer:
         config: TrainingConfig,
         run: RunFolder | None = None,
         progress: bool = False,
+        *,
+        held_out: TrainingEnv | None = None,
     ) -> None:
         if policy.chat.template.thoughts == "drop":
             raise LearningError(
@@ -88,6 +115,10 @@ class Trainer:
         self.attempts = env.attempts
         """Attempts in an episode of the environment."""
         self._env = env
+        self._held_out = _held_out(policy, env, held_out, config, run)
+        left_out = self._held_out.of_training if self._held_out else frozenset()
+        self._indices = np.array([i for i in range(len(env.problems)) if i not in left_out])
+        self._best_metric = metric_of(config.evaluation, env.attempts)
         self._vector_envs: dict[int, VectorEnv[Any, Any, Any]] = {}
         self._checked: list[Stage] = []
         self._sampled = (0, 0)  # episodes and tokens of this step so far
@@ -100,30 +131,55 @@ class Trainer:
         Resumes from the run's newest checkpoint. After Ctrl-C the current step is finished, a
         checkpoint is written and KeyboardInterrupt is raised; a second Ctrl-C stops at once.
 
+        With ``eval_patience`` it ends before ``total`` where evaluations stop getting better; with
+        ``keep_best`` the policy then has the weights of the best one.
+
         Raises:
             UnjudgedError: the verifier failed at most episodes of several steps in a row
                 (`selfcorrect_agents.training.unjudged`); a checkpoint is written before.
+            DivergenceError: the KL of a step is above ``max_kl``; no checkpoint is written.
         """
         start = self._resume()
         with stop_on_interrupt() as stopping, progress_bar(self.progress, total, start) as bar:
             for step in range(start, total):
+                if self._is_over():
+                    break
                 yield step
                 bar(step + 1, self.history[-1])
-                last, stop = step + 1 == total, stopping()
+                diverged = kl_failure(self.history[-1], self.config.execution.max_kl)
+                if diverged:
+                    raise diverged
+                last, stop = step + 1 == total or self._is_over(), stopping()
                 failure = self._unjudged.failure(total)
-                if (
-                    stop
-                    or last
-                    or failure
-                    or (step + 1) % self.config.execution.checkpoint_every == 0
-                ):
+                if stop or last or failure or self._saves_after(step + 1):
                     self._save(step + 1)
                 if failure:
                     raise failure
                 if stop and not last:
                     raise KeyboardInterrupt
         if self.run is not None:
-            self.policy.save_pretrained(self.run.model)
+            self._take_best()
+            write_model(self.run, self.policy.save_pretrained)
+
+    def _is_over(self) -> bool:
+        return is_over(self.history, self._best_metric, self.config.evaluation.eval_patience)
+
+    def _saves_after(self, step: int) -> bool:
+        due = step % self.config.execution.checkpoint_every == 0
+        return due or (self.config.evaluation.keep_best and self._best_step() == step)
+
+    def _best_step(self) -> int | None:
+        return best_step(self.history, self._best_metric)
+
+    def _take_best(self) -> None:
+        """Load the weights of the best evaluation, if they are to be kept and are not here."""
+        best = self._best_step()
+        if self.run is None or not self.config.evaluation.keep_best or best is None:
+            return
+        if best != len(self.history):
+            checkpoint = open_checkpoint(checkpoint_of(self.run.checkpoints, best))
+            self.policy.load_weights(checkpoint.model)
+        self.run.log_best(best, self._best_metric, self.history[best - 1][self._best_metric])
 
     # -- episodes -----------------------------------------------------------------------
     def collect(
@@ -144,22 +200,24 @@ class Trainer:
             purpose: distinguishes rollouts of one step, so that their seeds differ.
             counted: False leaves them out of the run's sampled episodes and tokens.
         """
-        config, size = self.config.sampling, len(self._env.problems)
+        config, size = self.config.sampling, len(self._indices)
         wanted = config.problems_per_step if problems is None else problems
         rng = np.random.default_rng(step_seed(config.seed, step, f"problems{purpose}"))
-        chosen = rng.choice(size, wanted, replace=wanted > size)
+        chosen = self._indices[rng.choice(size, wanted, replace=wanted > size)]
         generator = torch.Generator(self.policy.device)
-        rollout = collect(
-            self.policy,
-            self._vector_env(wanted * config.samples),
-            chosen.tolist(),
-            samples=config.samples,
-            max_new_tokens=config.max_new_tokens,
-            temperature=config.temperature,
-            generator=generator.manual_seed(step_seed(config.seed, step, f"samples{purpose}")),
-            first=first,
-            seed=step_seed(config.seed, step, f"episodes{purpose}") % (1 << 31),
-        )
+        with finite_sampling():
+            rollout = collect(
+                self.policy,
+                self._vector_env(wanted * config.samples),
+                chosen.tolist(),
+                samples=config.samples,
+                max_new_tokens=config.max_new_tokens,
+                temperature=config.temperature,
+                generator=generator.manual_seed(step_seed(config.seed, step, f"samples{purpose}")),
+                first=first,
+                seed=step_seed(config.seed, step, f"episodes{purpose}") % (1 << 31),
+            )
+        check_sampled(rollout)
         self._unjudged.add(rollout.episodes)
         if step == 0 and not self._first_episode:
             first_row = rollout.ids[0][rollout.attention_mask[0]]
@@ -201,9 +259,13 @@ class Trainer:
 
         Raises:
             CreditError: the stage's rewards don't reach the turns of its ``reach``.
+            DivergenceError: a reward or the gradient is not finite; no step is taken on it.
         """
         config = self._on_policy()
-        self.learner.learning_rate = stage.learning_rate
+        self.learner.learning_rate = stage.learning_rate * config.rate_factor(step)
+        rewards = [stage.rewards(rollout.scores) for rollout in rollouts]
+        for rollout, of in zip(rollouts, rewards, strict=True):
+            check_rewards(of, rollout.scores)
         if not any(stage is checked for checked in self._checked):
             reach = discounted(stage.reach, config.objective.gamma)
             for rollout in rollouts:
@@ -221,20 +283,24 @@ class Trainer:
             self.reference,
             self.learner,
             [
-                Batch(rollout=rollout, rewards=stage.rewards(rollout.scores), betas=stage.betas)
-                for rollout in rollouts
+                Batch(rollout=rollout, rewards=of, betas=stage.betas)
+                for rollout, of in zip(rollouts, rewards, strict=True)
             ],
             config.objective,
             epochs=config.optimization.epochs,
             tokens_per_forward=self.tokens_per_forward,
         )
+        metrics["train/learning_rate"] = self.learner.learning_rate
         for rollout in rollouts[1:]:
             offline = rollout_metrics(rollout)
             metrics |= {f"offline/{key}": value for key, value in offline.items()}
         return self.log(step, metrics, rollouts[0].episodes)
 
     def log(self, step: int, metrics: MetricsRow, episodes: Sequence[Episode] = ()) -> MetricsRow:
-        """Log a step's metrics, with the numbers of episodes and tokens so far; returns them."""
+        """Log a step's metrics, with the numbers of episodes and tokens so far; returns them.
+
+        After every ``eval_every`` steps the policy is evaluated, and its metrics are added.
+        """
         before = self.history[-1] if self.history else {}
         sampled, tokens = self._sampled
         self._sampled = (0, 0)
@@ -244,13 +310,27 @@ class Trainer:
             "train/unjudged_share": self._unjudged.finish_step(step),
             **metrics,
         }
+        if self._held_out and (step + 1) % self.config.evaluation.eval_every == 0:
+            metrics |= self._held_out.measure()
         self.history.append(metrics)
         if self.run is not None:
             self.run.log(step + 1, metrics)
             if self._first_episode:
                 self.run.log_first_episode(self._first_episode)
             self.run.log_episodes(step + 1, tuple(episodes))
+            self._show_sample(step + 1, episodes)
         return metrics
+
+    def _show_sample(self, step: int, episodes: Sequence[Episode]) -> None:
+        """Write the first episode of every ``show_every``-th step, and print it."""
+        every = 0 if self.run is None else self.run.show_every
+        if self.run is None or not every or not episodes or (step != 1 and step % every):
+            return
+        sample = episodes[0]
+        text = to_text(sample.problem, sample.conversation, sample.attempts)
+        self.run.log_sample(step, text)
+        if self.progress:
+            print(f"step {step}\n{text}", flush=True)
 
     def _on_policy(self) -> OnPolicyConfig:
         if not isinstance(self.config, OnPolicyConfig):
@@ -279,8 +359,29 @@ class Trainer:
 
     def _save(self, step: int) -> None:
         if self.run is not None:
-            folder = self.run.checkpoints
-            save_checkpoint(folder, step, self.policy, self.learner, episodes=self.pool)
+            best = self._best_step() if self.config.evaluation.keep_best else None
+            save_checkpoint(
+                self.run.checkpoints,
+                step,
+                self.policy,
+                self.learner,
+                episodes=self.pool,
+                spared=best,
+            )
+            self.run.draw_curves(self.history)
+
+
+def _held_out(
+    policy: Policy,
+    env: TrainingEnv,
+    held_out: TrainingEnv | None,
+    config: TrainingConfig,
+    run: RunFolder | None,
+) -> HeldOut | None:
+    how = config.evaluation
+    if how.keep_best and run is None:
+        raise LearningError("keep_best needs a run folder, which keeps the best checkpoint: run=.")
+    return HeldOut(policy, env, held_out, how, config.sampling) if how.eval_every else None
 
 
 class TrainedAgent(LanguageModelAgent):
@@ -303,6 +404,7 @@ class TrainedAgent(LanguageModelAgent):
         *,
         run: RunFolder | str | Path | None = None,
         progress: bool = False,
+        held_out: str | AnyEnv | TrainingEnv | None = None,
     ) -> list[MetricsRow]:
         """Train the policy in place; returns one dict of metrics for each step.
 
@@ -314,6 +416,8 @@ class TrainedAgent(LanguageModelAgent):
             run: a folder to log to and to save to. A path that holds a run of the same settings
                 is resumed.
             progress: whether to show a progress bar.
+            held_out: the environment of evaluations in the course of training, or its id, which
+                is made with the split ``eval_split``. By default ``env``, if that is an id.
 
         Raises:
             UnsupportedEnvError: the environment has a wrapper that training would not use, such
@@ -322,21 +426,32 @@ class TrainedAgent(LanguageModelAgent):
             CheckpointError: ``run`` holds another run.
             CreditError: a reward does not reach the turns that it should; no step was taken.
             UnjudgedError: the verifier failed at most episodes of several steps in a row.
+            DivergenceError: a number is not finite, or the KL above ``max_kl``.
+            DiskError: a file of the run can't be written; the newest checkpoint is whole.
             KeyboardInterrupt: Ctrl-C, after a checkpoint was written.
         """
+        config = self.Learning() if config is None else config
+        if held_out is None and isinstance(env, str):
+            held_out = env
+        apart = held_out_env(held_out, config.evaluation)
         env = training_env(env)
         self.check_attempts(env.attempts)
-        config = self.Learning() if config is None else config
         if not isinstance(run, str | Path):
-            return self._train(env, config, run, progress)
+            return self._train(env, config, run, progress, apart)
         with closing(open_run(run, type(self).__name__, env, config, self.fingerprint())) as folder:
-            return self._train(env, config, folder, progress)
+            return self._train(env, config, folder, progress, apart)
 
     def _train(
-        self, env: TrainingEnv, config: Any, run: RunFolder | None, progress: bool
+        self,
+        env: TrainingEnv,
+        config: Any,
+        run: RunFolder | None,
+        progress: bool,
+        held_out: TrainingEnv | None,
     ) -> list[MetricsRow]:
-        trainer = Trainer(self.policy, env, config, run, progress)
-        self.train(trainer, config)
+        trainer = Trainer(self.policy, env, config, run, progress, held_out=held_out)
+        with explained(lambda: len(trainer.history) + 1, run and run.checkpoints):
+            self.train(trainer, config)
         return trainer.history
 
     @classmethod

@@ -14,7 +14,6 @@ from importlib.resources import files
 from pathlib import Path
 from string import Template
 
-from selfcorrect_agents.comparison.report.markup import Markup, join, one_line, tag, text
 from selfcorrect_agents.comparison.report.sections import (
     collapse,
     cost,
@@ -33,6 +32,7 @@ from selfcorrect_agents.comparison.report.sections.episodes import (
 from selfcorrect_agents.comparison.report.titles import transition_titles
 from selfcorrect_agents.comparison.results.comparison import MethodComparison
 from selfcorrect_agents.comparison.results.formats import count
+from selfcorrect_agents.pictures.markup import Markup, join, one_line, tag, text
 
 PACKAGE = "selfcorrect_agents.comparison.report"
 SCRIPTS = ("diff.js", "charts.js", "episodes.js")

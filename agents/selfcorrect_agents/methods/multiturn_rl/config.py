@@ -38,8 +38,8 @@ class MultiTurnRLConfig(OnPolicyConfig):
         above_zero(self, "later_scale")
 
     @property
-    def extendable(self) -> tuple[str, ...]:
-        """Fields that a resumed run may raise."""
+    def growing(self) -> tuple[str, ...]:
+        """Fields that make a run longer."""
         return ("steps",)
 
     @property

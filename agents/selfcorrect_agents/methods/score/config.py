@@ -96,8 +96,8 @@ class SCoReConfig(OnPolicyConfig):
 
     # -- which step is what -------------------------------------------------------------
     @property
-    def extendable(self) -> tuple[str, ...]:
-        """Fields that a resumed run may raise: only the last stage can grow."""
+    def growing(self) -> tuple[str, ...]:
+        """Fields that make a run longer: only the last stage can grow."""
         return ("stage_two_steps",) if self.rounds == 1 and self.stage_two == "rl" else ()
 
     @property
@@ -130,6 +130,13 @@ class SCoReConfig(OnPolicyConfig):
     def in_stage_one(self, step: int) -> bool:
         """Whether ``step`` (from 0) belongs to stage I."""
         return step % (self.stage_one_steps + self.stage_two_steps) < self.stage_one_steps
+
+    def within_stage(self, step: int) -> tuple[int, int]:
+        """Return a step's number within its stage, from 0, and the stage's number of steps."""
+        of_round = step % (self.stage_one_steps + self.stage_two_steps)
+        if of_round < self.stage_one_steps:
+            return of_round, self.stage_one_steps
+        return of_round - self.stage_one_steps, self.stage_two_steps
 
     def star_fits(self, step: int) -> bool:
         """Whether an iteration of STaR in stage II ends with ``step`` (from 0)."""

@@ -1,12 +1,9 @@
-"""Learning curves as a table and as a picture."""
-
-import re
-from pathlib import Path
+"""Learning curves as a table."""
 
 import pytest
 from rich.console import Console
 
-from selfcorrect_agents.comparison.report.curves import curve_table, write_svg
+from selfcorrect_agents.comparison.report.curves import curve_table
 
 TAKEN = {"t1/accuracy": 0.25, "t2/accuracy": 0.75, "unchanged": 0.5}
 
@@ -18,18 +15,13 @@ def printed(table: object, width: int) -> str:
     return capture.get()
 
 
-def test_curves_cope_with_skipped_steps_and_runs_of_any_length(tmp_path: Path) -> None:
+def test_curves_cope_with_skipped_steps_and_runs_of_any_length() -> None:
     runs = {
         "A": {0: [TAKEN] * 10},
         "A <b>": {1: [{"train/skipped": 1.0}] * 3},
         **{f"method {i}": {0: [TAKEN]} for i in range(8)},
     }
     assert "25/75 50" in printed(curve_table(runs, 2), 120)
-    write_svg(tmp_path / "curves.svg", "A title", runs, 2)
-    written = (tmp_path / "curves.svg").read_text()
-    assert written.startswith("<svg")
-    assert "<b>" not in written
-    assert "nan" not in written
 
 
 @pytest.mark.parametrize("width", [40, 80, 120])
@@ -38,20 +30,3 @@ def test_the_table_never_cuts_a_number(width: int) -> None:
     shown = printed(curve_table({"multi-turn RL": {0: [full] * 1280}}, 2), width)
     assert "…" not in shown
     assert shown.count("100/100 100") == 6
-
-
-def test_the_picture_has_a_title_and_a_complete_legend(tmp_path: Path) -> None:
-    runs = {name: {seed: [TAKEN] * 3 for seed in (0, 1)} for name in ("RL, small KL", "SCoRe")}
-    write_svg(tmp_path / "curves.svg", "Training accuracy", runs, 3)
-    written = (tmp_path / "curves.svg").read_text("utf-8")
-    texts = re.findall(r"<text[^>]*>([^<]*)</text>", written)
-    for text in ("Training accuracy", "RL, small KL", "SCoRe", "Acc@t1", "Acc@t2", "Acc@t3"):
-        assert text in texts
-    lines = re.findall(r"<polyline([^>]*)><title>([^<]*)", written)
-    bold = [title for attributes, title in lines if 'stroke-width="2.5"' in attributes]
-    assert [title for title in bold if "SCoRe" in title] == [
-        f"SCoRe, mean over seeds: Acc@t{turn}" for turn in (1, 2, 3)
-    ]
-    assert sum("seed 1" in title for _, title in lines) == 6
-    solid = {title[-2:] for attributes, title in lines if "dasharray" not in attributes}
-    assert solid == {"t3"}

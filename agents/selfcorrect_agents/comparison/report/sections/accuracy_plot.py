@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from selfcorrect_agents.comparison.report.markup import Markup, tag
 from selfcorrect_agents.comparison.report.sections.html_tables import method_name
 from selfcorrect_agents.comparison.report.sections.plots import (
     Axis,
@@ -20,6 +19,7 @@ from selfcorrect_agents.comparison.results.comparison import (
     MetricValue,
 )
 from selfcorrect_agents.comparison.results.formats import UNDEFINED, interval, percent
+from selfcorrect_agents.pictures.markup import Markup, tag
 
 STEP, MARGIN = 16, 12
 """Distance of two attempts of a method, and of the outer ones from the border, in pixels."""

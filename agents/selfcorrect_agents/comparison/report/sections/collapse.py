@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
-from selfcorrect_agents.comparison.report.markup import Child, Markup, join, tag
 from selfcorrect_agents.comparison.report.sections.html_tables import (
     grid,
     method_name,
@@ -29,6 +28,7 @@ from selfcorrect_agents.comparison.results.comparison import (
     MethodComparison,
 )
 from selfcorrect_agents.comparison.results.formats import decimal, interval, percent
+from selfcorrect_agents.pictures.markup import Child, Markup, join, tag
 
 
 def section(comparison: MethodComparison) -> Section | None:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from selfcorrect_agents.comparison.report.markup import Child, Markup, tag
 from selfcorrect_agents.comparison.report.sections.html_tables import method_name, row, table
 from selfcorrect_agents.comparison.report.sections.section import Section
 from selfcorrect_agents.comparison.report.titles import decoding_title
 from selfcorrect_agents.comparison.results.comparison import MethodComparison
 from selfcorrect_agents.comparison.results.formats import count, duration, tokens
+from selfcorrect_agents.pictures.markup import Child, Markup, tag
 
 COLUMNS: dict[str, tuple[str, Callable[[float | None], str]]] = {
     "episodes": ("Training episodes", count),

@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from selfcorrect_agents.comparison.report.markup import one_line
 from selfcorrect_agents.comparison.results.cell_results import MethodResults
 from selfcorrect_agents.comparison.results.comparison import TRANSITIONS, MethodComparison
+from selfcorrect_agents.pictures.markup import one_line
 from selfcorrect_env import Attempt, Episode, printable
 
 SHOWN = 12

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from selfcorrect_agents.comparison.report.markup import Child, Markup, join, tag
 from selfcorrect_agents.comparison.results.comparison import ComparedMethod
+from selfcorrect_agents.pictures.markup import Child, Markup, join, tag
 
 
 def table(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from selfcorrect_agents.comparison.report.markup import Child, Markup, join, tag
 from selfcorrect_agents.comparison.report.sections.accuracy_plot import accuracy_plots
 from selfcorrect_agents.comparison.report.sections.html_tables import (
     details,
@@ -24,6 +23,7 @@ from selfcorrect_agents.comparison.results.comparison import (
     MetricValue,
 )
 from selfcorrect_agents.comparison.results.formats import interval, percent
+from selfcorrect_agents.pictures.markup import Child, Markup, join, tag
 
 LOWER_IS_BETTER = {"delta_c_to_i"}
 

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-from selfcorrect_agents.comparison.report.markup import Child, Markup, join, tag
 from selfcorrect_agents.comparison.report.sections.html_tables import details, note, row, table
 from selfcorrect_agents.comparison.report.sections.section import Section
 from selfcorrect_agents.comparison.report.titles import decoding_title
@@ -17,6 +16,7 @@ from selfcorrect_agents.comparison.results.formats import (
     p_value,
     percent,
 )
+from selfcorrect_agents.pictures.markup import Child, Markup, join, tag
 
 LEVEL = 0.05
 """Error probability of all tests of one way of decoding together."""

@@ -11,7 +11,7 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from selfcorrect_agents.comparison.report.markup import Attribute, Markup, join, tag
+from selfcorrect_agents.pictures.markup import Attribute, Markup, join, tag
 
 INNER = 1000
 """Width of the inner, stretched picture in its own units."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
-from selfcorrect_agents.comparison.report.markup import Child, Markup, tag
 from selfcorrect_agents.comparison.report.sections.html_tables import (
     details,
     grid,
@@ -31,6 +30,7 @@ from selfcorrect_agents.comparison.results.comparison import (
     ScalingMetrics,
 )
 from selfcorrect_agents.comparison.results.formats import interval, percent
+from selfcorrect_agents.pictures.markup import Child, Markup, tag
 
 VOTES = {"parallel": "parallel", "sequential": "sequential"}
 PASSES = {"pass_parallel": "parallel", "pass_sequential": "sequential"}

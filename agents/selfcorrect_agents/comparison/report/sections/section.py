@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from selfcorrect_agents.comparison.report.markup import Child, Markup, tag
+from selfcorrect_agents.pictures.markup import Child, Markup, tag
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,6 @@ import math
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 
-from selfcorrect_agents.comparison.report.markup import Markup, join, tag
 from selfcorrect_agents.comparison.report.sections.html_tables import grid, method_name, note
 from selfcorrect_agents.comparison.report.sections.plots import (
     Axis,
@@ -20,6 +19,7 @@ from selfcorrect_agents.comparison.report.sections.section import Section
 from selfcorrect_agents.comparison.report.sections.turns import turn_legend, turn_style
 from selfcorrect_agents.comparison.results.comparison import ComparedMethod, MethodComparison
 from selfcorrect_agents.comparison.results.formats import decimal, percent, short
+from selfcorrect_agents.pictures.markup import Markup, join, tag
 
 MOST_POINTS = 100
 """Points of a line; a longer log is averaged over spans of steps."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from urllib.parse import urlencode
 
-from selfcorrect_agents.comparison.report.markup import Child, Markup, tag
 from selfcorrect_agents.comparison.report.sections.html_tables import (
     details,
     grid,
@@ -19,6 +18,7 @@ from selfcorrect_agents.comparison.report.sections.turns import legend
 from selfcorrect_agents.comparison.report.titles import TRANSITION_TITLES, decoding_title
 from selfcorrect_agents.comparison.results.comparison import ComparedMethod, MethodComparison
 from selfcorrect_agents.comparison.results.formats import percent
+from selfcorrect_agents.pictures.markup import Child, Markup, tag
 
 HEIGHT, GAP, POST = 112, 6, 14
 """Height of a flow and the gap between right and wrong, in pixels; width of its posts in units

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from selfcorrect_agents.comparison.report.markup import Child, Markup, join, tag
+from selfcorrect_agents.pictures.markup import Child, Markup, join, tag
 
 
 def turn_style(turn: int, attempts: int) -> str:

@@ -1,0 +1,1 @@
+"""Pictures and pages as escaped markup: elements, and learning curves as SVG."""

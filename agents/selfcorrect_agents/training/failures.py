@@ -1,0 +1,137 @@
+"""What ends a run before its last step, other than the verifier: numbers that are not finite, a KL
+above its limit, and a disk that takes no more.
+
+None of these writes a checkpoint: the newest one is from before.
+"""
+
+from __future__ import annotations
+
+import errno
+import re
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from torch import Tensor
+
+from selfcorrect_agents.errors import DiskError, DivergenceError
+from selfcorrect_agents.rl.rollout import Rollout
+
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""Numbers of the system's errors that mean that there is no room for a file."""
+
+_SAYS_FULL = re.compile(
+    rf"os error ({'|'.join(map(str, FULL))})\b"  # safetensors
+    r"|inline_container"  # torch.save, whose message doesn't name the system's error
+)
+_NO_DISTRIBUTION = "probability tensor contains either"  # torch.multinomial
+
+
+def check_rewards(rewards: Tensor, scores: Tensor) -> None:
+    """Refuse rewards, (B, K), of which one is not finite.
+
+    Raises:
+        DivergenceError: naming the episode, the turn and the score.
+    """
+    if bool(rewards.isfinite().all()):
+        return
+    row, turn = (int(index) for index in (~rewards.isfinite()).nonzero()[0])
+    raise DivergenceError(
+        f"The reward of turn {turn + 1} of episode {row + 1} is {float(rewards[row, turn])}, made "
+        f"of the score {float(scores[row, turn]):g}. No step was taken. Correct the method's "
+        "rewards."
+    )
+
+
+@contextmanager
+def finite_sampling() -> Iterator[None]:
+    """Turn torch's refusal to draw from logits that are not finite into a `DivergenceError`."""
+    try:
+        yield
+    except RuntimeError as error:
+        if _NO_DISTRIBUTION not in str(error):
+            raise
+        raise DivergenceError(_NOT_FINITE) from error
+
+
+def check_sampled(rollout: Rollout) -> None:
+    """Refuse a rollout with log-probabilities that are not finite.
+
+    Raises:
+        DivergenceError: the model's logits are not finite.
+    """
+    if not bool(rollout.logps.isfinite().all()):
+        raise DivergenceError(_NOT_FINITE)
+
+
+_NOT_FINITE = (
+    "The model's logits are not finite, so no reply can be drawn. Lower learning_rate or "
+    "max_grad_norm; if it happens in the first step, load the model in another dtype."
+)
+
+
+def kl_failure(metrics: Mapping[str, float], limit: float | None) -> DivergenceError | None:
+    """Return the error of a step whose KL exceeds ``limit``, in nats a sampled token, or None.
+
+    Args:
+        metrics: of the step; a turn is left out that has no ``t{t}/kl``.
+        limit: `Execution.max_kl`.
+    """
+    for key, kl in metrics.items():
+        found = re.fullmatch(r"(t\d+)/kl", key)
+        if limit is None or not found:
+            continue
+        turn = found[1]
+        fitted = metrics.get(f"after_fit/{turn}/tokens")
+        tokens = metrics[f"{turn}/tokens"] if fitted is None else fitted
+        if not kl / max(tokens, 1.0) <= limit:
+            return DivergenceError(
+                f"The KL of {turn} to the reference is {kl / max(tokens, 1.0):.3g} nats a token, "
+                f"above max_kl={limit:g}. Lower learning_rate or raise beta_1, or raise max_kl."
+            )
+    return None
+
+
+def disk_failure(error: Exception) -> str | None:
+    """Return what a failed write says if there was no room for a file, else None."""
+    if isinstance(error, DiskError):
+        return None
+    if isinstance(error, OSError):
+        file = f" ({error.filename})" if error.filename else ""
+        return f"{error.strerror}{file}" if error.errno in FULL else None
+    text = str(error).partition("\n")[0]
+    return text if _SAYS_FULL.search(text) else None
+
+
+@contextmanager
+def explained(step: Callable[[], int], checkpoints: Path | None) -> Iterator[None]:
+    """Say in the errors of this module in which step it was, and what is left.
+
+    Args:
+        step: returns the number of the step that is being taken, from 1.
+        checkpoints: the folder of the run's checkpoints; None without a run.
+
+    Raises:
+        DivergenceError: as it was raised, with step and checkpoint.
+        DiskError: for a file that there was no room for.
+    """
+    try:
+        yield
+    except DivergenceError as error:
+        left = _newest(checkpoints)
+        further = f" {left} Train on from its model with other settings." if left else ""
+        raise DivergenceError(f"Training stopped in step {step()}: {error}{further}") from error
+    except Exception as error:
+        cause = disk_failure(error)
+        if cause is None:
+            raise
+        left = _newest(checkpoints) or "No checkpoint was written before."
+        raise DiskError(
+            f"Training stopped in step {step()}: a file can't be written: {cause}. {left} Make "
+            "room and resume the run."
+        ) from error
+
+
+def _newest(checkpoints: Path | None) -> str:
+    folders = sorted(checkpoints.glob("step-*")) if checkpoints else []
+    return f"The newest checkpoint is {folders[-1]}." if folders else ""

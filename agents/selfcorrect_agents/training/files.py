@@ -1,0 +1,55 @@
+"""The files of a run folder: rows of JSON that are appended, and texts that are replaced."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from selfcorrect_env import CheckpointError
+
+
+def read_rows(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield (line, row); a last line that a killed process left half-written is dropped.
+
+    Raises:
+        CheckpointError: another line is not valid JSON.
+    """
+    lines = path.read_text("utf-8").splitlines(keepends=True)
+    for number, line in enumerate(lines, start=1):
+        try:
+            yield line, json.loads(line)
+        except ValueError as error:
+            if number == len(lines) and not line.endswith("\n"):
+                return
+            raise CheckpointError(f"{path}, line {number}: not valid JSON ({error}).") from error
+
+
+def append_rows(path: Path, rows: list[dict[str, Any]]) -> None:
+    """Append rows as lines: all of them or, if there is no room, none."""
+    append_text(path, "".join(json.dumps(row) + "\n" for row in rows))
+
+
+def append_text(path: Path, text: str) -> None:
+    """Append a text: all of it or, if there is no room, nothing."""
+    before = path.stat().st_size if path.exists() else 0
+    try:
+        with path.open("ab") as file:
+            file.write(text.encode("utf-8", "backslashreplace"))
+    except OSError:
+        if path.exists():
+            os.truncate(path, before)
+        raise
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Replace a file: by all of the text or, if there is no room, not at all."""
+    written = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        written.write_text(text, "utf-8", "backslashreplace")
+        written.replace(path)
+    except OSError:
+        written.unlink(missing_ok=True)
+        raise

@@ -1,0 +1,169 @@
+"""Evaluation on held-out problems while a run trains, and which of its evaluations is best.
+
+Episodes have seeds of their own, which do not depend on the step: a run takes the same steps with
+and without evaluations, and two evaluations differ by their policies alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import torch
+
+from selfcorrect_agents.errors import LearningError
+from selfcorrect_agents.lm.policy import Policy
+from selfcorrect_agents.rl.rollout import collect
+from selfcorrect_agents.training.checkpoint import step_seed
+from selfcorrect_agents.training.config import Evaluation, Sampling
+from selfcorrect_agents.training.progress import GREEDY, SAMPLED, MetricsRow
+from selfcorrect_env import AnyEnv, Episode, TrainingEnv, UnknownProblemSetError, training_env
+from selfcorrect_env.evaluation import turn_metrics
+from selfcorrect_env.problems import ProblemSet, shared_problems, statement_hash
+
+MOST_OF_TRAINING = 5
+"""One in so many training problems can be held out with ``eval_split="train"``."""
+
+
+class HeldOut:
+    """The held-out problems of a run.
+
+    Args:
+        policy: what is evaluated, as it is at that moment.
+        training: the environment that is trained in.
+        held_out: the environment that is evaluated in; None holds out problems of ``training``.
+        how: how many problems, how replies are drawn.
+        sampling: of training: its token cap, temperature and seed; no more episodes are played at
+            a time than in a step.
+
+    Raises:
+        LearningError: problems are both trained on and held out, or there are too few of them.
+    """
+
+    def __init__(
+        self,
+        policy: Policy,
+        training: TrainingEnv,
+        held_out: TrainingEnv | None,
+        how: Evaluation,
+        sampling: Sampling,
+    ) -> None:
+        self.policy, self.how, self.sampling = policy, how, sampling
+        self.env = training if held_out is None else held_out
+        if held_out is None:
+            if how.eval_split != "train":
+                raise LearningError(
+                    f"eval_every={how.eval_every} needs held-out problems: give the environment of "
+                    f"the split {how.eval_split!r} as held_out, or set eval_split='train' to hold "
+                    "out training problems."
+                )
+            self.indices = _held_out_of(training.problems, how.eval_problems)
+        else:
+            _check_apart(training, held_out)
+            self.indices = list(range(min(how.eval_problems, len(held_out.problems))))
+        self.of_training = frozenset(self.indices if held_out is None else ())
+        """Indices of training problems that are not trained on."""
+
+    def measure(self) -> MetricsRow:
+        """Play the held-out problems once; returns the metrics of `turn_metrics`, prefixed."""
+        metrics: MetricsRow = {}
+        for prefix, temperature in self._decodings():
+            found = turn_metrics(self._played(temperature))
+            metrics |= {f"{prefix}/{key}": value for key, value in found.items()}
+        return metrics
+
+    def _decodings(self) -> list[tuple[str, float]]:
+        both = [(GREEDY, 0.0), (SAMPLED, self.sampling.temperature)]
+        return {"greedy": both[:1], "sampled": both[1:], "both": both}[self.how.eval_decoding]
+
+    def _played(self, temperature: float) -> list[Episode]:
+        seed = step_seed(self.sampling.seed, 0, "held out")
+        generator = torch.Generator(self.policy.device).manual_seed(seed)
+        size = self.sampling.problems_per_step * self.sampling.samples
+        episodes: list[Episode] = []
+        for start in range(0, len(self.indices), size):
+            chosen = self.indices[start : start + size]
+            rollout = collect(
+                self.policy,
+                self.env.vectorised(len(chosen)),
+                chosen,
+                samples=1,
+                max_new_tokens=self.sampling.max_new_tokens,
+                temperature=temperature,
+                generator=generator,
+                seed=seed % (1 << 31),
+            )
+            episodes += rollout.episodes
+        return episodes
+
+
+def held_out_env(env: str | AnyEnv | TrainingEnv | None, how: Evaluation) -> TrainingEnv | None:
+    """Return the environment of evaluations; None if there are none, or of training problems.
+
+    Args:
+        env: an environment's id, which is made with the split that ``how`` names, or an
+            environment in any form that training takes.
+        how: whether there are evaluations, and of which split.
+
+    Raises:
+        LearningError: the problems of an id have no such split.
+        UnsupportedEnvError: as `selfcorrect_env.training_env`.
+    """
+    if env is None or not how.eval_every or (isinstance(env, str) and how.eval_split == "train"):
+        return None
+    try:
+        return training_env(env, split=how.eval_split)
+    except UnknownProblemSetError as error:
+        raise LearningError(
+            f"{error} Evaluations in the course of training need held-out problems: set "
+            "eval_split='train' to hold out training problems, or name a split."
+        ) from error
+
+
+def metric_of(how: Evaluation, attempts: int) -> str:
+    """Return the key of the metric that is best where it is highest."""
+    prefix = SAMPLED if how.eval_decoding == "sampled" else GREEDY
+    return how.best_metric or f"{prefix}/t{attempts}/accuracy"
+
+
+def best_step(history: Sequence[Mapping[str, float]], metric: str) -> int | None:
+    """Return the step, from 1, with the highest value of a logged metric, the first of several.
+
+    None if no step has it.
+    """
+    found = [(row[metric], -step) for step, row in enumerate(history, start=1) if metric in row]
+    return -max(found)[1] if found else None
+
+
+def is_over(history: Sequence[Mapping[str, float]], metric: str, patience: int) -> bool:
+    """Whether the last ``patience`` evaluations are no better than the best before them."""
+    best = best_step(history, metric)
+    if not patience or best is None:
+        return False
+    return sum(metric in row for row in history[best:]) >= patience
+
+
+def _held_out_of(problems: ProblemSet, most: int) -> list[int]:
+    count = min(most, len(problems) // MOST_OF_TRAINING)
+    if count == 0:
+        raise LearningError(
+            f"{problems.name}/{problems.split} has {len(problems)} problems, too few to hold any "
+            f"out: it takes {MOST_OF_TRAINING}. Set eval_every=0, or give more problems."
+        )
+    hashes = [statement_hash(problem.prompt) for problem in problems]
+    chosen = set(sorted(set(hashes))[:count])  # problems of equal statements stay together
+    return [index for index, of in enumerate(hashes) if of in chosen]
+
+
+def _check_apart(training: TrainingEnv, held_out: TrainingEnv) -> None:
+    if held_out.attempts != training.attempts:
+        raise LearningError(
+            f"Held-out problems need as many attempts as training: {training.attempts}, not "
+            f"{held_out.attempts}."
+        )
+    shared = shared_problems(training.problems, held_out.problems)
+    if shared:
+        raise LearningError(
+            f"{len(shared)} of {len(held_out.problems)} held-out problems are also trained on "
+            f"({shared[0].id!r}, say). Give problems of another split, or eval_split='train' to "
+            "hold out training problems."
+        )

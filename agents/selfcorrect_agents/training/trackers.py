@@ -1,0 +1,130 @@
+"""Trackers: services that a run's metrics are also logged to, through accelerate.
+
+The run folder's metrics.jsonl is the record; a tracker shows it. Each tracker keeps its own
+settings (``WANDB_PROJECT``, ``WANDB_MODE``, ``MLFLOW_TRACKING_URI``, ``TRACKIO_DIR`` …).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from selfcorrect_agents.errors import LearningError
+from selfcorrect_env import UnknownNameError
+
+if TYPE_CHECKING:
+    from accelerate.tracking import GeneralTracker
+
+PACKAGES = {
+    "tensorboard": "tensorboard",
+    "wandb": "wandb",
+    "trackio": "trackio",
+    "mlflow": "mlflow",
+}
+"""Tracker -> the package that it needs."""
+
+PROJECT = "selfcorrect"
+"""The project, or experiment, of runs in trackers that group them."""
+
+FILE_NAME = "trackers.json"
+"""The file of a run folder with the ids of the run in its trackers, for resuming."""
+
+
+def check_trackers(names: Sequence[str]) -> None:
+    """Refuse trackers that don't exist or whose package is missing.
+
+    Raises:
+        UnknownNameError: there is no such tracker.
+        LearningError: its package is not installed.
+    """
+    for name in names:
+        if name not in PACKAGES:
+            raise UnknownNameError.of("tracker", name, PACKAGES)
+        if find_spec(PACKAGES[name]) is None:
+            extra = "agents" if name == "tensorboard" else name
+            raise LearningError(
+                f"The tracker {name!r} needs the package {PACKAGES[name]}: pip install "
+                f"'selfcorrect-env[{extra}]', or leave it out of the trackers."
+            )
+
+
+class Trackers:
+    """The trackers of one run, open for logging.
+
+    Args:
+        names: keys of `PACKAGES`.
+        folder: the run folder, which exists.
+        config: the run's settings, which the trackers show.
+        first_step: the first step that is going to be logged; 1 in a new run. A TensorBoard file
+            is cut there. W&B ignores steps that it has, and they are the same.
+    """
+
+    def __init__(
+        self, names: Sequence[str], folder: Path, config: Mapping[str, Any], first_step: int
+    ) -> None:
+        ids = _read_ids(folder)
+        self._trackers = {name: _made(name, folder, ids.get(name), first_step) for name in names}
+        for name, tracker in self._trackers.items():
+            tracker.start()
+            if name != "tensorboard":  # it would write a file of its own for each
+                tracker.store_init_configuration(dict(_scalars(config)))
+        found = ids | dict(_ids(self._trackers))
+        if found:
+            (folder / FILE_NAME).write_text(json.dumps(found, indent=2) + "\n", "utf-8")
+
+    def log(self, step: int, metrics: Mapping[str, float]) -> None:
+        """Log one step's metrics; ``step`` counts from 1."""
+        for tracker in self._trackers.values():
+            tracker.log(dict(metrics), step=step)
+
+    def close(self) -> None:
+        """Write what is buffered and end the run in every tracker."""
+        for tracker in self._trackers.values():
+            tracker.finish()
+        self._trackers = {}
+
+
+def _made(name: str, folder: Path, known: str | None, first_step: int) -> GeneralTracker:
+    from accelerate import tracking  # slow to import
+
+    run_name = folder.resolve().name
+    if name == "tensorboard":
+        purged = {"purge_step": first_step} if (folder / name).exists() else {}
+        return tracking.TensorBoardTracker("tensorboard", folder, **purged)
+    if name == "wandb":
+        project = os.environ.get("WANDB_PROJECT", PROJECT)
+        return tracking.WandBTracker(
+            project, name=run_name, dir=str(folder), id=known, resume="allow"
+        )
+    if name == "trackio":
+        return tracking.TrackioTracker(PROJECT, name=known or run_name, resume="allow")
+    return tracking.MLflowTracker(PROJECT, run_id=known, run_name=run_name)
+
+
+def _ids(trackers: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
+    for name, tracker in trackers.items():
+        if name == "mlflow":
+            yield name, tracker.tracker.info.run_id
+        elif name == "wandb":
+            yield name, tracker.tracker.id
+        elif name == "trackio":
+            yield name, tracker.tracker.name
+
+
+def _read_ids(folder: Path) -> dict[str, str]:
+    path = folder / FILE_NAME
+    return dict(json.loads(path.read_bytes())) if path.exists() else {}
+
+
+def _scalars(config: Mapping[str, Any], prefix: str = "") -> Iterable[tuple[str, Any]]:
+    """Yield every value of nested settings by its path; a list becomes a text."""
+    for key, value in config.items():
+        if isinstance(value, Mapping):
+            yield from _scalars(value, f"{prefix}{key}/")
+        else:
+            plain = value is None or isinstance(value, bool | int | float | str)
+            yield f"{prefix}{key}", value if plain else json.dumps(value)
