@@ -33,21 +33,24 @@ training split. 'selfcorrect train METHOD --help' shows the method's presets and
 --preset sets what suits a kind of model; options that are given win over it. By default it is
 'tiny' for --model tiny, and 'one-gpu' for any other model.
 
-The run's folder gets config.json, metrics.jsonl, TensorBoard files, episodes.jsonl, checkpoints
-and, at the end, the trained model. Ctrl-C leaves a checkpoint; --resume continues from it, to the
-same result as if the run had never stopped, and can ask for more steps. (Of our methods, sb3_ppo
-and sb3_a2c start again.)
+The run's folder gets config.json, metrics.jsonl, TensorBoard files, curves.svg, episodes.jsonl,
+checkpoints and, at the end, the trained model. Ctrl-C leaves a checkpoint; --resume continues from
+it, to the same result as if the run had never stopped, and can ask for more steps. (Of our methods,
+sb3_ppo and sb3_a2c start again.)
 
 An episode that the verifier fails to judge is left out of the loss. If that is more than half of
-the episodes in three steps in a row, training stops.
+the episodes in three steps in a row, training stops. It also stops where a number is not finite,
+where the KL is above --max-kl, or where the disk is full; the newest checkpoint is from before.
 
-Exit status: 0 done; 1 stopped because the verifier failed; 2 invalid arguments.
+Exit status: 0 done; 1 training stopped; 2 invalid arguments.
 
 Examples:
   selfcorrect train score --out runs/score
   selfcorrect train score --out runs/score --resume
   selfcorrect train multiturn_rl --beta-1 0.05 --seed 1 --out runs/rl
   selfcorrect train multiturn_rl --out runs/rl --resume --steps 800
+  selfcorrect train score --eval-every 50 --keep-best --eval-patience 5 --out runs/best
+  selfcorrect train multiturn_rl --schedule cosine --warmup 0.1 --trackers wandb --out runs/rl
   selfcorrect train score --env SelfCorrect-GSM8K-v0 --model models/my-lm --preset one-gpu \\
       --max-new-tokens 256 --out runs/gsm8k
   selfcorrect eval score --model runs/score/model --env SelfCorrect-Arithmetic-v0 --n 1000
@@ -71,6 +74,11 @@ class TrainOptions(EnvOptions):
     """CPU threads of one process; for small models one is fastest."""
     episodes_every: int = 10
     """Write the episodes of every N-th step; 0 writes none."""
+    show_every: int = 0
+    """Print an episode of every N-th step and write it to samples.txt; 0 shows none."""
+    trackers: tuple[str, ...] = ("tensorboard",)
+    """Where metrics are logged beside metrics.jsonl: tensorboard, wandb, trackio, mlflow. The
+    last three have an extra of the same name: pip install 'selfcorrect-env[wandb]'."""
     model: Annotated[ModelConfig, tyro.conf.arg(name="")] = ModelConfig()
     """Which model is trained, and how it is loaded."""
 
@@ -79,6 +87,8 @@ class TrainOptions(EnvOptions):
             raise ValueError(f"threads must be at least 1, got {self.threads}.")
         if self.episodes_every < 0:
             raise ValueError(f"episodes_every must be at least 0, got {self.episodes_every}.")
+        if self.show_every < 0:
+            raise ValueError(f"show_every must be at least 0, got {self.show_every}.")
 
 
 def main(argv: list[str]) -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -9,10 +11,12 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from selfcorrect_agents.cli.measure_command import measure_command
-from selfcorrect_agents.errors import UnjudgedError
+from selfcorrect_agents.errors import DiskError, DivergenceError, UnjudgedError
 from selfcorrect_agents.flat_config import flat
 from selfcorrect_agents.lm.loading import load_policy, no_progress_bars
 from selfcorrect_agents.lm.policy import Policy
+from selfcorrect_agents.training.config import Evaluation
+from selfcorrect_agents.training.failures import explained
 from selfcorrect_agents.training.method_lookup import find_method
 from selfcorrect_agents.training.progress import (
     CUT_OFF_LIMIT,
@@ -21,15 +25,15 @@ from selfcorrect_agents.training.progress import (
     cut_off,
     cut_off_warning,
 )
-from selfcorrect_agents.training.run_folder import RunFolder, holds_run, read_metrics
+from selfcorrect_agents.training.run_folder import BEST, RunFolder, holds_run, read_metrics
 from selfcorrect_agents.training.saving import save_trained
-from selfcorrect_env import SelfCorrectError, TrainingEnv, training_env
+from selfcorrect_env import SelfCorrectError, TrainingEnv, UnknownNameError, training_env
 from selfcorrect_env.cli import UsageError, make_env
 
 if TYPE_CHECKING:
     from selfcorrect_agents.cli.train import TrainOptions
 
-NOT_OF_THE_RUN = ("out", "resume", "threads", "episodes_every", "device", "attention")
+NOT_OF_THE_RUN = ("out", "resume", "threads", "episodes_every", "show_every", "trackers", "device", "attention")
 """Options that don't change a run's result; config.json doesn't hold them."""
 
 
@@ -53,12 +57,15 @@ def train(name: str, options: TrainOptions, learning: Any) -> int:
     run = _run_folder(name, options, learning, env)
     try:
         with no_progress_bars():
-            history = agent.learn(env, learning, run=run, progress=True)
-            save_trained(agent, policy, run)
+            apart = _held_out(options, learning)
+            more = {} if apart is None else {"held_out": apart}
+            history = agent.learn(env, learning, run=run, progress=True, **more)
+            with explained(lambda: len(history or ()), run.checkpoints):
+                save_trained(agent, policy, run)
     except KeyboardInterrupt:
         print(f"\nselfcorrect: stopped; {_state(run)}", file=sys.stderr)
         raise
-    except UnjudgedError as error:
+    except (UnjudgedError, DivergenceError, DiskError) as error:
         print(f"selfcorrect: {' '.join(str(error).split())}", file=sys.stderr)
         return 1
     finally:
@@ -66,6 +73,7 @@ def train(name: str, options: TrainOptions, learning: Any) -> int:
     history = history or _logged(run)
     print(summary(history))
     command = measure_command(name, options, str(run.model), learning)
+    _print_best(run)
     print(f"Model: {run.model}. Measure it on other problems, greedily, with the same token cap:")
     print(f"  {command}")
     return 0
@@ -77,6 +85,21 @@ def _env(options: TrainOptions) -> TrainingEnv:
         return training_env(make_env(options.env, options, split="train"))
     except TypeError as error:
         raise UsageError(f"{options.env!r} can't be trained on: {error}") from error
+
+
+def _held_out(options: TrainOptions, learning: Any) -> TrainingEnv | None:
+    """Return the environment of the evaluations in the course of training, if it is another."""
+    how = getattr(learning, "evaluation", None)
+    if not isinstance(how, Evaluation) or not how.eval_every or how.eval_split == "train":
+        return None
+    of_split = dataclasses.replace(options, split=how.eval_split)
+    try:
+        return training_env(make_env(options.env, of_split))
+    except (UsageError, UnknownNameError) as error:
+        raise UsageError(
+            f"{str(error).rstrip('.')}. --eval-every needs held-out problems: --eval-split train "
+            "holds out training problems."
+        ) from error
 
 
 def _load(options: TrainOptions) -> Policy:
@@ -101,6 +124,8 @@ def _run_folder(name: str, options: TrainOptions, learning: Any, env: TrainingEn
             metadata={"options": given},
             resume=options.resume,
             episodes_every=options.episodes_every,
+            show_every=options.show_every,
+            trackers=options.trackers,
         )
     except OSError as error:
         raise UsageError(f"Cannot write to --out {options.out!r}: {error}") from error
@@ -118,6 +143,13 @@ def _state(run: RunFolder) -> str:
 def _logged(run: RunFolder) -> list[MetricsRow]:
     path = run.path / "metrics.jsonl"
     return read_metrics(path) if path.exists() else []
+
+
+def _print_best(run: RunFolder) -> None:
+    path = run.path / BEST
+    if path.exists():
+        best = json.loads(path.read_bytes())
+        print(f"The model is that of step {best['step']}: {best['metric']} {best['value']:.3f}.")
 
 
 def summary(history: Sequence[MetricsRow]) -> str:

@@ -1,0 +1,222 @@
+"""Evaluation on held-out problems while training: what is measured, kept, ended and resumed."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from selfcorrect_agents.errors import LearningError
+from selfcorrect_agents.lm.policy import Policy
+from selfcorrect_agents.methods.multiturn_rl import MultiTurnRL, MultiTurnRLConfig
+from selfcorrect_agents.training.config import Evaluation, Sampling, flat, from_flat
+from selfcorrect_agents.training.held_out import HeldOut, best_step, is_over
+from selfcorrect_agents.training.run_folder import BEST, RunFolder, read_metrics
+from selfcorrect_agents.training.trainer import Trainer
+from selfcorrect_env import Problem, SelfCorrectEnv
+from selfcorrect_env.problems import statement_hash
+
+SMALL = {"problems_per_step": 4, "samples": 4, "max_new_tokens": 4, "checkpoint_every": 4}
+
+
+def even(problem: Problem, text: str) -> bool:
+    return text[:1] in set("02468")
+
+
+def configured(steps: int = 6, **more: Any) -> MultiTurnRLConfig:
+    return from_flat(MultiTurnRLConfig, {"steps": steps, "learning_rate": 3e-3, **SMALL, **more})
+
+
+@pytest.fixture
+def validation(env: SelfCorrectEnv) -> SelfCorrectEnv:
+    return SelfCorrectEnv("arithmetic", split="validation", size=30, verifier=even)
+
+
+@pytest.fixture
+def training(env: SelfCorrectEnv) -> SelfCorrectEnv:
+    return SelfCorrectEnv(env.problems, verifier=even)
+
+
+def weights_of(policy: Policy) -> dict[str, torch.Tensor]:
+    return {name: weight.clone() for name, weight in policy.model.state_dict().items()}
+
+
+def test_evaluations_do_not_change_what_is_learned(
+    policy: Policy, training: SelfCorrectEnv, validation: SelfCorrectEnv
+) -> None:
+    start = weights_of(policy)
+    without = MultiTurnRL(policy).learn(training, configured())
+    expected = weights_of(policy)
+    policy.model.load_state_dict(start)
+    config = configured(eval_every=2, eval_problems=10, eval_decoding="both")
+    history = MultiTurnRL(policy).learn(training, config, held_out=validation)
+    assert all(torch.equal(weight, expected[name]) for name, weight in weights_of(policy).items())
+    for before, row in zip(without, history, strict=True):
+        assert before == {key: row[key] for key in before}, "evaluations cost no budget"
+    evaluated = [step for step, row in enumerate(history, 1) if "eval/t2/accuracy" in row]
+    assert evaluated == [2, 4, 6]
+    names = {"t1/accuracy", "t2/accuracy", "delta", "unchanged", "t1/truncated", "t2/tokens"}
+    assert {f"{prefix}/{name}" for prefix in ("eval", "eval_sampled") for name in names} <= {
+        *history[1]
+    }
+
+
+def test_the_metrics_are_those_of_the_held_out_problems(
+    policy: Policy, training: SelfCorrectEnv
+) -> None:
+    """The verifier is right at one reference only: its share of the held-out problems is known."""
+    held_out = SelfCorrectEnv(
+        "arithmetic", split="validation", size=40, verifier=lambda p, text: p.reference == "3"
+    )
+    how = Evaluation(eval_every=1, eval_problems=25)
+    measured = HeldOut(policy, training, held_out, how, Sampling(problems_per_step=2, samples=2))
+    share = sum(problem.reference == "3" for problem in held_out.problems[:25]) / 25
+    assert 0 < share < 1
+    assert measured.measure()["eval/t1/accuracy"] == pytest.approx(share)
+    assert measured.measure() == measured.measure()
+
+
+def test_training_problems_that_are_held_out_are_not_trained_on(
+    policy: Policy, training: SelfCorrectEnv
+) -> None:
+    config = configured(steps=1, eval_every=1, eval_problems=30, eval_split="train")
+    trainer = Trainer(policy, training, config)
+    assert trainer._held_out is not None
+    held_out = {training.problems[i].id for i in trainer._held_out.indices}
+    assert len(held_out) == 30
+    hashes = sorted(statement_hash(problem.prompt) for problem in training.problems)
+    of_held_out = {statement_hash(training.problems[i].prompt) for i in trainer._held_out.indices}
+    assert of_held_out == set(hashes[:30]), "chosen by hash, not by a seed"
+    trained = {e.problem.id for step in range(40) for e in trainer.collect(step, 16).episodes}
+    assert len(trained) > 150
+    assert not trained & held_out
+    few = SelfCorrectEnv(training.problems[:20], verifier=even)
+    assert len(HeldOut(policy, few, None, config.evaluation, config.sampling).indices) == 4
+
+
+def test_held_out_problems_are_never_those_of_training_or_test(
+    policy: Policy, training: SelfCorrectEnv
+) -> None:
+    with pytest.raises(LearningError, match="200 of 200 held-out problems are also trained on"):
+        MultiTurnRL(policy).learn(training, configured(eval_every=1), held_out=training)
+    with pytest.raises(LearningError, match="give the environment of the split 'validation'"):
+        MultiTurnRL(policy).learn(training, configured(eval_every=1))
+    with pytest.raises(ValueError, match="eval_split must be another split than 'test'"):
+        Evaluation(eval_every=1, eval_split="test")
+    with pytest.raises(ValueError, match="eval_every must be above 0 with keep_best"):
+        Evaluation(keep_best=True)
+    tiny = SelfCorrectEnv(training.problems[:4], verifier=even)
+    with pytest.raises(LearningError, match="too few to hold any out"):
+        MultiTurnRL(policy).learn(tiny, configured(eval_every=1, eval_split="train"))
+    kept = configured(eval_every=1, eval_split="train", keep_best=True)
+    with pytest.raises(LearningError, match="keep_best needs a run folder"):
+        MultiTurnRL(policy).learn(training, kept)
+
+
+def test_an_id_gives_its_validation_split(policy: Policy) -> None:
+    config = configured(steps=1, eval_every=1, eval_problems=5)
+    (row,) = MultiTurnRL(policy).learn("SelfCorrect-Arithmetic-v0", config)
+    assert "eval/t2/accuracy" in row
+    bad = configured(steps=1, eval_every=1, eval_split="dev")
+    with pytest.raises(LearningError, match="eval_split='train' to hold out training problems"):
+        MultiTurnRL(policy).learn("SelfCorrect-Arithmetic-v0", bad)
+
+
+# -- the best one, and the end ------------------------------------------------------------------
+def log_of(*values: float | None) -> list[dict[str, float]]:
+    return [{} if value is None else {"m": value} for value in values]
+
+
+def test_the_best_step_is_the_first_of_the_highest() -> None:
+    assert best_step(log_of(None, 0.2, None, 0.5, 0.5, 0.1), "m") == 4
+    assert best_step(log_of(None), "m") is None
+
+
+@pytest.mark.parametrize(
+    ("values", "patience", "over"),
+    [
+        ((0.1, 0.2, 0.3), 1, False),
+        ((0.3, None, 0.3), 1, True),
+        ((0.3, 0.2, None, 0.1), 2, True),
+        ((0.3, 0.2, 0.4), 2, False),
+        ((0.3, 0.2, 0.1), 0, False),
+        ((None,), 1, False),
+    ],
+)
+def test_patience(values: tuple[float | None, ...], patience: int, over: bool) -> None:
+    assert is_over(log_of(*values), "m", patience) is over
+
+
+class Scripted(MultiTurnRL):
+    """Its evaluations at steps 1, 2 … have these accuracies at the last attempt."""
+
+    accuracies = (0.1, 0.4, 0.6, 0.5, 0.55, 0.6, 0.9)
+
+    def train(self, trainer: Trainer, config: MultiTurnRLConfig) -> None:
+        assert trainer._held_out is not None
+        trainer._held_out.measure = lambda: {  # type: ignore[method-assign]
+            "eval/t2/accuracy": self.accuracies[len(trainer.history)]
+        }
+        super().train(trainer, config)
+
+
+def scripted(folder: Path, policy: Policy, training: SelfCorrectEnv, **more: Any) -> RunFolder:
+    config = configured(
+        **{"steps": 7, "eval_every": 1, "eval_split": "train", "keep_best": True, **more}
+    )
+    run = RunFolder(folder, {"learning": flat(config)}, resume=True)
+    Scripted(policy).learn(training, config, run=run)
+    run.close()
+    return run
+
+
+def test_patience_ends_a_run_and_the_model_is_the_best(
+    policy: Policy, training: SelfCorrectEnv, tmp_path: Path
+) -> None:
+    """Steps 4, 5 and 6 are no better than step 3: with a patience of 3 the last step is 6."""
+    start = weights_of(policy)
+    run = scripted(tmp_path / "ended", policy, training, eval_patience=3)
+    assert len(read_metrics(run.path / "metrics.jsonl")) == 6
+    best = weights_of(policy)
+    kept = sorted(folder.name for folder in run.checkpoints.iterdir())
+    assert kept == ["step-000003", "step-000004", "step-000006"]
+    assert '"step": 3' in (run.path / BEST).read_text()
+    written = (run.model / "model.safetensors").read_bytes()
+    assert written == (run.checkpoints / kept[0] / "model/model.safetensors").read_bytes()
+
+    policy.model.load_state_dict(start)
+    MultiTurnRL(policy).learn(training, configured(steps=3, eval_every=9, eval_split="train"))
+    assert all(torch.equal(best[name], weight) for name, weight in weights_of(policy).items())
+
+    policy.model.load_state_dict(start)  # a run that has ended takes no further step
+    scripted(tmp_path / "ended", policy, training, eval_patience=3)
+    assert len(read_metrics(run.path / "metrics.jsonl")) == 6
+    assert all(torch.equal(best[name], weight) for name, weight in weights_of(policy).items())
+
+
+def test_a_killed_run_keeps_the_same_best_model(
+    policy: Policy, training: SelfCorrectEnv, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start = weights_of(policy)
+    whole = scripted(tmp_path / "whole", policy, training)
+    assert '"step": 7' in (whole.path / BEST).read_text()
+
+    class KilledError(Exception):
+        pass
+
+    log = RunFolder.log
+
+    def dying(self: RunFolder, step: int, metrics: Any) -> None:
+        log(self, step, metrics)
+        if step == 6:
+            raise KilledError
+
+    policy.model.load_state_dict(start)
+    monkeypatch.setattr(RunFolder, "log", dying)
+    with pytest.raises(KilledError):
+        scripted(tmp_path / "parts", policy, training)
+    monkeypatch.setattr(RunFolder, "log", log)
+    policy.model.load_state_dict(start)
+    parts = scripted(tmp_path / "parts", policy, training)
+    for name in ("metrics.jsonl", BEST, "model/model.safetensors"):
+        assert (parts.path / name).read_bytes() == (whole.path / name).read_bytes(), name
