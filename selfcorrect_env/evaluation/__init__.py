@@ -18,6 +18,7 @@ from selfcorrect_env.evaluation.episode_files import (
     to_row,
     write_episodes,
 )
+from selfcorrect_env.evaluation.episode_text import episode_text
 from selfcorrect_env.evaluation.evaluator import evaluate, play
 from selfcorrect_env.evaluation.intervals import (
     LEVEL,
@@ -71,6 +72,7 @@ __all__ = [
     "correctness",
     "difference",
     "edit_distance_ratio",
+    "episode_text",
     "estimate",
     "evaluate",
     "find_agent",

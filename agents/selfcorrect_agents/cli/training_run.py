@@ -33,7 +33,16 @@ from selfcorrect_env.cli import UsageError, make_env
 if TYPE_CHECKING:
     from selfcorrect_agents.cli.train import TrainOptions
 
-NOT_OF_THE_RUN = ("out", "resume", "threads", "episodes_every", "show_every", "trackers", "device", "attention")
+NOT_OF_THE_RUN = (
+    "out",
+    "resume",
+    "threads",
+    "episodes_every",
+    "show_every",
+    "trackers",
+    "device",
+    "attention",
+)
 """Options that don't change a run's result; config.json doesn't hold them."""
 
 

@@ -48,7 +48,7 @@ from selfcorrect_agents.training.run_folder import RunFolder, open_run
 from selfcorrect_agents.training.saving import write_model
 from selfcorrect_agents.training.unjudged import UnjudgedWatch
 from selfcorrect_env import AnyEnv, Episode, TrainingEnv, training_env
-from selfcorrect_env.rendering import to_text
+from selfcorrect_env.evaluation import episode_text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -326,8 +326,7 @@ class Trainer:
         every = 0 if self.run is None else self.run.show_every
         if self.run is None or not every or not episodes or (step != 1 and step % every):
             return
-        sample = episodes[0]
-        text = to_text(sample.problem, sample.conversation, sample.attempts)
+        text = episode_text(episodes[0])
         self.run.log_sample(step, text)
         if self.progress:
             print(f"step {step}\n{text}", flush=True)
