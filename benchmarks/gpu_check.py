@@ -30,11 +30,14 @@ import tyro
 from peft import LoraConfig, get_peft_model
 from transformers import Qwen2Config, Qwen2ForCausalLM
 
+from selfcorrect_agents.lm.free_memory import free_memory
 from selfcorrect_agents.lm.policy import Policy
+from selfcorrect_agents.lm.shapes import shape_of
 from selfcorrect_agents.lm.tiny import build_tokenizer
 from selfcorrect_agents.methods.multiturn_rl import MultiTurnRLConfig
 from selfcorrect_agents.rl.credit import own_turn
 from selfcorrect_agents.training.config import from_flat
+from selfcorrect_agents.training.memory_plan import Plan, Work, plan
 from selfcorrect_agents.training.trainer import Stage, Trainer
 from selfcorrect_env import SelfCorrectEnv, training_env
 from selfcorrect_env.problems import ProblemSet
@@ -87,6 +90,10 @@ SHAPES = {
     ),
 }
 """Shapes of Qwen2.5's models, from their published configurations."""
+
+
+INSTRUCTION = 4
+"""Tokens that are read between two attempts: the instruction is one token of this tokenizer."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -153,12 +160,13 @@ class Row:
     rollout_seconds: float
     update_seconds: float
     peak_bytes: float
-    weights_bytes: float
+    planned_bytes: float
+    tokens_per_forward: int
 
 
 HEADER = (
     f"{'shape':>6}{'rollout':>11}{'generate':>11}{'update':>11}{'share':>8}{'step':>9}{'peak':>10}"
-    f"{'weights':>10}"
+    f"{'planned':>10}"
 )
 
 
@@ -167,14 +175,15 @@ def line(row: Row) -> str:
     rates = "".join(f"{rate:>7,.0f} t/s" for rate in (row.rollout, row.generate, row.update))
     return (
         f"{row.shape:>6}{rates}{row.utilisation:>8.0%}{row.step_seconds:>7.1f} s"
-        f"{row.peak_bytes / 1e9:>7.2f} GB{row.weights_bytes / 1e9:>7.2f} GB"
+        f"{row.peak_bytes / 1e9:>7.2f} GB{row.planned_bytes / 1e9:>7.2f} GB"
     )
 
 
 def measure(options: Options, shape: str, device: torch.device, ceiling: float) -> Row:
     """Take ``steps`` steps with a shape and measure them."""
+    planned = plan_of(shape, options, device)
     policy = random_policy(shape, options, device)
-    trainer, stage = make_trainer(policy, options)
+    trainer, stage = make_trainer(policy, options, planned)
     trainer.update(0, stage, [trainer.collect(0)])
     _synchronise(device)
     if device.type == "cuda":
@@ -203,7 +212,8 @@ def measure(options: Options, shape: str, device: torch.device, ceiling: float) 
         rollout_seconds=rollout_seconds / options.steps,
         update_seconds=update_seconds / options.steps,
         peak_bytes=float(peak),
-        weights_bytes=float(sum(w.nbytes for w in policy.model.parameters())),
+        planned_bytes=float(planned.peak),
+        tokens_per_forward=planned.tokens_per_forward,
     )
     del trainer, policy
     gc.collect()
@@ -233,7 +243,22 @@ def random_policy(shape: str, options: Options, device: torch.device) -> Policy:
     return Policy(adapted.eval(), tokenizer, autocast=torch.bfloat16)
 
 
-def make_trainer(policy: Policy, options: Options) -> tuple[Trainer, Stage]:
+def plan_of(shape: str, options: Options, device: torch.device) -> Plan:
+    """Return what `selfcorrect train --plan` says of such a run, with the memory that is free."""
+    work = Work(
+        device="cuda" if device.type == "cuda" else "cpu",
+        memory=free_memory(device),
+        mixed=True,
+        rank=options.rank,
+        checkpointing=options.activation_checkpointing,
+        episodes=options.problems * options.samples,
+        read=options.prompt + INSTRUCTION,
+        sampled=2 * options.tokens,
+    )
+    return plan(shape_of(SHAPES[shape].config()), work)
+
+
+def make_trainer(policy: Policy, options: Options, planned: Plan) -> tuple[Trainer, Stage]:
     """Return a trainer of multi-turn RL on problems with prompts of a given length."""
     text = "one digit and a sum of it, " * (1 + options.prompt // 27)
     problems = ProblemSet.from_records(
@@ -247,6 +272,7 @@ def make_trainer(policy: Policy, options: Options) -> tuple[Trainer, Stage]:
             "problems_per_step": options.problems,
             "samples": options.samples,
             "max_new_tokens": options.tokens,
+            "tokens_per_forward": planned.tokens_per_forward,
         },
     )
     stage = Stage(
