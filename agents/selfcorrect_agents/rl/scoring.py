@@ -1,8 +1,9 @@
 """`score`: log-probabilities, KL and entropy of the sampled tokens of a rollout.
 
-One forward pass of each model gives the hidden states of whole episodes. Those that predict a
-sampled token are packed into an (N, H) tensor, without padding, and `token_terms` turns them into
-numbers a chunk at a time: no [B, T, V] tensor exists, in the forward or in the backward pass.
+One forward pass of each model reads whole episodes without their padding, and what the episodes of
+a problem have in common, its prompt, once (`PackedRows`). The hidden states that predict a sampled
+token are turned into numbers a chunk at a time (`token_terms`): no [B, T, V] tensor exists, in the
+forward or in the backward pass.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from selfcorrect_agents.lm.decoders import PackedRows, pack_rows
 from selfcorrect_agents.rl.rollout import Rollout
 from selfcorrect_agents.rl.token_terms import Heads, token_terms
 
@@ -21,8 +23,8 @@ from selfcorrect_agents.rl.token_terms import Heads, token_terms
 class Scorer(Protocol):
     """The interface of a policy or a reference that scoring needs."""
 
-    def hidden(self, ids: Tensor, attention_mask: Tensor, columns: Tensor) -> Tensor:
-        """Return (B, C, H) hidden states that predict the tokens in ``columns``."""
+    def packed_hidden(self, packed: PackedRows) -> Tensor:
+        """Return the (N, H) hidden states of packed tokens; each predicts the token after it."""
         ...
 
     def head(self, hidden: Tensor) -> Tensor:
@@ -68,10 +70,13 @@ def score(
         kl_gradient: whether `Scores.kl` has a gradient. Without, it is a number for the log, and
             the backward pass is cheaper.
     """
-    inputs, own = _Inputs.of(rollout), reference is policy
-    hidden = inputs.packed(policy)
+    own = reference is policy
+    group = min(rollout.samples, len(rollout))
+    packed = pack_rows(rollout.ids, rollout.attention_mask, 1 if len(rollout) % group else group)
+    predictors = packed.predictors(rollout.columns)[rollout.mask]
+    hidden = policy.packed_hidden(packed)[predictors]
     with torch.no_grad():
-        ref_hidden = None if own else inputs.packed(reference)
+        ref_hidden = None if own else reference.packed_hidden(packed)[predictors]
     heads = Heads(
         vocabulary=policy.vocab_size,
         policy=policy.head,
@@ -112,7 +117,7 @@ def score_in_parts(
 def micro_batches(rollout: Rollout, tokens: int | None) -> list[slice]:
     """Cut the rows of a rollout into forward passes of at most ``tokens`` tokens.
 
-    The episodes of one problem stay together if they fit.
+    The episodes of one problem stay together if they fit: what they share is computed once.
 
     Args:
         rollout: B episodes.
@@ -126,58 +131,34 @@ def micro_batches(rollout: Rollout, tokens: int | None) -> list[slice]:
     if tokens is None:
         return [slice(0, rows)]
     size, real = rollout.samples, rollout.attention_mask.cpu()
-    groups = [slice(start, min(start + size, rows)) for start in range(0, rows, size)]
-    units = [
-        unit
-        for group in groups
-        for unit in ([group] if _tokens(real[group]) <= tokens else _single_rows(group))
-    ]
     taken: list[slice] = []
-    for unit in units:
-        joined = slice(taken[-1].start, unit.stop) if taken else unit
-        if taken and _tokens(real[joined]) <= tokens:
-            taken[-1] = joined
+    whole = False  # whether the last part has whole problems only
+    for start in range(0, rows, size):
+        group = slice(start, min(start + size, rows))
+        fits = _tokens(real[group]) <= tokens
+        if fits and whole and _tokens(real[taken[-1].start : group.stop]) <= tokens:
+            taken[-1] = slice(taken[-1].start, group.stop)
         else:
-            taken.append(unit)
+            taken += [group] if fits else _cut(group, real, tokens)
+        whole = fits
     return taken
 
 
-def _single_rows(rows: slice) -> list[slice]:
-    return [slice(row, row + 1) for row in range(rows.start, rows.stop)]
+def _cut(group: slice, real: Tensor, tokens: int) -> list[slice]:
+    """Cut the rows of one problem into parts of at most ``tokens`` tokens, or of one row."""
+    parts = [slice(group.start, group.start + 1)]
+    for row in range(group.start + 1, group.stop):
+        joined = slice(parts[-1].start, row + 1)
+        if _tokens(real[joined]) <= tokens:
+            parts[-1] = joined
+        else:
+            parts.append(slice(row, row + 1))
+    return parts
 
 
 def _tokens(mask: Tensor) -> int:
     """Return rows × columns that hold a real token."""
     return len(mask) * int(mask.any(dim=0).sum())
-
-
-@dataclass(frozen=True, slots=True)
-class _Inputs:
-    """A rollout without the columns that are padding in every row."""
-
-    ids: Tensor
-    """(B, T') int64."""
-    attention_mask: Tensor
-    """(B, T') bool."""
-    columns: Tensor
-    """(C',) int64: those of the T' columns that hold a sampled token in some row."""
-    mask: Tensor
-    """(B, C') bool: True where a token was sampled."""
-
-    @classmethod
-    def of(cls, rollout: Rollout) -> _Inputs:
-        kept, used = rollout.attention_mask.any(dim=0), rollout.mask.any(dim=0)
-        place = kept.long().cumsum(dim=0) - 1
-        return cls(
-            ids=rollout.ids[:, kept],
-            attention_mask=rollout.attention_mask[:, kept],
-            columns=place[rollout.columns[used]],
-            mask=rollout.mask[:, used],
-        )
-
-    def packed(self, scorer: Scorer) -> Tensor:
-        """Return (N, H) hidden states: those that predict the sampled tokens, row after row."""
-        return scorer.hidden(self.ids, self.attention_mask, self.columns)[self.mask]
 
 
 def _unpacked(values: Tensor, mask: Tensor) -> Tensor:

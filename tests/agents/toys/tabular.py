@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from selfcorrect_agents.lm.decoders import PackedRows
 from selfcorrect_agents.lm.learner import Learner
 from selfcorrect_agents.rl.rollout import Rollout
 
@@ -176,15 +177,17 @@ class Table:
 
     vocab_size = TOKENS
 
-    def hidden(self, ids: Tensor, attention_mask: Tensor, columns: Tensor) -> Tensor:
-        """(B, C, 3) the logits of each token in ``columns``; anything on padding."""
+    def packed_hidden(self, packed: PackedRows) -> Tensor:
+        """(N, 3) the logits of the token after each packed one; anything after the last."""
+        ids, mask = packed.rows()
         number, numbers = torch.zeros_like(ids[:, 0]), []
         for column in range(ids.shape[1]):
-            numbers.append(number)
             longer = 8 * number + ids[:, column] + 1
-            number = torch.where(attention_mask[:, column], longer, number)
-        found = torch.searchsorted(self.codes, torch.stack(numbers, dim=1)[:, columns])
-        return self.model(self.order[found.clamp(max=len(self.order) - 1)])
+            number = torch.where(mask[:, column], longer, number)
+            numbers.append(number)
+        found = torch.searchsorted(self.codes, torch.stack(numbers, dim=1))
+        places = self.order[found.clamp(max=len(self.order) - 1)]
+        return self.model(places[packed.tokens_of_rows()])
 
     def head(self, hidden: Tensor) -> Tensor:
         """(…, 3) logits, passed on."""
