@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from selfcorrect_agents.lm.tiny import TinyConfig, tiny_base
     from selfcorrect_agents.methods.base import Base
     from selfcorrect_agents.methods.multiturn_rl import MultiTurnRL, MultiTurnRLConfig
+    from selfcorrect_agents.methods.pag import PAG, PAGConfig, PAGPlayConfig
     from selfcorrect_agents.methods.prompting import Prompting, PromptingConfig
     from selfcorrect_agents.methods.rise import RISE, RISEConfig
     from selfcorrect_agents.methods.sb3 import SB3A2C, SB3PPO, SB3A2CConfig, SB3PPOConfig
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from selfcorrect_agents.methods.sft import PairSFT, PairSFTConfig
     from selfcorrect_agents.methods.single_turn_rl import SingleTurnRL, SingleTurnRLConfig
     from selfcorrect_agents.methods.star import STaR, STaRConfig
+    from selfcorrect_agents.methods.thinktwice import ThinkTwice, ThinkTwiceConfig
     from selfcorrect_agents.rl.config import Objective
     from selfcorrect_agents.rl.rollout import Rollout, collect
     from selfcorrect_agents.training.config import (
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
     from selfcorrect_agents.training.trainer import Stage, TrainedAgent, Trainer
 
 __all__ = [
+    "PAG",
     "RISE",
     "SB3A2C",
     "SB3PPO",
@@ -53,6 +56,8 @@ __all__ = [
     "Objective",
     "OnPolicyConfig",
     "Optimization",
+    "PAGConfig",
+    "PAGPlayConfig",
     "PairSFT",
     "PairSFTConfig",
     "PlayConfig",
@@ -73,6 +78,8 @@ __all__ = [
     "SingleTurnRLConfig",
     "Stage",
     "SupervisedConfig",
+    "ThinkTwice",
+    "ThinkTwiceConfig",
     "TinyConfig",
     "TrainedAgent",
     "Trainer",
@@ -92,6 +99,7 @@ _NAMES_OF = {
     "lm.tiny": ("TinyConfig", "tiny_base"),
     "methods.base": ("Base",),
     "methods.multiturn_rl": ("MultiTurnRL", "MultiTurnRLConfig"),
+    "methods.pag": ("PAG", "PAGConfig", "PAGPlayConfig"),
     "methods.prompting": ("Prompting", "PromptingConfig"),
     "methods.rise": ("RISE", "RISEConfig"),
     "methods.sb3": ("SB3A2C", "SB3PPO", "SB3A2CConfig", "SB3PPOConfig"),
@@ -99,6 +107,7 @@ _NAMES_OF = {
     "methods.sft": ("PairSFT", "PairSFTConfig"),
     "methods.single_turn_rl": ("SingleTurnRL", "SingleTurnRLConfig"),
     "methods.star": ("STaR", "STaRConfig"),
+    "methods.thinktwice": ("ThinkTwice", "ThinkTwiceConfig"),
     "rl.config": ("Objective",),
     "rl.rollout": ("Rollout", "collect"),
     "training.config": (

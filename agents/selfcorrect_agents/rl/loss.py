@@ -36,6 +36,9 @@ class Batch:
     """(B, K) reward of each turn, shaping included."""
     betas: Sequence[float]
     """(K,) ``β_t`` of each turn, ≥ 0."""
+    roles: Sequence[int] | None = None
+    """(K,) the role of each turn, whose advantages are normalised over all turns of that role;
+    None leaves advantages as they are."""
 
     def __post_init__(self) -> None:
         if len(self.betas) != self.rollout.turns:
@@ -137,12 +140,17 @@ def turn_advantages(batch: Batch, objective: Objective, penalty: Tensor | float 
         penalty: (B, K) KL in the reward, ``β_t k``; it affects its own turn only.
     """
     rollout = batch.rollout
+    valid = rollout.judged[:, None] & rollout.taken
     returns = objectives.reward_to_go(batch.rewards, objective.gamma) - penalty
     if objective.advantage == "batch_mean":
-        return objectives.batch_mean(returns, rollout.judged)
-    if objective.advantage == "group_normalised":
-        return objectives.group_normalised(returns, rollout.samples, rollout.judged)
-    return objectives.leave_one_out(returns, rollout.samples, rollout.judged)
+        advantages = objectives.batch_mean(returns, valid)
+    elif objective.advantage == "group_normalised":
+        advantages = objectives.group_normalised(returns, rollout.samples, valid)
+    else:
+        advantages = objectives.leave_one_out(returns, rollout.samples, valid)
+    if batch.roles is None:
+        return advantages
+    return objectives.role_normalised(advantages, batch.roles, valid)
 
 
 def mean_length(rollouts: Sequence[Rollout]) -> Tensor:

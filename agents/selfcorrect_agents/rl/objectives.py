@@ -10,6 +10,8 @@ objective J, losses are returned: minimise them.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -57,7 +59,8 @@ def leave_one_out(returns: Tensor, samples: int, valid: Tensor | None = None) ->
     Args:
         returns: (B, K), rows ``i·samples …`` belonging to one problem.
         samples: episodes of each problem, at least 2.
-        valid: (B,) bool; False leaves an episode out: of the baseline, and with advantage 0.
+        valid: (B,) or (B, K) bool; False leaves an episode, or a turn of it, out: of the
+            baseline, and with advantage 0.
 
     Returns:
         (B, K) advantages; 0 where fewer than two valid samples of a problem are left.
@@ -70,9 +73,7 @@ def leave_one_out(returns: Tensor, samples: int, valid: Tensor | None = None) ->
             f"leave_one_out needs at least 2 samples of each problem and whole groups; "
             f"got {samples} samples and {len(returns)} episodes."
         )
-    if valid is None:
-        valid = torch.ones(len(returns), dtype=torch.bool, device=returns.device)
-    weight = valid.to(returns.dtype).view(-1, samples, 1)
+    weight = _weights(returns, samples, valid)
     grouped = returns.view(-1, samples, returns.shape[1])
     others = (weight.sum(dim=1, keepdim=True) - weight).clamp(min=1.0)
     total = (weight * grouped).sum(dim=1, keepdim=True)
@@ -89,7 +90,7 @@ def batch_mean(returns: Tensor, valid: Tensor | None = None) -> Tensor:
 
     Args:
         returns: (B, K), B ≥ 2.
-        valid: (B,) bool; False leaves an episode out.
+        valid: (B,) or (B, K) bool; False leaves an episode, or a turn of it, out.
 
     Returns:
         (B, K) advantages.
@@ -109,7 +110,8 @@ def group_normalised(
     Args:
         returns: (B, K), rows ``i·samples …`` belonging to one problem.
         samples: episodes of each problem, at least 2.
-        valid: (B,) bool; False leaves an episode out: of mean and deviation, with advantage 0.
+        valid: (B,) or (B, K) bool; False leaves an episode, or a turn of it, out: of mean and
+            deviation, with advantage 0.
         epsilon: added to the standard deviation.
 
     Returns:
@@ -120,14 +122,48 @@ def group_normalised(
     """
     # R_i − mean of all = (n − 1)/n · (R_i − mean of the others)
     others = leave_one_out(returns, samples, valid)
-    if valid is None:
-        valid = torch.ones(len(returns), dtype=torch.bool, device=returns.device)
-    weight = valid.to(returns.dtype).view(-1, samples, 1)
+    weight = _weights(returns, samples, valid)
     count = weight.sum(dim=1, keepdim=True).clamp(min=1.0)
     centred = others.view(-1, samples, returns.shape[1]) * (count - 1) / count
     deviation = (weight * centred.square()).sum(dim=1, keepdim=True)
     deviation = (deviation / (count - 1).clamp(min=1.0)).sqrt()
     return (centred / (deviation + epsilon)).view_as(returns)
+
+
+def role_normalised(
+    advantages: Tensor, roles: Sequence[int], valid: Tensor, epsilon: float = 1e-8
+) -> Tensor:
+    """``(A − mean A) / √(var A + ε)`` over all turns of a role: PAG's RoleAdvNorm.
+
+    Answering and verifying have rewards of different size and spread; each role's advantages get
+    mean 0 and variance 1 (Jiang et al., arXiv 2506.10406). A turn counts once, however long it is.
+
+    Args:
+        advantages: (B, K).
+        roles: (K,) the role of each turn: turns of equal roles are normalised together.
+        valid: (B, K) bool; False leaves a turn of an episode out, with advantage 0.
+        epsilon: added to the variance.
+
+    Returns:
+        (B, K); 0 for a role of which fewer than two turns are valid.
+    """
+    result = torch.zeros_like(advantages)
+    of_turn = torch.tensor(list(roles), device=advantages.device)
+    for role in sorted(set(roles)):
+        chosen = valid & (of_turn == role)
+        if int(chosen.sum()) >= 2:
+            values = advantages[chosen]
+            scale = (values.var() + epsilon).sqrt()
+            result = torch.where(chosen, (advantages - values.mean()) / scale, result)
+    return result
+
+
+def _weights(returns: Tensor, samples: int, valid: Tensor | None) -> Tensor:
+    """(groups, samples, 1 or K) 1 where a return counts; 0 where it does not."""
+    if valid is None:
+        valid = torch.ones(len(returns), dtype=torch.bool, device=returns.device)
+    columns = 1 if valid.dim() == 1 else valid.shape[1]
+    return valid.to(returns.dtype).view(-1, samples, columns)
 
 
 # -- the policy gradient ---------------------------------------------------------------

@@ -20,7 +20,7 @@ from torch import Tensor
 from selfcorrect_agents.lm.conversations import added
 from selfcorrect_agents.lm.policy import Policy
 from selfcorrect_agents.lm.samplers import Context, Turn
-from selfcorrect_env import Conversation, Episode, UnsupportedEnvError, Verdict
+from selfcorrect_env import Attempt, Conversation, Episode, UnsupportedEnvError, Verdict
 from selfcorrect_env.evaluation import turn_metrics
 
 
@@ -64,6 +64,14 @@ class Rollout:
     def tokens(self) -> int:
         """Number of sampled tokens."""
         return int(self.mask.sum())
+
+    @property
+    def taken(self) -> Tensor:
+        """(B, K) bool: whether the policy sampled tokens in the turn.
+
+        False where another policy wrote it, or where the episode had ended before it.
+        """
+        return self.turn_sum(torch.ones_like(self.logps)) > 0
 
     def turn_sum(self, values: Tensor) -> Tensor:
         """Sum a value per sampled token, (B, C), over each turn: (B, K). Padding is left out."""
@@ -116,7 +124,7 @@ def collect(
     max_new_tokens: int,
     temperature: float = 1.0,
     generator: torch.Generator | None = None,
-    first: Policy | None = None,
+    first: Policy | Turn | None = None,
     seed: int = 0,
 ) -> Rollout:
     """Play ``samples`` episodes of each problem with ``policy``, all at once.
@@ -131,9 +139,13 @@ def collect(
         temperature: of sampling; above 0.
         generator: the source of randomness, on the policy's device.
         first: samples the first attempt instead of ``policy``, which then reads it and
-            continues (the paper's offline prompts, section 5.3). Its tokens are in no column.
+            continues (the paper's offline prompts, section 5.3); or the first attempts themselves,
+            one row for each episode (`written`). Their tokens are in no column.
         seed: of the environment's own randomness, if it has any; the same for all samples of a
             problem.
+
+    A row whose episode is over before that of other rows goes on being sampled with them. The
+    environment says so, ``infos["dropped"]``, and the turn is none of the row's: it has no tokens.
 
     Returns:
         The rollout, with `Rollout.logps` as they were when the tokens were drawn.
@@ -147,11 +159,12 @@ def collect(
     )
     context = _started(policy, conversations, samples)
     turns, starts, verdicts = [], [], []
-    other = None if first is None else _started(first, conversations, samples)
+    other = _started(first, conversations, samples) if isinstance(first, Policy) else None
     while True:
         starts.append(context.ids.shape[1])
-        if other is not None and not turns:
-            turns.append(other.sample(max_new_tokens, temperature, generator))
+        if first is not None and not turns:
+            sampled = other and other.sample(max_new_tokens, temperature, generator)
+            turns.append(sampled or cast(Turn, first))
             context.take(turns[0])
         else:
             turns.append(context.sample(max_new_tokens, temperature, generator))
@@ -159,6 +172,7 @@ def collect(
         before = conversations
         conversations, rewards, done, _, infos = env.step(replies)
         verdicts.append(infos["verdict"])
+        turns[-1] = _without(turns[-1], infos.get("dropped"))
         _check_rewards(env, rewards, verdicts[-1])
         if done.all():
             break
@@ -167,6 +181,39 @@ def collect(
     return _rollout(
         context, turns, starts, verdicts, list(infos["finished"]), samples, temperature, own
     )
+
+
+def written(policy: Policy, attempts: Sequence[Attempt]) -> Turn:
+    """Return attempts that were made before as a turn, in the ids that their text is read in.
+
+    Its log-probabilities are 0: nothing of it was sampled.
+    """
+    ended = [not attempt.truncated for attempt in attempts]
+    rows = [
+        policy.chat.reply_ids(str(attempt.reply), ended=end)
+        for attempt, end in zip(attempts, ended, strict=True)
+    ]
+    width = max(1, *map(len, rows))
+    ids = torch.full((len(rows), width), policy.chat.pad_id)
+    mask = torch.zeros((len(rows), width), dtype=torch.bool)
+    for row, tokens in enumerate(rows):
+        ids[row, : len(tokens)] = torch.tensor(tokens, dtype=torch.long)
+        mask[row, : len(tokens)] = True
+    device = policy.device
+    return Turn(
+        ids=ids.to(device),
+        mask=mask.to(device),
+        logps=torch.zeros(mask.shape, device=device),
+        ended=torch.tensor(ended, device=device),
+    )
+
+
+def _without(turn: Turn, dropped: Any) -> Turn:
+    """Return a turn that has no tokens in the rows that ``dropped``, (B,) bool or None, names."""
+    if dropped is None:
+        return turn
+    kept = ~torch.as_tensor(dropped, device=turn.mask.device)[:, None]
+    return replace(turn, mask=turn.mask & kept, logps=torch.where(kept, turn.logps, 0.0))
 
 
 def _check_rewards(env: object, rewards: Any, verdicts: Sequence[Verdict]) -> None:

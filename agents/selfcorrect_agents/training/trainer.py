@@ -17,9 +17,10 @@ from selfcorrect_agents.lm.agent import LanguageModelAgent
 from selfcorrect_agents.lm.learner import Learner, adamw
 from selfcorrect_agents.lm.policy import Policy
 from selfcorrect_agents.lm.references import reference_of
+from selfcorrect_agents.lm.samplers import Turn
 from selfcorrect_agents.rl.credit import Reach, Rewards, check_credit, discounted
 from selfcorrect_agents.rl.loss import Batch
-from selfcorrect_agents.rl.rollout import Rollout, collect, rollout_metrics
+from selfcorrect_agents.rl.rollout import Rollout, collect, rollout_metrics, written
 from selfcorrect_agents.rl.update import update
 from selfcorrect_agents.training.checkpoint import (
     checkpoint_of,
@@ -64,6 +65,9 @@ class Stage:
     against the loss before the stage's first step."""
     learning_rate: float
     """Of the stage, > 0."""
+    roles: Sequence[int] | None = None
+    """(K,) the role of each turn, if advantages are normalised role by role
+    (`selfcorrect_agents.rl.objectives.role_normalised`)."""
 
 
 class Trainer:
@@ -188,6 +192,7 @@ class Trainer:
         problems: int | None = None,
         *,
         first: Policy | None = None,
+        after: Sequence[Episode] = (),
         purpose: str = "",
         counted: bool = True,
     ) -> Rollout:
@@ -197,24 +202,32 @@ class Trainer:
             step: the step's number, from 0: the seed of problems and samples.
             problems: how many; by default the configuration's.
             first: samples the first attempts; by default the policy that is trained.
+            after: play the problems of these episodes, one for each problem, and continue from
+                their first attempts, which are given instead of sampled.
             purpose: distinguishes rollouts of one step, so that their seeds differ.
             counted: False leaves them out of the run's sampled episodes and tokens.
         """
         config, size = self.config.sampling, len(self._indices)
         wanted = config.problems_per_step if problems is None else problems
         rng = np.random.default_rng(step_seed(config.seed, step, f"problems{purpose}"))
-        chosen = self._indices[rng.choice(size, wanted, replace=wanted > size)]
+        chosen = self._indices[rng.choice(size, wanted, replace=wanted > size)].tolist()
+        given: Policy | Turn | None = first
+        if after:
+            index_of = {problem.id: index for index, problem in enumerate(self._env.problems)}
+            chosen = [index_of[episode.problem.id] for episode in after]
+            repeated = [e.attempts[0] for e in after for _ in range(config.samples)]
+            given = written(self.policy, repeated)
         generator = torch.Generator(self.policy.device)
         with finite_sampling():
             rollout = collect(
                 self.policy,
-                self._vector_env(wanted * config.samples),
-                chosen.tolist(),
+                self._vector_env(len(chosen) * config.samples),
+                chosen,
                 samples=config.samples,
                 max_new_tokens=config.max_new_tokens,
                 temperature=config.temperature,
                 generator=generator.manual_seed(step_seed(config.seed, step, f"samples{purpose}")),
-                first=first,
+                first=given,
                 seed=step_seed(config.seed, step, f"episodes{purpose}") % (1 << 31),
             )
         check_sampled(rollout)
@@ -224,7 +237,8 @@ class Trainer:
             self._first_episode = self.policy.chat.decode_all(first_row.tolist())
         if counted:
             episodes, tokens = self._sampled
-            spent = sum(attempt.tokens or 0 for e in rollout.episodes for attempt in e.attempts)
+            sampled = [e.attempts[1:] if after else e.attempts for e in rollout.episodes]
+            spent = sum(attempt.tokens or 0 for attempts in sampled for attempt in attempts)
             self._sampled = episodes + len(rollout.episodes), tokens + spent
         return rollout
 
@@ -283,7 +297,7 @@ class Trainer:
             self.reference,
             self.learner,
             [
-                Batch(rollout=rollout, rewards=of, betas=stage.betas)
+                Batch(rollout=rollout, rewards=of, betas=stage.betas, roles=stage.roles)
                 for rollout, of in zip(rollouts, rewards, strict=True)
             ],
             config.objective,
@@ -448,10 +462,15 @@ class TrainedAgent(LanguageModelAgent):
         progress: bool,
         held_out: TrainingEnv | None,
     ) -> list[MetricsRow]:
-        trainer = Trainer(self.policy, env, config, run, progress, held_out=held_out)
+        env, apart = self.episodes_of(env), held_out and self.episodes_of(held_out)
+        trainer = Trainer(self.policy, env, config, run, progress, held_out=apart)
         with explained(lambda: len(trainer.history) + 1, run and run.checkpoints):
             self.train(trainer, config)
         return trainer.history
+
+    def episodes_of(self, env: TrainingEnv) -> TrainingEnv:
+        """Return what training and its evaluations play; by default ``env`` itself."""
+        return env
 
     @classmethod
     def check_attempts(cls, attempts: int) -> None:

@@ -12,8 +12,10 @@ from selfcorrect_agents.errors import CreditError
 from selfcorrect_agents.lm.policy import Policy
 from selfcorrect_agents.lm.references import FrozenCopy
 from selfcorrect_agents.methods.multiturn_rl import MultiTurnRL, MultiTurnRLConfig
+from selfcorrect_agents.methods.pag import PAG, PAGConfig
 from selfcorrect_agents.methods.score import SCoRe, SCoReConfig
 from selfcorrect_agents.methods.single_turn_rl import SingleTurnRL, SingleTurnRLConfig
+from selfcorrect_agents.methods.thinktwice import ThinkTwice, ThinkTwiceConfig
 from selfcorrect_agents.rl.config import Objective
 from selfcorrect_agents.rl.credit import Reach, check_credit, discounted, own_turn
 from selfcorrect_agents.rl.objectives import progress_bonus
@@ -54,6 +56,8 @@ def roll(policy: Policy, env: SelfCorrectEnv, first: Policy | None = None) -> Ro
         (MultiTurnRL, from_flat(MultiTurnRLConfig, {"steps": 1, **SMALL}), 2),
         (MultiTurnRL, from_flat(MultiTurnRLConfig, {"steps": 1, "later_scale": 11.0, **SMALL}), 3),
         (SingleTurnRL, from_flat(SingleTurnRLConfig, {"steps": 1, **SMALL}), 2),
+        (ThinkTwice, from_flat(ThinkTwiceConfig, {"steps": 2, **SMALL}), 2),
+        (PAG, from_flat(PAGConfig, {"steps": 1, **SMALL}), 2),
         (SCoRe, from_flat(SCoReConfig, {"stage_one_steps": 1, "stage_two_steps": 1, **SMALL}), 2),
         (
             SCoRe,

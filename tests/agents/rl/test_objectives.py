@@ -36,6 +36,30 @@ def test_leave_one_out_leaves_invalid_episodes_out() -> None:
     assert alone.abs().sum() == 0
 
 
+def test_leave_one_out_leaves_turns_out() -> None:
+    """The second turn was taken by the first, the third and the fourth episode."""
+    returns = torch.tensor([[1.0, 4.0], [0.0, 9.0], [0.0, 1.0], [3.0, 1.0]])
+    valid = torch.tensor([[True, True], [True, False], [True, True], [True, True]])
+    advantages = objectives.leave_one_out(returns, 4, valid)
+    assert_close(advantages[:, 0], torch.tensor([0.0, -4 / 3, -4 / 3, 8 / 3]))
+    assert_close(advantages[:, 1], torch.tensor([3.0, 0.0, -1.5, -1.5]))
+    normalised = objectives.group_normalised(returns, 4, valid, epsilon=0.0)
+    assert_close(normalised[:, 1], torch.tensor([2.0, 0.0, -1.0, -1.0]) / 3**0.5)
+
+
+def test_normalised_roles_by_hand() -> None:
+    """Turns 1 and 3 are one role, with values 1, 3, 5 (mean 3, variance 4); turn 2 another."""
+    advantages = torch.tensor([[1.0, 10.0, 5.0], [3.0, 30.0, 99.0]])
+    valid = torch.tensor([[True, True, True], [True, True, False]])
+    found = objectives.role_normalised(advantages, [0, 1, 0], valid, epsilon=0.0)
+    assert_close(found[:, 0], torch.tensor([-1.0, 0.0]))
+    assert_close(found[:, 1], torch.tensor([-(0.5**0.5), 0.5**0.5]))
+    assert_close(found[:, 2], torch.tensor([1.0, 0.0]))
+    single = objectives.role_normalised(advantages, [0, 1, 2], valid)
+    assert single[:, 2].tolist() == [0.0, 0.0], "one value has no spread"
+    assert objectives.role_normalised(torch.ones(2, 3), [0, 0, 0], valid).abs().sum() == 0
+
+
 def test_the_mean_of_the_batch_by_hand() -> None:
     returns = torch.tensor([[1.0], [0.0], [9.0], [2.0]])
     valid = torch.tensor([True, True, False, True])

@@ -1,0 +1,93 @@
+"""Episodes with a verification between the attempts."""
+
+import gymnasium as gym
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from selfcorrect_agents.methods.pag.verification import Verification, VerifiedEnv
+from selfcorrect_env import Reason, Reply, SelfCorrectEnv, Transition, Verdict
+
+TEXTS = Verification()
+RIGHT, WRONG, SILENT = "Fine. The answer is correct.", "No. The answer is wrong.", "Hm."
+
+
+@pytest.mark.parametrize(
+    ("text", "judgement"),
+    [
+        ("The answer is correct.", True),
+        ("the answer is **CORRECT**", True),
+        ("The answer is wrong!\n", False),
+        ("It looks correct. The answer is wrong.", False),
+        ("The answer is incorrect.", None),
+        ("The answer is correct, I think", None),
+        ("", None),
+    ],
+)
+def test_a_judgement_is_the_last_word(text: str, judgement: bool | None) -> None:
+    assert TEXTS.judgement(text) is judgement
+
+
+@given(st.text())
+def test_any_text_has_a_judgement_or_none(text: str) -> None:
+    assert TEXTS.judgement(text) in (True, False, None)
+
+
+@pytest.mark.parametrize("correct", [True, False])
+@pytest.mark.parametrize(("text", "says"), [(RIGHT, True), (WRONG, False), (SILENT, None)])
+def test_a_verification_scores_1_if_it_is_right(text: str, says: object, correct: bool) -> None:
+    reason = Reason.CORRECT if correct else Reason.WRONG
+    verdict = TEXTS.verdict(text, Verdict(float(correct), reason))
+    assert verdict.score == float(says is correct)
+    assert verdict.judged
+
+
+def test_a_verification_of_an_unjudged_answer_is_unjudged() -> None:
+    assert not TEXTS.verdict(RIGHT, Verdict(0.0, Reason.ERROR)).judged
+
+
+def play(rows: list[tuple[str, str, str]]):
+    """Play each row's answer, verification and revision; returns everything step gave."""
+    env = SelfCorrectEnv([{"prompt": "1 + 1 = ?", "reference": "2"}], verifier="exact")
+    venv = VerifiedEnv(env, TEXTS).vectorised(len(rows))
+    venv.reset(seed=0, options={"index": [0] * len(rows)})
+    steps = []
+    for turn in range(3):
+        replies = [Reply(row[turn], tokens=7, truncated=False) for row in rows]
+        steps.append(venv.step(replies))
+    return steps
+
+
+def test_the_turns_of_an_episode() -> None:
+    rows = [("3", WRONG, "2"), ("2", RIGHT, "ignored"), ("2", WRONG, "3"), ("3", SILENT, "2")]
+    steps = play(rows)
+    assert [done.tolist() for _, _, done, _, _ in steps] == [[False] * 4, [False] * 4, [True] * 4]
+    scores = [rewards.tolist() for _, rewards, _, _, _ in steps]
+    assert scores == [[0, 1, 1, 0], [1, 1, 0, 0], [1, 1, 0, 0]]
+    asked, told = steps[0][0], steps[1][0]
+    assert asked[0][-1]["content"] == TEXTS.verify
+    assert told[0][-1]["content"] == TEXTS.revise
+    assert [m["role"] for m in told[0]] == ["user", "assistant"] * 2 + ["user"]
+    assert steps[2][4]["dropped"].tolist() == [False, True, False, True]
+
+
+def test_the_episodes_are_an_answer_a_verification_and_a_final_answer() -> None:
+    steps = play([("3", WRONG, "2"), ("2", RIGHT, "ignored")])
+    revised, kept = steps[2][4]["finished"]
+    assert [str(a.reply) for a in revised.attempts] == ["3", WRONG, "2"]
+    assert [a.tokens for a in revised.attempts] == [7, 7, 7]
+    assert revised.transition is Transition.INCORRECT_TO_CORRECT
+    assert revised.conversation[-1]["content"] == "2"
+    assert [str(a.reply) for a in kept.attempts] == ["2", RIGHT, "2"]
+    assert [a.tokens for a in kept.attempts] == [7, 7, 0]
+    assert kept.conversation[-1]["content"] == RIGHT
+    assert "ignored" not in str(kept)
+
+
+def test_a_vector_environment_can_play_again() -> None:
+    venv = VerifiedEnv(gym.make("SelfCorrect-Sums-v0").unwrapped, TEXTS).vectorised(1)
+    for _ in range(2):
+        venv.reset(seed=0, options={"index": [3]})
+        for reply in ("Answer: 1", WRONG, "Answer: 2"):
+            *_, infos = venv.step([reply])
+        assert len(infos["finished"][0].attempts) == 3
