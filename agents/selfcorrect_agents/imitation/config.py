@@ -29,6 +29,9 @@ class Fitting:
     """Whether the first reply of a trace carries loss as well: if it is right, always, or never.
     Without it, first attempts drift while second ones are imitated. In D_SFT and D_STaR every
     first reply is wrong, so ``right`` is ``never`` there; it acts on the + sets and on RISE's."""
+    epochs: int = 0
+    """Passes over all traces that a fit takes, ≥ 0; no trace is held out then. With 0 a fit ends
+    by its held-out loss, as the following fields say. The paper: 1 epoch (section 4)."""
     held_out: float = 0.1
     """Share of the traces' problems that are held out to stop the fit, in [0, 1). With none (0, or
     a single problem) a fit takes `check_every` steps."""
@@ -51,7 +54,7 @@ class Fitting:
         above_zero(self, "learning_rate", "max_grad_norm")
         at_least(self, 1, "batch_size", "check_every", "patience", "most_steps", "most_traces")
         at_least(self, 1, "most_held_out")
-        at_least(self, 0, "warmup")
+        at_least(self, 0, "warmup", "epochs")
         among(self, "first_reply", ("never", "right", "always"))
         check(0 <= self.held_out < 1, "held_out", "in [0, 1)", self.held_out)
 

@@ -157,6 +157,8 @@ class _Fit:
         converged = False
         every = min(how.check_every, -(-len(self.rows[0]) // how.batch_size))
         most = how.most_steps if self.held_out is not None else min(how.check_every, how.most_steps)
+        if how.epochs:
+            most = how.epochs * -(-len(self.rows[0]) // how.batch_size)
         while steps < most and not converged:
             for rows in np.array_split(
                 rng.permutation(len(self.rows[0])), -(-len(self.rows[0]) // how.batch_size)
@@ -307,7 +309,8 @@ def _split(
 ) -> tuple[list[Trace], list[Trace]]:
     """Split by problem: at least one is held out if there are two and ``held_out`` is above 0."""
     problems = sorted({trace.problem_id for trace in traces})
-    held = max(1, int(how.held_out * len(problems))) if how.held_out and len(problems) > 1 else 0
+    holds_out = how.held_out and not how.epochs and len(problems) > 1
+    held = max(1, int(how.held_out * len(problems))) if holds_out else 0
     out = {problems[i] for i in rng.permutation(len(problems))[:held]}
     return (
         [trace for trace in traces if trace.problem_id not in out],

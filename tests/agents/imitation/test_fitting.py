@@ -241,6 +241,17 @@ def test_without_anything_held_out_a_fit_takes_its_steps(
     assert not same(before, weights_of(policy))
 
 
+@pytest.mark.parametrize(("epochs", "steps"), [(1, 3), (2, 6)])
+def test_a_fit_may_take_whole_epochs_of_all_traces(
+    policy: Policy, env: SelfCorrectEnv, epochs: int, steps: int
+) -> None:
+    how = Fitting(epochs=epochs, batch_size=4, patience=1, most_steps=1)
+    metrics = fit(policy, seven(env, 11), how, seed=1)
+    assert metrics["fit/steps"] == steps
+    assert metrics["fit/converged"] == 0
+    assert np.isnan(metrics["fit/held_out_loss"])
+
+
 def test_nothing_to_imitate_leaves_the_policy_as_it_was(policy: Policy) -> None:
     before = weights_of(policy)
     metrics = fit(policy, [], Fitting(), seed=1)

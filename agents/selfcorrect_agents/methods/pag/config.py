@@ -37,8 +37,8 @@ class PAGConfig(OnPolicyConfig):
         at_least(self, 0, "beta_1", "bonus")
 
     @property
-    def extendable(self) -> tuple[str, ...]:
-        """Fields that a resumed run may raise."""
+    def growing(self) -> tuple[str, ...]:
+        """Fields that make a run longer."""
         return ("steps",)
 
     @property

@@ -66,13 +66,23 @@ class SCoReConfig(OnPolicyConfig):
     star_learning_rate: float = Fitting.learning_rate
     """If stage II is STaR: learning rate of its fits, > 0; the other settings are `Fitting`'s
     defaults."""
+    warm_start_steps: int = 0
+    """Steps before stage I that gather episodes of the base model, ≥ 0; a Pair-SFT of one epoch is
+    fitted to them, with loss on first replies, too. The paper has no such start. The reference
+    stays the base model."""
+    warm_start_learning_rate: float = Fitting.learning_rate
+    """Learning rate of that fit, > 0."""
+    warm_start_batch_size: int = 8
+    """Pairs in one optimiser step of that fit, ≥ 1."""
 
     def __post_init__(self) -> None:
         """Refuse invalid values."""
         super().__post_init__()
         at_least(self, 0, "stage_one_steps", "stage_two_steps", "alpha", "beta_1", "beta_2")
-        at_least(self, 1, "rounds")
+        at_least(self, 0, "warm_start_steps")
+        at_least(self, 1, "rounds", "warm_start_batch_size")
         above_zero(self, "stage_two_learning_rate", "star_learning_rate")
+        above_zero(self, "warm_start_learning_rate")
         among(self, "shaping", ("progress", "scale"))
         among(self, "stage_two", ("rl", "star"))
         check(0 <= self.offline_share < 1, "offline_share", "in [0, 1)", self.offline_share)
@@ -103,44 +113,52 @@ class SCoReConfig(OnPolicyConfig):
     @property
     def total_steps(self) -> int:
         """Number of steps of a whole run."""
-        return self.rounds * (self.stage_one_steps + self.stage_two_steps)
+        return self.warm_start_steps + self.rounds * (self.stage_one_steps + self.stage_two_steps)
 
     def steps_within(self, steps: int) -> dict[str, Any]:
         """Return stages that keep their proportion, and as many rounds, in at most ``steps``.
 
-        A stage that has steps keeps at least one in each round (three if it is STaR).
+        A stage that has steps keeps at least one in each round (three if it is STaR), and a warm
+        start all of its steps.
 
         Raises:
             ValueError: ``steps`` are too few for that.
         """
         least_one = min(1, self.stage_one_steps)
         least_two = min(STAR_ITERATIONS if self.stage_two == "star" else 1, self.stage_two_steps)
-        of_round = steps // self.rounds
+        of_round = (steps - self.warm_start_steps) // self.rounds
         if of_round < least_one + least_two:
+            least = self.warm_start_steps + self.rounds * (least_one + least_two)
+            warm = " with the warm start" if self.warm_start_steps else ""
             raise ValueError(
                 f"A budget of {steps} steps is too small: rounds={self.rounds} with at least "
                 f"{least_one} steps of stage I and {least_two} of stage II in each take "
-                f"{self.rounds * (least_one + least_two)}. Raise the budget, lower rounds, or "
-                "leave a stage out (stage_one_steps=0 or stage_two_steps=0)."
+                f"{least}{warm}. Raise the budget, lower rounds, or leave a stage out "
+                "(stage_one_steps=0 or stage_two_steps=0)."
             )
         share = self.stage_one_steps / (self.stage_one_steps + self.stage_two_steps)
         first = min(max(round(share * of_round), least_one), of_round - least_two)
         return {"stage_one_steps": first, "stage_two_steps": of_round - first}
 
     def in_stage_one(self, step: int) -> bool:
-        """Whether ``step`` (from 0) belongs to stage I."""
-        return step % (self.stage_one_steps + self.stage_two_steps) < self.stage_one_steps
+        """Whether ``step`` (from 0), which is after the warm start, belongs to stage I."""
+        return self._of_round(step) < self.stage_one_steps
+
+    def _of_round(self, step: int) -> int:
+        return (step - self.warm_start_steps) % (self.stage_one_steps + self.stage_two_steps)
 
     def within_stage(self, step: int) -> tuple[int, int]:
         """Return a step's number within its stage, from 0, and the stage's number of steps."""
-        of_round = step % (self.stage_one_steps + self.stage_two_steps)
+        if step < self.warm_start_steps:
+            return step, self.warm_start_steps
+        of_round = self._of_round(step)
         if of_round < self.stage_one_steps:
             return of_round, self.stage_one_steps
         return of_round - self.stage_one_steps, self.stage_two_steps
 
     def star_fits(self, step: int) -> bool:
         """Whether an iteration of STaR in stage II ends with ``step`` (from 0)."""
-        done = step + 1 - self.stage_one_steps
+        done = step + 1 - self.warm_start_steps - self.stage_one_steps
         ends = {
             round(self.stage_two_steps * (i + 1) / STAR_ITERATIONS) for i in range(STAR_ITERATIONS)
         }
@@ -150,6 +168,16 @@ class SCoReConfig(OnPolicyConfig):
     def star_fitting(self) -> Fitting:
         """How an iteration of STaR in stage II is fitted."""
         return Fitting(learning_rate=self.star_learning_rate)
+
+    @property
+    def warm_start(self) -> Fitting:
+        """How the warm start is fitted."""
+        return Fitting(
+            learning_rate=self.warm_start_learning_rate,
+            batch_size=self.warm_start_batch_size,
+            first_reply="always",
+            epochs=1,
+        )
 
     @property
     def offline_problems(self) -> int:

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from selfcorrect_agents.errors import LearningError
 from selfcorrect_agents.imitation.fitting import gather
-from selfcorrect_agents.imitation.traces import d_star
+from selfcorrect_agents.imitation.traces import d_sft, d_star
 from selfcorrect_agents.methods.score.config import SCoReConfig
 from selfcorrect_agents.rl.credit import own_turn
 from selfcorrect_agents.rl.objectives import progress_bonus
@@ -37,7 +37,10 @@ class SCoRe(TrainedAgent):
             )
         one, two = stage_one(config, trainer.attempts), stage_two(config, trainer.attempts)
         for step in trainer.steps(config.total_steps):
-            if config.in_stage_one(step):
+            if step < config.warm_start_steps:
+                last = step + 1 == config.warm_start_steps
+                gather(trainer, step, fit_with=config.warm_start if last else None, traces_of=d_sft)
+            elif config.in_stage_one(step):
                 reinforce(trainer, step, one, offline=0)
             elif config.stage_two == "star":
                 gather(

@@ -31,8 +31,8 @@ class ThinkTwiceConfig(OnPolicyConfig):
         at_least(self, 0, "beta_1")
 
     @property
-    def extendable(self) -> tuple[str, ...]:
-        """Fields that a resumed run may raise."""
+    def growing(self) -> tuple[str, ...]:
+        """Fields that make a run longer."""
         return ("steps",)
 
     @property

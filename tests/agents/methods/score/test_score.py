@@ -206,6 +206,42 @@ def test_star_in_stage_two_imitates_what_it_is_told(
     assert any(any(right) for right in firsts) is plus
 
 
+WARM = {"warm_start_steps": 2, "stage_one_steps": 2, "stage_two_steps": 1, "rounds": 2}
+
+
+def test_a_warm_start_is_a_fit_before_both_stages(
+    policy: Policy, env: SelfCorrectEnv, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = watched(monkeypatch)
+    config = from_flat(SCoReConfig, {**WARM, **SMALL, "samples": 10})
+    base = {name: weight.clone() for name, weight in policy.model.state_dict().items()}
+    history = SCoRe(policy).learn(SelfCorrectEnv(env.problems, verifier=starts_low), config)
+    assert config.total_steps == len(history) == 8
+    assert ["fit/traces" in row for row in history] == [False, True] + 6 * [False]
+    assert history[1]["fit/steps"] == -(-history[1]["fit/traces"] // 8) > 0, "one epoch"
+    assert [call["step"] for call in asked] == [2, 3, 4, 5, 6, 7]
+    one, two = stage_one(config), stage_two(config)
+    assert [list(call["stage"].betas) for call in asked] == 2 * [
+        list(one.betas), list(one.betas), list(two.betas)]  # fmt: skip
+    assert [config.within_stage(step) for step in range(8)] == [
+        (0, 2), (1, 2), (0, 2), (1, 2), (0, 1), (0, 2), (1, 2), (0, 1)]  # fmt: skip
+    assert not all(torch.equal(base[name], w) for name, w in policy.model.state_dict().items())
+
+
+def test_the_pairs_of_a_warm_start_have_loss_on_both_replies() -> None:
+    config = from_flat(SCoReConfig, {"warm_start_steps": 1, "warm_start_learning_rate": 1e-4})
+    how = config.warm_start
+    assert (how.epochs, how.first_reply, how.learning_rate) == (1, "always", 1e-4)
+
+
+def test_a_warm_start_keeps_its_steps_within_a_budget() -> None:
+    config = from_flat(SCoReConfig, {**WARM, "rounds": 1, "problems_per_step": 1, "samples": 2})
+    assert config.within(20).total_steps == 10
+    assert config.within(20).steps_within(10) == {"stage_one_steps": 5, "stage_two_steps": 3}
+    with pytest.raises(ValueError, match="take 4 with the warm start"):
+        config.within(7)
+
+
 @pytest.mark.parametrize(("name", "value"), [("star_plus", True), ("star_learning_rate", 1e-3)])
 def test_settings_of_star_are_refused_where_there_is_none(name: str, value: float) -> None:
     with pytest.raises(ValueError, match=f"{name} must be .* unless stage_two is 'star'"):
