@@ -25,15 +25,16 @@ from selfcorrect_agents.lm.decoders import (
     decoder_of,
     pack_rows,
 )
+from selfcorrect_agents.lm.plain_context import positions
 from selfcorrect_agents.lm.samplers import (
     CachedSampler,
     Context,
     Sampler,
     Turn,
     cache_argument,
-    positions,
 )
 from selfcorrect_agents.lm.template_config import TemplateConfig
+from selfcorrect_agents.lm.turns import TurnEnds
 from selfcorrect_env import Conversation, Message, Reply
 
 if TYPE_CHECKING:
@@ -74,12 +75,8 @@ class Policy:
         self.autocast = autocast
         self.cache_argument = cache_argument(model)
         without_dropout(model)
-        self.sampler: Sampler = sampler or CachedSampler(
-            self,
-            pad_id=self.chat.pad_id,
-            end_ids=self.chat.eos_ids,
-            turn_end=self.chat.turn_end,
-        )
+        ends = TurnEnds(self.chat.pad_id, self.chat.eos_ids, self.chat.turn_end)
+        self.sampler: Sampler = sampler or CachedSampler(self, ends)
         self._plain_head: bool | None = None
         self._decoder: Decoder | UnsupportedModelError | None = None
 
@@ -87,6 +84,11 @@ class Policy:
     def device(self) -> torch.device:
         """Device of the model's weights."""
         return self.model.device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Precision of forward passes: that of `autocast`, or of the weights."""
+        return self.autocast or self.model.get_input_embeddings().weight.dtype  # type: ignore
 
     @property
     def config(self) -> Any:

@@ -49,7 +49,8 @@ class Block:
         queries = self._heads(self._attention.q_proj(inputs), self._q_norm)
         keys = self._heads(self._attention.k_proj(inputs), self._k_norm)
         values = self._attention.v_proj(inputs).unflatten(-1, (-1, self._head_dim))
-        return rotary.rotate(queries), rotary.rotate(keys), values
+        dtype = values.dtype  # autocast gives norms and embeddings another one
+        return rotary.rotate(queries).to(dtype), rotary.rotate(keys).to(dtype), values
 
     def finish(self, x: Tensor, attended: Tensor) -> Tensor:
         """Add the projection of (N, heads · D) and the feed-forward part to ``x``, (N, H)."""

@@ -51,6 +51,7 @@ class Decoder:
         self.family = type(decoder).__name__.removesuffix("Model")
         """Name of the architecture."""
         self.blocks = [Block(layer, self.head_dim) for layer in decoder.layers]
+        self._positions = 0
         self._tables: dict[tuple[torch.dtype, torch.device], Rotary] = {}
 
     def hidden(self, ids: Tensor, positions: Tensor, attend: Attend) -> Tensor:
@@ -64,8 +65,17 @@ class Decoder:
         Returns:
             (N, H), with a gradient where gradients are on; the output layer makes logits of them.
         """
+        self._ensure(int(positions.max()) + 1 if positions.numel() else 1)
+        return self._run(ids, positions, attend)
+
+    def stepping(self, length: int) -> Callable[[Tensor, Tensor, Attend], Tensor]:
+        """Return `hidden` for positions below ``length``, without a gradient."""
+        self._ensure(length)
+        return self._run
+
+    def _run(self, ids: Tensor, positions: Tensor, attend: Attend) -> Tensor:
         x = self._decoder.embed_tokens(ids)
-        rotary = self.rotary(positions, x)
+        rotary = self._rotary(positions, x)
         recompute = torch.is_grad_enabled() and self._checkpoints_activations()
         for layer in range(self.layers):
             if recompute:
@@ -78,16 +88,17 @@ class Decoder:
         block = self.blocks[layer]
         return block.finish(x, attend(layer, *block.queries_keys_values(x, rotary)))
 
-    def rotary(self, positions: Tensor, like: Tensor) -> Rotary:
-        """Return the rotary embeddings of (N,) positions, of the dtype and device of ``like``."""
-        known = self._tables.get((like.dtype, like.device))
-        if known is None or len(known.cos) <= self._needed(positions):
-            known = self._table(max(256, 2 * self._needed(positions)), like)
-            self._tables[like.dtype, like.device] = known
-        return Rotary(known.cos[positions], known.sin[positions])
+    def _ensure(self, positions: int) -> None:
+        """Compute rotary embeddings of at least this many positions when they are next needed."""
+        if positions > self._positions:
+            self._positions = max(256, 2 * positions)
+            self._tables.clear()
 
-    def _needed(self, positions: Tensor) -> int:
-        return int(positions.max()) + 1 if positions.numel() else 1
+    def _rotary(self, positions: Tensor, like: Tensor) -> Rotary:
+        table = self._tables.get((like.dtype, like.device))
+        if table is None:
+            table = self._tables[like.dtype, like.device] = self._table(self._positions, like)
+        return Rotary(table.cos[positions], table.sin[positions])
 
     @torch.no_grad()
     def _table(self, length: int, like: Tensor) -> Rotary:

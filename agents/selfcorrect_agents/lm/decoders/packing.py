@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -15,36 +13,37 @@ DENSE = 0.9
 cheaper than gathering and scattering in every layer."""
 
 
-@dataclass(frozen=True, slots=True)
 class Segment:
-    """R rows of at most W tokens each, right-padded, as places among packed tokens."""
+    """R rows of at most W tokens each, right-padded, as places among packed tokens.
 
-    valid: Tensor
-    """(R, W) bool: True on real tokens."""
-    dense: bool
-    """Whether the padding is packed as well, so that packed tokens are simply R · W rows."""
+    Args:
+        valid: (R, W) bool, True on real tokens.
+    """
 
-    @classmethod
-    def of(cls, valid: Tensor) -> Segment:
-        """Choose whether to keep the padding of ``valid``, (R, W)."""
-        return cls(valid, valid.numel() == 0 or float(valid.float().mean()) >= DENSE)
-
-    @property
-    def tokens(self) -> int:
+    def __init__(self, valid: Tensor) -> None:
+        self.valid = valid
+        """(R, W) bool: True on real tokens."""
+        self.real = valid.flatten().nonzero()[:, 0]
+        """Indices of the real tokens among the R · W."""
+        self.dense = len(self.real) >= DENSE * valid.numel()
+        """Whether the padding is packed as well, so that packed tokens are simply R · W rows."""
+        self.tokens = valid.numel() if self.dense else len(self.real)
         """Number of packed tokens."""
-        return self.valid.numel() if self.dense else int(self.valid.sum())
+        places = torch.arange(valid.numel(), device=valid.device)
+        if not self.dense:
+            places = (valid.flatten().long().cumsum(0) - 1).clamp_(min=0)
+        self.places = places.view_as(valid)
+        """(R, W) int64: the place of each token; that of another one on padding."""
 
     def packed(self, padded: Tensor) -> Tensor:
         """(R, W, …) -> (tokens, …)."""
         flat = padded.flatten(0, 1)
-        return flat if self.dense else flat[self.valid.flatten()]
+        return flat if self.dense else flat.index_select(0, self.real)
 
-    def places(self) -> Tensor:
-        """(R, W) int64: the place of each token; that of another one on padding."""
-        if self.dense:
-            return torch.arange(self.valid.numel(), device=self.valid.device).view_as(self.valid)
-        counted = self.valid.flatten().long().cumsum(0) - 1
-        return counted.clamp(min=0).view_as(self.valid)
+    def padded(self, packed: Tensor) -> Tensor:
+        """(tokens, …) -> (R, W, …), arbitrary on padding."""
+        flat = packed if self.dense else packed.index_select(0, self.places.flatten())
+        return flat.unflatten(0, tuple(self.valid.shape))
 
 
 class PackedRows:
@@ -70,9 +69,9 @@ class PackedRows:
         """(B / n,) int64: tokens that the rows of a group share."""
         begins = shared.repeat_interleave(samples)
         places = torch.arange(left.shape[1], device=ids.device)
-        self.prompts = Segment.of(places[: int(shared.max())] < shared[:, None])
+        self.prompts = Segment(places[: int(shared.max())] < shared[:, None])
         rest = places[: int((lengths - begins).max())]
-        self.rests = Segment.of(rest < (lengths - begins)[:, None])
+        self.rests = Segment(rest < (lengths - begins)[:, None])
         columns = (begins[:, None] + rest).clamp(max=left.shape[1] - 1)
         prompts = left[::samples, : self.prompts.valid.shape[1]]
         self.ids = torch.cat(
@@ -102,11 +101,11 @@ class PackedRows:
     def places(self, indices: Tensor) -> Tensor:
         """(B, C) int64 indices of tokens in their rows -> (B, C) places among the packed tokens."""
         begins = self.prompt_lengths.repeat_interleave(self.samples)[:, None]
-        own = self.rests.places() + self.prompts.tokens
+        own = self.rests.places + self.prompts.tokens
         place = own.gather(1, (indices - begins).clamp(0, own.shape[1] - 1))
         if not self.prompts.valid.shape[1]:
             return place
-        given = self.prompts.places().repeat_interleave(self.samples, dim=0)
+        given = self.prompts.places.repeat_interleave(self.samples, dim=0)
         prompt = given.gather(1, indices.clamp(max=given.shape[1] - 1))
         return torch.where(indices < begins, prompt, place)
 
@@ -129,22 +128,13 @@ class PackedRows:
     def attention(self) -> Attend:
         """Return causal attention within each row, for one forward pass."""
         split = [self.prompts.tokens, self.rests.tokens]
-        pads = [None if s.dense else s.places().flatten() for s in (self.prompts, self.rests)]
         mask = self._mask()
 
-        def padded(x: Tensor, segment: Segment, places: Tensor | None) -> Tensor:
-            x = x if places is None else x.index_select(0, places)
-            return x.unflatten(0, tuple(segment.valid.shape)).transpose(1, 2)  # (R, heads, W, D)
-
         def attend(_: int, queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
+            parts = zip(*(x.split(split) for x in (queries, keys, values)), strict=True)
             given, own = (
-                [padded(x, segment, places) for x in parts]
-                for segment, places, parts in zip(
-                    (self.prompts, self.rests),
-                    pads,
-                    zip(*(x.split(split) for x in (queries, keys, values)), strict=True),
-                    strict=True,
-                )
+                [segment.padded(x).transpose(1, 2) for x in part]
+                for segment, part in zip((self.prompts, self.rests), parts, strict=True)
             )
             if mask is None:
                 return self.rests.packed(_attention(*own, causal=True))

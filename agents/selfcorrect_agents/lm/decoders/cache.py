@@ -1,0 +1,155 @@
+"""`KeyValueCache`: the keys and values of rows that grow, for a `Decoder`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from selfcorrect_agents.lm.decoders.decoder import Attend, Decoder
+from selfcorrect_agents.lm.decoders.packing import Segment
+
+
+class KeyValueCache:
+    """Keys and values of the rows in R slots, in blocks of columns that grow.
+
+    Growing and moving rows copies one layer at a time, so the spare memory is that of a layer.
+
+    Args:
+        decoder: the forward pass whose keys and values are stored.
+        slots: R.
+        dtype: of keys and values.
+        device: where they are stored.
+    """
+
+    def __init__(
+        self, decoder: Decoder, slots: int, dtype: torch.dtype, device: torch.device
+    ) -> None:
+        self.slots, self.columns = slots, 0
+        self.heads, self._dim = decoder.kv_heads, decoder.head_dim
+        shape = slots, decoder.kv_heads, 0, decoder.head_dim
+        self.layers = [
+            [torch.empty(shape, dtype=dtype, device=device) for _ in range(2)]
+            for _ in range(decoder.layers)
+        ]
+        self.dtype, self.device = dtype, device
+
+    def reserve(self, columns: int, limit: int) -> None:
+        """Make room for rows of ``columns`` tokens; at least double, up to ``limit``."""
+        if columns <= self.columns:
+            return
+        grown = max(columns, min(limit, max(2 * self.columns, 64)))
+        for pair in self.layers:
+            for i, old in enumerate(pair):
+                new = old.new_zeros(self.slots, self.heads, grown, self._dim)
+                new[:, :, : self.columns] = old
+                pair[i] = new
+        self.columns = grown
+
+    def copy(self, sources: Tensor, targets: Tensor, length: int) -> None:
+        """Copy the first ``length`` tokens of some slots to other ones, (k,) int64 each."""
+        for pair in self.layers:
+            for stored in pair:
+                part = stored[:, :, :length]
+                part[targets] = part[sources]
+
+    def swap(self, first: Tensor, second: Tensor) -> None:
+        """Exchange the contents of (k,) int64 slots with those of (k,) other ones."""
+        here, there = torch.cat([first, second]), torch.cat([second, first])
+        for pair in self.layers:
+            for stored in pair:
+                stored[here] = stored[there]
+
+    def appending(self, slots: Sequence[int], starts: Sequence[int], segment: Segment) -> Attend:
+        """Return attention that appends several tokens to some rows.
+
+        Args:
+            slots: R' different slots.
+            starts: tokens that each slot holds already.
+            segment: (R', W) which tokens are real, as they are packed.
+        """
+        device = self.device
+        slot, start = torch.tensor(slots, device=device), torch.tensor(starts, device=device)
+        width = segment.valid.shape[1]
+        position = start[:, None] + torch.arange(width, device=device)
+        rows = (slot[:, None] * self.heads + torch.arange(self.heads, device=device))[:, None]
+        flat = rows * self.columns + position[..., None]  # (R', W, kv_heads)
+        written = flat.flatten(0, 1)[segment.real].flatten()
+        packed = segment.real if segment.dense and len(segment.real) < segment.tokens else None
+        end = min(max(starts) + width, self.columns)
+        fresh = not any(starts)
+        whole = list(slots) == list(range(slots[0], slots[0] + len(slots)))
+        mask = None
+        if not fresh:
+            unseen = torch.arange(end, device=device) > position[..., None]
+            mask = torch.zeros(unseen.shape, dtype=self.dtype, device=device)
+            mask = mask.masked_fill_(unseen, -torch.inf)[:, None]
+
+        def attend(layer: int, queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
+            for stored, new in zip(self.layers[layer], (keys, values), strict=True):
+                own = new if packed is None else new[packed]
+                stored.view(-1, self._dim).index_copy_(0, written, own.reshape(-1, self._dim))
+            if fresh:
+                seen = [segment.padded(new).transpose(1, 2) for new in (keys, values)]
+            elif whole:
+                seen = [s[slots[0] : slots[0] + len(slots), :, :end] for s in self.layers[layer]]
+            else:
+                seen = [s[:, :, :end].index_select(0, slot) for s in self.layers[layer]]
+            asked = segment.padded(queries).transpose(1, 2)
+            attended = F.scaled_dot_product_attention(
+                asked, *seen, attn_mask=mask, is_causal=fresh, enable_gqa=True
+            )
+            return segment.packed(attended.transpose(1, 2).flatten(2))
+
+        return attend
+
+
+class Step:
+    """Attention of decoding: `begin` appends one token to each of the first n slots.
+
+    Args:
+        cache: the keys and values.
+        positions: (n,) int64: tokens that each of the slots holds.
+        longest: the largest of them.
+        even: whether they are all the same.
+    """
+
+    def __init__(
+        self, cache: KeyValueCache, positions: Tensor, longest: int, *, even: bool
+    ) -> None:
+        self._layers = cache.layers
+        heads, columns, device = cache.heads, cache.columns, positions.device
+        slots = torch.arange(len(positions), device=device)
+        rows = slots[:, None] * heads + torch.arange(heads, device=device)
+        self._rows, self._slots = rows * columns, slots * columns
+        self._visible: Tensor | None = None
+        if not even:
+            unseen = torch.arange(columns, device=device) >= positions[:, None]
+            self._visible = torch.zeros(unseen.shape, dtype=cache.dtype, device=device)
+            self._visible.masked_fill_(unseen, -torch.inf)
+        self._written, self._end, self._mask = rows, longest, self._visible
+
+    def begin(self, positions: Tensor) -> None:
+        """Set the (n,) int64 columns that the next tokens are written to; n may fall."""
+        n = len(positions)
+        self._end += 1
+        self._written = (self._rows[:n] + positions[:, None]).flatten()
+        if self._visible is not None:
+            self._visible.view(-1).index_fill_(0, self._slots[:n] + positions, 0.0)
+            self._mask = self._visible[:n, None, None, : self._end]
+
+    def __call__(self, layer: int, queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
+        """Attend; see `Attend`."""
+        stored, dim = self._layers[layer], keys.shape[-1]
+        stored[0].view(-1, dim).index_copy_(0, self._written, keys.reshape(-1, dim))
+        stored[1].view(-1, dim).index_copy_(0, self._written, values.reshape(-1, dim))
+        n, end = len(queries), self._end
+        attended = F.scaled_dot_product_attention(
+            queries.view(n, keys.shape[1], -1, dim),  # the queries of a head as rows of one
+            stored[0][:n, :, :end],
+            stored[1][:n, :, :end],
+            attn_mask=self._mask,
+        )
+        return attended.reshape(n, -1)
