@@ -53,7 +53,7 @@ def checked(decoder: Decoder, policy: Model) -> Decoder:
     packed = pack_rows(ids, mask)
     with policy.computing():
         found = decoder.hidden(packed.ids, packed.positions, packed.attention())
-    own = found[packed.places(packed.index_in_row)][mask].float()
+    own = found[packed.places_of(packed.index_in_row)][mask].float()
     scale = float(expected.abs().max().clamp(min=1e-6))
     difference = float((own - expected).abs().max()) / scale
     exact = policy.autocast is None and output.hidden_states[-1].dtype == torch.float32

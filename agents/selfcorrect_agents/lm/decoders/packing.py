@@ -90,15 +90,15 @@ class PackedRows:
         """Return where the hidden states are that predict the tokens in some columns.
 
         Args:
-            columns: (C,) int64, columns of the batch that was packed; none of them holds the first
-                token of a row.
+            columns: (C,) int64, each at least 1: columns of the batch that was packed, or T for the
+                token after the last one.
 
         Returns:
             (B, C) int64, places among the packed tokens; arbitrary on padding.
         """
-        return self.places((self.index_in_row[:, columns] - 1).clamp(min=0))
+        return self.places_of(self.index_in_row[:, columns - 1])
 
-    def places(self, indices: Tensor) -> Tensor:
+    def places_of(self, indices: Tensor) -> Tensor:
         """(B, C) int64 indices of tokens in their rows -> (B, C) places among the packed tokens."""
         begins = self.prompt_lengths.repeat_interleave(self.samples)[:, None]
         own = self.rests.places + self.prompts.tokens
