@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from selfcorrect_agents.lm.decoders.attention import grouped_attention
 from selfcorrect_agents.lm.decoders.decoder import Attend, Decoder
 from selfcorrect_agents.lm.decoders.packing import Segment
 
@@ -98,10 +99,8 @@ class KeyValueCache:
             else:
                 seen = [s[:, :, :end].index_select(0, slot) for s in self.layers[layer]]
             asked = segment.padded(queries).transpose(1, 2)
-            attended = F.scaled_dot_product_attention(
-                asked, *seen, attn_mask=mask, is_causal=fresh, enable_gqa=True
-            )
-            return segment.packed(attended.transpose(1, 2).flatten(2))
+            attended = grouped_attention(asked, seen[0], seen[1], mask=mask, causal=fresh)
+            return segment.packed(attended)
 
         return attend
 

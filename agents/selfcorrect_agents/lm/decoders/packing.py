@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
+from selfcorrect_agents.lm.decoders.attention import grouped_attention
 from selfcorrect_agents.lm.decoders.decoder import Attend
 
 DENSE = 0.9
@@ -137,13 +137,14 @@ class PackedRows:
                 for segment, part in zip((self.prompts, self.rests), parts, strict=True)
             )
             if mask is None:
-                return self.rests.packed(_attention(*own, causal=True))
+                return self.rests.packed(grouped_attention(*own, causal=True))
             shared = [x.repeat_interleave(self.samples, dim=0) for x in given[1:]]
+            seen = mask.to(queries.dtype)
             both = [torch.cat(pair, dim=2) for pair in zip(shared, own[1:], strict=True)]
             return torch.cat(
                 [
-                    self.prompts.packed(_attention(*given, causal=True)),
-                    self.rests.packed(_attention(own[0], *both, mask=mask.to(queries.dtype))),
+                    self.prompts.packed(grouped_attention(*given, causal=True)),
+                    self.rests.packed(grouped_attention(own[0], *both, mask=seen)),
                 ]
             )
 
@@ -180,18 +181,3 @@ def _common_prefix(rows: Tensor, lengths: Tensor) -> Tensor:
         return lengths.new_zeros(len(rows))
     same = (rows == rows[:, :1]).all(dim=1).long().cumprod(dim=1).sum(dim=1)
     return torch.minimum(same, lengths.amin(dim=1) - 1)
-
-
-def _attention(
-    queries: Tensor,
-    keys: Tensor,
-    values: Tensor,
-    *,
-    mask: Tensor | None = None,
-    causal: bool = False,
-) -> Tensor:
-    """(R, heads, W, D) queries, keys and values -> (R, W, heads · D)."""
-    attended = F.scaled_dot_product_attention(
-        queries, keys, values, attn_mask=mask, is_causal=causal, enable_gqa=True
-    )
-    return attended.transpose(1, 2).flatten(2)

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from selfcorrect_agents.lm.decoders.cache import KeyValueCache, Step
 from selfcorrect_agents.lm.decoders.decoder import Decoder
+from selfcorrect_agents.lm.decoders.graphs import CapturedStep
 from selfcorrect_agents.lm.decoders.packing import Segment
 
 CHUNK = 2048
@@ -18,6 +19,12 @@ CHUNK = 2048
 
 IDLE = 1 / 16
 """Share of a batch that may have ended before its rows are moved or replaced."""
+
+IDLE_CAPTURED = 1 / 4
+"""The same on a GPU, where a step is recorded anew whenever rows are moved."""
+
+ALIGNED = 64
+"""On a GPU the cache has a multiple of this many columns, as fast attention kernels want."""
 
 
 class Cells(Protocol):
@@ -95,6 +102,9 @@ class Rows:
 
     def _decode(self, flight: Flight) -> None:
         """Decode until enough rows ended, or a row needs more columns than there are."""
+        if self._cache.device.type == "cuda":
+            self._decode_captured(flight)
+            return
         longest, even = flight.extent()
         self._cache.reserve(longest + 1, self._limit)
         step = Step(self._cache, flight.positions, longest, even=even)
@@ -103,8 +113,24 @@ class Rows:
         while longest < self._cache.columns and len(flight) - running < enough:
             step.begin(flight.positions)
             hidden = decode(flight.tokens, flight.positions, step)
-            running -= flight.advance(hidden)
+            running -= int(flight.advance(hidden))
             longest += 1
+
+    def _decode_captured(self, flight: Flight) -> None:
+        """As `_decode`, with steps of a CUDA graph: every step sees all columns of the cache."""
+        limit = -(-self._limit // ALIGNED) * ALIGNED
+        self._cache.reserve(limit, limit)
+        step = Step(self._cache, flight.positions, limit, even=False)
+        decode = self._decoder.stepping(limit)
+
+        def advance() -> Tensor:
+            step.begin(flight.positions)
+            return flight.advance(decode(flight.tokens, flight.positions, step))
+
+        captured = CapturedStep(advance, flight.state)
+        running, enough = len(flight), max(1, int(IDLE_CAPTURED * len(flight)))
+        while len(flight) - running < enough:
+            running -= int(captured())
 
     def _compact(self, flight: Flight) -> None:
         """Move the rows that go on to the first slots, and leave the others out of the flight."""
@@ -239,18 +265,21 @@ class Flight:
         self.positions[index] = torch.tensor(stored, device=device)
         self._at[index] = cells.masked_fill(over, self._cells.dump)
 
-    def advance(self, hidden: Tensor) -> int:
+    @property
+    def state(self) -> list[Tensor]:
+        """The tensors that `advance` changes in place."""
+        return [self.tokens, self.positions, self._at, self._running]
+
+    def advance(self, hidden: Tensor) -> Tensor:
         """Draw the tokens that (n, H) hidden states predict; return how many turns they end."""
-        running = self._running
-        self.positions = self.positions + running
-        self._at = self._at + running
-        self.tokens, over = self._cells.pick(hidden, self._at)
-        over &= running
-        ended = int(over.sum())
-        if ended:
-            self._running = running & ~over
-            self._at = self._at.masked_fill(over, self._cells.dump)
-        return ended
+        self.positions += self._running
+        self._at += self._running
+        tokens, over = self._cells.pick(hidden, self._at)
+        self.tokens.copy_(tokens)
+        over &= self._running
+        self._running ^= over
+        self._at.masked_fill_(over, self._cells.dump)
+        return over.sum()
 
     def over(self) -> list[int]:
         """Return the slots of rows that ended."""

@@ -1,0 +1,36 @@
+"""`grouped_attention`: attention in which a key head serves several query heads."""
+
+from __future__ import annotations
+
+import torch.nn.functional as F
+from torch import Tensor
+
+
+def grouped_attention(
+    queries: Tensor,
+    keys: Tensor,
+    values: Tensor,
+    *,
+    mask: Tensor | None = None,
+    causal: bool = False,
+) -> Tensor:
+    """Return scaled dot-product attention.
+
+    Args:
+        queries: (R, heads, W, D).
+        keys: (R, kv_heads, S, D).
+        values: (R, kv_heads, S, D).
+        mask: (R, 1, W, S), added to the scores.
+        causal: whether token i sees the first i + 1 keys; without a mask.
+
+    Returns:
+        (R, W, heads · D).
+    """
+    groups = queries.shape[1] // keys.shape[1]
+    if groups > 1 and queries.device.type == "cuda":
+        # on a GPU the kernels that take a mask take no groups, and others store all scores
+        keys, values = (x.repeat_interleave(groups, dim=1) for x in (keys, values))
+    attended = F.scaled_dot_product_attention(
+        queries, keys, values, attn_mask=mask, is_causal=causal, enable_gqa=groups > 1
+    )
+    return attended.transpose(1, 2).flatten(2)
