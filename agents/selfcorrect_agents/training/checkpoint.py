@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from selfcorrect_agents.errors import DiskError
 from selfcorrect_agents.lm.learner import Learner
 from selfcorrect_agents.lm.policy import Policy
 from selfcorrect_env import CheckpointError, Episode
@@ -113,7 +114,7 @@ def _write(
 ) -> None:
     folder.mkdir(parents=True)
     policy.save_pretrained(folder / "model")
-    torch.save(learner.state_dict(), folder / "optimizer.pt")
+    _write_state(folder / "optimizer.pt", learner.state_dict())
     if episodes:
         write_episodes(folder / EPISODES, episodes)
     files = {
@@ -123,6 +124,13 @@ def _write(
     }
     manifest = {"step": step, "torch": torch.__version__, "files": files}
     (folder / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n")
+
+
+def _write_state(path: Path, state: dict[str, Any]) -> None:
+    try:
+        torch.save(state, path)
+    except RuntimeError as error:  # it does not say what the system reported
+        raise DiskError(f"torch.save has not written all of {path.name}") from error
 
 
 def latest_checkpoint(folder: Path) -> Checkpoint | None:

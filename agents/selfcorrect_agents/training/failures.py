@@ -20,10 +20,7 @@ from selfcorrect_agents.rl.rollout import Rollout
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 """Numbers of the system's errors that mean that there is no room for a file."""
 
-_SAYS_FULL = re.compile(
-    rf"os error ({'|'.join(map(str, FULL))})\b"  # safetensors
-    r"|inline_container"  # torch.save, whose message doesn't name the system's error
-)
+_SAYS_FULL = re.compile(rf"os error ({'|'.join(map(str, FULL))})\b")  # safetensors
 _NO_DISTRIBUTION = "probability tensor contains either"  # torch.multinomial
 
 
@@ -95,7 +92,7 @@ def kl_failure(metrics: Mapping[str, float], limit: float | None) -> DivergenceE
 def disk_failure(error: Exception) -> str | None:
     """Return what a failed write says if there was no room for a file, else None."""
     if isinstance(error, DiskError):
-        return None
+        return str(error)
     if isinstance(error, OSError):
         file = f" ({error.filename})" if error.filename else ""
         return f"{error.strerror}{file}" if error.errno in FULL else None
@@ -104,11 +101,11 @@ def disk_failure(error: Exception) -> str | None:
 
 
 @contextmanager
-def explained(step: Callable[[], int], checkpoints: Path | None) -> Iterator[None]:
-    """Say in the errors of this module in which step it was, and what is left.
+def explained(taken: Callable[[], int], checkpoints: Path | None) -> Iterator[None]:
+    """Say in the errors of this module how many steps were taken, and what is left.
 
     Args:
-        step: returns the number of the step that is being taken, from 1.
+        taken: returns the number of steps that were taken.
         checkpoints: the folder of the run's checkpoints; None without a run.
 
     Raises:
@@ -120,16 +117,20 @@ def explained(step: Callable[[], int], checkpoints: Path | None) -> Iterator[Non
     except DivergenceError as error:
         left = _newest(checkpoints)
         further = f" {left} Train on from its model with other settings." if left else ""
-        raise DivergenceError(f"Training stopped in step {step()}: {error}{further}") from error
+        raise DivergenceError(f"Training stopped {_when(taken())}: {error}{further}") from error
     except Exception as error:
         cause = disk_failure(error)
         if cause is None:
             raise
         left = _newest(checkpoints) or "No checkpoint was written before."
         raise DiskError(
-            f"Training stopped in step {step()}: a file can't be written: {cause}. {left} Make "
+            f"Training stopped {_when(taken())}: a file can't be written: {cause}. {left} Make "
             "room and resume the run."
         ) from error
+
+
+def _when(taken: int) -> str:
+    return f"after step {taken}" if taken else "before a step was logged"
 
 
 def _newest(checkpoints: Path | None) -> str:

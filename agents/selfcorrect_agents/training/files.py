@@ -38,10 +38,10 @@ def append_text(path: Path, text: str) -> None:
     try:
         with path.open("ab") as file:
             file.write(text.encode("utf-8", "backslashreplace"))
-    except OSError:
+    except OSError as error:
         if path.exists():
             os.truncate(path, before)
-        raise
+        raise OSError(error.errno, error.strerror, str(path)) from error
 
 
 def write_atomically(path: Path, text: str) -> None:
@@ -50,6 +50,6 @@ def write_atomically(path: Path, text: str) -> None:
     try:
         written.write_text(text, "utf-8", "backslashreplace")
         written.replace(path)
-    except OSError:
+    except OSError as error:
         written.unlink(missing_ok=True)
-        raise
+        raise OSError(error.errno, error.strerror, str(path)) from error

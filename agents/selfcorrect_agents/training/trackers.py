@@ -66,6 +66,9 @@ class Trackers:
     def __init__(
         self, names: Sequence[str], folder: Path, config: Mapping[str, Any], first_step: int
     ) -> None:
+        from accelerate import PartialState  # slow to import
+
+        PartialState()  # accelerate's trackers write to its log, which needs it
         ids = _read_ids(folder)
         self._trackers = {name: _made(name, folder, ids.get(name), first_step) for name in names}
         for name, tracker in self._trackers.items():

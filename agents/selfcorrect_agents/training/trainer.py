@@ -464,7 +464,7 @@ class TrainedAgent(LanguageModelAgent):
     ) -> list[MetricsRow]:
         env, apart = self.episodes_of(env), held_out and self.episodes_of(held_out)
         trainer = Trainer(self.policy, env, config, run, progress, held_out=apart)
-        with explained(lambda: len(trainer.history) + 1, run and run.checkpoints):
+        with explained(lambda: len(trainer.history), run and run.checkpoints):
             self.train(trainer, config)
         return trainer.history
 

@@ -1,0 +1,101 @@
+"""Trackers, as their own packages read what was logged; a test of a missing package is skipped."""
+
+import json
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from selfcorrect_agents.errors import LearningError
+from selfcorrect_agents.training.run_folder import RunFolder
+from selfcorrect_agents.training.trackers import FILE_NAME, PACKAGES
+from selfcorrect_env import UnknownNameError
+
+CONFIG = {"method": "m", "learning": {"learning_rate": 0.5, "names": ["a", "b"], "clip": None}}
+
+
+def logged(folder: Path, tracker: str, steps: range, *, resume: bool = False) -> None:
+    """Log ``x = 10 step`` of some steps, as a run that was stopped, and one that goes on, do."""
+    run = RunFolder(folder, CONFIG, trackers=(tracker,), resume=resume)
+    if resume:
+        run.rewind(steps.start - 1)
+    for step in steps:
+        run.log(step, {"x": 10.0 * step, "t1/accuracy": 0.5})
+    run.close()
+
+
+@pytest.mark.parametrize("name", sorted(PACKAGES))
+def test_a_missing_package_is_named_before_anything_is_written(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(PACKAGES, name, "a_package_that_is_not_there")
+    extra = "agents" if name == "tensorboard" else name
+    with pytest.raises(LearningError, match=rf"pip install 'selfcorrect-env\[{extra}\]'"):
+        RunFolder(tmp_path / "run", {}, trackers=(name,))
+    assert not (tmp_path / "run").exists()
+
+
+def test_an_unknown_tracker_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UnknownNameError, match=r"tracker 'wandbb'.*wandb"):
+        RunFolder(tmp_path, {}, trackers=("wandbb",))
+
+
+def test_without_trackers_there_are_the_rows(tmp_path: Path) -> None:
+    run = RunFolder(tmp_path, CONFIG, trackers=())
+    run.log(1, {"x": 1.0})
+    run.close()
+    assert {path.name for path in tmp_path.iterdir()} == {"config.json", "metrics.jsonl"}
+
+
+@pytest.fixture
+def mlflow_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    mlflow = pytest.importorskip("mlflow")
+    uri = (tmp_path / "mlruns").as_uri()
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+    monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
+    mlflow.set_tracking_uri(uri)
+    yield uri
+    mlflow.set_tracking_uri(None)
+
+
+@pytest.mark.filterwarnings("ignore")  # of the package
+def test_mlflow_continues_the_run(tmp_path: Path, mlflow_store: str) -> None:
+    from mlflow import MlflowClient
+
+    logged(tmp_path / "run", "mlflow", range(1, 4))
+    logged(tmp_path / "run", "mlflow", range(3, 6), resume=True)
+    client = MlflowClient(mlflow_store)
+    (experiment,) = client.search_experiments(filter_string="name = 'selfcorrect'")
+    (run,) = client.search_runs([experiment.experiment_id])
+    points = {(p.step, p.value) for p in client.get_metric_history(run.info.run_id, "x")}
+    assert points == {(step, 10.0 * step) for step in range(1, 6)}
+    assert run.data.params["learning/learning_rate"] == "0.5"
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_wandb_writes_offline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("wandb")
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    logged(tmp_path / "run", "wandb", range(1, 4))
+    ids = json.loads((tmp_path / "run" / FILE_NAME).read_text())
+    logged(tmp_path / "run", "wandb", range(3, 6), resume=True)
+    assert json.loads((tmp_path / "run" / FILE_NAME).read_text()) == ids
+    files = sorted((tmp_path / "run/wandb").glob(f"offline-run-*-{ids['wandb']}/*.wandb"))
+    assert len(files) == 2, "one for each process, of the same run"
+    assert b"t1/accuracy" in files[0].read_bytes()
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_trackio_continues_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TRACKIO_DIR", str(tmp_path / "trackio"))  # read at import
+    trackio = pytest.importorskip("trackio")
+    logged(tmp_path / "run", "trackio", range(1, 4))
+    logged(tmp_path / "run", "trackio", range(4, 6), resume=True)
+    (run,) = trackio.Api().runs("selfcorrect")
+    assert run.name == "run"
+    with closing(sqlite3.connect(tmp_path / "trackio/selfcorrect.db")) as database:
+        rows = database.execute("SELECT step, metrics FROM metrics ORDER BY step").fetchall()
+    found = [(step, json.loads(metrics)["x"]) for step, metrics in rows]
+    assert found == [(step, 10.0 * step) for step in range(1, 6)]
