@@ -38,7 +38,8 @@ if TYPE_CHECKING:
         from_flat,
     )
     from selfcorrect_agents.training.run_folder import RunFolder
-    from selfcorrect_agents.training.trainer import Stage, TrainedAgent, Trainer
+    from selfcorrect_agents.training.trained_agent import TrainedAgent
+    from selfcorrect_agents.training.trainer import Stage, Trainer
 
 __all__ = [
     "PAG",
@@ -115,7 +116,8 @@ _NAMES_OF = {
         *("flat", "from_flat"),
     ),
     "training.run_folder": ("RunFolder",),
-    "training.trainer": ("Stage", "TrainedAgent", "Trainer"),
+    "training.trained_agent": ("TrainedAgent",),
+    "training.trainer": ("Stage", "Trainer"),
 }
 __getattr__ = on_first_use(__name__, _NAMES_OF)
 

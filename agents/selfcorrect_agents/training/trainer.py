@@ -1,19 +1,16 @@
-"""`Trainer`, the steps of a run, and `TrainedAgent`, the base class of every trained method."""
+"""`Trainer`: the steps of a run."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import closing
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import torch
 from gymnasium.vector import VectorEnv
 
 from selfcorrect_agents.errors import LearningError
-from selfcorrect_agents.lm.agent import LanguageModelAgent
 from selfcorrect_agents.lm.learner import Learner, adamw
 from selfcorrect_agents.lm.policy import Policy
 from selfcorrect_agents.lm.references import reference_of
@@ -33,22 +30,20 @@ from selfcorrect_agents.training.config import OnPolicyConfig, TrainingConfig
 from selfcorrect_agents.training.failures import (
     check_rewards,
     check_sampled,
-    explained,
     finite_sampling,
     kl_failure,
 )
 from selfcorrect_agents.training.held_out import (
     HeldOut,
     best_step,
-    held_out_env,
     is_over,
     metric_of,
 )
 from selfcorrect_agents.training.progress import MetricsRow, progress_bar, stop_on_interrupt
-from selfcorrect_agents.training.run_folder import RunFolder, open_run
+from selfcorrect_agents.training.run_folder import RunFolder
 from selfcorrect_agents.training.saving import write_model
 from selfcorrect_agents.training.unjudged import UnjudgedWatch
-from selfcorrect_env import AnyEnv, Episode, TrainingEnv, training_env
+from selfcorrect_env import Episode, TrainingEnv
 from selfcorrect_env.evaluation import episode_text
 
 
@@ -395,102 +390,3 @@ def _held_out(
     if how.keep_best and run is None:
         raise LearningError("keep_best needs a run folder, which keeps the best checkpoint: run=.")
     return HeldOut(policy, env, held_out, how, config.sampling) if how.eval_every else None
-
-
-class TrainedAgent(LanguageModelAgent):
-    """A policy that learns in an environment: the base of every method that trains.
-
-    A method sets `Learning`, its configuration, and implements `train`, its steps.
-    """
-
-    Learning: ClassVar[type[Any]]
-    """The frozen dataclass of its configuration; every field has a default and a docstring."""
-    attempts: ClassVar[int | None] = 2
-    """The number of attempts that the method is defined for; None takes any."""
-    least_attempts: ClassVar[int] = 1
-    """The least number of attempts, if `attempts` is None."""
-
-    def learn(
-        self,
-        env: str | AnyEnv | TrainingEnv,
-        config: Any = None,
-        *,
-        run: RunFolder | str | Path | None = None,
-        progress: bool = False,
-        held_out: str | AnyEnv | TrainingEnv | None = None,
-    ) -> list[MetricsRow]:
-        """Train the policy in place; returns one dict of metrics for each step.
-
-        Args:
-            env: an environment's id (its training split is played), an environment that
-                ``gym.make`` returned, a `SelfCorrectEnv` or a subclass of it. Problems come from
-                its problem set, rewards from its verdicts.
-            config: a `Learning`; by default one with default values.
-            run: a folder to log to and to save to. A path that holds a run of the same settings
-                is resumed.
-            progress: whether to show a progress bar.
-            held_out: the environment of evaluations in the course of training, or its id, which
-                is made with the split ``eval_split``. By default ``env``, if that is an id.
-
-        Raises:
-            UnsupportedEnvError: the environment has a wrapper that training would not use, such
-                as one that changes rewards.
-            LearningError: the environment has another number of attempts than the method's.
-            CheckpointError: ``run`` holds another run.
-            CreditError: a reward does not reach the turns that it should; no step was taken.
-            UnjudgedError: the verifier failed at most episodes of several steps in a row.
-            DivergenceError: a number is not finite, or the KL above ``max_kl``.
-            DiskError: a file of the run can't be written; the newest checkpoint is whole.
-            KeyboardInterrupt: Ctrl-C, after a checkpoint was written.
-        """
-        config = self.Learning() if config is None else config
-        if held_out is None and isinstance(env, str):
-            held_out = env
-        apart = held_out_env(held_out, config.evaluation)
-        env = training_env(env)
-        self.check_attempts(env.attempts)
-        if not isinstance(run, str | Path):
-            return self._train(env, config, run, progress, apart)
-        with closing(open_run(run, type(self).__name__, env, config, self.fingerprint())) as folder:
-            return self._train(env, config, folder, progress, apart)
-
-    def _train(
-        self,
-        env: TrainingEnv,
-        config: Any,
-        run: RunFolder | None,
-        progress: bool,
-        held_out: TrainingEnv | None,
-    ) -> list[MetricsRow]:
-        env, apart = self.episodes_of(env), held_out and self.episodes_of(held_out)
-        trainer = Trainer(self.policy, env, config, run, progress, held_out=apart)
-        with explained(lambda: len(trainer.history), run and run.checkpoints):
-            self.train(trainer, config)
-        return trainer.history
-
-    def episodes_of(self, env: TrainingEnv) -> TrainingEnv:
-        """Return what training and its evaluations play; by default ``env`` itself."""
-        return env
-
-    @classmethod
-    def check_attempts(cls, attempts: int) -> None:
-        """Refuse a number of attempts that the method is not defined for.
-
-        Raises:
-            LearningError: the message says which number to take.
-        """
-        name = cls.__name__
-        if cls.attempts is not None and attempts != cls.attempts:
-            raise LearningError(
-                f"{name} is defined for {cls.attempts} attempts, and the environment has "
-                f"{attempts}. Make it with attempts={cls.attempts}."
-            )
-        if attempts < cls.least_attempts:
-            raise LearningError(
-                f"{name} needs at least {cls.least_attempts} attempts, and the environment has "
-                f"{attempts}. Make it with attempts={cls.least_attempts}."
-            )
-
-    def train(self, trainer: Trainer, config: Any) -> None:
-        """Take every step of a run: ``for step in trainer.steps(total)``."""
-        raise NotImplementedError

@@ -18,7 +18,7 @@ from selfcorrect_agents.lm.policy import Policy
 from selfcorrect_agents.training.config import flat_fields
 from selfcorrect_agents.training.method_lookup import Budgeted, Method, learns
 from selfcorrect_agents.training.presets import default_preset, presets_of
-from selfcorrect_agents.training.trainer import TrainedAgent
+from selfcorrect_agents.training.trained_agent import TrainedAgent
 from selfcorrect_env import Agent, UnknownNameError
 from selfcorrect_env.evaluation import find_agent, load_named
 

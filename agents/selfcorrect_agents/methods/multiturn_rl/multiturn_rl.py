@@ -8,7 +8,8 @@ import torch
 
 from selfcorrect_agents.methods.multiturn_rl.config import MultiTurnRLConfig
 from selfcorrect_agents.rl.credit import own_turn
-from selfcorrect_agents.training.trainer import Stage, TrainedAgent, Trainer
+from selfcorrect_agents.training.trained_agent import TrainedAgent
+from selfcorrect_agents.training.trainer import Stage, Trainer
 
 
 class MultiTurnRL(TrainedAgent):

@@ -15,7 +15,8 @@ from selfcorrect_agents.lm.policy import Policy
 from selfcorrect_agents.lm.token_caps import TOKEN_CAP
 from selfcorrect_agents.methods.pag.config import PAGConfig
 from selfcorrect_agents.methods.pag.verification import Verification, VerifiedEnv
-from selfcorrect_agents.training.trainer import Stage, TrainedAgent, Trainer
+from selfcorrect_agents.training.trained_agent import TrainedAgent
+from selfcorrect_agents.training.trainer import Stage, Trainer
 from selfcorrect_env import Conversation, Reply, TrainingEnv
 
 ANSWERING, VERIFYING = 0, 1

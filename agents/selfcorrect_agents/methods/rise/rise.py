@@ -17,7 +17,8 @@ from selfcorrect_agents.imitation.traces import (
     paired_with,
 )
 from selfcorrect_agents.methods.rise.config import RISEConfig
-from selfcorrect_agents.training.trainer import TrainedAgent, Trainer
+from selfcorrect_agents.training.trained_agent import TrainedAgent
+from selfcorrect_agents.training.trainer import Trainer
 from selfcorrect_env import Episode
 
 

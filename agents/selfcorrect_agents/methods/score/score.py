@@ -13,7 +13,8 @@ from selfcorrect_agents.imitation.traces import d_sft, d_star
 from selfcorrect_agents.methods.score.config import SCoReConfig
 from selfcorrect_agents.rl.credit import own_turn
 from selfcorrect_agents.rl.objectives import progress_bonus
-from selfcorrect_agents.training.trainer import Stage, TrainedAgent, Trainer
+from selfcorrect_agents.training.trained_agent import TrainedAgent
+from selfcorrect_agents.training.trainer import Stage, Trainer
 
 
 class SCoRe(TrainedAgent):

@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 from selfcorrect_agents.methods.single_turn_rl.config import SingleTurnRLConfig
-from selfcorrect_agents.training.trainer import Stage, TrainedAgent, Trainer
+from selfcorrect_agents.training.trained_agent import TrainedAgent
+from selfcorrect_agents.training.trainer import Stage, Trainer
 
 
 class SingleTurnRL(TrainedAgent):

@@ -7,7 +7,8 @@ from typing import ClassVar
 from selfcorrect_agents.imitation.fitting import imitate
 from selfcorrect_agents.imitation.traces import d_star
 from selfcorrect_agents.methods.star.config import STaRConfig
-from selfcorrect_agents.training.trainer import TrainedAgent, Trainer
+from selfcorrect_agents.training.trained_agent import TrainedAgent
+from selfcorrect_agents.training.trainer import Trainer
 
 
 class STaR(TrainedAgent):

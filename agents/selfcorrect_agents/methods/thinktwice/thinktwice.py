@@ -12,7 +12,8 @@ from torch import Tensor
 from selfcorrect_agents.methods.thinktwice.config import ThinkTwiceConfig
 from selfcorrect_agents.rl.credit import Rewards
 from selfcorrect_agents.training.checkpoint import step_seed
-from selfcorrect_agents.training.trainer import Stage, TrainedAgent, Trainer
+from selfcorrect_agents.training.trained_agent import TrainedAgent
+from selfcorrect_agents.training.trainer import Stage, Trainer
 from selfcorrect_env import Episode
 
 
