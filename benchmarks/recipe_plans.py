@@ -1,0 +1,146 @@
+"""Which memory, and how many hours, does each recipe take on a GPU of 24 or 80 GB?
+
+    python benchmarks/recipe_plans.py
+
+Computed from the models' published sizes; no weights are loaded, and no GPU is needed. The memory
+is that of `selfcorrect_agents.training.memory_plan`. The hours of one row (training with one seed)
+are floating-point operations and bytes, divided by what the card does:
+
+    sampling    every token of a step reads the weights once for all rows that are sampled at once,
+                and each row's keys and values: bytes / bandwidth
+    scoring     2 x weights x tokens for a forward pass, twice that again for the backward pass of
+                LoRA with activation checkpointing, and a forward pass of the reference: 8 x weights
+                x tokens in all, at `USED` of the card's bfloat16 peak
+
+Replies are taken to be `FILLED` of the token cap. It is an estimate, not a measurement: a sampler
+in Python reaches less than the bandwidth, most of all with few rows.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import tyro
+from transformers import LlamaConfig, PretrainedConfig, Qwen2Config
+
+from selfcorrect_agents.comparison.plan.config import CompareConfig, read_config
+from selfcorrect_agents.lm.shapes import ModelShape, shape_of
+from selfcorrect_agents.methods.multiturn_rl import MultiTurnRLConfig
+from selfcorrect_agents.training.config import from_flat
+from selfcorrect_agents.training.memory_plan import Plan, Work, plan
+
+RECIPES = Path(__file__).parent / "recipes"
+
+READ = {"gsm8k": 330, "math": 330}
+"""Tokens of an episode that are read: the prompt with its instruction (about 200 for the paper's
+text and a problem), and the correction instruction with the template's marks (about 130)."""
+USED = 0.3
+"""Share of the bfloat16 peak that scoring reaches."""
+FILLED = 0.6
+"""Mean length of a reply, as a share of the token cap."""
+
+
+@dataclass(frozen=True)
+class Card:
+    """A GPU, by its data sheet."""
+
+    name: str
+    memory: float
+    """Bytes for this process."""
+    flops: float
+    """Dense bfloat16 operations a second, fp32 accumulation."""
+    bandwidth: float
+    """Bytes a second."""
+
+
+CARDS = (
+    Card("24 GB (RTX 4090)", 23e9, 165e12, 1.008e12),
+    Card("80 GB (A100 SXM)", 78e9, 312e12, 2.039e12),
+)
+
+MODELS: dict[str, PretrainedConfig] = {
+    "Qwen/Qwen2.5-1.5B-Instruct": Qwen2Config(
+        vocab_size=151_936,
+        hidden_size=1536,
+        intermediate_size=8960,
+        num_hidden_layers=28,
+        num_attention_heads=12,
+        num_key_value_heads=2,
+        tie_word_embeddings=True,
+    ),
+    "meta-llama/Llama-3.2-3B-Instruct": LlamaConfig(
+        vocab_size=128_256,
+        hidden_size=3072,
+        intermediate_size=8192,
+        num_hidden_layers=28,
+        num_attention_heads=24,
+        num_key_value_heads=8,
+        head_dim=128,
+        tie_word_embeddings=True,
+    ),
+}
+"""The sizes in each model's published config.json."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """Which recipes."""
+
+    files: tyro.conf.Positional[tuple[Path, ...]] = tuple(sorted(RECIPES.glob("*.toml")))
+    """By default all of `benchmarks/recipes`."""
+
+
+def main() -> None:
+    """Print a table."""
+    files = tyro.cli(Options, description=__doc__).files
+    print("| recipe | GPU | peak memory | of it weights | rows sampled at once | tokens a forward "
+          "pass | hours a row and seed | hours of all rows, 3 seeds |")  # fmt: skip
+    print("| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: |")
+    for path in files:
+        config = read_config(path)
+        shape = shape_of(MODELS[str(config.model["model"])])
+        for card in CARDS:
+            work, found = planned(config, shape, path.stem.rpartition("-")[2], card)
+            hours = hours_of(config, shape, work, found, card)
+            rows = len(config.methods) - 1  # the base is not trained
+            print(f"| {path.stem} | {card.name} | {found.peak / 1e9:.1f} GB "
+                  f"| {found.weights / 1e9:.1f} GB | {found.rows_at_once} "
+                  f"| {found.tokens_per_forward:,} | {hours:.1f} "
+                  f"| {hours * rows * len(config.seeds):.0f} |")  # fmt: skip
+
+
+def planned(config: CompareConfig, shape: ModelShape, task: str, card: Card) -> tuple[Work, Plan]:
+    """Return what a row of RL does on a card, and the memory that it needs there."""
+    model = config.base_model(config.methods[-1], 0)
+    learning = from_flat(MultiTurnRLConfig, {"problems_per_step": 16})
+    work = Work(
+        device="cuda",
+        memory=int(card.memory),
+        mixed=model.dtype == "bfloat16",
+        rank=model.lora.rank,
+        checkpointing=model.activation_checkpointing,
+        episodes=learning.episodes_per_step,
+        read=READ[task],
+        sampled=2 * config.token_cap,
+    )
+    return work, plan(shape, work)
+
+
+def hours_of(
+    config: CompareConfig, shape: ModelShape, work: Work, found: Plan, card: Card
+) -> float:
+    """Return the hours that one row trains with one seed."""
+    length = work.read + FILLED * work.sampled
+    batches = -(-work.episodes // found.rows_at_once)
+    weights = 2 * shape.parameters
+    kept = found.rows_at_once * shape.cache(2) * length / 2  # half of it, on average
+    # the longest row of a batch ends it: all tokens up to the cap are read for
+    sampling = batches * work.sampled * (weights + kept) / card.bandwidth
+    scoring = 8 * shape.parameters * work.episodes * length / (USED * card.flops)
+    steps = (config.episodes or 0) / work.episodes
+    return steps * (sampling + scoring) / 3600
+
+
+if __name__ == "__main__":
+    main()
