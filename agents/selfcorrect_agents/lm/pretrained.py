@@ -47,7 +47,7 @@ def load_pretrained(config: ModelConfig, *, train: bool = False) -> Policy:
     elif config.lora.rank:
         model = _add_adapter(model, config.lora)
     if config.activation_checkpointing:
-        _checkpoint_activations(model)
+        checkpoint_activations(model)
     mixed = dtype != torch.float32 and (train or hasattr(model, "peft_config"))
     return Policy(
         model.eval(),
@@ -139,7 +139,8 @@ def _load_adapter(model: PreTrainedModel, folder: str) -> PreTrainedModel:
     return cast("PreTrainedModel", adapted)
 
 
-def _checkpoint_activations(model: PreTrainedModel) -> None:
+def checkpoint_activations(model: PreTrainedModel) -> None:
+    """Recompute the activations of the model's layers in the backward pass."""
     # transformers 5.24 renamed the method, which checkpoints without re-entrance by default
     enable = getattr(model, "activation_checkpointing_enable", None)
     if enable is not None:

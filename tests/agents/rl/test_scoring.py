@@ -1,19 +1,36 @@
 """Scoring in chunks of tokens: the same numbers, and never the logits of a whole rollout."""
 
+from collections.abc import Callable
 from dataclasses import replace
-from typing import cast
+from typing import Any, cast
 
 import pytest
 import torch
 from gymnasium.vector import AutoresetMode
 from hypothesis import given
 from hypothesis import strategies as st
+from peft import LoraConfig, get_peft_model
 from torch import Tensor
 from torch.testing import assert_close
-from transformers import Gemma2Config, Gemma2ForCausalLM, PreTrainedModel
+from transformers import (
+    Gemma2Config,
+    Gemma2ForCausalLM,
+    GPT2Config,
+    GPT2LMHeadModel,
+    LlamaConfig,
+    LlamaForCausalLM,
+    Olmo2Config,
+    Olmo2ForCausalLM,
+    PreTrainedModel,
+    Qwen2Config,
+    Qwen2ForCausalLM,
+    Qwen3Config,
+    Qwen3ForCausalLM,
+)
 
 from selfcorrect_agents.lm.policy import Policy
-from selfcorrect_agents.lm.references import FrozenCopy
+from selfcorrect_agents.lm.pretrained import checkpoint_activations
+from selfcorrect_agents.lm.references import AdapterOff, FrozenCopy
 from selfcorrect_agents.rl import token_terms
 from selfcorrect_agents.rl.rollout import Rollout, collect
 from selfcorrect_agents.rl.scoring import Scores, micro_batches, score, score_in_parts
@@ -198,3 +215,86 @@ def test_a_model_that_caps_its_logits_is_scored_by_its_own(policy: Policy) -> No
     expected = model(input_ids=ids).logits[:, :-1]
     assert expected.abs().max() <= 0.05
     assert_close(capped.logits(ids, ones, columns), expected)
+
+
+FAMILIES: dict[str, Callable[..., Any]] = {
+    "Llama": lambda **sizes: LlamaForCausalLM(LlamaConfig(**sizes)),
+    "Qwen 2, tied": lambda **sizes: Qwen2ForCausalLM(
+        Qwen2Config(tie_word_embeddings=True, **sizes)
+    ),
+    "Qwen 3": lambda **sizes: Qwen3ForCausalLM(Qwen3Config(head_dim=8, **sizes)),
+    "OLMo 2": lambda **sizes: Olmo2ForCausalLM(Olmo2Config(**sizes)),
+    "Gemma 2": lambda **sizes: Gemma2ForCausalLM(Gemma2Config(head_dim=8, **sizes)),
+    "GPT-2": lambda **sizes: GPT2LMHeadModel(
+        GPT2Config(vocab_size=sizes["vocab_size"], n_embd=32, n_layer=2, n_head=4)
+    ),
+}
+
+
+def of_family(name: str, tokenizer: Any, lora: bool) -> Policy:
+    """A random model; with adapters, their second matrices are random, too."""
+    torch.manual_seed(0)
+    model = FAMILIES[name](
+        vocab_size=len(tokenizer),
+        hidden_size=32,
+        intermediate_size=48,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        initializer_range=0.2,
+        pad_token_id=tokenizer.pad_token_id,
+        eos_token_id=tokenizer.eos_token_id,
+    ).eval()
+    if lora:
+        transposed = name == "GPT-2"
+        adapter = LoraConfig(r=2, target_modules="all-linear", fan_in_fan_out=transposed)
+        model = get_peft_model(model, adapter)
+        for weight_name, weight in model.named_parameters():
+            if "lora_B" in weight_name:
+                weight.data.normal_(0, 0.2)
+    return Policy(cast(PreTrainedModel, model), tokenizer)
+
+
+def row_by_row(policy: Policy, reference: Policy, rollout: Rollout) -> Tensor:
+    """``(log π + 0.1 KL)`` of all sampled tokens, by the model's own forward of each row alone."""
+    total = torch.zeros(())
+    for row in range(len(rollout)):
+        ids = rollout.ids[row][rollout.attention_mask[row]][None]
+        place = rollout.attention_mask[row].cumsum(0)[rollout.columns[rollout.mask[row]]] - 2
+        log_p = policy.model(input_ids=ids).logits[0, place].log_softmax(-1)
+        with torch.no_grad(), reference.computing():
+            log_q = reference.model(input_ids=ids).logits[0, place].log_softmax(-1)
+        total = total + log_p.gather(1, rollout.sampled[row][rollout.mask[row]][:, None]).sum()
+        total = total + 0.1 * (log_p.exp() * (log_p - log_q)).sum()
+    return total
+
+
+@pytest.mark.parametrize(
+    ("name", "lora", "checkpointing"),
+    [
+        *((name, lora, False) for name in FAMILIES for lora in (False, True)),
+        *(("Llama", False, True), ("Llama", True, True), ("Gemma 2", True, True)),
+    ],
+)
+def test_a_shared_prompt_changes_no_gradient(
+    policy: Policy, env: SelfCorrectEnv, name: str, lora: bool, checkpointing: bool
+) -> None:
+    """Ragged groups of four, packed and with shared prompts, against each row alone."""
+    made = of_family(name, policy.tokenizer, lora)
+    reference = (
+        AdapterOff(made) if lora else FrozenCopy(of_family("Llama", policy.tokenizer, False))
+    )
+    venv = SelfCorrectVectorEnv.like(env, 12, autoreset_mode=AutoresetMode.DISABLED)
+    generator = torch.Generator().manual_seed(1)
+    rollout = collect(made, venv, [0, 1, 2], samples=4, max_new_tokens=6, generator=generator)
+    assert len(set(rollout.mask.sum(1).tolist())) > 1
+    weights = list(made.trainable().values())
+    expected = torch.autograd.grad(row_by_row(made, reference, rollout), weights)
+    if checkpointing:
+        checkpoint_activations(made.model)
+        made.model.train()
+    scores = score(made, reference, rollout)
+    found = torch.autograd.grad((scores.logps + 0.1 * scores.kl).sum(), weights)
+    size = torch.cat([gradient.flatten() for gradient in expected]).norm()
+    difference = torch.cat([(a - b).flatten() for a, b in zip(found, expected, strict=True)]).norm()
+    assert difference <= 1e-4 * size
