@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, get_args
 
 from typing_extensions import Self
 
 from selfcorrect_agents.checks import above_zero, among, at_least, check
+from selfcorrect_agents.lm.model_config import OptimizerName
 from selfcorrect_agents.training.config import Evaluation, Execution, Sampling, steps_in
 
 FirstReply: TypeAlias = Literal["never", "right", "always"]
@@ -23,6 +24,9 @@ class Fitting:
     warmup: int = 0
     """Optimizer steps in which the learning rate of a fit rises from 0, ≥ 0. A fit ends when its
     held-out loss stops falling, so there is no length that the rate could fall over."""
+    optimizer: OptimizerName = "adamw"
+    """AdamW with states in float32, in 8 bits, or in 8 bits and paged out of a GPU's memory; the
+    last two need the library bitsandbytes."""
     batch_size: int = 64
     """Traces in one optimizer step, ≥ 1."""
     first_reply: FirstReply = "right"
@@ -55,6 +59,7 @@ class Fitting:
         at_least(self, 1, "batch_size", "check_every", "patience", "most_steps", "most_traces")
         at_least(self, 1, "most_held_out")
         at_least(self, 0, "warmup", "epochs")
+        among(self, "optimizer", get_args(OptimizerName))
         among(self, "first_reply", ("never", "right", "always"))
         check(0 <= self.held_out < 1, "held_out", "in [0, 1)", self.held_out)
 
@@ -82,6 +87,11 @@ class SupervisedConfig:
     def learning_rate(self) -> float:
         """Learning rate of the first step."""
         return self.fitting.learning_rate
+
+    @property
+    def optimizer(self) -> OptimizerName:
+        """The optimizer."""
+        return self.fitting.optimizer
 
     @property
     def max_grad_norm(self) -> float:

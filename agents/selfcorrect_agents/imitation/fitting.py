@@ -16,7 +16,7 @@ from torch import Tensor
 
 from selfcorrect_agents.imitation.config import FirstReply, Fitting, SupervisedConfig
 from selfcorrect_agents.imitation.traces import Trace, is_right, sample_of
-from selfcorrect_agents.lm.learner import Learner, adamw
+from selfcorrect_agents.lm.learner import Learner, make_optimizer
 from selfcorrect_agents.lm.policy import Policy
 from selfcorrect_agents.rl.objectives import mean_of_valid
 from selfcorrect_agents.rl.rollout import Rollout, rollout_metrics
@@ -64,11 +64,11 @@ def gather(
         traces = traces_of(trainer.pool, np.random.default_rng(seed))
         if restart:
             trainer.reference.restore(trainer.policy)
-        metrics |= fit(trainer.policy, traces, fit_with, seed, trainer.tokens_per_forward)
+        metrics |= fit(trainer.policy, traces, fit_with, seed, trainer.split.tokens_per_forward)
         trainer.pool = []
         after = trainer.collect(step, purpose="after fit", counted=False)
         metrics |= {f"after_fit/{key}": value for key, value in rollout_metrics(after).items()}
-        tokens = trainer.tokens_per_forward
+        tokens = trainer.split.tokens_per_forward
         metrics |= kl_metrics(trainer.policy, trainer.reference, after, tokens)
     trainer.log(step, metrics, rollout.episodes)
 
@@ -146,7 +146,7 @@ class _Fit:
         self.policy, self.how, self.tokens = policy, how, tokens_per_forward
         self.rows = encode(policy, training, how.first_reply)
         self.held_out = encode(policy, held_out, how.first_reply) if held_out else None
-        optimizer = adamw(policy.model, how.learning_rate)
+        optimizer = make_optimizer(policy.model, how.learning_rate, how.optimizer)
         self.learner = Learner(policy.model, optimizer, max_grad_norm=how.max_grad_norm)
         self.best = self._look()
         self.weights = self._copy()

@@ -10,6 +10,10 @@ import torch
 from torch import Tensor, nn
 
 from selfcorrect_agents.errors import DivergenceError
+from selfcorrect_agents.lm.model_config import OptimizerName
+
+BETAS = (0.9, 0.99)
+"""Decay of AdamW's averages."""
 
 
 class Learner:
@@ -77,11 +81,41 @@ class Learner:
         self.optimizer.load_state_dict(state)
 
 
+def make_optimizer(
+    model: nn.Module, learning_rate: float, name: OptimizerName = "adamw"
+) -> torch.optim.Optimizer:
+    """Return an optimiser over the trainable weights of a model, without weight decay.
+
+    Args:
+        model: the model.
+        learning_rate: of the first step.
+        name: "adamw" keeps its two averages in float32 (8 bytes for each weight),
+            "adamw_8bit" in 8 bits (2 bytes; Dettmers et al., arXiv 2110.02861), and
+            "paged_adamw_8bit" may move them from a GPU's memory to the CPU's.
+
+    Raises:
+        ImportError: bitsandbytes, which has the last two, is not installed.
+    """
+    if name == "adamw":
+        return adamw(model, learning_rate)
+    try:
+        import bitsandbytes
+    except ImportError as error:
+        raise ImportError(
+            f"optimizer {name!r} needs the library bitsandbytes: "
+            "pip install 'selfcorrect-env[8bit]', or take optimizer 'adamw'."
+        ) from error
+    kinds = {"adamw_8bit": "AdamW8bit", "paged_adamw_8bit": "PagedAdamW8bit"}
+    weights = [weight for weight in model.parameters() if weight.requires_grad]
+    kind = getattr(bitsandbytes.optim, kinds[name])
+    return kind(weights, lr=learning_rate, betas=BETAS, weight_decay=0.0)
+
+
 def adamw(
     model: nn.Module,
     learning_rate: float,
     *,
-    betas: tuple[float, float] = (0.9, 0.99),
+    betas: tuple[float, float] = BETAS,
     weight_decay: float = 0.0,
 ) -> torch.optim.AdamW:
     """Return AdamW over the trainable weights of a model; without weight decay by default."""

@@ -132,7 +132,7 @@ class Policy:
         ``AutoModelForCausalLM`` loads the folder. A model with an adapter writes the adapter
         alone, in peft's format, which ``AutoPeftModelForCausalLM`` loads.
         """
-        self.model.save_pretrained(folder)
+        self.model.save_pretrained(folder, max_shard_size="5GB")
         self.tokenizer.save_pretrained(folder)
 
     def trainable(self) -> dict[str, nn.Parameter]:

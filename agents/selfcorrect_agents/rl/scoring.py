@@ -74,9 +74,9 @@ def score(
     group = min(rollout.samples, len(rollout))
     packed = pack_rows(rollout.ids, rollout.attention_mask, 1 if len(rollout) % group else group)
     predictors = packed.predictors(rollout.columns)[rollout.mask]
-    hidden = policy.packed_hidden(packed)[predictors]
-    with torch.no_grad():
+    with torch.no_grad():  # first: its memory is free before the policy's graph is built
         ref_hidden = None if own else reference.packed_hidden(packed)[predictors]
+    hidden = policy.packed_hidden(packed)[predictors]
     heads = Heads(
         vocabulary=policy.vocab_size,
         policy=policy.head,

@@ -1,9 +1,9 @@
 """Checkpoints: everything that a run needs to resume with the same result.
 
 A checkpoint is a folder ``step-000120`` with the weights as ``save_pretrained`` writes them (only
-the adapter if an adapter is trained), the optimiser's state and a manifest of every file's
-size and hash. It is written atomically; a damaged one is refused by name. Random numbers need not
-be saved: every step draws its own from the run's seed and the step's number (`step_seed`).
+the adapter if an adapter is trained), the optimiser's state in safetensors and a manifest of every
+file's size and hash. It is written atomically; a damaged one is refused by name. Random numbers
+need not be saved: every step draws its own from the run's seed and the step's number (`step_seed`).
 """
 
 from __future__ import annotations
@@ -14,16 +14,17 @@ import os
 import re
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-from selfcorrect_agents.errors import DiskError
 from selfcorrect_agents.lm.learner import Learner
 from selfcorrect_agents.lm.policy import Policy
+from selfcorrect_agents.training.memory_split import Split
+from selfcorrect_agents.training.optimizer_state import read_state, write_state
 from selfcorrect_env import CheckpointError, Episode
 from selfcorrect_env.evaluation import read_episodes, write_episodes
 
@@ -46,6 +47,8 @@ class Checkpoint:
     folder: Path
     step: int
     """Number of steps that were taken before it was written."""
+    split: Split | None = None
+    """How the run cut its steps to fit into memory; None in a checkpoint that does not say."""
 
     @property
     def model(self) -> Path:
@@ -55,7 +58,7 @@ class Checkpoint:
     def restore(self, policy: Policy, learner: Learner) -> None:
         """Load weights and optimiser state; the policy must be the one that was saved."""
         policy.load_weights(self.model)
-        learner.load_state_dict(torch.load(self.folder / "optimizer.pt", weights_only=True))
+        learner.load_state_dict(read_state(self.folder))
 
     def episodes(self) -> list[Episode]:
         """Return the episodes that the run had kept, if any."""
@@ -77,6 +80,7 @@ def save_checkpoint(
     *,
     episodes: Sequence[Episode] = (),
     spared: int | None = None,
+    split: Split | None = None,
 ) -> Path:
     """Write ``folder/step-…`` atomically and delete all but the newest ``keep`` checkpoints.
 
@@ -90,13 +94,14 @@ def save_checkpoint(
         keep: how many checkpoints are kept.
         episodes: those that the resumed run needs (supervised methods gather them).
         spared: the step of one more checkpoint that is kept.
+        split: how the run's steps are cut.
     """
     final = checkpoint_of(folder, step)
     written = folder / f".writing-step-{step:06d}-{os.getpid()}"
     for abandoned in folder.glob(".writing-*"):  # by a process that was killed
         shutil.rmtree(abandoned)
     try:
-        _write(written, step, policy, learner, episodes)
+        _write(written, step, policy, learner, episodes, split)
     except BaseException:
         shutil.rmtree(written, ignore_errors=True)
         raise
@@ -110,11 +115,16 @@ def save_checkpoint(
 
 
 def _write(
-    folder: Path, step: int, policy: Policy, learner: Learner, episodes: Sequence[Episode]
+    folder: Path,
+    step: int,
+    policy: Policy,
+    learner: Learner,
+    episodes: Sequence[Episode],
+    split: Split | None,
 ) -> None:
     folder.mkdir(parents=True)
     policy.save_pretrained(folder / "model")
-    _write_state(folder / "optimizer.pt", learner.state_dict())
+    write_state(folder, learner.state_dict())
     if episodes:
         write_episodes(folder / EPISODES, episodes)
     files = {
@@ -122,15 +132,10 @@ def _write(
         for path in sorted(folder.rglob("*"))
         if path.is_file()
     }
-    manifest = {"step": step, "torch": torch.__version__, "files": files}
+    manifest: dict[str, Any] = {"step": step, "torch": torch.__version__, "files": files}
+    if split is not None:
+        manifest["split"] = asdict(split)
     (folder / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n")
-
-
-def _write_state(path: Path, state: dict[str, Any]) -> None:
-    try:
-        torch.save(state, path)
-    except RuntimeError as error:  # it does not say what the system reported
-        raise DiskError(f"torch.save has not written all of {path.name}") from error
 
 
 def latest_checkpoint(folder: Path) -> Checkpoint | None:
@@ -153,6 +158,7 @@ def open_checkpoint(folder: Path) -> Checkpoint:
     try:
         manifest: dict[str, Any] = json.loads((folder / MANIFEST).read_bytes())
         step = int(manifest["step"])
+        split = Split(**manifest["split"]) if "split" in manifest else None
         files = [
             (name, int(size), str(digest)) for name, (size, digest) in manifest["files"].items()
         ]
@@ -173,7 +179,7 @@ def open_checkpoint(folder: Path) -> Checkpoint:
             raise CheckpointError(
                 f"{path} was changed: its SHA-256 is not the recorded one. {_REMEDY}"
             )
-    return Checkpoint(folder, step)
+    return Checkpoint(folder, step, split)
 
 
 _REMEDY = "Delete this checkpoint's folder to resume from the previous one, or start a new run."

@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, get_args
 
 from typing_extensions import Self
 
 from selfcorrect_agents.checks import above_zero, among, at_least, check
 from selfcorrect_agents.flat_config import changed, flat, flat_fields, from_flat
+from selfcorrect_agents.lm.model_config import OptimizerName
 from selfcorrect_agents.lm.token_caps import TINY_TOKEN_CAP
 from selfcorrect_agents.rl.config import Objective
 from selfcorrect_agents.training.schedule import (
@@ -73,6 +74,9 @@ class Optimization:
     (table 5)."""
     max_grad_norm: float = 0.3
     """The gradient is clipped to this norm, > 0: rare tokens make the KL's gradient spike."""
+    optimizer: OptimizerName = "adamw"
+    """AdamW with states in float32, in 8 bits, or in 8 bits and paged out of a GPU's memory; the
+    last two need the library bitsandbytes."""
     epochs: int = 1
     """Optimizer steps on the same episodes, ≥ 1; above 1 it needs clip or importance_cap."""
     schedule: Shape = "constant"
@@ -86,6 +90,7 @@ class Optimization:
         """Refuse invalid values."""
         above_zero(self, "learning_rate", "max_grad_norm")
         at_least(self, 1, "epochs")
+        among(self, "optimizer", get_args(OptimizerName))
         among(self, "schedule", SHAPES)
         check_warmup(self.warmup)
 
@@ -181,6 +186,11 @@ class TrainingConfig(Protocol):
         ...
 
     @property
+    def optimizer(self) -> OptimizerName:
+        """The optimizer."""
+        ...
+
+    @property
     def max_grad_norm(self) -> float:
         """The gradient is clipped to this norm, > 0."""
         ...
@@ -218,6 +228,11 @@ class OnPolicyConfig:
     def learning_rate(self) -> float:
         """Learning rate of the first step."""
         return self.optimization.learning_rate
+
+    @property
+    def optimizer(self) -> OptimizerName:
+        """The optimizer."""
+        return self.optimization.optimizer
 
     @property
     def max_grad_norm(self) -> float:

@@ -14,6 +14,8 @@ from selfcorrect_env import CheckpointError
 
 HARMLESS = {field.name for field in fields(Execution)}
 """Fields of ``learning`` that don't change a run's result."""
+ADDED = {"optimizer": "adamw"}
+"""Fields of ``learning`` that runs of earlier versions lack, with the value that those had."""
 REMOVED = {"rows_per_forward"}
 """Fields of ``learning`` of earlier versions that changed memory use alone; they are ignored."""
 
@@ -33,7 +35,11 @@ def check_resumable(
             config.json is damaged.
     """
     was, now = _settings(read_run_config(folder)), _settings(wanted)
-    differing = [key for key in {**now, **was} if was.get(key) != now.get(key)]
+    differing = [
+        key
+        for key in {**now, **was}
+        if was.get(key, ADDED.get(key)) != now.get(key, ADDED.get(key))
+    ]
     refused = [key for key in differing if key not in HARMLESS]
     grown = [key for key in refused if key in extendable and _is_larger(now[key], was.get(key))]
     refused = [key for key in refused if key not in grown]

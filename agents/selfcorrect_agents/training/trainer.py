@@ -11,10 +11,10 @@ import torch
 from gymnasium.vector import VectorEnv
 
 from selfcorrect_agents.errors import LearningError
-from selfcorrect_agents.lm.learner import Learner, adamw
+from selfcorrect_agents.lm.learner import Learner, make_optimizer
 from selfcorrect_agents.lm.policy import Policy
 from selfcorrect_agents.lm.references import reference_of
-from selfcorrect_agents.lm.samplers import Turn
+from selfcorrect_agents.lm.samplers import CachedSampler, Turn
 from selfcorrect_agents.rl.credit import Reach, Rewards, check_credit, discounted
 from selfcorrect_agents.rl.loss import Batch
 from selfcorrect_agents.rl.rollout import Rollout, collect, rollout_metrics, written
@@ -39,6 +39,7 @@ from selfcorrect_agents.training.held_out import (
     is_over,
     metric_of,
 )
+from selfcorrect_agents.training.memory_split import resumed, split_of
 from selfcorrect_agents.training.progress import MetricsRow, progress_bar, stop_on_interrupt
 from selfcorrect_agents.training.run_folder import RunFolder
 from selfcorrect_agents.training.saving import write_model
@@ -107,10 +108,10 @@ class Trainer:
         """One dict of metrics for each step taken (see `selfcorrect_agents.rl.update.LOGGED`)."""
         self.pool: list[Episode] = []
         """Episodes that a method keeps from step to step; a checkpoint holds them."""
-        optimizer = adamw(policy.model, config.learning_rate)
+        optimizer = make_optimizer(policy.model, config.learning_rate, config.optimizer)
         self.learner = Learner(policy.model, optimizer, max_grad_norm=config.max_grad_norm)
-        self.tokens_per_forward = config.execution.tokens_per_forward
-        """Tokens in one forward pass of an update."""
+        self.split = split_of(policy, env, config)
+        """How a step is cut to fit into memory."""
         self.attempts = env.attempts
         """Attempts in an episode of the environment."""
         self._env = env
@@ -213,6 +214,8 @@ class Trainer:
             repeated = [e.attempts[0] for e in after for _ in range(config.samples)]
             given = written(self.policy, repeated)
         generator = torch.Generator(self.policy.device)
+        if isinstance(self.policy.sampler, CachedSampler):
+            self.policy.sampler.rows_at_once = self.split.rows_at_once
         with finite_sampling():
             rollout = collect(
                 self.policy,
@@ -284,7 +287,7 @@ class Trainer:
                     stage.rewards,
                     reach,
                     config.objective,
-                    self.tokens_per_forward,
+                    self.split.tokens_per_forward,
                 )
             self._checked.append(stage)
         metrics = update(
@@ -297,7 +300,7 @@ class Trainer:
             ],
             config.objective,
             epochs=config.optimization.epochs,
-            tokens_per_forward=self.tokens_per_forward,
+            tokens_per_forward=self.split.tokens_per_forward,
         )
         metrics["train/learning_rate"] = self.learner.learning_rate
         for rollout in rollouts[1:]:
@@ -361,6 +364,7 @@ class Trainer:
             return 0
         checkpoint.restore(self.policy, self.learner)
         self.pool = checkpoint.episodes()
+        self.split = resumed(self.split, checkpoint.split, self.config)
         rows = self.run.rewind(checkpoint.step)
         self.history = [{key: row[key] for key in row if key != "step"} for row in rows]
         return checkpoint.step
@@ -375,6 +379,7 @@ class Trainer:
                 self.learner,
                 episodes=self.pool,
                 spared=best,
+                split=self.split,
             )
             self.run.draw_curves(self.history)
 

@@ -88,7 +88,9 @@ DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
-@pytest.mark.parametrize("name", ["model/model.safetensors", "model/config.json", "optimizer.pt"])
+@pytest.mark.parametrize(
+    "name", ["model/model.safetensors", "model/config.json", "optimizer-00001.safetensors"]
+)
 def test_a_damaged_file_is_named(
     policy: Policy, learner: Learner, tmp_path: Path, name: str, damage: str
 ) -> None:

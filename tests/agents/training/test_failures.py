@@ -64,7 +64,7 @@ def largest_file(size: int) -> Iterator[None]:
 @pytest.mark.parametrize(
     ("file", "what"),
     [
-        ("checkpoints/step-000002/optimizer.pt", "after step 4: .*torch.save"),
+        ("checkpoints/step-000002/optimizer-00001.safetensors", "after step 4: .*os error 27"),
         ("episodes.jsonl", r"before a step was logged: .*episodes\.jsonl"),
     ],
 )

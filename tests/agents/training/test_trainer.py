@@ -112,7 +112,9 @@ def test_a_run_is_not_overwritten_or_mixed_up(tmp_path: Path) -> None:
         RunFolder(tmp_path, {"seed": 2}, resume=True)
 
 
-@pytest.mark.parametrize("name", ["model/model.safetensors", "optimizer.pt", "checkpoint.json"])
+@pytest.mark.parametrize(
+    "name", ["model/model.safetensors", "optimizer-00001.safetensors", "checkpoint.json"]
+)
 def test_a_truncated_checkpoint_is_named(
     policy: Policy, env: SelfCorrectEnv, tmp_path: Path, name: str
 ) -> None:

@@ -167,7 +167,7 @@ class SCoReConfig(OnPolicyConfig):
     @property
     def star_fitting(self) -> Fitting:
         """How an iteration of STaR in stage II is fitted."""
-        return Fitting(learning_rate=self.star_learning_rate)
+        return Fitting(learning_rate=self.star_learning_rate, optimizer=self.optimization.optimizer)
 
     @property
     def warm_start(self) -> Fitting:

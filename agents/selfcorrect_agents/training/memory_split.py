@@ -1,0 +1,100 @@
+"""`split_of`: how a step of a policy at hand is cut so that it fits into memory."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+
+from selfcorrect_agents.errors import LearningError
+from selfcorrect_agents.lm.chat import Chat
+from selfcorrect_agents.lm.conversations import added
+from selfcorrect_agents.lm.free_memory import free_memory
+from selfcorrect_agents.lm.policy import Policy
+from selfcorrect_agents.lm.shapes import ModelShape
+from selfcorrect_agents.training.config import TrainingConfig
+from selfcorrect_agents.training.memory_plan import STATE_BYTES, Work, fitting_rows, fitting_tokens
+from selfcorrect_env import TrainingEnv
+
+LOOKED_AT = 64
+"""Problems whose prompts are tokenised to know how long prompts are."""
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """How a step is cut. It is recorded in checkpoints: a resumed run cuts its steps alike."""
+
+    tokens_per_forward: int
+    """Tokens in one forward pass of an update, ≥ 1."""
+    rows_at_once: int
+    """Episodes whose keys and values are in memory at once while they are sampled, ≥ 1."""
+
+
+def split_of(policy: Policy, env: TrainingEnv, config: TrainingConfig) -> Split:
+    """Return how a step is cut with the memory that is free now.
+
+    Args:
+        policy: loaded, as its reference is; gradients and the optimiser's state are yet to come.
+        env: where it will be trained.
+        config: ``tokens_per_forward`` and the size of a step.
+
+    Raises:
+        LearningError: the sizes of the model are not known, and ``tokens_per_forward`` isn't given.
+    """
+    sampling, given = config.sampling, config.execution.tokens_per_forward
+    episodes = sampling.problems_per_step * sampling.samples
+    try:
+        shape = ModelShape.of(policy.config)
+    except ValueError as error:
+        if given is None:
+            raise LearningError(
+                f"How many tokens fit into memory is not known: {error}. Set tokens_per_forward "
+                "(--tokens-per-forward)."
+            ) from error
+        return Split(given, episodes)
+    trained = sum(weight.numel() for weight in policy.trainable().values())
+    work = Work(
+        device="cuda" if policy.device.type == "cuda" else "cpu",
+        memory=free_memory(policy.device),
+        mixed=policy.autocast == torch.bfloat16,
+        rank=adapter_rank(policy),
+        checkpointing=any(getattr(m, "gradient_checkpointing", False)
+                          for m in policy.model.modules()),
+        optimizer=config.optimizer,
+        episodes=episodes,
+        read=read_tokens(policy.chat, env),
+        sampled=sampling.max_new_tokens * env.attempts,
+    )  # fmt: skip
+    free = max(0, work.memory - trained * STATE_BYTES[work.optimizer])
+    return Split(
+        tokens_per_forward=given or fitting_tokens(shape, work, free - 4 * trained),
+        rows_at_once=fitting_rows(shape, work, free),
+    )
+
+
+def resumed(now: Split, before: Split | None, config: TrainingConfig) -> Split:
+    """Return the split of a resumed run: as before, except for what is asked for now."""
+    if before is None:
+        return now
+    return replace(before, tokens_per_forward=config.execution.tokens_per_forward
+                   or before.tokens_per_forward)  # fmt: skip
+
+
+def read_tokens(chat: Chat, env: TrainingEnv) -> int:
+    """Return how many tokens of an episode are read: the longest prompt seen, and instructions."""
+    longest = 0
+    step = max(1, len(env.problems) // LOOKED_AT)
+    for index in range(0, len(env.problems), step):
+        opening = env.prompts.first(env.problems[index])
+        corrected = env.prompts.correct(opening, "")
+        (instruction,) = added([opening], [corrected])
+        between = len(chat.follow_up([], instruction))
+        longest = max(longest, len(chat.prompt_ids(opening)) + (env.attempts - 1) * between)
+    return longest
+
+
+def adapter_rank(policy: Policy) -> int:
+    """Return the largest rank of a policy's adapters; 0 without any."""
+    configs: dict[str, Any] = getattr(policy.model, "peft_config", {})
+    return max((int(getattr(config, "r", 0)) for config in configs.values()), default=0)
