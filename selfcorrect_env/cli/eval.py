@@ -34,6 +34,8 @@ Examples:
   selfcorrect eval base --env SelfCorrect-Arithmetic-v0 --n 200
   selfcorrect eval base --env SelfCorrect-GSM8K-v0 --path gsm8k_test.jsonl --n 50 --out runs/base
   selfcorrect eval my_module:my_agent --env SelfCorrect-MATH-v0 --problems procedural
+  selfcorrect eval score --model runs/mine/model --env SelfCorrect-MATH-v0 --samples 8 \\
+      --temperature 0.6 --top-p 0.95
   selfcorrect eval score --model runs/mine/model --env SelfCorrect-Arithmetic-v0 --json"""
 
 
@@ -45,6 +47,8 @@ class EvalOptions(EnvOptions):
     """The environment's id, such as SelfCorrect-MATH-v0."""
     n: int | None = None
     """Only the first N problems; all of them by default."""
+    samples: int = 1
+    """Episodes of each problem; above 1 the report has Avg@k, pass@k and maj@k of every turn."""
     batch_size: int = 64
     """How many problems the agent answers at a time."""
     out: str | None = None
@@ -53,7 +57,7 @@ class EvalOptions(EnvOptions):
     """Print the report as one JSON object instead of tables."""
 
     def __post_init__(self) -> None:
-        at_least(1, n=self.n, batch_size=self.batch_size)
+        at_least(1, n=self.n, samples=self.samples, batch_size=self.batch_size)
         if self.out is not None:
             output_folder(self.out)
 
@@ -85,6 +89,11 @@ def main(argv: list[str]) -> int:
 
 def _evaluate(factory: AgentFactory, options: EvalOptions, config: Any) -> Report:
     model = _model_of(config)
+    if options.samples > 1 and getattr(config, "temperature", None) == 0:
+        raise UsageError(
+            f"--samples {options.samples} of greedy replies are all alike: give --temperature, 0.6 "
+            "say."
+        )
     env = make_env(options.env, options)
     try:
         with warnings.catch_warnings():
@@ -93,6 +102,7 @@ def _evaluate(factory: AgentFactory, options: EvalOptions, config: Any) -> Repor
                 _build(factory, config),
                 env,
                 n=options.n,
+                samples=options.samples,
                 batch_size=options.batch_size,
                 progress=True,
                 name=factory.name,

@@ -50,6 +50,7 @@ from selfcorrect_env.evaluation.pass_at_k import answer_codes, maj_at_k, pass_at
 from selfcorrect_env.evaluation.progress import progress_display
 from selfcorrect_env.evaluation.report import EPISODES_FILE, REPORT_FILE, Report, compare
 from selfcorrect_env.evaluation.runners import AnyEnv, runner_for
+from selfcorrect_env.evaluation.sampled import Samples, measure_samples
 from selfcorrect_env.evaluation.validation import validate
 
 __all__ = [
@@ -64,6 +65,7 @@ __all__ = [
     "Estimate",
     "Metrics",
     "Report",
+    "Samples",
     "TurnMetrics",
     "answer_codes",
     "as_agent",
@@ -86,6 +88,7 @@ __all__ = [
     "maj_at_k",
     "mcnemar",
     "measure",
+    "measure_samples",
     "pass_at_k",
     "per_problem",
     "play",

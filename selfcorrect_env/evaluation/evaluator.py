@@ -69,6 +69,7 @@ def evaluate(
     env: str | AnyEnv | TrainingEnv,
     *,
     n: int | None = None,
+    samples: int = 1,
     batch_size: int = 64,
     progress: bool = False,
     name: str | None = None,
@@ -77,12 +78,14 @@ def evaluate(
     seed: int = 0,
     trained_on: TrainedOn | None = None,
 ) -> Report:
-    """Play every problem once, in order, and report how well the agent corrects itself.
+    """Play every problem, in order, and report how well the agent corrects itself.
 
     Args:
         agent: as in `play`. Its attribute ``decoding`` (a str), if any, is in the report.
         env: as in `play`.
         n: only the first ``n`` problems (all of them if there are fewer); None means all.
+        samples: episodes of each problem, >= 1. Above 1 the report also has Avg@k, pass@k and
+            maj@k, and its intervals are over whole problems.
         batch_size: how many problems are played at the same time, >= 1.
         progress: whether to show a progress bar on stderr.
         name: the agent's name in the report; by default its own. An oracle's is followed by
@@ -110,14 +113,17 @@ def evaluate(
     agent = as_agent(agent)
     if n is not None and n < 1:
         raise ProblemSetError(f"evaluate(n=...) needs n >= 1, got {n}.")
+    if samples < 1:
+        raise ValueError(f"samples must be at least 1, got {samples}.")
     with _runner(env) as runner:
         attach(agent, _innermost(runner.env))
         size = runner.metadata["size"]
-        total = size if n is None else min(n, size)
+        total = samples * (size if n is None else min(n, size))
         measured = Measured(
             agent=_label(agent, name),
             decoding=str(getattr(agent, "decoding", "")),
             settings=dict(settings or {}),
+            samples=samples,
             **runner.metadata,
         )
         with ExitStack() as stack:
@@ -130,7 +136,7 @@ def evaluate(
             advance = stack.enter_context(_progress(total, show=progress))
             advance(reused)
             for batch in _batches(range(reused, total), batch_size):
-                finished = runner.play(agent, batch)
+                finished = runner.play(agent, [episode // samples for episode in batch])
                 if log is not None:
                     log.append(finished)
                 episodes += finished

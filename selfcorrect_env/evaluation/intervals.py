@@ -8,6 +8,7 @@ bootstrap over problems.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
 from typing import TypeAlias
@@ -25,6 +26,9 @@ LEVEL = 0.95
 
 METHOD = "Wilson score for shares, percentile bootstrap over problems for differences and means"
 """How the intervals of a report are computed."""
+
+METHOD_CLUSTERED = "percentile bootstrap over problems, each with all its samples"
+"""The same if problems were played several times."""
 
 _Z = NormalDist().inv_cdf((1 + LEVEL) / 2)
 _CHUNK = 4_000_000  # counts that are drawn at a time: 32 MB
@@ -108,6 +112,40 @@ def mean(values: npt.ArrayLike, *, seed: int, resamples: int = RESAMPLES) -> Est
         size = min(rows, resamples - start)
         means.append(generator.multinomial(len(array), cells / len(array), size=size) @ distinct)
     return estimate(float(array.mean()), np.concatenate(means) / len(array))
+
+
+def clustered(
+    values: npt.ArrayLike, problems: Sequence[object], *, seed: int, resamples: int = RESAMPLES
+) -> Estimate:
+    """Return the mean of several values of each problem; the bootstrap draws whole problems.
+
+    Samples of one problem are alike, so they are no independent evidence. If all problems have
+    the same mean, the interval is what Wilson's bound allows for that many problems.
+
+    Args:
+        values: shape (N,), each in [-1, 1].
+        problems: the N problems that they are of; equal ones belong together.
+        seed: of the resampling.
+        resamples: how many times to resample.
+    """
+    array = np.asarray(values, dtype=np.float64)
+    if not len(array):
+        return Estimate(math.nan, math.nan, math.nan)
+    numbers = {problem: i for i, problem in enumerate(dict.fromkeys(problems))}
+    of = np.array([numbers[problem] for problem in problems])
+    sums, counts = np.bincount(of, weights=array), np.bincount(of).astype(float)
+    if np.ptp(sums / counts) == 0:
+        value, otherwise = float(array.mean()), wilson(0, len(numbers)).high
+        least = -1.0 if (array < 0).any() else 0.0
+        low, high = value - otherwise * (1 + abs(value)), value + otherwise * (1 + abs(value))
+        return Estimate(value, max(least, low), min(1.0, high))
+    generator, means = np.random.default_rng(seed), []
+    rows, shares = max(1, _CHUNK // len(numbers)), np.full(len(numbers), 1 / len(numbers))
+    for start in range(0, resamples, rows):
+        size = min(rows, resamples - start)
+        drawn = generator.multinomial(len(numbers), shares, size=size)
+        means.append(ratio(drawn @ sums, drawn @ counts))
+    return estimate(float(array.mean()), np.concatenate(means))
 
 
 def estimate(value: float, resampled: Array) -> Estimate:

@@ -23,6 +23,7 @@ from selfcorrect_env.evaluation.intervals import (
     RESAMPLES,
     Array,
     Estimate,
+    clustered,
     difference,
     mcnemar,
     mean,
@@ -160,6 +161,14 @@ def turn_metrics(episodes: Sequence[Episode]) -> dict[str, float]:
     return result
 
 
+def by_problem(episodes: Sequence[Episode]) -> list[list[Episode]]:
+    """Return the episodes of each problem, in the order in which the problems first appear."""
+    groups: dict[str, list[Episode]] = {}
+    for episode in episodes:
+        groups.setdefault(episode.problem.id, []).append(episode)
+    return list(groups.values())
+
+
 # -- all metrics of a set of episodes --------------------------------------------------------------
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TurnMetrics:
@@ -269,6 +278,8 @@ class Metrics:
 def measure(episodes: Sequence[Episode], *, seed: int = 0, resamples: int = RESAMPLES) -> Metrics:
     """Compute every metric of ``episodes``.
 
+    If a problem was played several times, every interval is a bootstrap over whole problems.
+
     Args:
         episodes: with the same number of attempts each.
         seed: of the bootstrap over problems.
@@ -282,14 +293,16 @@ def measure(episodes: Sequence[Episode], *, seed: int = 0, resamples: int = RESA
     correct, score = correctness(episodes)[whole], scores(episodes)[whole]
     turns = correct.shape[1]
     first, last = correct[:, 0], correct[:, -1]
+    every = np.array([episode.problem.id for episode in episodes])
+    problems = every[whole]
+    how = _Intervals(len(set(every)) < len(every), seed, resamples)
 
     def change(before: int, after: int) -> Estimate:
-        return difference(gained(correct, before, after), seed=seed, resamples=resamples)
+        return how.difference(gained(correct, before, after), problems)
 
-    accuracy = tuple(share(correct[:, k]) for k in range(turns))
+    accuracy = tuple(how.share(correct[:, k], problems) for k in range(turns))
     as_wrong, as_right = (
-        _completed(correctness(episodes, unjudged=right), seed=seed, resamples=resamples)
-        for right in (False, True)
+        _completed(correctness(episodes, unjudged=right), every, how) for right in (False, True)
     )
     return Metrics(
         episodes=len(episodes),
@@ -301,28 +314,54 @@ def measure(episodes: Sequence[Episode], *, seed: int = 0, resamples: int = RESA
         score=tuple(
             accuracy[k]
             if np.array_equal(score[:, k], correct[:, k])
-            else mean(score[:, k], seed=seed, resamples=resamples)
+            else how.mean(score[:, k], problems)
             for k in range(turns)
         ),
         delta=change(0, -1),
         successive=tuple(change(k - 1, k) for k in range(1, turns)),
-        delta_i_to_c=share(incorrect_to_correct(correct)),
-        delta_c_to_i=share(correct_to_incorrect(correct)),
-        fixed=share(last[~first]),
-        broken=share(~last[first]),
-        unchanged_answers=share(same_answers(episodes)[whole]),
+        delta_i_to_c=how.share(incorrect_to_correct(correct), problems),
+        delta_c_to_i=how.share(correct_to_incorrect(correct), problems),
+        fixed=how.share(last[~first], problems[~first]),
+        broken=how.share(~last[first], problems[first]),
+        unchanged_answers=how.share(same_answers(episodes)[whole], problems),
         unchanged_texts=_mean([_first(e).reply == _last(e).reply for e in episodes]),
         edit_distance_ratio=_mean([_edited(episode) for episode in episodes]),
         turns=tuple(_turn(episodes, k) for k in range(turns)),
     )
 
 
-def _completed(correct: Booleans, *, seed: int, resamples: int) -> Completed:
+@dataclass(frozen=True, slots=True)
+class _Intervals:
+    """How values get their intervals; arguments are shape (N,), and the problems they are of."""
+
+    repeated: bool
+    """Whether a problem was played several times."""
+    seed: int
+    resamples: int
+
+    def share(self, flags: Booleans, problems: npt.NDArray[np.str_]) -> Estimate:
+        return self._clustered(flags, problems) if self.repeated else share(flags)
+
+    def difference(self, gains: npt.ArrayLike, problems: npt.NDArray[np.str_]) -> Estimate:
+        if self.repeated:
+            return self._clustered(gains, problems)
+        return difference(gains, seed=self.seed, resamples=self.resamples)
+
+    def mean(self, values: Array, problems: npt.NDArray[np.str_]) -> Estimate:
+        if self.repeated:
+            return self._clustered(values, problems)
+        return mean(values, seed=self.seed, resamples=self.resamples)
+
+    def _clustered(self, values: npt.ArrayLike, problems: npt.NDArray[np.str_]) -> Estimate:
+        return clustered(values, problems.tolist(), seed=self.seed, resamples=self.resamples)
+
+
+def _completed(correct: Booleans, problems: npt.NDArray[np.str_], how: _Intervals) -> Completed:
     return Completed(
-        accuracy=tuple(share(correct[:, k]) for k in range(correct.shape[1])),
-        delta=difference(gained(correct), seed=seed, resamples=resamples),
-        delta_i_to_c=share(incorrect_to_correct(correct)),
-        delta_c_to_i=share(correct_to_incorrect(correct)),
+        accuracy=tuple(how.share(correct[:, k], problems) for k in range(correct.shape[1])),
+        delta=how.difference(gained(correct), problems),
+        delta_i_to_c=how.share(incorrect_to_correct(correct), problems),
+        delta_c_to_i=how.share(correct_to_incorrect(correct), problems),
     )
 
 

@@ -18,8 +18,9 @@ from selfcorrect_env.evaluation.episode_files import (
     write_episodes,
     write_parquet,
 )
-from selfcorrect_env.evaluation.intervals import LEVEL, METHOD, RESAMPLES
+from selfcorrect_env.evaluation.intervals import LEVEL, METHOD, METHOD_CLUSTERED, RESAMPLES
 from selfcorrect_env.evaluation.metrics import Metrics, Paired, measure, paired
+from selfcorrect_env.evaluation.sampled import Samples, measure_samples
 from selfcorrect_env.types import Episode
 
 if TYPE_CHECKING:
@@ -48,6 +49,8 @@ class Measured:
     """The name of the prompts."""
     attempts: int
     """Attempts in an episode."""
+    samples: int = 1
+    """Episodes of each problem, >= 1."""
     decoding: str = ""
     """How replies were sampled, as the agent describes it ("greedy", "T = 1" …)."""
     settings: Mapping[str, Any] = field(default_factory=dict)
@@ -67,6 +70,8 @@ class Report:
     """Every episode, in the problem set's order."""
     metrics: Metrics = field(compare=False)  # they follow from the episodes and the seed
     """The metrics, with intervals."""
+    samples: Samples | None = field(default=None, compare=False)
+    """Avg@k, pass@k and maj@k, if each problem was played several times."""
     seed: int = 0
     """Seed of the bootstrap."""
     warnings: tuple[str, ...] = ()
@@ -86,8 +91,15 @@ class Report:
         reused: int = 0,
     ) -> Report:
         """Compute the metrics of ``episodes`` and return the report."""
-        metrics = measure(episodes, seed=seed)
-        return cls(measured, tuple(episodes), metrics, seed, tuple(warnings), reused)
+        return cls(
+            measured,
+            tuple(episodes),
+            measure(episodes, seed=seed),
+            measure_samples(episodes, seed=seed),
+            seed,
+            tuple(warnings),
+            reused,
+        )
 
     @property
     def agent(self) -> str:
@@ -101,9 +113,10 @@ class Report:
             {
                 "measured": asdict(self.measured),
                 "metrics": {**asdict(self.metrics), "judged": self.metrics.judged},
+                "samples": self.samples and asdict(self.samples),
                 "intervals": {
                     "level": LEVEL,
-                    "method": METHOD,
+                    "method": METHOD_CLUSTERED if self.samples else METHOD,
                     "resamples": RESAMPLES,
                     "seed": self.seed,
                 },
@@ -188,7 +201,7 @@ class Report:
         return tables.as_text(self.__rich__())
 
     def __rich__(self) -> RenderableType:
-        return tables.report_table(self.measured, self.metrics, self.notes())
+        return tables.report_table(self.measured, self.metrics, self.samples, self.notes())
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,7 +37,7 @@ def identity(agent: Agent, env: Any, measured: Measured) -> dict[str, Any]:
     return json.loads(
         json.dumps(
             {
-                **asdict(measured),
+                **{k: v for k, v in asdict(measured).items() if (k, v) != ("samples", 1)},
                 "agent_fingerprint": fingerprint() if callable(fingerprint) else fingerprint,
                 "python": f"{sys.version_info.major}.{sys.version_info.minor}",
                 "code": {

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from selfcorrect_env.evaluation.report import Measured
+    from selfcorrect_env.evaluation.sampled import Samples
 
 WIDTH = 80
 """Columns of a table as plain text."""
@@ -39,7 +40,9 @@ class FirstThatFits:
         yield from next(filter(fits, self.layouts), self.layouts[-1])
 
 
-def report_table(measured: Measured, metrics: Metrics, notes: Sequence[str]) -> RenderableType:
+def report_table(
+    measured: Measured, metrics: Metrics, samples: Samples | None, notes: Sequence[str]
+) -> RenderableType:
     """Return one agent's metrics with intervals, then the diagnostics of each turn."""
     from rich.console import Group
     from rich.text import Text
@@ -56,6 +59,7 @@ def report_table(measured: Measured, metrics: Metrics, notes: Sequence[str]) -> 
         Text(f"{measured.agent} on {measured.problem_set}/{measured.split}", style="bold"),
         Text(f"fingerprint {measured.fingerprint}"),
         table(("metric", "%", "95% interval"), rows),
+        *([] if samples is None else [_samples(samples)]),
         _replies(metrics),
         Text("\n".join([*_footnote(measured, metrics), *notes])),
     )
@@ -221,6 +225,20 @@ def _columns(
         yield "same answer", metrics.unchanged_answers, False
 
 
+def _samples(samples: Samples) -> Table:
+    """Return the metrics of k samples of a problem, a column for each turn."""
+    rows = [
+        [f"{name}@{samples.k}", *(f"{percent(e.value)} {interval(e)}" for e in estimates)]
+        for name, estimates in (
+            ("avg", samples.average),
+            ("pass", samples.pass_at_k),
+            ("maj", samples.maj_at_k),
+        )
+    ]
+    turns = [f"t{turn}" for turn in range(1, len(samples.average) + 1)]
+    return table([f"{samples.k} samples of {samples.problems} problems", *turns], rows)
+
+
 def _replies(metrics: Metrics) -> Table:
     turns = metrics.turns
     rows = [
@@ -235,10 +253,17 @@ def _replies(metrics: Metrics) -> Table:
 
 def _footnote(measured: Measured, metrics: Metrics) -> list[str]:
     lines = [
-        f"{metrics.episodes} of {measured.size} problems, {metrics.unjudged} not judged",
+        f"{_played(measured, metrics)}, {metrics.unjudged} not judged",
         f"verifier {measured.verifier}, prompts {measured.prompts}",
     ]
     return [*lines, f"decoding: {measured.decoding}"] if measured.decoding else lines
+
+
+def _played(measured: Measured, metrics: Metrics) -> str:
+    if measured.samples == 1:
+        return f"{metrics.episodes} of {measured.size} problems"
+    problems = metrics.episodes // measured.samples
+    return f"{measured.samples} samples of {problems} of {measured.size} problems"
 
 
 def _or_unknown(value: float | None, form: str) -> str:

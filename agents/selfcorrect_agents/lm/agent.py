@@ -34,6 +34,9 @@ class PlayConfig:
     trained with, if the model is in its run folder; else 16 for tiny models and 512 for others."""
     temperature: float = 0.0
     """0 takes the most likely token (the paper's tables); 1 samples from the model."""
+    top_p: float = 1.0
+    """Nucleus sampling, in (0, 1]: below 1, tokens are drawn from the most likely ones that have at
+    least this probability together."""
     seed: int = 0
     """Seed of sampling."""
 
@@ -42,6 +45,8 @@ class PlayConfig:
             raise ValueError(f"max_new_tokens must be at least 1, got {self.max_new_tokens}.")
         if self.temperature < 0:
             raise ValueError(f"temperature must be 0 or above, got {self.temperature}.")
+        if not 0 < self.top_p <= 1:
+            raise ValueError(f"top_p must be in (0, 1], got {self.top_p}.")
 
 
 class LanguageModelAgent:
@@ -71,6 +76,8 @@ class LanguageModelAgent:
         self.max_new_tokens = max_new_tokens
         self.temperature = temperature
         self.seed = seed
+        self.top_p = 1.0
+        """Nucleus sampling, in (0, 1]; 1 draws from all tokens."""
         self.cap_origin = ""
         """Where the token cap comes from, for reports; empty if it was given."""
         self.trained_on: TrainedOn | None = None
@@ -83,6 +90,8 @@ class LanguageModelAgent:
     def decoding(self) -> str:
         """How replies are drawn, for reports."""
         how = "greedy" if self.temperature == 0 else f"T = {self.temperature:g}"
+        if self.temperature > 0 and self.top_p < 1:
+            how = f"{how}, top-p = {self.top_p:g}"
         origin = f" ({self.cap_origin})" if self.cap_origin else ""
         template = f", {self.policy.chat}" if str(self.policy.chat) else ""
         return f"{how}, at most {self.max_new_tokens} tokens{origin}{template}"
@@ -99,15 +108,18 @@ class LanguageModelAgent:
     def from_config(cls, config: PlayConfig) -> Self:
         """Load the model that ``config`` names and return an agent that plays with it.
 
-        Every further field of ``config`` is an argument of the class, under its own name.
+        ``top_p`` is an attribute of the agent; every further field of ``config`` is an argument of
+        the class, under its own name.
         """
         options = {field.name: getattr(config, field.name) for field in fields(config)}
         model: ModelConfig = options.pop("model")
+        top_p: float = options.pop("top_p")
         origin = ""
         if config.max_new_tokens is None:
             options["max_new_tokens"], origin = token_cap(model.model)
         agent = cls(load_policy(model), **options)
         agent.cap_origin = origin
+        agent.top_p = top_p
         agent.trained_on = read_trained_on(model.model)
         return agent
 
@@ -116,7 +128,9 @@ class LanguageModelAgent:
         if not conversations:
             return []
         context = self._continued(conversations) or self.policy.start(conversations)
-        turn = context.sample(self.max_new_tokens, self.temperature, self._generator)
+        turn = context.sample(
+            self.max_new_tokens, self.temperature, self._generator, top_p=self.top_p
+        )
         replies = [self.policy.reply(turn, row) for row in range(len(conversations))]
         self._context = context
         self._expected = tuple(
