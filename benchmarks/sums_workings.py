@@ -32,9 +32,9 @@ class Options:
 
 
 def value_of_working(reply: str) -> str | None:
-    """Return the last number after a reply's first line; None if there is none."""
-    _, _, working = reply.strip().partition("\n")
-    numbers = NUMBER.findall(working.replace(",", " "))
+    """Return the last number after a reply's answer line; None if there is none."""
+    working = re.split(r"\bworking\b|\n", reply.strip(), maxsplit=1, flags=re.IGNORECASE)[1:]
+    numbers = NUMBER.findall(" ".join(working).replace(",", " "))
     return numbers[-1] if numbers else None
 
 

@@ -214,10 +214,11 @@ PROMPTS: dict[str, Prompts] = {
         ),
         Prompts(
             "sums",
-            'Reply with exactly two lines: first a line "Answer: <result>", then a line "Working: '
-            f'<short working>".\n\n{STATEMENT}',
+            'Reply in two lines. The first line: "Answer: " and the result. The second line: '
+            '"Working: " and the calculation as equations, one for each step, separated by commas.'
+            f"\n\n{STATEMENT}",
             "There might be an error in the answer above. Check it, correct it if needed, and "
-            "reply with the same two lines.",
+            "reply in the same two lines.",
             answers="answer-line",
         ),
         Prompts(

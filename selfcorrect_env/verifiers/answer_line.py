@@ -10,7 +10,7 @@ import numpy as np
 from selfcorrect_env.types import Problem, Reason, Verdict
 from selfcorrect_env.verifiers.answer_format import AnswerFormat, random_word
 
-_LINE = re.compile(r"\W*answer\W*?:(.*)", re.IGNORECASE)
+_LINE = re.compile(r"\W*answer\W*?:(.*?)(?:\bworking\W*:.*)?", re.IGNORECASE)
 _MARKS = " \t*_`$\"'."
 _THOUSANDS = re.compile(r"-?\d{1,3}(?:,\d{3})+")
 
@@ -19,7 +19,7 @@ def answer_line(reply: str) -> str | None:
     r"""Return the answer of a reply whose first line is ``Answer: …``; None if it is not.
 
     Case, emphasis, quotes, ``$`` and a full stop around it do not matter, nor do the commas of
-    thousands.
+    thousands. The answer ends where ``Working:`` starts, if that is on the same line.
 
     >>> answer_line("**Answer:** 32.\nWorking: 14 + 27 = 41, 41 - 9 = 32")
     '32'

@@ -13,6 +13,7 @@ RIGHT, WRONG = "Answer: {0}\nWorking: so {0}", "Answer: 0\nWorking: … = {0}"
     [
         ("Answer: 31\nWorking: 14 + 27 = 41, 41 - 9 = 32.", "32"),
         ("Answer: 31\n\nWorking: 5 - 9 = -4", "-4"),
+        ("Answer: 31 Working: 41 - 9 = 32", "32"),
         ("Answer: 31", None),
         ("Answer: 31\nWorking: none", None),
         ("", None),

@@ -51,6 +51,8 @@ def test_exact(reply: str, reason: Reason) -> None:
         ("\n  **Answer:** $32$.\n", Reason.CORRECT),
         ('answer : "32"', Reason.CORRECT),
         ("Answer: 32\nWorking: it is 31", Reason.CORRECT),
+        ("Answer: 32 Working: 14 + 27 = 41, 41 - 9 = 32", Reason.CORRECT),
+        ("Answer: Working: 14 + 27 = 41, 41 - 9 = 32", Reason.NO_ANSWER),
         ("Answer: 31\nWorking: 41 - 9 = 32", Reason.WRONG),
         ("Answer: 32 or 31", Reason.WRONG),
         ("Answer: 41 - 9 = 32", Reason.WRONG),
