@@ -7,13 +7,13 @@ is that of `selfcorrect_agents.training.memory_plan`. The hours of one row (trai
 are floating-point operations and bytes, divided by what the card does:
 
     sampling    every token of a step reads the weights once for all rows that are sampled at once,
-                and each row's keys and values: bytes / bandwidth
+                and each row's keys and values: bytes / bandwidth, and at least `LAUNCH` seconds
     scoring     2 x weights x tokens for a forward pass, twice that again for the backward pass of
                 LoRA with activation checkpointing, and a forward pass of the reference: 8 x weights
                 x tokens in all, at `USED` of the card's bfloat16 peak
 
-Replies are taken to be `FILLED` of the token cap. It is an estimate, not a measurement: a sampler
-in Python reaches less than the bandwidth, most of all with few rows.
+Replies are taken to be `FILLED` of the token cap; the longest of a batch is taken to reach it. It
+is an estimate, not a measurement.
 """
 
 from __future__ import annotations
@@ -37,6 +37,9 @@ READ = {"gsm8k": 330, "math": 330}
 text and a problem), and the correction instruction with the template's marks (about 130)."""
 USED = 0.3
 """Share of the bfloat16 peak that scoring reaches."""
+LAUNCH = 0.02
+"""Seconds that a forward pass of 28 layers takes at least, if Python launches each kernel: some 700
+launches of about 30 µs. A guess."""
 FILLED = 0.6
 """Mean length of a reply, as a share of the token cap."""
 
@@ -136,7 +139,7 @@ def hours_of(
     weights = 2 * shape.parameters
     kept = found.rows_at_once * shape.cache(2) * length / 2  # half of it, on average
     # the longest row of a batch ends it: all tokens up to the cap are read for
-    sampling = batches * work.sampled * (weights + kept) / card.bandwidth
+    sampling = batches * work.sampled * max(LAUNCH, (weights + kept) / card.bandwidth)
     scoring = 8 * shape.parameters * work.episodes * length / (USED * card.flops)
     steps = (config.episodes or 0) / work.episodes
     return steps * (sampling + scoring) / 3600
