@@ -21,6 +21,8 @@ from torch.autograd.function import once_differentiable
 
 CHUNK = 1 << 22
 """Logits in one chunk, tokens · V, at most (unless a single token has more)."""
+GPU_CHUNK = 1 << 26
+"""The same on a GPU, which larger chunks keep busy."""
 SMALL = 1 << 18
 """Logits below which there is nothing to gain from cutting them in chunks."""
 PARTS = 16
@@ -80,9 +82,9 @@ def token_terms(
     return Terms(*_TokenTerms.apply(heads, hidden, ref_hidden, ids, *weights))
 
 
-def chunk_size(tokens: int, vocabulary: int) -> int:
+def chunk_size(tokens: int, vocabulary: int, device_type: str = "cpu") -> int:
     """Return how many tokens are turned into logits at a time."""
-    most = max(1, CHUNK // vocabulary)
+    most = max(1, (GPU_CHUNK if device_type == "cuda" else CHUNK) // vocabulary)
     return max(1, min(most, max(SMALL // vocabulary, -(-tokens // PARTS))))
 
 
@@ -129,7 +131,7 @@ class _TokenTerms(torch.autograd.Function):
 def _chunks(
     heads: Heads, hidden: Tensor, ref_hidden: Tensor | None, ids: Tensor
 ) -> Iterator[tuple[Tensor, Tensor | None, Tensor]]:
-    size = chunk_size(len(ids), heads.vocabulary)
+    size = chunk_size(len(ids), heads.vocabulary, ids.device.type)
     for start in range(0, max(1, len(ids)), size):
         some = slice(start, start + size)
         yield hidden[some], None if ref_hidden is None else ref_hidden[some], ids[some]

@@ -156,7 +156,7 @@ def _with_phases(shape: ModelShape, work: Work, fixed: Plan, each: int) -> Plan:
     tokens = min(whole, max(work.length, tokens))
     rows = fitting_rows(shape, work, free)
     scored = min(tokens, -(-tokens * work.sampled // work.length))
-    chunk = min(scored, chunk_size(scored, shape.vocabulary))
+    chunk = min(scored, chunk_size(scored, shape.vocabulary, work.device))
     head = 0 if work.rank else 4 * shape.vocabulary * shape.hidden  # one more gradient of it
     casts = 2 * shape.parameters if work.mixed and not work.rank else 0
     return replace(
