@@ -131,7 +131,7 @@ class LanguageModelAgent:
         turn = context.sample(
             self.max_new_tokens, self.temperature, self._generator, top_p=self.top_p
         )
-        replies = [self.policy.reply(turn, row) for row in range(len(conversations))]
+        replies = self.policy.replies(turn)
         self._context = context
         self._expected = tuple(
             (*conversation, {"role": "assistant", "content": reply})

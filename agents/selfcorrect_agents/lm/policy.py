@@ -25,6 +25,7 @@ from selfcorrect_agents.lm.decoders import (
     decoder_of,
     pack_rows,
 )
+from selfcorrect_agents.lm.output_layer import few_rows
 from selfcorrect_agents.lm.plain_context import positions
 from selfcorrect_agents.lm.samplers import (
     CachedSampler,
@@ -150,11 +151,14 @@ class Policy:
         load_weights(self.model, Path(folder))
 
     # -- text and ids -------------------------------------------------------------------
-    def reply(self, turn: Turn, row: int) -> Reply:
-        """Decode row ``row`` of a turn."""
-        ids = turn.ids[row][turn.mask[row]].tolist()
-        text = self.chat.decode(ids[:-1] if bool(turn.ended[row]) else ids)
-        return Reply(text, tokens=len(ids), truncated=not bool(turn.ended[row]))
+    def replies(self, turn: Turn) -> list[Reply]:
+        """Decode every row of a turn."""
+        return [
+            Reply(
+                self.chat.decode(ids[:-1] if ended else ids), tokens=len(ids), truncated=not ended
+            )
+            for ids, ended in zip(turn.tokens(), turn.ended.tolist(), strict=True)
+        ]
 
     # -- sampling -----------------------------------------------------------------------
     def start(self, conversations: Sequence[Conversation], samples: int = 1) -> Context:
@@ -191,7 +195,10 @@ class Policy:
         """
         if self._decoder is None:
             try:
-                self._decoder = checked(decoder_of(self.model), self)
+                decoder = decoder_of(self.model)
+                if not self._head_is_plain():
+                    raise UnsupportedModelError("it changes its logits after the output layer")
+                self._decoder = checked(decoder, self)
             except UnsupportedModelError as reason:
                 self._decoder = reason
         return None if isinstance(self._decoder, UnsupportedModelError) else self._decoder
@@ -243,6 +250,8 @@ class Policy:
         if not self._head_is_plain():
             return hidden.float()
         with self._precision():
+            if not torch.is_grad_enabled():
+                return few_rows(self._output_layer, hidden).float()
             return self._output_layer(hidden).float()
 
     @property

@@ -168,7 +168,7 @@ def collect(
             context.take(turns[0])
         else:
             turns.append(context.sample(max_new_tokens, temperature, generator))
-        replies = [policy.reply(turns[-1], row) for row in range(len(conversations))]
+        replies = policy.replies(turns[-1])
         before = conversations
         conversations, rewards, done, _, infos = env.step(replies)
         verdicts.append(infos["verdict"])

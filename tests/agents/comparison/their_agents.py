@@ -62,7 +62,7 @@ class Own:
     def act(self, conversations: Sequence[Conversation]) -> list[str]:
         context = self.policy.start(conversations)
         turn = context.sample(self._cap, self._temperature, self._generator)
-        return [self.policy.reply(turn, row) for row in range(len(conversations))]
+        return self.policy.replies(turn)
 
     def learn(self, env, config=None, *, run=None, progress=False):
         self.policy = shifted(self.policy, 1.0)

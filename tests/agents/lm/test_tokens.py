@@ -196,4 +196,4 @@ def test_continued_is_the_sampled_ids_not_the_text(bpe: Policy) -> None:
     context.sample(6, 1.0, generator)
     bpe.extend(context, [c[2:] for c in second])
     turn = context.sample(6, 1.0, generator)
-    assert after == [bpe.reply(turn, row) for row in range(len(first))]
+    assert after == bpe.replies(turn)

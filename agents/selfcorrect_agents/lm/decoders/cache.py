@@ -29,39 +29,35 @@ class KeyValueCache:
         self, decoder: Decoder, slots: int, dtype: torch.dtype, device: torch.device
     ) -> None:
         self.slots, self.columns = slots, 0
-        self.heads, self._dim = decoder.kv_heads, decoder.head_dim
-        shape = slots, decoder.kv_heads, 0, decoder.head_dim
-        self.layers = [
-            [torch.empty(shape, dtype=dtype, device=device) for _ in range(2)]
-            for _ in range(decoder.layers)
-        ]
+        self.heads, self._dim = 2 * decoder.kv_heads, decoder.head_dim
         self.dtype, self.device = dtype, device
+        shape = slots, 2 * decoder.kv_heads, 0, decoder.head_dim
+        self.layers = [
+            torch.empty(shape, dtype=dtype, device=device) for _ in range(decoder.layers)
+        ]
+        """(R, 2 · kv_heads, columns, D) of each layer: its keys, then its values."""
 
     def reserve(self, columns: int, limit: int) -> None:
         """Make room for rows of ``columns`` tokens; at least double, up to ``limit``."""
         if columns <= self.columns:
             return
         grown = max(columns, min(limit, max(2 * self.columns, 64)))
-        for pair in self.layers:
-            for i, old in enumerate(pair):
-                new = old.new_zeros(self.slots, self.heads, grown, self._dim)
-                new[:, :, : self.columns] = old
-                pair[i] = new
+        for layer, old in enumerate(self.layers):
+            self.layers[layer] = old.new_zeros(*old.shape[:2], grown, old.shape[3])
+            self.layers[layer][:, :, : self.columns] = old
         self.columns = grown
 
     def copy(self, sources: Tensor, targets: Tensor, length: int) -> None:
         """Copy the first ``length`` tokens of some slots to other ones, (k,) int64 each."""
-        for pair in self.layers:
-            for stored in pair:
-                part = stored[:, :, :length]
-                part[targets] = part[sources]
+        for stored in self.layers:
+            part = stored[:, :, :length]
+            part[targets] = part[sources]
 
     def swap(self, first: Tensor, second: Tensor) -> None:
         """Exchange the contents of (k,) int64 slots with those of (k,) other ones."""
         here, there = torch.cat([first, second]), torch.cat([second, first])
-        for pair in self.layers:
-            for stored in pair:
-                stored[here] = stored[there]
+        for stored in self.layers:
+            stored[here] = stored[there]
 
     def appending(self, slots: Sequence[int], starts: Sequence[int], segment: Segment) -> Attend:
         """Return attention that appends several tokens to some rows.
@@ -89,17 +85,17 @@ class KeyValueCache:
             mask = mask.masked_fill_(unseen, -torch.inf)[:, None]
 
         def attend(layer: int, queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
-            for stored, new in zip(self.layers[layer], (keys, values), strict=True):
-                own = new if packed is None else new[packed]
-                stored.view(-1, self._dim).index_copy_(0, written, own.reshape(-1, self._dim))
+            stored, new = self.layers[layer], torch.cat([keys, values], dim=1)
+            own = new if packed is None else new[packed]
+            stored.view(-1, self._dim).index_copy_(0, written, own.view(-1, self._dim))
             if fresh:
-                seen = [segment.padded(new).transpose(1, 2) for new in (keys, values)]
+                seen = segment.padded(new).transpose(1, 2)
             elif whole:
-                seen = [s[slots[0] : slots[0] + len(slots), :, :end] for s in self.layers[layer]]
+                seen = stored[slots[0] : slots[0] + len(slots), :, :end]
             else:
-                seen = [s[:, :, :end].index_select(0, slot) for s in self.layers[layer]]
+                seen = stored[:, :, :end].index_select(0, slot)
             asked = segment.padded(queries).transpose(1, 2)
-            attended = grouped_attention(asked, seen[0], seen[1], mask=mask, causal=fresh)
+            attended = grouped_attention(asked, *seen.chunk(2, dim=1), mask=mask, causal=fresh)
             return segment.packed(attended)
 
         return attend
@@ -141,14 +137,15 @@ class Step:
 
     def __call__(self, layer: int, queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
         """Attend; see `Attend`."""
-        stored, dim = self._layers[layer], keys.shape[-1]
-        stored[0].view(-1, dim).index_copy_(0, self._written, keys.reshape(-1, dim))
-        stored[1].view(-1, dim).index_copy_(0, self._written, values.reshape(-1, dim))
-        n, end = len(queries), self._end
+        n, heads, dim = keys.shape
+        stored = self._layers[layer]
+        new = torch.cat([keys, values], dim=1)
+        stored.view(-1, dim).index_copy_(0, self._written, new.view(-1, dim))
+        seen = stored[:n, :, : self._end]
         attended = F.scaled_dot_product_attention(
-            queries.view(n, keys.shape[1], -1, dim),  # the queries of a head as rows of one
-            stored[0][:n, :, :end],
-            stored[1][:n, :, :end],
+            queries.view(n, heads, -1, dim),  # the queries of a head as rows of one
+            seen[:, :heads],
+            seen[:, heads:],
             attn_mask=self._mask,
         )
         return attended.reshape(n, -1)

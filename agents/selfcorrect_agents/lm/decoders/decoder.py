@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
 from selfcorrect_agents.lm.decoders.blocks import Block, Rotary, rms_norm
+from selfcorrect_agents.lm.decoders.fused import FusedBlock, fusible
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -68,11 +69,6 @@ class Decoder:
         self._ensure(int(positions.max()) + 1 if positions.numel() else 1)
         return self._run(ids, positions, attend)
 
-    def stepping(self, length: int) -> Callable[[Tensor, Tensor, Attend], Tensor]:
-        """Return `hidden` for positions below ``length``, without a gradient."""
-        self._ensure(length)
-        return self._run
-
     def _run(self, ids: Tensor, positions: Tensor, attend: Attend) -> Tensor:
         x = self._decoder.embed_tokens(ids)
         rotary = self._rotary(positions, x)
@@ -83,6 +79,28 @@ class Decoder:
             else:
                 x = self._layer(layer, x, rotary, attend)
         return rms_norm(self._decoder.norm, cast(Tensor, x))
+
+    def sampling_pass(self, length: int) -> Callable[[Tensor, Tensor, Attend], Tensor]:
+        """Return `hidden` for positions below ``length``, to sample one turn without gradients.
+
+        A small model computes with copies of its weights, as they are now; see `FusedBlock`. Keys
+        and values of this pass and of `hidden` must not be mixed.
+        """
+        self._ensure(length)
+        if not all(map(fusible, self._decoder.layers)):
+            return self._run
+        blocks = [FusedBlock(layer, self.head_dim) for layer in self._decoder.layers]
+        table = self._table(self._positions, self._decoder.embed_tokens.weight)
+        half = self.head_dim // 2
+        rotations = torch.complex(table.cos[..., half:], table.sin[..., half:])
+
+        def run(ids: Tensor, positions: Tensor, attend: Attend) -> Tensor:
+            x, rotation = self._decoder.embed_tokens(ids), rotations[positions]
+            for layer, block in enumerate(blocks):
+                x = block.finish(x, attend(layer, *block.queries_keys_values(x, rotation)))
+            return rms_norm(self._decoder.norm, x)
+
+        return run
 
     def _layer(self, layer: int, x: Tensor, rotary: Rotary, attend: Attend) -> Tensor:
         block = self.blocks[layer]

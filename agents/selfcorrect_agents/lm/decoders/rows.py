@@ -83,6 +83,7 @@ class Rows:
     def run(self, cells: Cells) -> None:
         """Decode one turn of every row."""
         self._limit = cells.cap + max(map(self._length, range(len(self._rest))))
+        self._forward = self._decoder.sampling_pass(self._limit)
         waiting = deque(row for row in range(len(self._rest)) if not self._stored[row])
         first = [row if row >= 0 else waiting.popleft() for row in self._row]
         flight = Flight(len(first), cells, self._cache.device)
@@ -108,11 +109,10 @@ class Rows:
         longest, even = flight.extent()
         self._cache.reserve(longest + 1, self._limit)
         step = Step(self._cache, flight.positions, longest, even=even)
-        decode = self._decoder.stepping(self._limit)
         running, enough = len(flight), max(1, int(IDLE * len(flight)))
         while longest < self._cache.columns and len(flight) - running < enough:
             step.begin(flight.positions)
-            hidden = decode(flight.tokens, flight.positions, step)
+            hidden = self._forward(flight.tokens, flight.positions, step)
             running -= int(flight.advance(hidden))
             longest += 1
 
@@ -121,11 +121,10 @@ class Rows:
         limit = -(-self._limit // ALIGNED) * ALIGNED
         self._cache.reserve(limit, limit)
         step = Step(self._cache, flight.positions, limit, even=False)
-        decode = self._decoder.stepping(limit)
 
         def advance() -> Tensor:
             step.begin(flight.positions)
-            return flight.advance(decode(flight.tokens, flight.positions, step))
+            return flight.advance(self._forward(flight.tokens, flight.positions, step))
 
         captured = CapturedStep(advance, flight.state)
         running, enough = len(flight), max(1, int(IDLE_CAPTURED * len(flight)))
@@ -221,7 +220,7 @@ class Rows:
         segment = Segment(column < lengths)
         padded = torch.tensor([piece + [0] * (width - len(piece)) for piece in ids], device=device)
         positions = torch.tensor(starts, device=device)[:, None] + column
-        hidden = self._decoder.hidden(
+        hidden = self._forward(
             segment.packed(padded),
             segment.packed(positions.clamp(max=self._cache.columns - 1)),
             self._cache.appending(slots, starts, segment),

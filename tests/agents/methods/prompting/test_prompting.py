@@ -82,7 +82,7 @@ def test_the_rewrite_is_conditioned_on_the_critique(policy: Policy) -> None:
         turns.append(context.sample(5, 0.0))
         if message:
             policy.extend(context, [message])
-    replies = [policy.reply(turn, 0) for turn in turns]
+    replies = [policy.replies(turn)[0] for turn in turns]
     assert replies == [episode.attempts[0].reply, critique, episode.attempts[1].reply]
     assert plain.act([asked[:1]]) == replies[:1]
 
