@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from selfcorrect_env.evaluation.intervals import RESAMPLES, Array, Estimate, mean
+from selfcorrect_env.evaluation.intervals import RESAMPLES, Array, Estimate, clustered
 from selfcorrect_env.evaluation.metrics import Booleans, by_problem, correctness
 from selfcorrect_env.evaluation.pass_at_k import answer_codes, maj_at_k, pass_at_k
 from selfcorrect_env.types import Episode
@@ -62,7 +62,7 @@ def measure_samples(
             answers = [[e.attempts[turn].verdict.answer for e in group] for group in whole]
             verdicts = np.array([of[:, turn] for of in right], dtype=bool).reshape(-1, k)
             found = of_turn(verdicts, answers) if whole else np.zeros(0)
-            values.append(mean(found, seed=seed, resamples=resamples))
+            values.append(clustered(found, range(len(found)), seed=seed, resamples=resamples))
         return values
 
     return Samples(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any, ClassVar
@@ -10,6 +11,7 @@ from selfcorrect_agents.errors import LearningError
 from selfcorrect_agents.lm.agent import LanguageModelAgent
 from selfcorrect_agents.training.failures import explained
 from selfcorrect_agents.training.held_out import held_out_env
+from selfcorrect_agents.training.hub import push, upload_of
 from selfcorrect_agents.training.progress import MetricsRow
 from selfcorrect_agents.training.run_folder import RunFolder, open_run
 from selfcorrect_agents.training.trainer import Trainer
@@ -72,6 +74,31 @@ class TrainedAgent(LanguageModelAgent):
             return self._train(env, config, run, progress, apart)
         with closing(open_run(run, type(self).__name__, env, config, self.fingerprint())) as folder:
             return self._train(env, config, folder, progress, apart)
+
+    def push_to_hub(
+        self,
+        repo: str,
+        *,
+        run: str | Path,
+        reports: Sequence[str | Path] = (),
+        private: bool = False,
+    ) -> str:
+        """Upload the trained model of a run with its model card to the Hugging Face hub.
+
+        Args:
+            repo: ``owner/name``; it is made if it does not exist.
+            run: the folder that `learn` wrote to.
+            reports: folders of evaluations of the model, ``evaluate(..., out=...)``.
+            private: whether a new repository is private.
+
+        Returns:
+            The address of the repository.
+
+        Raises:
+            LearningError: the run has no model yet, or the hub refuses the upload.
+            CheckpointError: a folder holds no run, or no report.
+        """
+        return push(upload_of(run, repo, reports=reports), private=private)
 
     def _train(
         self,

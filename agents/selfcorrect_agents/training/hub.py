@@ -1,0 +1,98 @@
+"""Uploading a run's model with its card to the Hugging Face hub."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from selfcorrect_agents.errors import LearningError
+from selfcorrect_agents.training.model_card import model_card
+from selfcorrect_env.evaluation import REPORT_FILE, Report
+
+CARD = "README.md"
+"""The name of the card in a repository of the hub."""
+
+OF_RUN = ("config.json", "metrics.jsonl", "curves.svg", "best.json", "first_episode.txt")
+"""Files of a run that are uploaded beside the model, to the folder ``run/``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """What a run's repository on the hub will hold."""
+
+    repo: str
+    """``owner/name``."""
+    card: str
+    """The text of README.md."""
+    files: dict[str, Path]
+    """Path in the repository -> file here, without the card."""
+
+
+def upload_of(
+    run: str | Path,
+    repo: str,
+    *,
+    reports: Sequence[str | Path] = (),
+    command: str | None = None,
+) -> Upload:
+    """Return what is to be uploaded of a run; nothing is sent.
+
+    Args:
+        run: the run folder.
+        repo: ``owner/name`` on the hub.
+        reports: folders of evaluations of the model (``selfcorrect eval --out``).
+        command: the command that trains the model, for the card.
+
+    Raises:
+        LearningError: the run has no trained model yet.
+        CheckpointError: the folder holds no run, or a report can't be read.
+    """
+    run = Path(run)
+    measured = [Report.load(folder) for folder in reports]
+    card = model_card(run, repo, reports=measured, command=command)
+    model = run / "model"
+    if not model.is_dir():
+        raise LearningError(
+            f"{run} has no trained model yet; it is written when the run ends (--resume finishes "
+            "a run that was stopped)."
+        )
+    files = {
+        str(path.relative_to(model)): path
+        for path in sorted(model.rglob("*"))
+        if path.is_file() and path.name != CARD  # peft and transformers write an empty one
+    }
+    files |= {f"run/{name}": run / name for name in OF_RUN if (run / name).is_file()}
+    for number, folder in enumerate(reports, start=1):
+        files[f"run/report-{number}.json"] = Path(folder) / REPORT_FILE
+    return Upload(repo, card, files)
+
+
+def push(upload: Upload, *, private: bool = False) -> str:
+    """Make the repository, unless it exists, and upload everything in one commit.
+
+    The hub's address and the token are huggingface_hub's: ``HF_ENDPOINT``, ``HF_TOKEN`` or
+    ``hf auth login``.
+
+    Returns:
+        The address of the repository.
+
+    Raises:
+        LearningError: the hub refuses it, or can't be reached; the message is the hub's.
+    """
+    from huggingface_hub import CommitOperationAdd, HfApi
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalTokenNotFoundError
+
+    # the library's HTTP client differs by version; all of its errors have this base
+    of_client = next(base for base in HfHubHTTPError.__mro__ if base.__name__ == "HTTPError")
+    refusals = (of_client, HFValidationError, LocalTokenNotFoundError, OSError, ValueError)
+    api = HfApi()
+    operations = [CommitOperationAdd(CARD, upload.card.encode())]
+    operations += [CommitOperationAdd(name, str(path)) for name, path in upload.files.items()]
+    try:
+        address = api.create_repo(upload.repo, private=private or None, exist_ok=True)
+        api.create_commit(upload.repo, operations, commit_message="Model and card of a run")
+    except refusals as error:
+        text = " ".join(str(error).split())
+        raise LearningError(f"{upload.repo} was not uploaded: {text}") from error
+    return str(address)

@@ -1,0 +1,136 @@
+"""The model card of a run: what was trained on what, how, and how it was measured."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from selfcorrect_agents.lm.token_caps import is_tiny
+from selfcorrect_agents.training.resuming import read_run_config
+from selfcorrect_agents.training.run_folder import BEST
+from selfcorrect_env.evaluation import Estimate, Report
+
+HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
+
+NOT_MEASURED = (
+    "No evaluation was given. `selfcorrect eval METHOD --model … --out runs/eval` measures a model "
+    "on held-out problems."
+)
+
+
+def model_card(
+    run: str | Path, name: str, *, reports: Sequence[Report] = (), command: str | None = None
+) -> str:
+    """Return the card of a run's model as Markdown, with the hub's metadata in front.
+
+    Args:
+        run: the run folder.
+        name: the model's name, for the title.
+        reports: evaluations of the model.
+        command: the command that trains it; None if it was trained from Python.
+
+    Raises:
+        CheckpointError: the folder holds no run.
+    """
+    run = Path(run)
+    config = read_run_config(run)
+    parts = [
+        f"---\n{_metadata(config, name, reports)}\n---",
+        f"# {name.rpartition('/')[2]}",
+        f"A language model that was trained with `{config['method']}` of selfcorrect-env "
+        f"{version('selfcorrect-env')} to answer a problem, be asked to check its answer, and "
+        "answer again.",
+        "## Training",
+        _table(("", ""), _facts(config, run)),
+    ]
+    if command is not None:
+        parts.append(f"```bash\n{command}\n```")
+    parts += ["## Evaluation", *(_measured(report) for report in reports)]
+    if not reports:
+        parts.append(NOT_MEASURED)
+    settings = ((f"`{key}`", f"`{value}`") for key, value in config["learning"].items())
+    parts += ["## Settings", _table(("setting", "value"), settings)]
+    return "\n\n".join(parts) + "\n"
+
+
+def _metadata(config: Mapping[str, Any], name: str, reports: Sequence[Report]) -> str:
+    from huggingface_hub import EvalResult, ModelCardData
+
+    results = [
+        EvalResult(
+            task_type="text-generation",
+            dataset_type=report.measured.problem_set,
+            dataset_name=report.measured.problem_set,
+            dataset_split=report.measured.split,
+            metric_type="accuracy",
+            metric_name=f"accuracy@t{turn} ({report.measured.decoding})",
+            metric_value=round(accuracy.value, 4),
+        )
+        for report in reports
+        for turn, accuracy in enumerate(report.metrics.accuracy, start=1)
+    ]
+    base = str(config.get("model") or "")
+    on_hub = HUB_ID.fullmatch(base) and not os.path.exists(base) and not is_tiny(base)
+    data = ModelCardData(
+        base_model=base if on_hub else None,
+        library_name="transformers",
+        pipeline_tag="text-generation",
+        tags=["selfcorrect-env", "self-correction", str(config["method"])],
+        model_name=name,
+        eval_results=results or None,
+    )
+    return data.to_yaml()
+
+
+def _facts(config: Mapping[str, Any], run: Path) -> Iterable[tuple[str, str]]:
+    yield "method", f"`{config['method']}`"
+    yield "base model", f"`{config.get('model') or 'given in Python'}`"
+    yield "problems", f"{config['problem_set']}, split {config['split']}"
+    yield "fingerprint of the problems", f"`{config['fingerprint']}`"
+    yield "verifier, prompts", f"{config['verifier']}, {config['prompts']}"
+    yield "attempts", str(config["attempts"])
+    for library in ("torch", "transformers"):
+        yield library, str(config.get(library, "unknown"))
+    best = run / BEST
+    if best.is_file():
+        found = json.loads(best.read_bytes())
+        yield "step", f"{found['step']}, the best by {found['metric']} ({found['value']:.3f})"
+
+
+def _measured(report: Report) -> str:
+    on, metrics = report.measured, report.metrics
+    rows = [(f"accuracy@t{turn}", a) for turn, a in enumerate(metrics.accuracy, start=1)]
+    if len(metrics.accuracy) > 1:
+        rows += [
+            (f"Δ(t1, t{len(metrics.accuracy)})", metrics.delta),
+            ("wrong → right", metrics.delta_i_to_c),
+            ("right → wrong", metrics.delta_c_to_i),
+            ("same answer", metrics.unchanged_answers),
+        ]
+    if report.samples is not None:
+        for name, of in (("pass", report.samples.pass_at_k), ("maj", report.samples.maj_at_k)):
+            rows += [(f"{name}@{report.samples.k}, t{t}", e) for t, e in enumerate(of, start=1)]
+    about = (
+        f"{metrics.episodes} episodes of {on.problem_set}, split {on.split} (fingerprint "
+        f"`{on.fingerprint}`), {metrics.unjudged} not judged, {on.decoding}; percent with 95% "
+        "intervals."
+    )
+    notes = "\n\n".join(report.notes())
+    table = _table(("metric", "%", "95% interval"), ((name, *_percent(e)) for name, e in rows))
+    return "\n\n".join(filter(None, [about, table, notes]))
+
+
+def _percent(estimate: Estimate) -> tuple[str, str]:
+    low, high = (f"{100 * end:.1f}" for end in (estimate.low, estimate.high))
+    return f"{100 * estimate.value:.1f}", f"[{low}, {high}]"
+
+
+def _table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [headings, ["---"] * len(headings), *rows]
+    cells = ([" ".join(str(cell).replace("|", "\\|").split()) for cell in row] for row in lines)
+    return "\n".join(f"| {' | '.join(row)} |" for row in cells)
