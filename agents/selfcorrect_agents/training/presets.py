@@ -53,10 +53,16 @@ RL: dict[str, dict[str, Any]] = {
         "beta_1": 0.01,
         "max_new_tokens": 512,
         "checkpoint_every": 20,
+        "eval_every": 20,
+        "eval_problems": 64,
+        "eval_split": "train",
+        "max_kl": 3.0,
     },
 }
 """What the methods of reinforcement learning share. The paper gives learning rate, batch size
-(problems × samples: 512 and 128), β₁ and temperature; samples and token caps are ours."""
+(problems × samples: 512 and 128), β₁ and temperature; samples and token caps are ours, and so are
+the evaluations of one-gpu (as many episodes in 20 steps as one step plays) and its limit of the KL
+(there the reference gives the replies e³ = 20 times less probability a token than the policy)."""
 
 IMITATION: dict[str, dict[str, Any]] = {
     TINY: {},
