@@ -42,7 +42,11 @@ An episode that the verifier fails to judge is left out of the loss. If that is 
 the episodes in three steps in a row, training stops. It also stops where a number is not finite,
 where the KL is above --max-kl, or where the disk is full; the newest checkpoint is from before.
 
-Exit status: 0 done; 1 training stopped; 2 invalid arguments.
+--plan loads no weights. It prints how much memory and disk the run will need, how steps will be cut
+to fit, and, if they don't, what would help. For another machine: --device cuda --plan-memory 24GB.
+
+Exit status: 0 done (or the plan fits); 1 training stopped (or the plan doesn't fit); 2 invalid
+arguments.
 
 Examples:
   selfcorrect train score --out runs/score
@@ -54,6 +58,7 @@ Examples:
   selfcorrect train score --env SelfCorrect-GSM8K-v0 --model models/my-lm --preset one-gpu \\
       --max-new-tokens 256 --out runs/gsm8k
   selfcorrect eval score --model runs/score/model --env SelfCorrect-Arithmetic-v0 --n 1000
+  selfcorrect train score --model models/my-lm --device cuda --plan --plan-memory 24GB
   tensorboard --logdir runs"""
 
 
@@ -74,6 +79,10 @@ class TrainOptions(EnvOptions):
     """CPU threads of one process; for small models one is fastest."""
     episodes_every: int = 10
     """Write the episodes of every N-th step; 0 writes none."""
+    plan: bool = False
+    """Print what the run will need, and whether it fits, instead of training; nothing is loaded."""
+    plan_memory: str | None = None
+    """Memory of the device that --plan is for, such as 24GB; by default what is free here."""
     show_every: int = 0
     """Print an episode of every N-th step and write it to samples.txt; 0 shows none."""
     trackers: tuple[str, ...] = ("tensorboard",)
@@ -96,6 +105,10 @@ def main(argv: list[str]) -> int:
     if not argv or argv[0].startswith("-"):
         return _help_without_method(argv)
     options, learning = _parse(argv[0], learning_of(argv[0]), argv[1:])
+    if options.plan:
+        from selfcorrect_agents.cli.training_plan import show_plan
+
+        return show_plan(options, learning)
     output_folder(options.out)  # before a model is loaded
     from selfcorrect_agents.cli.training_run import train  # torch, which --help does not need
 

@@ -39,6 +39,8 @@ NOT_OF_THE_RUN = (
     "threads",
     "episodes_every",
     "show_every",
+    "plan",
+    "plan_memory",
     "trackers",
     "device",
     "attention",
@@ -60,7 +62,7 @@ def train(name: str, options: TrainOptions, learning: Any) -> int:
     """
     method = find_method(name)
     torch.set_num_threads(options.threads)
-    env = _env(options)
+    env = environment(options)
     policy = _load(options)  # before the run's folder is checked: it can fail
     agent: Any = method(policy)
     run = _run_folder(name, options, learning, env)
@@ -89,7 +91,8 @@ def train(name: str, options: TrainOptions, learning: Any) -> int:
 
 
 # -- what is trained -------------------------------------------------------------------------
-def _env(options: TrainOptions) -> TrainingEnv:
+def environment(options: TrainOptions) -> TrainingEnv:
+    """Return the environment that is trained on; raises a `UsageError` if it can't be."""
     try:
         return training_env(make_env(options.env, options, split="train"))
     except TypeError as error:

@@ -10,7 +10,7 @@ import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from torch import nn
@@ -22,6 +22,9 @@ from selfcorrect_agents.lm.pretrained import base_of_adapter
 from selfcorrect_agents.lm.tiny import build_tokenizer
 from selfcorrect_agents.lm.tiny.model import model_config
 from selfcorrect_agents.lm.token_caps import is_tiny
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerFast
 
 PER_LAYER = 100
 """Bytes for each token and layer of what is kept beside matrices: norms' and softmaxes' sums."""
@@ -155,16 +158,32 @@ def _adapter_ports(model: nn.Module, targets: Sequence[str]) -> int:
     return total
 
 
+def read_tokenizer(config: ModelConfig) -> PreTrainedTokenizerFast:
+    """Return the tokenizer of the model that ``config`` names; raises as `read_shape`."""
+    from transformers import AutoTokenizer
+
+    if is_tiny(config.model):
+        return build_tokenizer(parse_tiny(config.model).task)
+    source, options = _files(config)
+    return AutoTokenizer.from_pretrained(source, **options)
+
+
 def _configuration(config: ModelConfig) -> Any:
     from transformers import AutoConfig
 
     if is_tiny(config.model):
         tiny = parse_tiny(config.model)
         return model_config(tiny, build_tokenizer(tiny.task))
+    source, options = _files(config)
+    return AutoConfig.from_pretrained(source, **options)
+
+
+def _files(config: ModelConfig) -> tuple[str, dict[str, Any]]:
+    """Return what ``from_pretrained`` takes to read a model's files."""
     found = find_model(config.model, config.revision)
-    found = base_of_adapter(found) or found
-    path = Path(found)
+    if base_of_adapter(found) is not None:
+        raise ValueError("it is an adapter: name its base model, and its rank as --lora.rank")
     options: dict[str, Any] = {} if config.revision is None else {"revision": config.revision}
-    if path.suffix == ".gguf":
-        return AutoConfig.from_pretrained(path.parent, gguf_file=path.name, **options)
-    return AutoConfig.from_pretrained(found, **options)
+    if Path(found).suffix != ".gguf":
+        return found, options
+    return str(Path(found).parent), {**options, "gguf_file": Path(found).name}

@@ -1,0 +1,168 @@
+"""``selfcorrect train METHOD … --plan``: what the run will need, before anything is loaded."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from selfcorrect_agents.cli.training_run import environment
+from selfcorrect_agents.lm.chat import Chat
+from selfcorrect_agents.lm.free_memory import free_memory
+from selfcorrect_agents.lm.model_config import ModelConfig
+from selfcorrect_agents.lm.pretrained import device_of, dtype_of
+from selfcorrect_agents.lm.shapes import ModelShape, read_shape, read_tokenizer
+from selfcorrect_agents.training.memory_plan import Plan, Work, plan
+from selfcorrect_agents.training.memory_split import read_tokens
+from selfcorrect_env import SelfCorrectError, TrainingEnv
+from selfcorrect_env.cli import UsageError
+
+if TYPE_CHECKING:
+    from selfcorrect_agents.cli.train import TrainOptions
+
+UNITS = {"B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
+
+PARTS = {
+    "process": "Python and its libraries",
+    "weights": "weights",
+    "reference": "reference",
+    "optimizer": "optimizer's state",
+    "cache": "keys and values of the rollout",
+    "sampling": "logits of the rollout",
+    "gradients": "gradients",
+    "activations": "activations of a micro-batch",
+    "logits": "chunk of logits, hidden states",
+}
+"""Part of a `Plan` -> how it is printed."""
+
+
+def show_plan(options: TrainOptions, learning: Any) -> int:
+    """Print the plan of a run; returns 0 if it fits, 1 if it doesn't.
+
+    Args:
+        options: ``plan_memory`` is the memory of the device; by default what is free now.
+        learning: the method's configuration.
+
+    Raises:
+        UsageError: there is no such model, or the method's memory can't be planned.
+    """
+    if not hasattr(learning, "execution"):
+        raise UsageError("--plan knows the memory of methods that this package trains by itself.")
+    try:
+        shape = read_shape(options.model)
+        chat = Chat(read_tokenizer(options.model), template=options.model.template)
+        work = work_of(options, learning, environment(options), chat)
+    except SelfCorrectError:
+        raise
+    except (ImportError, OSError, ValueError) as error:
+        text = str(error).strip().partition("\n")[0]
+        raise UsageError(f"Cannot plan for model {options.model.model!r}: {text}") from error
+    found = plan(shape, work)
+    print("\n".join(lines(shape, work, found)))
+    return 0 if found.peak <= work.memory else 1
+
+
+def work_of(options: TrainOptions, learning: Any, env: TrainingEnv, chat: Chat) -> Work:
+    """Return what a run does, as far as memory depends on it."""
+    device, sampling = device_of(options.model), learning.sampling
+    given = options.plan_memory
+    if given is None and device.type == "cuda" and not torch.cuda.is_available():
+        raise ValueError("there is no GPU here; say how much memory it has: --plan-memory 24GB")
+    return Work(
+        device="cuda" if device.type == "cuda" else "cpu",
+        memory=parse_bytes(given) if given else free_memory(device),
+        mixed=planned_dtype(options.model) == torch.bfloat16,
+        rank=options.model.lora.rank,
+        checkpointing=options.model.activation_checkpointing,
+        optimizer=learning.optimizer,
+        episodes=sampling.problems_per_step * sampling.samples,
+        read=read_tokens(chat, env),
+        sampled=sampling.max_new_tokens * env.attempts,
+        tokens_per_forward=learning.execution.tokens_per_forward,
+    )
+
+
+def planned_dtype(config: ModelConfig) -> torch.dtype:
+    """Return the precision of the forward pass; a GPU that isn't here is taken to have bfloat16."""
+    absent = device_of(config).type == "cuda" and not torch.cuda.is_available()
+    return torch.bfloat16 if absent and config.dtype == "auto" else dtype_of(config)
+
+
+def parse_bytes(text: str) -> int:
+    """Read a size such as "24GB" or "512 MB" (10⁹ and 10⁶ bytes).
+
+    >>> parse_bytes("1.5 GB")
+    1500000000
+
+    Raises:
+        ValueError: it is none.
+    """
+    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([KMGT]?B)?\s*", text, re.IGNORECASE)
+    if found is None:
+        raise ValueError(f"plan_memory must be a size such as 24GB, got {text!r}.")
+    return int(float(found[1]) * UNITS[(found[2] or "B").upper()])
+
+
+def lines(shape: ModelShape, work: Work, found: Plan) -> Iterator[str]:
+    """Yield the lines that are printed."""
+    trains = f"LoRA of rank {work.rank}" if work.rank else "all weights"
+    precision = "bfloat16" if work.mixed else "float32"
+    yield (
+        f"{shape.parameters / 1e6:,.0f} M weights, {shape.layers} layers, vocabulary "
+        f"{shape.vocabulary:,}; trains {trains} in {precision}"
+        f"{', activations recomputed' if work.checkpointing else ''}"
+    )
+    yield (
+        f"{work.episodes} episodes a step, of up to {work.read} tokens read and "
+        f"{work.sampled} sampled"
+    )
+    yield ""
+    for part, name in PARTS.items():
+        if getattr(found, part):
+            yield f"{name:<34}{_size(getattr(found, part))}"
+    yield f"{'peak of the rollout':<34}{_size(found.always + found.rollout)}"
+    yield f"{'peak of the update':<34}{_size(found.always + found.update)}"
+    where = "GPU" if work.device == "cuda" else "CPU"
+    yield f"{'peak':<34}{_size(found.peak)}   of {_size(work.memory).strip()} ({where})"
+    yield f"{'disk: a checkpoint':<34}{_size(found.checkpoint)}"
+    yield f"{'disk: in all, at most':<34}{_size(found.disk)}"
+    yield ""
+    yield f"update in micro-batches of {found.tokens_per_forward:,} tokens"
+    yield f"rollout with {found.rows_at_once} of {work.episodes} episodes at once"
+    if found.peak <= work.memory:
+        yield "It fits."
+        return
+    yield "It does not fit. What would help, by itself:"
+    for flags, peak in remedies(shape, work):
+        fits = ": fits" if peak <= work.memory else ""
+        yield f"  {flags:<44}{_size(peak)}{fits}"
+
+
+def remedies(shape: ModelShape, work: Work) -> list[tuple[str, int]]:
+    """Return flags that lower the peak, each with the peak that it gives, the lowest first."""
+    half = max(1, work.sampled // 2)
+    tried: dict[str, dict[str, Any]] = {
+        "--tokens-per-forward 1": {"tokens_per_forward": 1},
+        "--activation-checkpointing": {"checkpointing": True},
+        "--dtype bfloat16": {"mixed": True},
+        "--optimizer adamw_8bit": {"optimizer": "adamw_8bit"},
+        "half of --max-new-tokens": {"sampled": half},
+        "half of --problems-per-step": {"episodes": max(1, work.episodes // 2)},
+    }
+    if not work.rank:
+        tried["--lora.rank 16"] = {"rank": 16}
+        tried["--lora.rank 16 --activation-checkpointing"] = {"rank": 16, "checkpointing": True}
+    now = plan(shape, work).peak
+    peaks = {
+        flags: plan(shape, dataclasses.replace(work, **changes)).peak
+        for flags, changes in tried.items()
+    }
+    lower = [(flags, peak) for flags, peak in peaks.items() if peak < 0.99 * now]
+    return sorted(lower, key=lambda found: found[1])
+
+
+def _size(count: int) -> str:
+    return f"{count / 1e9:>9.2f} GB" if count >= 1e7 else f"{count / 1e6:>9.2f} MB"

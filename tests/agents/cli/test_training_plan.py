@@ -1,0 +1,77 @@
+"""``train … --plan``: what is printed, its status, and that nothing is loaded or written."""
+
+from pathlib import Path
+
+import pytest
+
+from selfcorrect_agents.cli.training_plan import parse_bytes
+from selfcorrect_agents.lm.policy import Policy
+from selfcorrect_env.cli.main import main
+
+SIZES = ["--preset", "tiny", "--max-new-tokens", "8"]
+
+
+@pytest.fixture
+def model(policy: Policy, tmp_path: Path) -> Path:
+    """A model's folder without its weights."""
+    policy.save_pretrained(tmp_path / "model")
+    (tmp_path / "model" / "model.safetensors").unlink()
+    return tmp_path / "model"
+
+
+def planned(*options: str) -> int:
+    return main(["train", "score", "--plan", *options])
+
+
+def test_a_plan_needs_no_weights_and_leaves_nothing_behind(
+    model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "run"
+    assert planned("--model", str(model), *SIZES, "--out", str(out)) == 0
+    printed = capsys.readouterr().out
+    assert "It fits." in printed
+    for part in ("weights", "reference", "gradients", "optimizer's state", "activations", "disk"):
+        assert part in printed
+    assert not out.exists()
+
+
+def test_a_plan_that_does_not_fit_says_what_helps(
+    model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = ["--device", "cuda", "--dtype", "float32", "--plan-memory", "50KB"]
+    assert planned("--model", str(model), *SIZES, *options) == 1
+    printed = capsys.readouterr().out
+    assert "It does not fit." in printed
+    helps = printed.partition("by itself:\n")[2].splitlines()
+    sizes = [float(line.split(":")[0].split()[-2]) for line in helps]
+    assert sizes
+    assert any("--tokens-per-forward 1" in line for line in helps)
+
+
+def test_a_gpu_that_is_not_here_needs_its_memory(
+    model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import torch
+
+    if torch.cuda.is_available():
+        pytest.skip("there is a GPU")
+    assert planned("--model", str(model), *SIZES, "--device", "cuda") == 2
+    assert "--plan-memory 24GB" in capsys.readouterr().err
+
+
+def test_a_missing_model_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert planned("--model", str(tmp_path / "none"), *SIZES) == 2
+    assert "Cannot plan for model" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("text", "size"), [("24GB", 24 * 10**9), ("1.5 gb", 15 * 10**8), ("7", 7), ("3 MB", 3 * 10**6)]
+)
+def test_sizes(text: str, size: int) -> None:
+    assert parse_bytes(text) == size
+
+
+@pytest.mark.parametrize("text", ["", "GB", "24 apples", "-1GB"])
+def test_sizes_that_are_none(text: str) -> None:
+    with pytest.raises(ValueError, match="plan_memory must be a size such as 24GB"):
+        parse_bytes(text)

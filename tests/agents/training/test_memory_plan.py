@@ -1,0 +1,103 @@
+"""The plan of a run's memory: its parts, how a step is cut, and that steps keep to the cut."""
+
+from dataclasses import replace
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from selfcorrect_agents.lm.policy import Policy
+from selfcorrect_agents.lm.samplers import CachedSampler
+from selfcorrect_agents.lm.shapes import ModelShape
+from selfcorrect_agents.methods.multiturn_rl import MultiTurnRLConfig
+from selfcorrect_agents.training.config import from_flat
+from selfcorrect_agents.training.memory_plan import Work, plan
+from selfcorrect_agents.training.memory_split import Split, read_tokens, resumed, split_of
+from selfcorrect_agents.training.trainer import Trainer
+from selfcorrect_env import SelfCorrectEnv
+
+SHAPE = ModelShape(
+    layers=28,
+    hidden=1536,
+    inner=8960,
+    queries=1536,
+    keys=256,
+    vocabulary=151_936,
+    parameters=1_543_714_304,
+    ports=1_154_048,
+)
+WORK = Work(
+    device="cuda", memory=24 * 10**9, mixed=True, rank=16, checkpointing=True,
+    episodes=64, read=300, sampled=1024,
+)  # fmt: skip
+
+
+def test_the_parts_by_hand() -> None:
+    full = plan(SHAPE, replace(WORK, rank=0))
+    assert full.weights == full.reference == full.gradients == 4 * SHAPE.parameters
+    assert full.optimizer == 8 * SHAPE.parameters
+    assert full.checkpoint == 12 * SHAPE.parameters
+    lora, adapters = plan(SHAPE, WORK), 16 * SHAPE.ports
+    assert lora.weights == 2 * SHAPE.parameters + 4 * adapters
+    assert (lora.reference, lora.gradients, lora.optimizer) == tuple(
+        each * adapters for each in (4, 4, 8)
+    )
+    assert lora.cache == lora.rows_at_once * 1324 * 28 * 2 * 256 * 2
+    assert plan(SHAPE, replace(WORK, optimizer="adamw_8bit")).optimizer == 2 * adapters
+    assert plan(SHAPE, replace(WORK, optimizer="paged_adamw_8bit")).optimizer == 0
+
+
+@given(
+    memory=st.integers(0, 100 * 10**9),
+    rank=st.sampled_from([0, 8]),
+    checkpointing=st.booleans(),
+    tokens=st.none() | st.integers(1, 10**6),
+    device=st.sampled_from(["cpu", "cuda"]),
+)
+def test_a_plan_cuts_a_step_into_what_exists(
+    memory: int, rank: int, checkpointing: bool, tokens: int | None, device: Any
+) -> None:
+    work = replace(WORK, memory=memory, rank=rank, checkpointing=checkpointing, device=device,
+                   tokens_per_forward=tokens)  # fmt: skip
+    found = plan(SHAPE, work)
+    assert work.length <= found.tokens_per_forward <= work.episodes * work.length
+    assert 1 <= found.rows_at_once <= work.episodes
+    assert found.peak >= found.always + max(found.rollout, found.update)
+    more = plan(SHAPE, replace(work, memory=2 * memory))
+    assert more.tokens_per_forward >= found.tokens_per_forward
+    assert more.rows_at_once >= found.rows_at_once
+
+
+def test_1_5_b_with_adapters_fits_24_gb_and_its_full_weights_do_not() -> None:
+    assert plan(SHAPE, WORK).peak < 0.7 * WORK.memory
+    assert plan(SHAPE, replace(WORK, rank=0)).peak > WORK.memory
+
+
+def configured(**options: Any) -> MultiTurnRLConfig:
+    sizes = {"problems_per_step": 3, "samples": 2, "max_new_tokens": 4, "steps": 1}
+    return from_flat(MultiTurnRLConfig, {**sizes, **options})
+
+
+def test_a_trainer_cuts_its_steps_by_the_plan(policy: Policy, env: SelfCorrectEnv) -> None:
+    read = read_tokens(policy.chat, env)
+    rollout = Trainer(policy, env, configured()).collect(0)
+    assert rollout.attention_mask.sum(1).max() <= read + 2 * 4
+    assert split_of(policy, env, configured()).rows_at_once == 6
+    assert split_of(policy, env, configured(tokens_per_forward=7)).tokens_per_forward == 7
+
+
+def test_the_rollout_keeps_to_the_rows_at_once(policy: Policy, env: SelfCorrectEnv) -> None:
+    trainer = Trainer(policy, env, configured())
+    expected = trainer.collect(0)
+    trainer.split = Split(tokens_per_forward=64, rows_at_once=2)
+    found = trainer.collect(0)
+    assert isinstance(policy.sampler, CachedSampler)
+    assert policy.sampler.rows_at_once == 2
+    assert [e.attempts for e in found.episodes] == [e.attempts for e in expected.episodes]
+
+
+def test_a_resumed_run_is_cut_as_before() -> None:
+    before, now = Split(128, 4), Split(4096, 64)
+    assert resumed(now, before, configured()) == before
+    assert resumed(now, before, configured(tokens_per_forward=9)) == Split(9, 4)
+    assert resumed(now, None, configured()) == now
