@@ -1,13 +1,18 @@
 """The folder of a run, as its readers see it."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
 from datasets import load_dataset
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from selfcorrect_agents.lm.policy import Policy
+from selfcorrect_agents.methods.multiturn_rl import MultiTurnRL, MultiTurnRLConfig
+from selfcorrect_agents.training.config import from_flat
 from selfcorrect_agents.training.run_folder import RunFolder, read_metrics
+from selfcorrect_agents.training.run_picture import run_picture
 from selfcorrect_env import CheckpointError, Episode, SelfCorrectEnv, play
 
 
@@ -93,3 +98,34 @@ def test_parts_of_an_unknown_run_are_left_alone(tmp_path: Path, resume: bool) ->
     with pytest.raises(CheckpointError, match=r"no config\.json"):
         RunFolder(tmp_path, {}, resume=resume)
     assert [path.name for path in tmp_path.iterdir()] == ["checkpoints"]
+
+
+def test_samples_and_curves_of_a_run(
+    policy: Policy, env: SelfCorrectEnv, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Steps 1, 2 and 4 show an episode; a resumed run forgets those after its checkpoint."""
+    small = {"problems_per_step": 4, "samples": 2, "max_new_tokens": 4}
+    config = from_flat(MultiTurnRLConfig, {"steps": 4, **small})
+    run = RunFolder(tmp_path, {}, show_every=2)
+    MultiTurnRL(policy).learn(env, config, run=run, progress=True)
+    run.close()
+    shown = (tmp_path / "samples.txt").read_text()
+    assert re.findall(r"(?m)^step \d+$", shown) == ["step 1", "step 2", "step 4"]
+    assert shown.count("reference: ") == 3
+    assert "step 2\n" in capsys.readouterr().out
+    picture = (tmp_path / "curves.svg").read_text()
+    assert "training, mean over seeds: Acc@t2" in picture
+    RunFolder(tmp_path, {}, resume=True).rewind(3)
+    kept = (tmp_path / "samples.txt").read_text()
+    assert re.findall(r"(?m)^step \d+$", kept) == ["step 1", "step 2"]
+    assert shown.startswith(kept)
+
+
+def test_the_picture_has_a_line_for_held_out_problems() -> None:
+    history = [{"t1/accuracy": 0.1, "eval/t1/accuracy": 0.5}, {"t1/accuracy": 0.2}]
+    picture = run_picture("a <run>", history)
+    assert picture is not None
+    assert "held out, greedy" in picture
+    assert "sampled" not in picture
+    assert "a &lt;run&gt;" in picture
+    assert run_picture("none", [{"x": 1.0}]) is None
