@@ -21,7 +21,6 @@ FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 """Numbers of the system's errors that mean that there is no room for a file."""
 
 _SAYS_FULL = re.compile(rf"os error ({'|'.join(map(str, FULL))})\b")  # safetensors
-_NO_DISTRIBUTION = "probability tensor contains either"  # torch.multinomial
 
 
 def check_rewards(rewards: Tensor, scores: Tensor) -> None:
@@ -42,13 +41,11 @@ def check_rewards(rewards: Tensor, scores: Tensor) -> None:
 
 @contextmanager
 def finite_sampling() -> Iterator[None]:
-    """Turn torch's refusal to draw from logits that are not finite into a `DivergenceError`."""
+    """Turn a sampler's refusal of logits that are not finite into a `DivergenceError`."""
     try:
         yield
-    except RuntimeError as error:
-        if _NO_DISTRIBUTION not in str(error):
-            raise
-        raise DivergenceError(_NOT_FINITE) from error
+    except FloatingPointError as error:
+        raise DivergenceError(str(error)) from error
 
 
 def check_sampled(rollout: Rollout) -> None:
