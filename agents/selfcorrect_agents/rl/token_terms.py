@@ -118,11 +118,8 @@ class _TokenTerms(torch.autograd.Function):
         for chunk in _chunks(heads, hidden, ref_hidden, ids):
             some = slice(start, start + len(chunk[0]))
             start = some.stop
-            parts = _gradients(heads, chunk, of_logps[some], of_kl[some], kl[some], trained)
-            of_hidden[some] = parts[0]
-            for total, part in zip(sums, parts[1:], strict=True):
-                total.add_(part)
-            del parts
+            given = of_logps[some], of_kl[some], kl[some]
+            of_hidden[some] = _add_gradients(heads, chunk, given, trained, sums)
         found = iter(sums)
         of_weights = [next(found) if needed else None for needed in ctx.needs_input_grad[4:]]
         return None, of_hidden, None, None, *of_weights
@@ -158,16 +155,16 @@ def _values(
     return logps, ref_logps, _dot(p, log_q.neg_().add_(log_p)), entropy
 
 
-def _gradients(
+def _add_gradients(
     heads: Heads,
     chunk: tuple[Tensor, Tensor | None, Tensor],
-    of_logps: Tensor,
-    of_kl: Tensor,
-    kl: Tensor,
+    given: tuple[Tensor, Tensor, Tensor],
     weights: Sequence[Tensor],
-) -> tuple[Tensor, ...]:
-    """Return the gradients of a chunk's hidden states and of ``weights``."""
+    sums: Sequence[Tensor],
+) -> Tensor:
+    """Return the gradient of a chunk's hidden states, and add those of ``weights`` to ``sums``."""
     hidden, ref_hidden, ids = chunk
+    of_logps, of_kl, kl = given
     log_q = None
     if heads.kl_gradient and heads.reference is not None and ref_hidden is not None:
         log_q = _log_softmax(heads.reference, ref_hidden, heads.temperature)
@@ -175,7 +172,7 @@ def _gradients(
         hidden = hidden.detach().requires_grad_()
         logits = heads.policy(hidden)
     if not logits.requires_grad:  # a head that cuts the graph: `check_credit` reports it
-        return tuple(torch.zeros_like(tensor) for tensor in (hidden, *weights))
+        return torch.zeros_like(hidden)
     scaled = logits.detach() if heads.temperature == 1.0 else logits.detach() / heads.temperature
     log_p = scaled.log_softmax(dim=-1)
     if log_q is None:
@@ -184,7 +181,25 @@ def _gradients(
         inner = log_q.neg_().add_(log_p).sub_(kl[:, None]).mul_(of_kl[:, None])
         of_logits = inner.sub_(of_logps[:, None]).mul_(log_p.exp_())
     of_logits.scatter_add_(1, ids[:, None], of_logps[:, None])
-    return torch.autograd.grad(logits, [hidden, *weights], of_logits.div_(heads.temperature))
+    of_logits.div_(heads.temperature)
+    if len(weights) == 1 and _is_product(logits, weights[0]):  # without a second [V, H] tensor
+        sums[0].addmm_(of_logits.T, hidden.detach())
+        return torch.autograd.grad(logits, hidden, of_logits)[0]
+    of_hidden, *parts = torch.autograd.grad(logits, [hidden, *weights], of_logits)
+    for total, part in zip(sums, parts, strict=True):
+        total.add_(part)
+    return of_hidden
+
+
+def _is_product(logits: Tensor, weight: Tensor) -> bool:
+    """Whether the graph says that logits are hidden states times the transpose of ``weight``."""
+    node = logits.grad_fn
+    if node is None or node.name() != "MmBackward0":
+        return False
+    transposed = node.next_functions[1][0]
+    if transposed is None or transposed.name() not in ("TBackward0", "PermuteBackward0"):
+        return False
+    return getattr(transposed.next_functions[0][0], "variable", None) is weight
 
 
 def _of_tokens(values: Tensor, ids: Tensor) -> Tensor:

@@ -45,7 +45,6 @@ def test_a_plan_that_does_not_fit_says_what_helps(
     helps = printed.partition("by itself:\n")[2].splitlines()
     sizes = [float(line.split(":")[0].split()[-2]) for line in helps]
     assert sizes
-    assert any("--tokens-per-forward 1" in line for line in helps)
 
 
 def test_a_gpu_that_is_not_here_needs_its_memory(
