@@ -5,6 +5,10 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor
 
+UNSEEN = -1e9
+"""What a mask adds to the score of a token that is not seen: finite, since some kernels of GPUs
+subtract one such score from another, and the probability is exactly 0 all the same."""
+
 
 def grouped_attention(
     queries: Tensor,

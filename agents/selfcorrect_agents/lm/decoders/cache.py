@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from selfcorrect_agents.lm.decoders.attention import grouped_attention
+from selfcorrect_agents.lm.decoders.attention import UNSEEN, grouped_attention
 from selfcorrect_agents.lm.decoders.decoder import Attend, Decoder
 from selfcorrect_agents.lm.decoders.packing import Segment
 
@@ -82,7 +82,7 @@ class KeyValueCache:
         if not fresh:
             unseen = torch.arange(end, device=device) > position[..., None]
             mask = torch.zeros(unseen.shape, dtype=self.dtype, device=device)
-            mask = mask.masked_fill_(unseen, -torch.inf)[:, None]
+            mask = mask.masked_fill_(unseen, UNSEEN)[:, None]
 
         def attend(layer: int, queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
             stored, new = self.layers[layer], torch.cat([keys, values], dim=1)
@@ -123,7 +123,7 @@ class Step:
         if not even:
             unseen = torch.arange(columns, device=device) >= positions[:, None]
             self._visible = torch.zeros(unseen.shape, dtype=cache.dtype, device=device)
-            self._visible.masked_fill_(unseen, -torch.inf)
+            self._visible.masked_fill_(unseen, UNSEEN)
         self._written, self._end, self._mask = rows, longest, self._visible
 
     def begin(self, positions: Tensor) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from selfcorrect_agents.lm.decoders.attention import grouped_attention
+from selfcorrect_agents.lm.decoders.attention import UNSEEN, grouped_attention
 from selfcorrect_agents.lm.decoders.decoder import Attend
 
 DENSE = 0.9
@@ -159,7 +159,7 @@ class PackedRows:
         causal = torch.ones(width, width, dtype=torch.bool, device=given.device).tril()
         seen = torch.cat([given.expand(-1, width, -1), causal.expand(len(given), -1, -1)], dim=2)
         mask = torch.zeros(seen.shape, device=seen.device)
-        return mask.masked_fill_(~seen, -torch.inf)[:, None]
+        return mask.masked_fill_(~seen, UNSEEN)[:, None]
 
 
 def pack_rows(ids: Tensor, mask: Tensor, samples: int = 1) -> PackedRows:
