@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from selfcorrect_agents.errors import LearningError
 from selfcorrect_agents.training.model_card import model_card
@@ -84,8 +85,11 @@ def push(upload: Upload, *, private: bool = False) -> str:
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalTokenNotFoundError
 
     # the library's HTTP client differs by version; all of its errors have this base
-    of_client = next(base for base in HfHubHTTPError.__mro__ if base.__name__ == "HTTPError")
-    refusals = (of_client, HFValidationError, LocalTokenNotFoundError, OSError, ValueError)
+    of_client: Any = next(base for base in HfHubHTTPError.__mro__ if base.__name__ == "HTTPError")
+    refusals: tuple[type[Exception], ...] = (
+        *(of_client, HFValidationError, LocalTokenNotFoundError),
+        *(OSError, ValueError),
+    )
     api = HfApi()
     operations = [CommitOperationAdd(CARD, upload.card.encode())]
     operations += [CommitOperationAdd(name, str(path)) for name, path in upload.files.items()]
