@@ -6,7 +6,8 @@
     ├── CreditError (also RuntimeError)      a reward does not reach the turn that it should
     ├── UnjudgedError (also RuntimeError)    the verifier failed in several steps in a row
     ├── DivergenceError (also RuntimeError)  a number of training is not finite, or its KL too large
-    └── DiskError (also OSError)             a file of a run can't be written
+    ├── DiskError (also OSError)             a file of a run can't be written
+    └── UnsupportedModelError (also ValueError)  our own forward pass can't run a model
 
 docs/errors.md explains each one.
 """
@@ -38,3 +39,7 @@ class DivergenceError(SelfCorrectError, RuntimeError):
 
 class DiskError(SelfCorrectError, OSError):
     """A file of a run cannot be written: the disk is full, or a file would be too large."""
+
+
+class UnsupportedModelError(SelfCorrectError, ValueError):
+    """Our own forward pass does not compute a model's architecture; the message says why."""

@@ -83,12 +83,16 @@ class Chat:
         plain = ["plain chat template"] if self.is_plain else []
         return ", ".join([*plain, *filter(None, [str(self.template)])])
 
-    @cached_property
+    @property
     def turn_end(self) -> int | None:
         """Id that the template writes after a reply that a message follows.
 
         None if it writes no special token there, or drops earlier replies.
         """
+        return self._turn_end
+
+    @cached_property
+    def _turn_end(self) -> int | None:
         return self._first_special(self._after_reply([{"role": "user", "content": "?"}]))
 
     @cached_property

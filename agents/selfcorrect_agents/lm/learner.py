@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import math
 from collections.abc import Iterable
 from typing import Any
@@ -99,7 +100,7 @@ def make_optimizer(
     if name == "adamw":
         return adamw(model, learning_rate)
     try:
-        import bitsandbytes
+        bitsandbytes = importlib.import_module("bitsandbytes")
     except ImportError as error:
         raise ImportError(
             f"optimizer {name!r} needs the library bitsandbytes: "

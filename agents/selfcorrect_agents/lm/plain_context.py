@@ -9,10 +9,10 @@ import torch
 from torch import Tensor
 
 from selfcorrect_agents.lm.drawing import draw, finite
-from selfcorrect_agents.lm.turns import Columns, Turn, TurnEnds
+from selfcorrect_agents.lm.turns import TokenColumns, Turn, TurnEnds
 
 
-class Model(Protocol):
+class CachedModel(Protocol):
     """The interface that `PlainContext` needs."""
 
     @property
@@ -53,12 +53,12 @@ class PlainContext:
     """
 
     def __init__(
-        self, model: Model, ends: TurnEnds, prompts: Sequence[Sequence[int]], samples: int = 1
+        self, model: CachedModel, ends: TurnEnds, prompts: Sequence[Sequence[int]], samples: int = 1
     ) -> None:
         from transformers import DynamicCache  # slow to import
 
         self._model, self._turn_ends = model, ends
-        self._columns = Columns(len(prompts), ends.pad_id, model.device)
+        self._columns = TokenColumns(len(prompts), ends.pad_id, model.device)
         self._cache = DynamicCache(config=model.config)
         self._logits: Tensor | None = None
         self.read(prompts)

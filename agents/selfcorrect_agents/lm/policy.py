@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Any, cast
 import torch
 from torch import Tensor, nn
 
+from selfcorrect_agents.errors import UnsupportedModelError
 from selfcorrect_agents.lm.chat import Chat
 from selfcorrect_agents.lm.decoders import (
     Decoder,
     PackedRows,
-    UnsupportedModelError,
     checked,
     decoder_of,
     pack_rows,

@@ -9,8 +9,9 @@ import inspect
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
-from selfcorrect_agents.lm import plain_context
-from selfcorrect_agents.lm.decoders import Decoder, context
+from selfcorrect_agents.lm.decoders import Decoder
+from selfcorrect_agents.lm.decoders.context import DecodedModel, DecoderContext
+from selfcorrect_agents.lm.plain_context import CachedModel, PlainContext
 from selfcorrect_agents.lm.turns import Context, Sampler, Turn, TurnEnds
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["CachedSampler", "CausalLM", "Context", "Sampler", "Turn", "cache_argument"]
 
 
-class CausalLM(plain_context.Model, context.Model, Protocol):
+class CausalLM(CachedModel, DecodedModel, Protocol):
     """The interface that `CachedSampler` needs."""
 
     @property
@@ -48,10 +49,8 @@ class CachedSampler:
     def start(self, prompts: Sequence[Sequence[int]], samples: int = 1) -> Context:
         """Start ``samples`` rows with each prompt, which is read once."""
         if (decoder := self.model.decoder) is None:
-            return plain_context.PlainContext(self.model, self.ends, prompts, samples)
-        return context.DecoderContext(
-            self.model, decoder, self.ends, prompts, samples, self.rows_at_once
-        )
+            return PlainContext(self.model, self.ends, prompts, samples)
+        return DecoderContext(self.model, decoder, self.ends, prompts, samples, self.rows_at_once)
 
 
 def cache_argument(model: PreTrainedModel) -> str:

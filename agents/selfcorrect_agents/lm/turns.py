@@ -109,7 +109,7 @@ class TurnEnds:
         return turn.ids.masked_fill(torch.isin(turn.ids, ends) & turn.mask, self.turn_end)
 
 
-class Columns:
+class TokenColumns:
     """The (B, T) ids and mask of a context, which grow by segments.
 
     What is read is left-padded, what is sampled is right-padded, so the last column of a segment

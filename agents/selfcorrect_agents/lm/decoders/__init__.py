@@ -19,7 +19,7 @@ the pass (`Decoder.hidden`):
 """
 
 from selfcorrect_agents.lm.decoders.checking import checked
-from selfcorrect_agents.lm.decoders.decoder import Decoder, UnsupportedModelError, decoder_of
+from selfcorrect_agents.lm.decoders.decoder import Decoder, decoder_of
 from selfcorrect_agents.lm.decoders.packing import PackedRows, pack_rows
 
-__all__ = ["Decoder", "PackedRows", "UnsupportedModelError", "checked", "decoder_of", "pack_rows"]
+__all__ = ["Decoder", "PackedRows", "checked", "decoder_of", "pack_rows"]

@@ -7,11 +7,12 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from selfcorrect_agents.lm.decoders.decoder import Decoder, UnsupportedModelError
+from selfcorrect_agents.errors import UnsupportedModelError
+from selfcorrect_agents.lm.decoders.decoder import Decoder
 from selfcorrect_agents.lm.decoders.packing import pack_rows
 
 
-class Model(Protocol):
+class ComparedModel(Protocol):
     """The interface that `checked` needs."""
 
     model: Any
@@ -32,7 +33,7 @@ class Model(Protocol):
 
 
 @torch.no_grad()
-def checked(decoder: Decoder, policy: Model) -> Decoder:
+def checked(decoder: Decoder, policy: ComparedModel) -> Decoder:
     """Return the decoder if its hidden states are those of the model.
 
     Three rows of different lengths are computed by both, with padding and a shared beginning. In

@@ -22,13 +22,13 @@ from selfcorrect_agents.lm.decoders.cache import KeyValueCache
 from selfcorrect_agents.lm.decoders.decoder import Decoder
 from selfcorrect_agents.lm.decoders.rows import Rows
 from selfcorrect_agents.lm.drawing import draw, finite
-from selfcorrect_agents.lm.turns import Columns, Turn, TurnEnds
+from selfcorrect_agents.lm.turns import TokenColumns, Turn, TurnEnds
 
 LOGITS = 1 << 24
 """Logits that are computed at once, rows × vocabulary, at most (unless one row has more)."""
 
 
-class Model(Protocol):
+class DecodedModel(Protocol):
     """The interface that `DecoderContext` needs."""
 
     def computing(self) -> AbstractContextManager[Any]:
@@ -69,7 +69,7 @@ class DecoderContext:
 
     def __init__(
         self,
-        model: Model,
+        model: DecodedModel,
         decoder: Decoder,
         ends: TurnEnds,
         prompts: Sequence[Sequence[int]],
@@ -78,7 +78,7 @@ class DecoderContext:
     ) -> None:
         rows = len(prompts) * samples
         self._model, self._decoder, self._ends = model, decoder, ends
-        self._columns = Columns(rows, ends.pad_id, model.device)
+        self._columns = TokenColumns(rows, ends.pad_id, model.device)
         self._columns.read([prompt for prompt in prompts for _ in range(samples)])
         self.ended = torch.zeros(rows, dtype=torch.bool, device=model.device)
         cache = KeyValueCache(decoder, min(rows, slots or rows), model.dtype, model.device)
@@ -146,7 +146,12 @@ class Drawn:
     """
 
     def __init__(
-        self, model: Model, ends: TurnEnds, uniforms: Tensor, temperature: float, top_p: float
+        self,
+        model: DecodedModel,
+        ends: TurnEnds,
+        uniforms: Tensor,
+        temperature: float,
+        top_p: float,
     ) -> None:
         rows, self.cap = uniforms.shape
         device = uniforms.device

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
+from selfcorrect_agents.errors import UnsupportedModelError
 from selfcorrect_agents.lm.decoders.blocks import Block, Rotary, rms_norm
 from selfcorrect_agents.lm.decoders.fused import FusedBlock, fusible
 
@@ -23,10 +24,6 @@ ROPE_TYPES = frozenset({"default", "linear", "llama3", "yarn"})
 
 Attend: TypeAlias = Callable[[int, Tensor, Tensor, Tensor], Tensor]
 """(layer, (N, heads, D) queries, (N, kv_heads, D) keys, values) -> (N, heads · D)."""
-
-
-class UnsupportedModelError(Exception):
-    """The architecture has no `Decoder`; the message says why."""
 
 
 class Decoder:
