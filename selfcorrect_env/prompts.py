@@ -214,9 +214,9 @@ PROMPTS: dict[str, Prompts] = {
         ),
         Prompts(
             "sums",
-            'Reply in two lines. The first line: "Answer: " and the result. The second line: '
-            '"Working: " and the calculation as equations, one for each step, separated by commas.'
-            f"\n\n{STATEMENT}",
+            f'{STATEMENT}\n\nFirst line: write "Answer:" and only the final number, as a guess. '
+            'Second line: write "Working:" and then compute step by step from left to right, one '
+            "operation at a time, ending with the final number.",
             "There might be an error in the answer above. Check it, correct it if needed, and "
             "reply in the same two lines.",
             answers="answer-line",

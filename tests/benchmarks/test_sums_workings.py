@@ -30,7 +30,7 @@ def test_the_counts_of_known_replies():
     of = dict(zip(right, plans, strict=True))
 
     def agent(conversation):
-        question = conversation[0]["content"].rpartition("\n")[2]
+        question = conversation[0]["content"].partition("\n")[0]
         return of[question][len(conversation) // 2].format(right[question])
 
     found = row(list(play(agent, env)))
