@@ -9,6 +9,7 @@ from pathlib import Path
 
 import torch
 
+from selfcorrect_agents.lm.allocator import return_freed_memory
 from selfcorrect_agents.lm.model_config import ModelConfig
 from selfcorrect_agents.lm.model_files import find_model
 from selfcorrect_agents.lm.policy import Policy
@@ -29,7 +30,8 @@ def load_policy(
             with options: ``tiny:seed=1,hidden_size=128``. A tiny base is pre-trained at its first
             use (under a minute, with a progress bar) and cached.
         device: where a model that is given by its name runs; by default on the CPU.
-        train: whether it will be trained: then trained weights are in float32.
+        train: whether it will be trained: then trained weights are in float32, and the process
+            gives freed memory back to the system (`return_freed_memory`) unless the model is tiny.
 
     Raises:
         OSError: there is no such model, or the hub does not answer within seconds.
@@ -44,6 +46,8 @@ def load_policy(
         found = str(tiny_base_with_progress(parse_tiny(model.model)))
     else:
         found = find_model(model.model, model.revision)
+        if train:
+            return_freed_memory()
     with no_progress_bars():
         return load_pretrained(dataclasses.replace(model, model=found), train=train)
 
