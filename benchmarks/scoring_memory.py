@@ -12,6 +12,9 @@ the weights.
 full KL as a number for the log, "frozen head" is "full KL" with a frozen output layer, as under
 adapters, and "TRL" is `trl.trainer.utils.add_fused_lm_head` with the k3
 estimate, as its GRPO computes it (pip install --no-deps trl; left out where it is not installed).
+
+Freed memory goes back to the system in every case, as in a training run of ours; with
+``--keep-freed`` it stays in the process, as the C library keeps it by default.
 """
 
 from __future__ import annotations
@@ -33,6 +36,7 @@ import tyro
 from torch import Tensor
 from transformers import LlamaConfig, LlamaForCausalLM
 
+from selfcorrect_agents.lm.allocator import return_freed_memory
 from selfcorrect_agents.rl.token_terms import Heads, token_terms
 
 VOCABULARY, WIDTH = 151_936, 64
@@ -45,6 +49,8 @@ class Options:
 
     columns: tuple[int, ...] = (256, 512)
     """C, the tokens of the row."""
+    keep_freed: bool = False
+    """Leave freed memory in the process."""
     only: str | None = None
     """Measure this case alone, in this process, and print it as JSON."""
 
@@ -52,6 +58,8 @@ class Options:
 def main(options: Options) -> None:
     """Measure every case in a process of its own and print a table."""
     if options.only is not None:
+        if not options.keep_freed:
+            return_freed_memory()
         print(json.dumps(measure(options.only, options.columns[0])))
         return
     cases = CASES if importlib.util.find_spec("trl") else CASES[:-1]
@@ -60,6 +68,7 @@ def main(options: Options) -> None:
         one = 4 * columns * VOCABULARY
         for case in cases:
             command = [sys.executable, __file__, "--columns", str(columns), "--only", case]
+            command += ["--keep-freed"] if options.keep_freed else []
             done = subprocess.run(command, capture_output=True, text=True, check=False)
             if done.returncode:
                 raise SystemExit(f"{case}: {done.stderr.strip().splitlines()[-1]}")

@@ -116,12 +116,16 @@ def sample(
 ) -> tuple[Tensor, Tensor]:
     """Append a reply to each row, right-padded; greedy without a generator."""
     running = torch.ones(len(ids), dtype=torch.bool)
-    for _ in range(max_new_tokens):
+    uniforms = torch.rand((len(ids), max_new_tokens), generator=generator)
+    for position in range(max_new_tokens):
         logits = next_token_logits(model, ids, real)[:, -1]
         if generator is None:
             token = logits.argmax(dim=-1)
-        else:
-            token = torch.multinomial(logits.log_softmax(-1).exp(), 1, generator=generator)[:, 0]
+        else:  # the token at which the cumulative probability passes a uniform number
+            cumulative = logits.softmax(dim=-1).cumsum(dim=-1)
+            point = uniforms[:, position, None] * cumulative[:, -1:]
+            token = torch.searchsorted(cumulative, point, right=True)[:, 0]
+            token = token.clamp(max=logits.shape[-1] - 1)
         ids = torch.cat([ids, torch.where(running, token, 0)[:, None]], dim=1)
         real = torch.cat([real, running[:, None]], dim=1)
         running = running & (token != end)

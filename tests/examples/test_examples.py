@@ -90,16 +90,16 @@ def test_the_package_is_listed(installed: Path, tmp_path: Path) -> None:
     listed = json.loads(run(script, "list", "--json", cwd=tmp_path, PYTHONPATH=str(installed)))
     first_line = "RL on the second attempt alone; the first is only held to the base."
     assert listed["agents"]["later_rl"] == f"{first_line} (from own-method)"
-    assert {"sums", "last-digit"} <= {*listed["problem sets"], *listed["verifiers"]}
-    assert "sums" in listed["prompts"]
+    assert {"digit-sums", "last-digit"} <= {*listed["problem sets"], *listed["verifiers"]}
+    assert "digit-sums" in listed["prompts"]
 
 
 def test_its_problems_bring_their_verifier_and_prompts(installed: Path, tmp_path: Path) -> None:
     code = (
         "from selfcorrect_env import SelfCorrectEnv, evaluate\n"
         "from selfcorrect_env.testing import check_problem_set, check_verifier\n"
-        "train, test = (SelfCorrectEnv('sums', split=s) for s in ('train', 'test'))\n"
-        "assert (test.verifier.name, test.prompts.name) == ('last-digit', 'sums')\n"
+        "train, test = (SelfCorrectEnv('digit-sums', split=s) for s in ('train', 'test'))\n"
+        "assert (test.verifier.name, test.prompts.name) == ('last-digit', 'digit-sums')\n"
         "assert not {p.id for p in train.problems} & {p.id for p in test.problems}\n"
         "assert len(train.problems) + len(test.problems) == 100\n"
         "check_problem_set(test.problems, test.verifier)\n"

@@ -347,8 +347,8 @@ def test_a_name_comes_before_a_file_of_that_name(tmp_path, monkeypatch):
     write(tmp_path / "arithmetic" / "test.jsonl")
     assert SelfCorrectEnv("arithmetic", size=5).problems.name == "arithmetic"
     assert len(SelfCorrectEnv("./arithmetic").problems) == 40
-    write(tmp_path / "sums" / "test.jsonl")
-    assert len(SelfCorrectEnv("sums").problems) == 40
+    write(tmp_path / "totals" / "test.jsonl")
+    assert len(SelfCorrectEnv("totals").problems) == 40
     with pytest.raises(UnknownNameError, match="Did you mean 'arithmetic'"):
         SelfCorrectEnv("aritmetic")
 

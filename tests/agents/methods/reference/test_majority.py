@@ -28,12 +28,12 @@ def test_the_reply_is_a_sample_with_the_most_frequent_answer(
 ) -> None:
     agent = Majority(taught, max_new_tokens=6, temperature=1.0, k=5)
     drawn: list[str] = []
-    sample = agent.policy.reply
-    agent.policy.reply = lambda turn, row: drawn.append(sample(turn, row)) or sample(turn, row)  # type: ignore[method-assign]
+    sample = agent.policy.replies
+    agent.policy.replies = lambda turn: drawn.extend(sample(turn)) or sample(turn)  # type: ignore[method-assign]
     try:
         (episode,) = play(agent, sums, indices=[3])
     finally:
-        agent.policy.reply = sample  # type: ignore[method-assign]
+        agent.policy.replies = sample  # type: ignore[method-assign]
     assert len(drawn) == 5
     assert episode.attempts[0].reply == drawn[0]
     digits = [next((c for c in reply if c.isdigit()), "") for reply in drawn]

@@ -1,4 +1,4 @@
-"""The problem set ``sums``, and its prompts."""
+"""The problem set ``digit-sums``, and its prompts."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ def load(split: str = "test") -> ProblemSet:
         ValueError: ``split`` is neither ``"train"`` nor ``"test"``.
     """
     if split not in ("train", "test"):
-        raise ValueError(f"sums has the splits 'train' and 'test', not {split!r}.")
+        raise ValueError(f"digit-sums has the splits 'train' and 'test', not {split!r}.")
     problems = [
         Problem(id=f"{a}+{b}", prompt=f"{a}+{b}=", reference=str((a + b) % 10))
         for a, b in product(range(10), repeat=2)
     ]
     held_out = [problem for problem in problems if is_test(problem.prompt)]
     chosen = held_out if split == "test" else [p for p in problems if p not in held_out]
-    return ProblemSet(chosen, name="sums", split=split)
+    return ProblemSet(chosen, name="digit-sums", split=split)
 
 
 def is_test(prompt: str) -> bool:
@@ -32,11 +32,11 @@ def is_test(prompt: str) -> bool:
 
 
 SUMS = Source(
-    load, verifier="last-digit", prompts="sums", summary="Last digits of sums of two digits"
+    load, verifier="last-digit", prompts="digit-sums", summary="Last digits of sums of two digits"
 )
 
 PROMPTS = Prompts(
-    name="sums",
+    name="digit-sums",
     attempt="{prompt}",
     correction="There might be an error. Answer again.",
 )
