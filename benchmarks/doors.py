@@ -1,0 +1,146 @@
+"""What does our environment cost inside other trainers? A row for each of them.
+
+    python benchmarks/doors.py                      # every door; those not installed are named
+    python benchmarks/doors.py --only skyrl --episodes 500
+
+A row has the release that was measured, the lines of the user's own code (the code of the block
+under "A complete run" on its page, without blank lines and comments), and episodes a second on one
+thread: two attempts each at a problem of SelfCorrect-Arithmetic-v0, with fixed replies, so that no
+model is measured. A peer that is not installed beside us runs in its own environment
+(scripts/peer_environments.py PEER).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "scripts"))
+
+import peer_environments  # noqa: E402
+
+ID = "SelfCorrect-Arithmetic-v0"
+REPLIES = ("3", "8818")
+"""The two replies of every episode."""
+
+
+def gymnasium_door(episodes: int) -> float:
+    """Play through ``gym.make``; returns episodes a second."""
+    import gymnasium as gym
+
+    import selfcorrect_env  # noqa: F401 - registers the ids
+
+    env = gym.make(ID)
+
+    def play(index: int) -> None:
+        env.reset(options={"index": index})
+        for reply in REPLIES:
+            env.step(reply)
+
+    return rate(play, episodes)
+
+
+def rate(play: Callable[[int], None], episodes: int) -> float:
+    """Return episodes a second of ``play(index)``, after one that is not counted."""
+    play(0)
+    start = time.perf_counter()
+    for index in range(episodes):
+        play(index)
+    return episodes / (time.perf_counter() - start)
+
+
+@dataclass(frozen=True)
+class Door:
+    """A trainer that plays our episodes."""
+
+    distribution: str
+    """The package whose release is shown."""
+    page: str
+    """The page, under the repository's root, that has the user's code."""
+    measure: Callable[[int], float]
+    """Plays this number of episodes and returns how many there were in a second."""
+    heading: str = "A complete run"
+    """The section of the page whose first Python block is counted."""
+
+
+DOORS = {
+    "gymnasium": Door("gymnasium", "README.md", gymnasium_door, "The environment"),
+}
+"""The doors by name; a peer with its own environment has the same name there."""
+
+
+def user_lines(page: Path, heading: str) -> int | None:
+    """Count the lines of code of the first Python block under ``heading``; None without one.
+
+    Blank lines and comments do not count.
+    """
+    _, found, rest = page.read_text(encoding="utf-8").partition(f"## {heading}\n")
+    section = rest.partition("\n## ")[0]
+    _, fence, block = section.partition("```python\n")
+    if not (found and fence):
+        return None
+    lines = [line.strip() for line in block.partition("```")[0].splitlines()]
+    return sum(1 for line in lines if line and not line.startswith("#"))
+
+
+def interpreter(name: str) -> str | None:
+    """Return the Python that has the door's package: this one, or its peer environment's."""
+    try:
+        version(DOORS[name].distribution)
+        return sys.executable
+    except PackageNotFoundError:
+        python = peer_environments.interpreter(name)
+        return str(python) if python.exists() else None
+
+
+def row(name: str, episodes: int) -> str:
+    """Measure one door in a process of its own and return its row of the table."""
+    lines = user_lines(ROOT / DOORS[name].page, DOORS[name].heading)
+    python = interpreter(name)
+    if python is None:
+        return (
+            f"| {name} | not installed (python scripts/peer_environments.py {name}) | "
+            f"{lines or '–'} | – |"
+        )
+    words = [python, __file__, "--measure", name, "--episodes", str(episodes)]
+    threads = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+    done = subprocess.run(
+        words, env={**os.environ, **threads}, capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        raise SystemExit(f"{name}: the measurement failed.\n{done.stderr}")
+    measured = json.loads(done.stdout.splitlines()[-1])
+    release = f"{DOORS[name].distribution} {measured['release']}"
+    return f"| {name} | {release} | {lines or '–'} | {measured['rate']:,.0f} |"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--only", nargs="+", choices=DOORS, default=list(DOORS))
+    parser.add_argument("--episodes", type=int, default=200)
+    parser.add_argument("--measure", choices=DOORS, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.measure:
+        door = DOORS[options.measure]
+        measured = {"release": version(door.distribution), "rate": door.measure(options.episodes)}
+        print(json.dumps(measured))
+        return
+    print("| door | release tested | lines of code | episodes a second |")
+    print("| --- | --- | --- | --- |")
+    for name in options.only:
+        print(row(name, options.episodes), flush=True)
+
+
+if __name__ == "__main__":
+    main()

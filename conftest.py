@@ -1,0 +1,13 @@
+"""Modules of libraries that are not installed are not collected: doctests would import them."""
+
+from importlib.util import find_spec
+
+OPTIONAL = {
+    "openenv": ["selfcorrect_env/serving/openenv"],
+}
+"""A library that cannot share the project's environment, with what needs it. Its tests run in
+an environment of its own: ``tests/doors/test_peers.py``."""
+
+collect_ignore = [
+    path for library, paths in OPTIONAL.items() if not find_spec(library) for path in paths
+]
