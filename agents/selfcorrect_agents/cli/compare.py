@@ -63,6 +63,8 @@ class LoRAOptions:
     """Scale of the adapters: their output is multiplied by alpha / rank."""
     target_modules: Annotated[tuple[str, ...] | None, option("NAME ...", "all linear")] = None
     """Names of the linear layers that get an adapter, such as q_proj and v_proj."""
+    layers: Annotated[int | None, option("INT", "0, every layer")] = None
+    """Number of layers, counted from the last one, that get adapters."""
     seed: Annotated[int | None, option("INT", "0")] = None
     """Of the adapters' initial weights, the same in every run."""
 

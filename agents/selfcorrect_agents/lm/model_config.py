@@ -29,12 +29,18 @@ class LoRAConfig:
     target_modules: tuple[str, ...] = ()
     """Names of the linear layers that get an adapter, such as q_proj and v_proj; by default every
     linear layer but the output layer."""
+    layers: int = 0
+    """Number of layers, counted from the last one, that get adapters, ≥ 0; 0 is every layer. What
+    lies below them is the same for the policy and its reference: it is computed once for both, and
+    needs no backward pass."""
     seed: int = 0
     """Of the adapters' initial weights."""
 
     def __post_init__(self) -> None:
         if self.rank < 0:
             raise ValueError(f"lora.rank must be at least 0, got {self.rank}.")
+        if self.layers < 0:
+            raise ValueError(f"lora.layers must be at least 0, got {self.layers}.")
         if self.alpha <= 0:
             raise ValueError(f"lora.alpha must be above 0, got {self.alpha}.")
 

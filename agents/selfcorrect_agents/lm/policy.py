@@ -222,7 +222,12 @@ class Policy:
             return logits[packed.tokens_of_rows()]
         if (decoder := self.decoder) is not None:
             with self.computing():
-                return decoder.hidden(packed.ids, packed.positions, packed.attention())
+                inputs = packed.ids, packed.positions, packed.attention()
+                if not (self.has_adapter and decoder.shared_layers):
+                    return decoder.hidden(*inputs)
+                # the same with the adapter on and off, so policy and reference compute it once
+                shared = packed.once(self.model, lambda: decoder.shared_hidden(*inputs))
+                return decoder.hidden(*inputs, shared=shared)
         rows, mask = packed.rows()
         return self._decoder_output(_whole_rows(rows, mask))[packed.tokens_of_rows()]
 

@@ -149,14 +149,39 @@ def checkpoint_activations(model: PreTrainedModel) -> None:
         model.gradient_checkpointing_enable({"use_reentrant": False})
 
 
+def _linear_names(model: PreTrainedModel) -> list[str]:
+    """Return the names of all linear layers but the output layer, such as q_proj.
+
+    They are those of peft's "all-linear", which peft refuses for some of the layers.
+    """
+    from transformers.pytorch_utils import Conv1D
+
+    output = model.get_output_embeddings()
+    named = model.named_modules()
+    linear = {
+        name.rpartition(".")[2]
+        for name, module in named
+        if isinstance(module, (torch.nn.Linear, Conv1D)) and module is not output
+    }
+    return sorted(linear)
+
+
 def _add_adapter(model: PreTrainedModel, lora: LoRAConfig) -> PreTrainedModel:
     from peft import LoraConfig, get_peft_model
 
+    layers = int(model.config.get_text_config().num_hidden_layers)
+    if lora.layers > layers:
+        raise ValueError(
+            f"lora.layers must be at most {layers}, the model's layers, got {lora.layers}."
+        )
+    adapted = list(range(layers - lora.layers, layers)) if lora.layers else None
     config = LoraConfig(
         r=lora.rank,
         lora_alpha=cast(int, lora.alpha),
         lora_dropout=0.0,
-        target_modules=list(lora.target_modules) or "all-linear",
+        target_modules=list(lora.target_modules)
+        or (_linear_names(model) if adapted else "all-linear"),
+        layers_to_transform=adapted,
         task_type="CAUSAL_LM",
     )
     with torch.random.fork_rng(devices=[]), _without_peft_warning():

@@ -51,6 +51,8 @@ class ModelShape:
     ports: int = 0
     """Sum of inputs and outputs of the linear layers that get an adapter: an adapter of rank r has
     ``r · ports`` weights."""
+    adapted: int = 0
+    """Number of layers, counted from the last one, that get adapters; 0 is every layer."""
 
     @classmethod
     def of(cls, config: Any) -> ModelShape:
@@ -103,10 +105,11 @@ class ModelShape:
         With ``checkpointing`` a layer's input is kept, and one layer at a time is recomputed.
         """
         layer = self.layer(rank=rank, mixed=mixed)
+        layers = self.adapted or self.layers if rank else self.layers
         if not checkpointing:
-            return self.layers * layer
+            return layers * layer
         residual = 2 if mixed and rank else 4
-        return self.layers * self.hidden * residual + layer
+        return layers * self.hidden * residual + layer
 
     def working(self, bytes_each: int) -> int:
         """Return the bytes of one token that a layer needs while it is computed, not after."""
@@ -124,10 +127,10 @@ def read_shape(config: ModelConfig) -> ModelShape:
         OSError: there is no such model, or the hub cannot be reached.
         ValueError: its configuration is not that of a decoder.
     """
-    return shape_of(_configuration(config), config.lora.target_modules)
+    return shape_of(_configuration(config), config.lora.target_modules, config.lora.layers)
 
 
-def shape_of(config: Any, targets: Sequence[str] = ()) -> ModelShape:
+def shape_of(config: Any, targets: Sequence[str] = (), adapted: int = 0) -> ModelShape:
     """Return the shape that a configuration of transformers describes, with counts of weights.
 
     They are counted on a model without storage (PyTorch's meta device).
@@ -136,6 +139,7 @@ def shape_of(config: Any, targets: Sequence[str] = ()) -> ModelShape:
         config: of a causal language model.
         targets: names of the linear layers that get an adapter; by default all but the output
             layer.
+        adapted: as `ModelShape.adapted`.
     """
     from transformers import AutoModelForCausalLM
 
@@ -144,18 +148,26 @@ def shape_of(config: Any, targets: Sequence[str] = ()) -> ModelShape:
     return dataclasses.replace(
         ModelShape.of(config),
         parameters=sum(weight.numel() for weight in model.parameters()),
-        ports=_adapter_ports(model, targets),
+        ports=_adapter_ports(model, targets, adapted),
+        adapted=adapted,
     )
 
 
-def _adapter_ports(model: nn.Module, targets: Sequence[str]) -> int:
+def _adapter_ports(model: nn.Module, targets: Sequence[str], adapted: int) -> int:
     output = cast(Any, model).get_output_embeddings()
+    layers = int(cast(Any, model).config.get_text_config().num_hidden_layers)
+    first = layers - adapted if adapted else 0
     total = 0
     for name, module in model.named_modules():
-        if isinstance(module, nn.Linear):
+        if isinstance(module, nn.Linear) and _layer_of(name) >= first:
             chosen = name.rpartition(".")[2] in targets if targets else module is not output
             total += chosen * (module.in_features + module.out_features)
     return total
+
+
+def _layer_of(module: str) -> int:
+    """Return 3 for ``model.layers.3.mlp.up_proj``; 0 for a name without a number."""
+    return next((int(part) for part in module.split(".") if part.isdigit()), 0)
 
 
 def read_tokenizer(config: ModelConfig) -> PreTrainedTokenizerFast:

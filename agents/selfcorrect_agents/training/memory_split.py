@@ -45,7 +45,7 @@ def split_of(policy: Policy, env: TrainingEnv, config: TrainingConfig) -> Split:
     sampling, given = config.sampling, config.execution.tokens_per_forward
     episodes = sampling.problems_per_step * sampling.samples
     try:
-        shape = ModelShape.of(policy.config)
+        shape = replace(ModelShape.of(policy.config), adapted=adapted_layers(policy))
     except ValueError as error:
         if given is None:
             raise LearningError(
@@ -98,3 +98,10 @@ def adapter_rank(policy: Policy) -> int:
     """Return the largest rank of a policy's adapters; 0 without any."""
     configs: dict[str, Any] = getattr(policy.model, "peft_config", {})
     return max((int(getattr(config, "r", 0)) for config in configs.values()), default=0)
+
+
+def adapted_layers(policy: Policy) -> int:
+    """Return how many layers have adapters; 0 if every one has, or none."""
+    configs: dict[str, Any] = getattr(policy.model, "peft_config", {})
+    chosen = [getattr(config, "layers_to_transform", None) for config in configs.values()]
+    return max((len(layers) if isinstance(layers, list) else 0 for layers in chosen), default=0)

@@ -235,3 +235,17 @@ def test_an_adapter_that_was_loaded_to_play_can_be_trained_on(
     assert isinstance(reference_of(again), FrozenCopy)
     learn(again, env)
     assert (logits(again) - logits(first)).abs().max() > 1e-3
+
+
+def test_the_last_layers_alone_can_have_adapters(policy: Policy, base: Path) -> None:
+    layers = policy.config.num_hidden_layers
+    config = ModelConfig(model=str(base), device="cpu", lora=LoRAConfig(rank=4, layers=1))
+    trained = load_pretrained(config, train=True).trainable()
+    assert trained
+    assert all(f".layers.{layers - 1}." in name for name in trained)
+
+
+def test_more_adapted_layers_than_there_are_is_an_error(base: Path) -> None:
+    config = ModelConfig(model=str(base), device="cpu", lora=LoRAConfig(rank=4, layers=99))
+    with pytest.raises(ValueError, match=r"lora\.layers must be at most \d+"):
+        load_pretrained(config, train=True)

@@ -54,15 +54,15 @@ def kept(policy: Policy) -> float:
 
 @pytest.mark.parametrize("checkpointing", [False, True])
 @pytest.mark.parametrize("mixed", [False, True])
-@pytest.mark.parametrize("rank", [0, 8])
+@pytest.mark.parametrize(("rank", "adapted"), [(0, 0), (8, 0), (8, 2)])
 def test_activations_are_what_autograd_keeps(
-    folder: Path, rank: int, mixed: bool, checkpointing: bool
+    folder: Path, rank: int, adapted: int, mixed: bool, checkpointing: bool
 ) -> None:
     config = ModelConfig(
         model=str(folder),
         device="cpu",
         dtype="bfloat16" if mixed else "float32",
-        lora=LoRAConfig(rank=rank),
+        lora=LoRAConfig(rank=rank, layers=adapted),
         activation_checkpointing=checkpointing,
     )
     shape = read_shape(config)
@@ -74,12 +74,13 @@ def test_activations_are_what_autograd_keeps(
     assert 0.88 < found / expected < 1.12
 
 
-@pytest.mark.parametrize("rank", [0, 4])
+@pytest.mark.parametrize(("rank", "adapted"), [(0, 0), (4, 0), (4, 1)])
 def test_weights_are_counted_without_loading_them(
-    policy: Policy, tmp_path: Path, rank: int
+    policy: Policy, tmp_path: Path, rank: int, adapted: int
 ) -> None:
     policy.save_pretrained(tmp_path)
-    config = ModelConfig(model=str(tmp_path), device="cpu", lora=LoRAConfig(rank=rank))
+    lora = LoRAConfig(rank=rank, layers=adapted)
+    config = ModelConfig(model=str(tmp_path), device="cpu", lora=lora)
     loaded = load_pretrained(config, train=True)
     (tmp_path / "model.safetensors").unlink()
     shape = read_shape(config)

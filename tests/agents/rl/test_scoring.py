@@ -231,8 +231,11 @@ FAMILIES: dict[str, Callable[..., Any]] = {
 }
 
 
-def of_family(name: str, tokenizer: Any, lora: bool) -> Policy:
-    """A random model; with adapters, their second matrices are random, too."""
+LINEAR = ["q_proj", "k_proj", "v_proj", "o_proj", "up_proj", "down_proj", "c_attn", "c_fc"]
+
+
+def of_family(name: str, tokenizer: Any, lora: bool, *, upper: bool = False) -> Policy:
+    """A random model; with adapters (in its last layer alone), second matrices are random, too."""
     torch.manual_seed(0)
     model = FAMILIES[name](
         vocab_size=len(tokenizer),
@@ -247,7 +250,12 @@ def of_family(name: str, tokenizer: Any, lora: bool) -> Policy:
     ).eval()
     if lora:
         transposed = name == "GPT-2"
-        adapter = LoraConfig(r=2, target_modules="all-linear", fan_in_fan_out=transposed)
+        adapter = LoraConfig(
+            r=2,
+            target_modules=LINEAR if upper else "all-linear",
+            fan_in_fan_out=transposed,
+            layers_to_transform=[1] if upper else None,
+        )
         model = get_peft_model(model, adapter)
         for weight_name, weight in model.named_parameters():
             if "lora_B" in weight_name:
@@ -270,17 +278,19 @@ def row_by_row(policy: Policy, reference: Policy, rollout: Rollout) -> Tensor:
 
 
 @pytest.mark.parametrize(
-    ("name", "lora", "checkpointing"),
+    ("name", "lora", "upper", "checkpointing"),
     [
-        *((name, lora, False) for name in FAMILIES for lora in (False, True)),
-        *(("Llama", False, True), ("Llama", True, True), ("Gemma 2", True, True)),
+        *((name, lora, False, False) for name in FAMILIES for lora in (False, True)),
+        *((name, True, True, False) for name in FAMILIES),
+        *(("Llama", False, False, True), ("Llama", True, False, True), ("Llama", True, True, True)),
+        ("Gemma 2", True, False, True),
     ],
 )
 def test_a_shared_prompt_changes_no_gradient(
-    policy: Policy, env: SelfCorrectEnv, name: str, lora: bool, checkpointing: bool
+    policy: Policy, env: SelfCorrectEnv, name: str, lora: bool, upper: bool, checkpointing: bool
 ) -> None:
     """Ragged groups of four, packed and with shared prompts, against each row alone."""
-    made = of_family(name, policy.tokenizer, lora)
+    made = of_family(name, policy.tokenizer, lora, upper=upper)
     reference = (
         AdapterOff(made) if lora else FrozenCopy(of_family("Llama", policy.tokenizer, False))
     )
@@ -298,3 +308,28 @@ def test_a_shared_prompt_changes_no_gradient(
     size = torch.cat([gradient.flatten() for gradient in expected]).norm()
     difference = torch.cat([(a - b).flatten() for a, b in zip(found, expected, strict=True)]).norm()
     assert difference <= 1e-4 * size
+
+
+def test_layers_below_the_adapters_are_computed_once(
+    policy: Policy, env: SelfCorrectEnv, rollout: Rollout
+) -> None:
+    made = of_family("Llama", policy.tokenizer, lora=True, upper=True)
+    decoder = made.decoder
+    assert decoder is not None
+    assert decoder.shared_layers == 1
+    calls = [0, 0]
+    layers = cast(Any, made.model).get_base_model().get_decoder().layers
+
+    def counting(number: int) -> Callable[..., None]:
+        def count(*_: Any) -> None:
+            calls[number] += 1
+
+        return count
+
+    for number in (0, 1):
+        layers[number].mlp.down_proj.register_forward_hook(counting(number))
+    reference = AdapterOff(made)
+    assert reference.decoder is not None
+    calls[:] = [0, 0]
+    score(made, reference, rollout)
+    assert calls == [1, 2]

@@ -49,28 +49,45 @@ class Decoder:
         self.family = type(decoder).__name__.removesuffix("Model")
         """Name of the architecture."""
         self.blocks = [Block(layer, self.head_dim) for layer in decoder.layers]
+        self.shared_layers = _without_adapters(decoder)
+        """Number of layers, from the first one on, that are the same with adapters on and off."""
         self._positions = 0
         self._tables: dict[tuple[torch.dtype, torch.device], Rotary] = {}
 
-    def hidden(self, ids: Tensor, positions: Tensor, attend: Attend) -> Tensor:
+    def hidden(
+        self, ids: Tensor, positions: Tensor, attend: Attend, shared: Tensor | None = None
+    ) -> Tensor:
         """Return the last hidden states of N packed tokens.
 
         Args:
             ids: (N,) int64.
             positions: (N,) int64, the index of each token in its own row.
             attend: attention of every layer; it knows which tokens form a row.
+            shared: what `shared_hidden` returned for the same tokens, which is not computed again.
 
         Returns:
             (N, H), with a gradient where gradients are on; the output layer makes logits of them.
         """
         self._ensure(int(positions.max()) + 1 if positions.numel() else 1)
-        return self._run(ids, positions, attend)
+        return self._run(ids, positions, attend, shared)
 
-    def _run(self, ids: Tensor, positions: Tensor, attend: Attend) -> Tensor:
+    @torch.no_grad()
+    def shared_hidden(self, ids: Tensor, positions: Tensor, attend: Attend) -> Tensor:
+        """Return the (N, H) states after the `shared_layers`; arguments as `hidden`."""
+        self._ensure(int(positions.max()) + 1 if positions.numel() else 1)
         x = self._decoder.embed_tokens(ids)
         rotary = self._rotary(positions, x)
+        for layer in range(self.shared_layers):
+            x = self._layer(layer, x, rotary, attend)
+        return x
+
+    def _run(
+        self, ids: Tensor, positions: Tensor, attend: Attend, shared: Tensor | None = None
+    ) -> Tensor:
+        x = self._decoder.embed_tokens(ids) if shared is None else shared
+        rotary = self._rotary(positions, x)
         recompute = torch.is_grad_enabled() and self._checkpoints_activations()
-        for layer in range(self.layers):
+        for layer in range(0 if shared is None else self.shared_layers, self.layers):
             if recompute:
                 x = checkpoint(self._layer, layer, x, rotary, attend, use_reentrant=False)
             else:
@@ -127,6 +144,16 @@ class Decoder:
     def _checkpoints_activations(self) -> bool:
         first = self._decoder.layers[0]  # in training mode only, as transformers does
         return first.training and getattr(first, "gradient_checkpointing", False)
+
+
+def _without_adapters(decoder: Any) -> int:
+    """Return how many layers from the first one on have no adapter below or in them."""
+    if any(hasattr(module, "base_layer") for module in decoder.embed_tokens.modules()):
+        return 0
+    for number, layer in enumerate(decoder.layers):
+        if any(hasattr(module, "base_layer") for module in layer.modules()):
+            return number
+    return len(decoder.layers)
 
 
 def decoder_of(model: PreTrainedModel) -> Decoder:

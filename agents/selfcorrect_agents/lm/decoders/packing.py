@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
@@ -85,6 +87,13 @@ class PackedRows:
             ]
         )
         """(N,) int64: the index of each packed token in its own row."""
+        self._computed: tuple[object, Tensor] | None = None
+
+    def once(self, owner: object, compute: Callable[[], Tensor]) -> Tensor:
+        """Return what ``compute`` returned for these rows when it was first called by ``owner``."""
+        if self._computed is None or self._computed[0] is not owner:
+            self._computed = owner, compute()
+        return self._computed[1]
 
     def predictors(self, columns: Tensor) -> Tensor:
         """Return where the hidden states are that predict the tokens in some columns.
