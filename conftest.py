@@ -3,7 +3,11 @@
 from importlib.util import find_spec
 
 OPTIONAL = {
-    "openenv": ["selfcorrect_env/serving/openenv"],
+    "openenv": [
+        "selfcorrect_env/serving/openenv",
+        "tests/doors/test_openenv.py",
+        "tests/doors/test_openenv_leaks.py",
+    ],
 }
 """A library that cannot share the project's environment, with what needs it. Its tests run in
 an environment of its own: ``tests/doors/test_peers.py``."""

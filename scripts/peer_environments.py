@@ -4,9 +4,10 @@
     python scripts/peer_environments.py                  # lists the peers
 
 A peer's environment has this project (editable), the peer at the release of `PEERS`, and pytest.
-``tests/doors/test_peers.py`` runs ``test_PEER.py`` of that folder in it, and ``benchmarks/doors.py``
-measures there. The environment variable SELFCORRECT_PEERS names another folder than ``.peers``. An
-environment that is up to date is kept. Only the standard library is needed.
+``tests/doors/test_peers.py`` runs ``test_PEER*.py`` of its folder in it, and
+``benchmarks/doors.py`` measures there. The environment variable SELFCORRECT_PEERS names another
+folder than ``.peers``. An environment that is up to date is kept. Only the standard library is
+needed.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ class Peer:
 
 
 PEERS = {
-    "openenv": Peer(("openenv==0.10.0",), extra="openenv"),
+    "openenv": Peer(("openenv==0.10.0",), extra="openenv", python=(3, 11)),
 }
 
 

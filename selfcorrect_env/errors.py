@@ -10,6 +10,7 @@
     ├── PromptsError (also ValueError)                  prompts that cannot be imported
     ├── AgentError (also ValueError)                    an agent that cannot be loaded or built
     ├── EpisodeError (also RuntimeError)                a call that the episode's state forbids
+    ├── RequestError (also ValueError)                  an invalid request to a served environment
     ├── UnsupportedEnvError (also TypeError)            an environment that cannot be used here
     ├── VerifierError (also RuntimeError)               a verifier that could not give a verdict
     ├── SandboxError (also RuntimeError)                programs cannot be isolated as asked
@@ -111,6 +112,10 @@ class UnjudgedWarning(UserWarning):
 
 class EpisodeError(SelfCorrectError, RuntimeError):
     """A call that the episode's state does not allow, such as a step after its end."""
+
+
+class RequestError(SelfCorrectError, ValueError):
+    """A request to a served environment has an unknown field or a value that is not allowed."""
 
 
 class UnsupportedEnvError(SelfCorrectError, TypeError):

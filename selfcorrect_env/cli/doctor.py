@@ -50,6 +50,8 @@ EXTRAS = {
     "tensorboard": "agents",
     "stable-baselines3": "sb3",
     "reasoning-gym": "reasoning-gym",
+    "skyrl-gym": "skyrl",
+    "openenv": "openenv",
 }
 """Package -> the extra that installs it; "" for a requirement of the package itself."""
 

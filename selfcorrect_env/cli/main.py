@@ -33,6 +33,7 @@ OWN_COMMANDS = {
     "eval": "Measure how well an agent corrects itself.",
     "validate": "Check that an environment's reward can be trusted.",
     "rescore": "Re-score stored episodes with another verifier.",
+    "serve": "Serve an environment to other trainers (OpenEnv).",
     "doctor": "Check this machine.",
 }
 """Name -> summary. The command ``NAME`` is `selfcorrect_env.cli.NAME.main`."""

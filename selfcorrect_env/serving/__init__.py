@@ -1,0 +1,1 @@
+"""The environment inside other trainers that need no torch: a folder for each of them."""
