@@ -20,8 +20,10 @@ def exists(name: str) -> bool:
     for length in range(len(parts), 0, -1):
         try:
             found = import_module(".".join(parts[:length]))
-        except ModuleNotFoundError:
-            continue
+        except ModuleNotFoundError as error:
+            if (error.name or "").startswith("selfcorrect_"):
+                continue
+            return True  # the module exists, and needs a library that is not installed
         for part in parts[length:]:
             if not hasattr(found, part):
                 return part in getattr(found, "__annotations__", {}) and part == parts[-1]

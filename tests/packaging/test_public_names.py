@@ -54,7 +54,12 @@ def test_every_public_name_exists(folder: str) -> None:
     names = public(folder)
     assert len(set(names)) == len(names)
     for name in names:
-        exec(f"from {folder} import {name}", {})
+        try:
+            exec(f"from {folder} import {name}", {})
+        except ModuleNotFoundError as error:
+            if (error.name or "").startswith("selfcorrect_"):
+                raise
+            pytest.skip(f"{folder} needs {error.name}, which is not installed")
 
 
 @pytest.mark.parametrize("source", ["agents", "examples"])
