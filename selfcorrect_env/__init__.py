@@ -20,6 +20,7 @@ from selfcorrect_env.errors import (
     EpisodeError,
     HubUnavailableError,
     MathUnavailableError,
+    NoReplyError,
     PluginWarning,
     ProblemSetError,
     ProblemSetWarning,
@@ -33,7 +34,7 @@ from selfcorrect_env.errors import (
     UsageError,
     VerifierError,
 )
-from selfcorrect_env.evaluation import Report, as_agent, compare, evaluate, play
+from selfcorrect_env.evaluation import AsyncAgent, Report, as_agent, compare, evaluate, play
 from selfcorrect_env.plugins import import_attribute
 from selfcorrect_env.printing import printable
 from selfcorrect_env.problems import ProblemSet, load_problems
@@ -52,6 +53,7 @@ from selfcorrect_env.types import (
     Attempt,
     Conversation,
     Episode,
+    Generation,
     Message,
     Problem,
     Reason,
@@ -71,6 +73,7 @@ __all__ = [
     "Agent",
     "AgentError",
     "AnyEnv",
+    "AsyncAgent",
     "Attempt",
     "AttemptEpisodes",
     "CheckpointError",
@@ -79,9 +82,11 @@ __all__ = [
     "ConversationSpace",
     "Episode",
     "EpisodeError",
+    "Generation",
     "HubUnavailableError",
     "MathUnavailableError",
     "Message",
+    "NoReplyError",
     "PluginWarning",
     "Problem",
     "ProblemSet",

@@ -9,6 +9,7 @@
     │   └── MathUnavailableError                        MATH was asked for and is not available
     ├── PromptsError (also ValueError)                  prompts that cannot be imported
     ├── AgentError (also ValueError)                    an agent that cannot be loaded or built
+    ├── NoReplyError (also RuntimeError)                a reply that an agent could not get
     ├── EpisodeError (also RuntimeError)                a call that the episode's state forbids
     ├── RequestError (also ValueError)                  an invalid request to a served environment
     ├── UnsupportedEnvError (also TypeError)            an environment that cannot be used here
@@ -18,7 +19,7 @@
     ├── CheckpointError (also RuntimeError)             a file of a run that cannot be read
     └── UsageError (also ValueError)                    an invalid command line
     ProblemSetWarning (UserWarning)                     a problem set that is a substitute
-    UnjudgedWarning (UserWarning)                       the verifier failed at some episodes
+    UnjudgedWarning (UserWarning)                       episodes that could not be judged
     PluginWarning (UserWarning)                         another package's broken entry points
 
 Each error also inherits the standard error that a caller would expect, so that
@@ -106,8 +107,12 @@ class AgentError(SelfCorrectError, ValueError):
     """An agent cannot be imported, built or used."""
 
 
+class NoReplyError(SelfCorrectError, RuntimeError):
+    """An agent raises it if it has no reply for good: that episode is not judged, others go on."""
+
+
 class UnjudgedWarning(UserWarning):
-    """The verifier failed at episodes that were measured or trained on: they are left out."""
+    """Episodes that were measured or trained on could not be judged: they are left out."""
 
 
 class EpisodeError(SelfCorrectError, RuntimeError):

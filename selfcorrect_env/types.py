@@ -12,7 +12,7 @@ Self-Correct via Reinforcement Learning" (arXiv 2409.12917), section 3.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from types import MappingProxyType
@@ -103,6 +103,9 @@ class Reason(str, Enum):
     """The verifier failed by itself, so the response was not judged; a failure that the response
     causes is `WRONG`. The score is 0 as a placeholder: an episode with such a verdict is counted as
     unjudged and left out of the metrics, which are also reported with it counted as wrong."""
+    NO_REPLY = "no reply"
+    """The agent has no reply: its request failed for good (`NoReplyError`). Nothing was judged, and
+    the episode is counted as with `ERROR`. A reply that is empty is `NO_ANSWER`."""
 
     def __str__(self) -> str:
         return self.value
@@ -133,7 +136,7 @@ class Verdict:
     answer: str | None = None
     """The answer that was extracted from the response, or None."""
     detail: str = ""
-    """One line for people: which error, which deadline. Never empty with `Reason.ERROR`."""
+    """One line for people: which error, which deadline. Never empty if nothing was judged."""
 
     def __post_init__(self) -> None:
         score, reason = _score(self.score), _reason(self.reason)
@@ -150,18 +153,25 @@ class Verdict:
             )
         object.__setattr__(self, "score", score)
         object.__setattr__(self, "reason", reason)
-        if reason is Reason.ERROR and not self.detail:
-            object.__setattr__(self, "detail", "the verifier reported an error without a cause")
+        if not self.judged and not self.detail:
+            object.__setattr__(self, "detail", _NO_CAUSE[reason])
 
     @property
     def judged(self) -> bool:
-        """False if the verifier failed: such a verdict must not count as a wrong answer."""
-        return self.reason is not Reason.ERROR
+        """False if the verifier failed or there is no reply: that is not a wrong answer."""
+        return self.reason not in _NO_CAUSE
 
     @property
     def correct(self) -> bool:
         """Whether the response counts as right: score 1, the one definition in this project."""
         return self.reason is Reason.CORRECT
+
+
+_NO_CAUSE = {
+    Reason.ERROR: "the verifier reported an error without a cause",
+    Reason.NO_REPLY: "the agent had no reply, and gave no cause",
+}
+"""The reasons of what was not judged, each with its detail if there is none."""
 
 
 def _score(value: Any) -> float:
@@ -205,32 +215,67 @@ class Verifier(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Generation:
+    """How a served model generated a reply. Nothing of it is judged or shown to a later turn.
+
+    `selfcorrect_env.evaluation.usage.Usage` adds these up for a report.
+    """
+
+    finish_reason: str = ""
+    """The server's: ``"stop"``, ``"length"`` …; "" if it named none."""
+    reasoning: str = ""
+    """What the server returned beside the reply as the model's reasoning."""
+    empty: str = ""
+    """Why the reply has no text; "" if it has."""
+    prompt_tokens: int | None = None
+    """Tokens of the conversation, or None if the server did not say."""
+    reasoning_tokens: int | None = None
+    """Those of the reply's tokens that are reasoning, likewise."""
+    cost: float | None = None
+    """Price of the request, in the currency of the prices that were given; None without prices."""
+    requests: int = 1
+    """Requests until the reply came, ≥ 1."""
+    seconds: float = 0.0
+    """From the first request until the reply came, wall clock, waits included."""
+
+
 class Reply(str):
     """A reply with metadata of its generation.
 
-    A plain ``str`` is always accepted instead; both fields are then unknown.
+    A plain ``str`` is always accepted instead; all fields are then unknown.
     """
 
     tokens: int | None
     """Number of sampled tokens, or None if unknown."""
     truncated: bool | None
     """Whether the token cap cut the reply off, or None if unknown."""
+    generation: Generation | None
+    """How a server generated it, or None if unknown."""
 
     def __new__(
-        cls, text: str, *, tokens: int | None = None, truncated: bool | None = None
+        cls,
+        text: str,
+        *,
+        tokens: int | None = None,
+        truncated: bool | None = None,
+        generation: Generation | None = None,
     ) -> Reply:
         """Make a reply of ``text``."""
         reply = super().__new__(cls, text)
         reply.tokens = tokens
         reply.truncated = truncated
+        reply.generation = generation
         return reply
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _reply, (str(self), self.tokens, self.truncated)
+        return _reply, (str(self), self.tokens, self.truncated, self.generation)
 
 
-def _reply(text: str, tokens: int | None, truncated: bool | None) -> Reply:
-    return Reply(text, tokens=tokens, truncated=truncated)
+def _reply(
+    text: str, tokens: int | None, truncated: bool | None, generation: Generation | None = None
+) -> Reply:
+    return Reply(text, tokens=tokens, truncated=truncated, generation=generation)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -243,6 +288,11 @@ class Attempt:
     """Number of sampled tokens, or None if the agent did not report it."""
     truncated: bool | None = None
     """Whether a token cap cut the reply off, or None if the agent did not report it."""
+
+    @property
+    def answered(self) -> bool:
+        """Whether the agent replied, if only with an empty text."""
+        return self.verdict.reason is not Reason.NO_REPLY
 
 
 class Transition(str, Enum):
@@ -301,5 +351,6 @@ class Agent(Protocol):
         ...
 
 
-ReplyFunction: TypeAlias = Callable[[Conversation], str]
+ReplyFunction: TypeAlias = Callable[[Conversation], "str | Awaitable[str]"]
+"""A function or an ``async def`` function that answers one conversation."""
 ScoreFunction: TypeAlias = Callable[[Problem, str], "float | bool"]

@@ -9,7 +9,7 @@ from selfcorrect_env.evaluation.agent_factory import (
     load_named,
     summary,
 )
-from selfcorrect_env.evaluation.agents import as_agent
+from selfcorrect_env.evaluation.agents import AsyncAgent, as_agent
 from selfcorrect_env.evaluation.edit_distance import edit_distance_ratio
 from selfcorrect_env.evaluation.episode_files import (
     EpisodeLog,
@@ -51,6 +51,7 @@ from selfcorrect_env.evaluation.progress import progress_display
 from selfcorrect_env.evaluation.report import EPISODES_FILE, REPORT_FILE, Report, compare
 from selfcorrect_env.evaluation.runners import AnyEnv, runner_for
 from selfcorrect_env.evaluation.sampled import Samples, measure_samples
+from selfcorrect_env.evaluation.usage import Usage
 from selfcorrect_env.evaluation.validation import validate
 
 __all__ = [
@@ -61,12 +62,14 @@ __all__ = [
     "AgentFactory",
     "AnyEnv",
     "Array",
+    "AsyncAgent",
     "EpisodeLog",
     "Estimate",
     "Metrics",
     "Report",
     "Samples",
     "TurnMetrics",
+    "Usage",
     "answer_codes",
     "as_agent",
     "compare",

@@ -12,6 +12,9 @@ One row is one episode:
     judged                          whether every attempt was judged
     exact                           "" for ordinary text; else see below
 
+A log of an evaluation in progress also has ``episode``, the episode's number in it: episodes are
+written as they finish.
+
 Lone surrogates are legal in a Python string and in a reply, but neither Arrow's JSON reader nor
 Parquet takes them. In a row with such text each of them is shown as U+FFFD, and ``exact`` holds
 the whole row as JSON text with every character as it was. `from_row` reads it back.
@@ -101,16 +104,7 @@ def read_episodes(path: str | Path) -> list[Episode]:
         CheckpointError: the file cannot be read, or a line of it is broken. The message names
             the file and the line.
     """
-    path = Path(path)
-    try:
-        with path.open("rb") as lines:
-            return [
-                _parse(path, number, line)
-                for number, line in enumerate(lines, start=1)
-                if line.strip()
-            ]
-    except OSError as error:
-        raise CheckpointError(f"{path}: cannot be read: {error}") from error
+    return list(_read_numbered(Path(path)).values())
 
 
 def write_episodes(path: str | Path, episodes: Iterable[Episode]) -> None:
@@ -158,14 +152,22 @@ class EpisodeLog:
         self.path = Path(path)
         self.kept: list[Episode] = []
         """The episodes that the file held when it was opened."""
+        self.numbers: list[int] = []
+        """The number of each of them: the one it was written with, else its place in the file."""
         if self.path.exists():
-            self._drop_cut_line()
-            self.kept = read_episodes(self.path)
+            drop_cut_line(self.path)
+            numbered = _read_numbered(self.path)
+            self.numbers, self.kept = list(numbered), list(numbered.values())
         self._file = self.path.open("a", encoding="utf-8")
 
-    def append(self, episodes: Iterable[Episode]) -> None:
-        """Write the episodes and wait until they are on the disk."""
-        self._file.writelines(json.dumps(to_row(episode)) + "\n" for episode in episodes)
+    def append(self, episodes: Iterable[Episode], numbers: Iterable[int] | None = None) -> None:
+        """Write the episodes, with their numbers if given, and wait until they are on the disk."""
+        if numbers is None:
+            rows = (to_row(episode) for episode in episodes)
+        else:
+            pairs = zip(numbers, episodes, strict=True)
+            rows = ({"episode": number, **to_row(episode)} for number, episode in pairs)
+        self._file.writelines(json.dumps(row) + "\n" for row in rows)
         self._file.flush()
         os.fsync(self._file.fileno())
 
@@ -179,10 +181,12 @@ class EpisodeLog:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _drop_cut_line(self) -> None:
-        with self.path.open("rb+") as file:
-            content = file.read()
-            file.truncate(content.rfind(b"\n") + 1)
+
+def drop_cut_line(path: Path) -> None:
+    """Remove the last line of a file if a crash has cut it short."""
+    with path.open("rb+") as file:
+        content = file.read()
+        file.truncate(content.rfind(b"\n") + 1)
 
 
 @contextmanager
@@ -212,11 +216,34 @@ def _attempt(
     return Attempt(reply=reply, verdict=verdict, tokens=tokens, truncated=truncated)
 
 
-def _parse(path: Path, number: int, line: bytes) -> Episode:
+def _read_numbered(path: Path) -> dict[int, Episode]:
+    """Read a file's episodes by number; without one it is the place in the file, from 0.
+
+    An episode that was played again has several lines, of which the last counts.
+
+    Raises:
+        CheckpointError: the file cannot be read, or a line of it is broken.
+    """
+    found: dict[int, Episode] = {}
     try:
-        return from_row(json.loads(line))
+        with path.open("rb") as lines:
+            for place, line in enumerate(filter(bytes.strip, lines)):
+                number, episode = _parse(path, place + 1, line)
+                found[place if number is None else number] = episode
+    except OSError as error:
+        raise CheckpointError(f"{path}: cannot be read: {error}") from error
+    return found
+
+
+def _parse(path: Path, line_number: int, line: bytes) -> tuple[int | None, Episode]:
+    try:
+        row = json.loads(line)
+        number = row.get("episode") if isinstance(row, dict) else None
+        if not (number is None or type(number) is int):
+            raise ValueError(f"episode must be an int, got {number!r:.60}")
+        return number, from_row(row)
     except (ValueError, RecursionError) as error:  # also bad JSON and bad UTF-8
-        raise CheckpointError(f"{path}, line {number}: not an episode: {error}") from error
+        raise CheckpointError(f"{path}, line {line_number}: not an episode: {error}") from error
 
 
 def _without_surrogates(value: Any) -> Any:

@@ -175,7 +175,7 @@ class TurnMetrics:
     """What one attempt of every episode was like."""
 
     characters: float
-    """Mean length of a reply in characters."""
+    """Mean length of a reply in characters; nan if there is no reply."""
     tokens: float | None
     """Mean length in tokens over the replies whose agent reported it; None if none did."""
     truncated: float | None
@@ -211,10 +211,10 @@ class Metrics:
     episodes: int
     """Number of episodes."""
     unjudged: int
-    """Number of episodes with an attempt that the verifier failed to judge."""
+    """Number of episodes with an attempt that was not judged: the verifier failed, or there is no
+    reply."""
     first_error: str | None
-    """What the verifier reported at the first attempt that it failed to judge; None if there is
-    none."""
+    """What the first attempt that was not judged has as its cause; None if there is none."""
     accuracy: tuple[Estimate, ...]
     """Accuracy@t for each turn, over the judged episodes, as every metric below that needs a
     verdict."""
@@ -240,7 +240,8 @@ class Metrics:
     unchanged_answers: Estimate
     """Share of episodes whose last extracted answer equals the first; none equals none."""
     unchanged_texts: float
-    """Share of episodes whose last reply equals the first, character by character."""
+    """Share of episodes whose last reply equals the first, character by character; episodes that
+    lack a reply are left out, here and in the next."""
     edit_distance_ratio: float
     """Mean `edit_distance_ratio` of the first and the last reply."""
     turns: tuple[TurnMetrics, ...]
@@ -294,6 +295,7 @@ def measure(episodes: Sequence[Episode], *, seed: int = 0, resamples: int = RESA
     turns = correct.shape[1]
     first, last = correct[:, 0], correct[:, -1]
     every = np.array([episode.problem.id for episode in episodes])
+    answered = [e for e in episodes if all(attempt.answered for attempt in e.attempts)]
     problems = every[whole]
     how = _Intervals(len(set(every)) < len(every), seed, resamples)
 
@@ -324,8 +326,8 @@ def measure(episodes: Sequence[Episode], *, seed: int = 0, resamples: int = RESA
         fixed=how.share(last[~first], problems[~first]),
         broken=how.share(~last[first], problems[first]),
         unchanged_answers=how.share(same_answers(episodes)[whole], problems),
-        unchanged_texts=_mean([_first(e).reply == _last(e).reply for e in episodes]),
-        edit_distance_ratio=_mean([_edited(episode) for episode in episodes]),
+        unchanged_texts=_mean([_first(e).reply == _last(e).reply for e in answered]),
+        edit_distance_ratio=_mean([_edited(episode) for episode in answered]),
         turns=tuple(_turn(episodes, k) for k in range(turns)),
     )
 
@@ -462,7 +464,7 @@ def _turn(episodes: Sequence[Episode], k: int) -> TurnMetrics:
     tokens = [attempt.tokens for attempt in attempts if attempt.tokens is not None]
     truncated = [attempt.truncated for attempt in attempts if attempt.truncated is not None]
     return TurnMetrics(
-        characters=_mean([len(attempt.reply) for attempt in attempts]),
+        characters=_mean([len(attempt.reply) for attempt in attempts if attempt.answered]),
         tokens=_mean(tokens) if tokens else None,
         truncated=_mean(truncated) if truncated else None,
         reasons=dict(Counter(attempt.verdict.reason.value for attempt in attempts)),
@@ -470,4 +472,4 @@ def _turn(episodes: Sequence[Episode], k: int) -> TurnMetrics:
 
 
 def _mean(values: Sequence[float]) -> float:
-    return float(np.mean(values))
+    return float(np.mean(values)) if values else float("nan")

@@ -9,20 +9,31 @@ if TYPE_CHECKING:
 
 
 def progress_display() -> Progress:
-    """Return rich's progress display on stderr: description, bar, count, time left."""
+    """Return rich's progress display on stderr: description, bar, count, rate, time left."""
     from rich.console import Console
     from rich.progress import (
         BarColumn,
         MofNCompleteColumn,
         Progress,
+        ProgressColumn,
+        Task,
         TextColumn,
         TimeRemainingColumn,
     )
+    from rich.text import Text
+
+    class RateColumn(ProgressColumn):
+        """Steps a second, or a minute if they are few."""
+
+        def render(self, task: Task) -> Text:
+            rate = task.finished_speed or task.speed or 0.0
+            return Text(f"{rate:.1f}/s" if rate >= 1 else f"{60 * rate:.1f}/min")
 
     return Progress(
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
+        RateColumn(),
         TimeRemainingColumn(),
         console=Console(stderr=True),
     )

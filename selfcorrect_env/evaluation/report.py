@@ -21,6 +21,7 @@ from selfcorrect_env.evaluation.episode_files import (
 from selfcorrect_env.evaluation.intervals import LEVEL, METHOD, METHOD_CLUSTERED, RESAMPLES
 from selfcorrect_env.evaluation.metrics import Metrics, Paired, measure, paired
 from selfcorrect_env.evaluation.sampled import Samples, measure_samples
+from selfcorrect_env.evaluation.usage import Usage
 from selfcorrect_env.types import Episode
 
 if TYPE_CHECKING:
@@ -79,6 +80,8 @@ class Report:
     set."""
     reused: int = field(default=0, compare=False)
     """How many of the episodes were stored before and not played again."""
+    usage: Usage | None = field(default=None, compare=False)
+    """What the replies of a served model took: requests, tokens, cost."""
 
     @classmethod
     def of(
@@ -89,6 +92,7 @@ class Report:
         seed: int = 0,
         warnings: Sequence[str] = (),
         reused: int = 0,
+        usage: Usage | None = None,
     ) -> Report:
         """Compute the metrics of ``episodes`` and return the report."""
         return cls(
@@ -99,6 +103,7 @@ class Report:
             seed,
             tuple(warnings),
             reused,
+            usage,
         )
 
     @property
@@ -114,6 +119,7 @@ class Report:
                 "measured": asdict(self.measured),
                 "metrics": {**asdict(self.metrics), "judged": self.metrics.judged},
                 "samples": self.samples and asdict(self.samples),
+                "usage": self.usage and asdict(self.usage),
                 "intervals": {
                     "level": LEVEL,
                     "method": METHOD_CLUSTERED if self.samples else METHOD,
@@ -155,6 +161,7 @@ class Report:
             saved = json.loads(path.read_bytes())
             measured, expected = Measured(**saved["measured"]), saved["metrics"]["episodes"]
             seed, warnings = saved["intervals"]["seed"], saved["warnings"]
+            usage = Usage(**saved["usage"]) if saved.get("usage") else None
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise CheckpointError(
                 f"{path}: not a readable report: {type(error).__name__}: {error}"
@@ -165,7 +172,7 @@ class Report:
                 f"{folder}: {REPORT_FILE} is of {expected} episodes, but {EPISODES_FILE} holds "
                 f"{len(episodes)}. The two are of different runs, or the file was cut."
             )
-        report = cls.of(episodes, measured, seed=seed)
+        report = cls.of(episodes, measured, seed=seed, usage=usage)
         unjudged = report.metrics.why_unjudged()  # follows from the episodes
         return replace(report, warnings=tuple(text for text in warnings if text != unjudged))
 
@@ -185,8 +192,9 @@ class Report:
         )
 
     def notes(self) -> tuple[str, ...]:
-        """Return the lines below the table: warnings, causes, reused episodes."""
-        notes = [f"Warning: {warning}" for warning in self.warnings]
+        """Return the lines below the table: usage, warnings, causes, reused episodes."""
+        notes = [] if self.usage is None else self.usage.lines()
+        notes += [f"Warning: {warning}" for warning in self.warnings]
         if self.metrics.unjudged:
             notes.append(f"Warning: {self.metrics.why_unjudged()}")
         if self.reused:

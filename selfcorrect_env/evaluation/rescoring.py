@@ -124,7 +124,7 @@ class Rescored:
 def rescore(
     episodes: Sequence[Episode], verifier: str | Verifier | ScoreFunction, *, seed: int = 0
 ) -> Rescored:
-    """Judge every reply of ``episodes`` with another verifier.
+    """Judge every reply of ``episodes`` with another verifier; a missing one stays unjudged.
 
     Args:
         episodes: one or more.
@@ -138,14 +138,17 @@ def rescore(
     if not episodes:
         raise ValueError("rescore() needs at least one episode.")
     verifier = get_verifier(verifier)
-    cases = [(e.problem, attempt.reply) for e in episodes for attempt in e.attempts]
+    cases = [(e.problem, a.reply) for e in episodes for a in e.attempts if a.answered]
     verdicts: list[Verdict] = []
     for start in range(0, len(cases), BATCH):
         batch = cases[start : start + BATCH]
         verdicts += judge(verifier, [p for p, _ in batch], [reply for _, reply in batch])
     new, rescored, differences = iter(verdicts), [], []
     for episode in episodes:
-        attempts = tuple(replace(attempt, verdict=next(new)) for attempt in episode.attempts)
+        attempts = tuple(
+            replace(attempt, verdict=next(new)) if attempt.answered else attempt
+            for attempt in episode.attempts
+        )
         rescored.append(replace(episode, attempts=attempts))
         for number, (old, now) in enumerate(zip(episode.attempts, attempts, strict=True), start=1):
             before, after = old.verdict, now.verdict

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import gymnasium as gym
@@ -11,9 +12,9 @@ from gymnasium.vector import VectorEnv
 
 from selfcorrect_env.env import SelfCorrectEnv
 from selfcorrect_env.errors import EpisodeError, UnsupportedEnvError
-from selfcorrect_env.evaluation.agents import ask
+from selfcorrect_env.evaluation.agents import ask, copy_of
 from selfcorrect_env.training_env import AnyEnv, TrainingEnv
-from selfcorrect_env.types import Agent, Episode
+from selfcorrect_env.types import Agent, Attempt, Conversation, Episode, Reason, Verdict
 from selfcorrect_env.unwrapping import unwrap
 from selfcorrect_env.vector_copies import is_modified
 
@@ -27,9 +28,70 @@ class Runner(ABC):
     """``problem_set``, ``split``, ``size``, ``fingerprint``, ``verifier``, ``prompts`` and
     ``attempts``: the environment's part of `selfcorrect_env.evaluation.report.Measured`."""
 
+    at_once: int | None = None
+    """How many episodes can be in progress at the same time; None for any number."""
+
     @abstractmethod
     def play(self, agent: Agent, indices: Sequence[int]) -> list[Episode]:
         """Play these problems, in order, and return their finished episodes."""
+
+    @abstractmethod
+    def begin(self, index: int) -> Play:
+        """Start an episode of one problem, whose index is the seed, beside those in progress."""
+
+
+class Play:
+    """An episode in progress, beside others.
+
+    Args:
+        conversation: the first one.
+        step: gives the environment a reply; returns the conversation after it, and the episode if
+            it is over.
+    """
+
+    def __init__(
+        self,
+        conversation: Conversation,
+        step: Callable[[str], tuple[Conversation, Episode | None]],
+    ) -> None:
+        self.conversation = conversation
+        self.replies: list[str] = []
+        """The replies so far."""
+        self.finished: Episode | None = None
+        """The episode, once it is over."""
+        self._step = step
+
+    def step(self, reply: str) -> None:
+        """Give the next reply."""
+        self.conversation, self.finished = self._step(reply)
+        self.replies.append(reply)
+
+    def fail(self, cause: str) -> None:
+        """End the episode without a further reply: its remaining attempts are `Reason.NO_REPLY`."""
+        answered = len(self.replies)
+        while self.finished is None:
+            self.step("")
+        missing = Verdict(0.0, Reason.NO_REPLY, detail=cause)
+        attempts = self.finished.attempts
+        self.finished = replace(
+            self.finished,
+            attempts=(
+                *attempts[:answered],
+                *(Attempt(reply="", verdict=missing) for _ in attempts[answered:]),
+            ),
+        )
+
+    def shown(self) -> Conversation:
+        """Return a copy of the conversation, in which the agent's replies are its own objects."""
+        replies = iter(self.replies)
+        messages = []
+        for message in copy_of(self.conversation):
+            if message["role"] == "assistant":
+                reply = next(replies, "")
+                if reply == message["content"]:
+                    message["content"] = reply
+            messages.append(message)
+        return tuple(messages)
 
 
 def runner_for(env: AnyEnv | TrainingEnv) -> Runner:
@@ -69,7 +131,7 @@ class BatchRunner(Runner):
     """Plays a whole batch of problems at a time; replies of one turn are verified together."""
 
     def __init__(self, env: TrainingEnv) -> None:
-        env.vectorised(1)  # a class that cannot be vectorised says so here
+        self._idle = [env.vectorised(1)]  # a class that cannot be vectorised says so here
         self.env = env
         self.metadata = {
             "problem_set": env.problems.name,
@@ -91,9 +153,28 @@ class BatchRunner(Runner):
             conversations, _, _, _, infos = batch.step(ask(agent, conversations))
         return [_finished(self.env, infos, row, index) for row, index in enumerate(indices)]
 
+    def begin(self, index: int) -> Play:
+        """Start an episode in a vector environment of one row; they are used again."""
+        alone = self._idle.pop() if self._idle else self.env.vectorised(1)
+        conversations, _ = alone.reset(seed=[index], options={"index": [index]})
+        left = self.env.attempts
+
+        def step(reply: str) -> tuple[Conversation, Episode | None]:
+            nonlocal left
+            left -= 1
+            conversations, _, _, _, infos = alone.step([reply])
+            if left:
+                return conversations[0], None
+            self._idle.append(alone)
+            return conversations[0], _finished(self.env, infos, 0, index)
+
+        return Play(conversations[0], step)
+
 
 class SingleRunner(Runner):
     """Plays one problem after another in an environment that is stepped as it is."""
+
+    at_once = 1
 
     def __init__(self, env: gym.Env[Any, Any]) -> None:
         self.env = env
@@ -120,13 +201,22 @@ class SingleRunner(Runner):
         return [self._play_one(agent, index) for index in indices]
 
     def _play_one(self, agent: Agent, index: int) -> Episode:
-        conversation, info = self.env.reset(seed=index, options={"index": index})
-        over = False
-        while not over:
-            (reply,) = ask(agent, [conversation])
+        play = self.begin(index)
+        while play.finished is None:
+            play.step(ask(agent, [play.conversation])[0])
+        return play.finished
+
+    def begin(self, index: int) -> Play:
+        """Start an episode; one that is in progress must be over."""
+        conversation, _ = self.env.reset(seed=index, options={"index": index})
+
+        def step(reply: str) -> tuple[Conversation, Episode | None]:
             conversation, _, terminated, truncated, info = self.env.step(reply)
-            over = terminated or truncated
-        return _finished(self.env, {"finished": [info.get("finished")]}, 0, index)
+            if not (terminated or truncated):
+                return conversation, None
+            return conversation, _finished(self.env, {"finished": [info.get("finished")]}, 0, index)
+
+        return Play(conversation, step)
 
 
 def _must_be_stepped(env: TrainingEnv) -> bool:

@@ -1,4 +1,4 @@
-"""A folder with a stored evaluation: what it measures, and the episodes that are finished."""
+"""A folder with a stored evaluation: what it measures, its episodes and its replies."""
 
 from __future__ import annotations
 
@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from selfcorrect_env.errors import CheckpointError
-from selfcorrect_env.evaluation.agents import FunctionAgent
+from selfcorrect_env.evaluation.agents import AsyncFunctionAgent, FunctionAgent
 from selfcorrect_env.evaluation.code_identity import code_of
+from selfcorrect_env.evaluation.concurrent_play import FinishedEpisodes, Replies, ReplyKey
 from selfcorrect_env.evaluation.episode_files import EpisodeLog, replacing
+from selfcorrect_env.evaluation.reply_log import REPLIES_FILE, ReplyLog
 from selfcorrect_env.evaluation.report import EPISODES_FILE, Measured
 from selfcorrect_env.types import Agent, Episode
 from selfcorrect_env.unwrapping import unwrap
@@ -32,7 +34,7 @@ def identity(agent: Agent, env: Any, measured: Measured) -> dict[str, Any]:
     """
     found = unwrap(env)
     inner = found.env
-    player = agent.function if isinstance(agent, FunctionAgent) else agent
+    player = agent.function if isinstance(agent, FunctionAgent | AsyncFunctionAgent) else agent
     fingerprint = getattr(agent, "fingerprint", None)
     return json.loads(
         json.dumps(
@@ -52,17 +54,54 @@ def identity(agent: Agent, env: Any, measured: Measured) -> dict[str, Any]:
     )
 
 
-def open_run(folder: Path, ours: Mapping[str, Any]) -> EpisodeLog:
-    """Open the log of a folder's episodes, new or of the same evaluation.
+class StoredRun:
+    """The finished episodes and the replies of a folder, and the logs that more are written to.
 
     Args:
         folder: made if it does not exist.
         ours: the `identity` of the evaluation.
+        total: number of episodes of the evaluation.
 
     Raises:
-        CheckpointError: the folder holds another evaluation; the message names what differs. Or
-            it cannot be made or written.
+        CheckpointError: the folder holds another evaluation, of which the message names what
+            differs, or more than ``total`` episodes; or it cannot be made or written.
     """
+
+    def __init__(self, folder: Path, ours: Mapping[str, Any], total: int) -> None:
+        self._log = _open(folder, ours)
+        last = max(self._log.numbers, default=-1)
+        if last >= total:
+            self.close()
+            raise CheckpointError(
+                f"{self._log.path} is of an evaluation of {last + 1} episodes or more, and {total} "
+                "are asked for. Ask for as many, or give another folder."
+            )
+        finished = dict(zip(self._log.numbers, self._log.kept, strict=True))
+        self.episodes: dict[int, Episode] = {
+            number: episode
+            for number, episode in finished.items()
+            if all(attempt.answered for attempt in episode.attempts)
+        }
+        """The finished episodes by number, without those that lack a reply: they go on."""
+        self._replies = ReplyLog(folder / REPLIES_FILE)
+        self.replies: dict[ReplyKey, str] = dict(self._replies.kept)
+        """Every reply that was logged."""
+
+    def add_episodes(self, finished: FinishedEpisodes) -> None:
+        """Write finished episodes."""
+        self._log.append([e for _, e in finished], [number for number, _ in finished])
+
+    def add_replies(self, replies: Replies) -> None:
+        """Write replies."""
+        self._replies.append(replies)
+
+    def close(self) -> None:
+        """Close the files."""
+        self._log.close()
+
+
+def _open(folder: Path, ours: Mapping[str, Any]) -> EpisodeLog:
+    """Open the log of a folder's episodes, new or of the same evaluation."""
     run_file = folder / RUN_FILE
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -79,20 +118,6 @@ def open_run(folder: Path, ours: Mapping[str, Any]) -> EpisodeLog:
         return EpisodeLog(folder / EPISODES_FILE)
     except OSError as error:
         raise CheckpointError(f"{folder} cannot hold results: {error}") from error
-
-
-def kept_episodes(log: EpisodeLog, total: int) -> list[Episode]:
-    """Return the episodes that a log held when it was opened.
-
-    Raises:
-        CheckpointError: they are more than ``total``.
-    """
-    if len(log.kept) > total:
-        raise CheckpointError(
-            f"{log.path} already holds {len(log.kept)} episodes, more than the {total} asked for. "
-            "Ask for as many, or give another folder."
-        )
-    return list(log.kept)
 
 
 def _codes(things: list[object]) -> dict[str, str]:

@@ -242,7 +242,7 @@ def _samples(samples: Samples) -> Table:
 def _replies(metrics: Metrics) -> Table:
     turns = metrics.turns
     rows = [
-        ["mean length, characters", *(f"{t.characters:.1f}" for t in turns)],
+        ["mean length, characters", *(_or_unknown(_known(t.characters), "{:.1f}") for t in turns)],
         ["mean length, tokens", *(_or_unknown(t.tokens, "{:.1f}") for t in turns)],
         ["cut off by the token cap", *(_or_unknown(t.truncated, "{:.1%}") for t in turns)],
     ]
@@ -268,3 +268,7 @@ def _played(measured: Measured, metrics: Metrics) -> str:
 
 def _or_unknown(value: float | None, form: str) -> str:
     return "unknown" if value is None else form.format(value)
+
+
+def _known(value: float) -> float | None:
+    return None if math.isnan(value) else value
