@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from selfcorrect_agents.methods.rise import RISE, RISEConfig
     from selfcorrect_agents.methods.sb3 import SB3A2C, SB3PPO, SB3A2CConfig, SB3PPOConfig
     from selfcorrect_agents.methods.score import SCoRe, SCoReConfig
+    from selfcorrect_agents.methods.served import ServedConfig, ServedModel
     from selfcorrect_agents.methods.sft import PairSFT, PairSFTConfig
     from selfcorrect_agents.methods.single_turn_rl import SingleTurnRL, SingleTurnRLConfig
     from selfcorrect_agents.methods.star import STaR, STaRConfig
@@ -75,6 +76,8 @@ __all__ = [
     "STaR",
     "STaRConfig",
     "Sampling",
+    "ServedConfig",
+    "ServedModel",
     "SingleTurnRL",
     "SingleTurnRLConfig",
     "Stage",
@@ -105,6 +108,7 @@ _NAMES_OF = {
     "methods.rise": ("RISE", "RISEConfig"),
     "methods.sb3": ("SB3A2C", "SB3PPO", "SB3A2CConfig", "SB3PPOConfig"),
     "methods.score": ("SCoRe", "SCoReConfig"),
+    "methods.served": ("ServedConfig", "ServedModel"),
     "methods.sft": ("PairSFT", "PairSFTConfig"),
     "methods.single_turn_rl": ("SingleTurnRL", "SingleTurnRLConfig"),
     "methods.star": ("STaR", "STaRConfig"),

@@ -28,12 +28,14 @@ both attempts and what changed between them is reported with 95% intervals.
 AGENT is a name from 'selfcorrect list' or module:attribute (a class, an object with act(), or a
 function from a conversation to a reply). 'selfcorrect eval AGENT --help' adds the agent's options.
 
-Exit status: 0 done; 1 the verifier failed at every episode; 2 invalid arguments.
+Exit status: 0 done; 1 no episode was judged; 2 invalid arguments.
 
 Examples:
   selfcorrect eval base --env SelfCorrect-Arithmetic-v0 --n 200
   selfcorrect eval base --env SelfCorrect-GSM8K-v0 --path gsm8k_test.jsonl --n 50 --out runs/base
   selfcorrect eval my_module:my_agent --env SelfCorrect-MATH-v0 --problems procedural
+  selfcorrect eval openai --model M --base-url http://localhost:8000/v1 \\
+      --env SelfCorrect-MATH500-v0 --n 500 --out runs/m
   selfcorrect eval score --model runs/mine/model --env SelfCorrect-MATH-v0 --samples 8 \\
       --temperature 0.6 --top-p 0.95
   selfcorrect eval score --model runs/mine/model --env SelfCorrect-Arithmetic-v0 --json"""
@@ -50,7 +52,10 @@ class EvalOptions(EnvOptions):
     samples: int = 1
     """Episodes of each problem; above 1 the report has Avg@k, pass@k and maj@k of every turn."""
     batch_size: int = 64
-    """How many problems the agent answers at a time."""
+    """How many problems an agent answers at a time that takes whole batches."""
+    concurrency: int | None = None
+    """How many conversations an agent answers at a time that is asked one by one: a served model or
+    an async function (32 by default), or a function, in threads (1 by default)."""
     out: str | None = None
     """A folder for the report and the episodes. After an interruption the same command resumes."""
     json: bool = False
@@ -58,6 +63,7 @@ class EvalOptions(EnvOptions):
 
     def __post_init__(self) -> None:
         at_least(1, n=self.n, samples=self.samples, batch_size=self.batch_size)
+        at_least(1, concurrency=self.concurrency)
         if self.out is not None:
             output_folder(self.out)
 
@@ -88,7 +94,7 @@ def main(argv: list[str]) -> int:
 
 
 def _evaluate(factory: AgentFactory, options: EvalOptions, config: Any) -> Report:
-    model = _model_of(config)
+    model = None if getattr(config, "remote", False) else _model_of(config)
     if options.samples > 1 and getattr(config, "temperature", None) == 0:
         raise UsageError(
             f"--samples {options.samples} of greedy replies are all alike: give --temperature, 0.6 "
@@ -104,6 +110,7 @@ def _evaluate(factory: AgentFactory, options: EvalOptions, config: Any) -> Repor
                 n=options.n,
                 samples=options.samples,
                 batch_size=options.batch_size,
+                concurrency=options.concurrency,
                 progress=True,
                 name=factory.name,
                 settings={} if config is None else _settings(config) | _files_of(model),
@@ -113,7 +120,7 @@ def _evaluate(factory: AgentFactory, options: EvalOptions, config: Any) -> Repor
     except KeyboardInterrupt:
         if options.out is not None:
             print(
-                f"\nselfcorrect: the finished episodes are in {options.out}; "
+                f"\nselfcorrect: what was answered is in {options.out}; "
                 "the same command resumes after them.",
                 file=sys.stderr,
             )
@@ -173,7 +180,9 @@ def _build(factory: AgentFactory, config: Any) -> Agent:
 
 
 def _settings(config: Any) -> dict[str, Any]:
+    """Return the options that replies depend on; ``NOT_MEASURED`` names the others."""
     return {
         key: value if isinstance(value, str | int | float | bool | None) else str(value)
         for key, value in dataclasses.asdict(config).items()
+        if key not in getattr(config, "NOT_MEASURED", ())
     }
