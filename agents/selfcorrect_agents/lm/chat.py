@@ -119,9 +119,13 @@ class Chat:
 
     def prompt_ids(self, conversation: Conversation) -> list[int]:
         """Return the ids of a conversation, up to where the assistant's reply starts."""
+        return self.batch_prompt_ids([conversation])[0]
+
+    def batch_prompt_ids(self, conversations: Sequence[Conversation]) -> list[list[int]]:
+        """Return `prompt_ids` of every conversation."""
         if self.template.thoughts == "drop":
-            conversation = tuple(map(_without_thoughts, conversation))
-        return self._encode(self._render(conversation))
+            conversations = [tuple(map(_without_thoughts, it)) for it in conversations]
+        return self._encode_all([self._render(conversation) for conversation in conversations])
 
     def continuation_ids(self, added: Sequence[Message]) -> list[int]:
         """Return the ids that follow a reply when the messages ``added`` come after it.
@@ -172,11 +176,19 @@ class Chat:
 
     def decode(self, ids: Sequence[int]) -> str:
         """Return the text of a reply's ids, without special tokens and the reply's opening."""
-        ids = list(ids)
+        return self.batch_decode([ids])[0]
+
+    def batch_decode(self, rows: Sequence[Sequence[int]]) -> list[str]:
+        """Return `decode` of every row."""
         opening = self._opening_ids
-        if opening and ids[: len(opening)] == opening:
-            ids = ids[len(opening) :]
-        return cast(str, self.tokenizer.decode(ids, skip_special_tokens=True))
+        replies = [list(ids) for ids in rows]
+        if opening:
+            start = len(opening)
+            replies = [ids[start:] if ids[:start] == opening else ids for ids in replies]
+        backend = getattr(self.tokenizer, "backend_tokenizer", None)
+        if backend is None or getattr(self.tokenizer, "clean_up_tokenization_spaces", False):
+            return [cast(str, self.tokenizer.decode(i, skip_special_tokens=True)) for i in replies]
+        return backend.decode_batch(replies, skip_special_tokens=True)
 
     def decode_all(self, ids: Sequence[int]) -> str:
         """Return the text of ids with the special tokens, as the model reads it."""
@@ -237,9 +249,15 @@ class Chat:
         return cast(str, text)
 
     def _encode(self, text: str) -> list[int]:
+        return self._encode_all([text])[0]
+
+    def _encode_all(self, texts: Sequence[str]) -> list[list[int]]:
+        if not texts:
+            return []
+        valid = [text.encode("utf-8", "replace").decode("utf-8") for text in texts]  # surrogates
         # the chat template writes every special token itself
-        text = text.encode("utf-8", "replace").decode("utf-8")  # lone surrogates
-        return cast(list[int], self.tokenizer(text, add_special_tokens=False)["input_ids"])
+        ids = self.tokenizer(valid, add_special_tokens=False)["input_ids"]
+        return cast(list[list[int]], ids)
 
 
 def _without_thoughts(message: Message) -> Message:

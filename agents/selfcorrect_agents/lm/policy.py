@@ -153,11 +153,13 @@ class Policy:
     # -- text and ids -------------------------------------------------------------------
     def replies(self, turn: Turn) -> list[Reply]:
         """Decode every row of a turn."""
+        rows, ended = turn.tokens(), turn.ended.tolist()
+        texts = self.chat.batch_decode(
+            [ids[:-1] if end else ids for ids, end in zip(rows, ended, strict=True)]
+        )
         return [
-            Reply(
-                self.chat.decode(ids[:-1] if ended else ids), tokens=len(ids), truncated=not ended
-            )
-            for ids, ended in zip(turn.tokens(), turn.ended.tolist(), strict=True)
+            Reply(text, tokens=len(ids), truncated=not end)
+            for text, ids, end in zip(texts, rows, ended, strict=True)
         ]
 
     # -- sampling -----------------------------------------------------------------------
@@ -167,7 +169,7 @@ class Policy:
         A conversation is read once, however many replies are to be sampled. Row ``i`` of the
         context belongs to conversation ``i // samples``.
         """
-        return self.sampler.start([self.chat.prompt_ids(c) for c in conversations], samples)
+        return self.sampler.start(self.chat.batch_prompt_ids(conversations), samples)
 
     def extend(self, context: Context, added: Sequence[Sequence[Message]]) -> None:
         """Append messages after each row's reply, after a missing end-of-turn token."""

@@ -68,7 +68,10 @@ class Decoder:
         Returns:
             (N, H), with a gradient where gradients are on; the output layer makes logits of them.
         """
-        self._ensure(int(positions.max()) + 1 if positions.numel() else 1)
+        length = int(positions.max()) + 1 if positions.numel() else 1
+        if shared is None and not torch.is_grad_enabled():
+            return self.fast_pass(length)(ids, positions, attend)
+        self._ensure(length)
         return self._run(ids, positions, attend, shared)
 
     @torch.no_grad()
@@ -94,8 +97,8 @@ class Decoder:
                 x = self._layer(layer, x, rotary, attend)
         return rms_norm(self._decoder.norm, cast(Tensor, x))
 
-    def sampling_pass(self, length: int) -> Callable[[Tensor, Tensor, Attend], Tensor]:
-        """Return `hidden` for positions below ``length``, to sample one turn without gradients.
+    def fast_pass(self, length: int) -> Callable[[Tensor, Tensor, Attend], Tensor]:
+        """Return `hidden` for positions below ``length``, without gradients.
 
         A small model computes with copies of its weights, as they are now; see `FusedBlock`. Keys
         and values of this pass and of `hidden` must not be mixed.

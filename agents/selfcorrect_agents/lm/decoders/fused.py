@@ -78,11 +78,17 @@ def fusible(layer: nn.Module) -> bool:
         plain
         and hasattr(modules, "input_layernorm")
         and not hasattr(attention, "q_norm")
-        and isinstance(mlp.act_fn, nn.SiLU)
+        and _is_silu(mlp.act_fn)
         and all(linear.bias is None for linear in feed_forward)
         and attention.o_proj.weight.shape[0] <= WIDEST
         and not torch.is_autocast_enabled(attention.q_proj.weight.device.type)
     )
+
+
+def _is_silu(activation: Any) -> bool:
+    """Whether an activation is x · sigmoid(x), whatever its class is named."""
+    values = torch.linspace(-4, 4, 9)
+    return torch.allclose(activation(values), F.silu(values))
 
 
 def _epsilon(norm: Any) -> Tensor:

@@ -83,7 +83,7 @@ class Rows:
     def run(self, cells: Cells) -> None:
         """Decode one turn of every row."""
         self._limit = cells.cap + max(map(self._length, range(len(self._rest))))
-        self._forward = self._decoder.sampling_pass(self._limit)
+        self._forward = self._decoder.fast_pass(self._limit)
         waiting = deque(row for row in range(len(self._rest)) if not self._stored[row])
         first = [row if row >= 0 else waiting.popleft() for row in self._row]
         flight = Flight(len(first), cells, self._cache.device)

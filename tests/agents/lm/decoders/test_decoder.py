@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.testing import assert_close
 
 from selfcorrect_agents.lm.decoders import pack_rows
+from selfcorrect_agents.lm.decoders.fused import fusible
 from selfcorrect_agents.lm.plain_context import positions
 from selfcorrect_agents.lm.policy import Policy
 
@@ -139,3 +140,31 @@ def test_activations_are_recomputed_in_training_mode(make_policy: MakePolicy) ->
     for ours, theirs in zip(grads(), plain, strict=True):
         assert torch.equal(ours, theirs)
     assert calls == 2
+
+
+@pytest.mark.parametrize(
+    ("family", "expected"), [("llama", True), ("qwen2", True), ("qwen3", False)]
+)
+def test_small_layers_are_fused(make_policy: MakePolicy, family: str, expected: bool) -> None:
+    policy = make_policy(family)
+    layers = policy.model.get_decoder().layers  # type: ignore[operator]
+    assert {fusible(layer) for layer in layers} == {expected}
+
+
+def test_a_layer_with_another_activation_is_not_fused(make_policy: MakePolicy) -> None:
+    layer = make_policy("llama").model.get_decoder().layers[0]  # type: ignore[operator]
+    layer.mlp.act_fn = torch.nn.GELU()
+    assert not fusible(layer)
+
+
+@pytest.mark.parametrize("family", OWN)
+@pytest.mark.parametrize("samples", [1, 3])
+def test_hidden_states_without_gradients_are_the_models(
+    make_policy: MakePolicy, family: str, samples: int
+) -> None:
+    policy = make_policy(family)
+    ids, mask = ragged_groups(0.3)
+    packed = pack_rows(ids, mask, samples)
+    with torch.no_grad():
+        own = policy.packed_hidden(packed)[packed.places_of(packed.index_in_row)]
+        assert_close(own[mask], of_transformers(policy, ids, mask)[mask], rtol=1e-4, atol=1e-4)
