@@ -22,6 +22,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "scripts"))
@@ -49,7 +50,56 @@ def gymnasium_door(episodes: int) -> float:
     return rate(play, episodes)
 
 
-def rate(play: Callable[[int], None], episodes: int) -> float:
+def skyrl_door(episodes: int) -> float:
+    """Make an environment for each episode, as SkyRL's generator does, and play it."""
+    import skyrl_gym
+
+    from selfcorrect_env.serving.skyrl import register, rows
+
+    register()
+    table = rows(ID, n=1000)
+
+    def make(index: int) -> Any:
+        row = table[index % len(table)]
+        return skyrl_gym.make(row["env_class"], env_config={}, extras=row)
+
+    def play(index: int) -> None:
+        env = make(index)
+        env.init(table[index % len(table)]["prompt"])
+        for reply in REPLIES:
+            env.step(reply)
+
+    say(f"making one environment takes {1e3 / rate(make, episodes):.3f} ms")
+    return rate(play, episodes)
+
+
+def openenv_door(episodes: int) -> float:
+    """Play over one WebSocket session of a server in a process of its own."""
+    from selfcorrect_env.serving.openenv import SelfCorrectClient
+
+    command = [str(Path(sys.executable).with_name("selfcorrect")), "serve", "--env", ID]
+    with subprocess.Popen([*command, "--port", "0"], stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdout is not None
+        line = next(line for line in server.stdout if line.startswith("Serving "))
+        try:
+            with SelfCorrectClient(base_url=line.split()[-1]).sync() as client:
+
+                def play(index: int) -> None:
+                    client.reset(index=index)
+                    for reply in REPLIES:
+                        client.step(reply)
+
+                return rate(play, episodes)
+        finally:
+            server.terminate()
+
+
+def say(note: str) -> None:
+    """Print a note, which is shown under the table."""
+    print(json.dumps({"note": note}))
+
+
+def rate(play: Callable[[int], Any], episodes: int) -> float:
     """Return episodes a second of ``play(index)``, after one that is not counted."""
     play(0)
     start = time.perf_counter()
@@ -74,6 +124,8 @@ class Door:
 
 DOORS = {
     "gymnasium": Door("gymnasium", "README.md", gymnasium_door, "The environment"),
+    "openenv": Door("openenv", "docs/trainers/openenv.md", openenv_door),
+    "skyrl": Door("skyrl-gym", "docs/trainers/skyrl.md", skyrl_door),
 }
 """The doors by name; a peer with its own environment has the same name there."""
 
