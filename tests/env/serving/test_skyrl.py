@@ -15,7 +15,6 @@ from skyrl_gym.metrics import aggregate_for_environment
 
 from selfcorrect_env import EpisodeError, RequestError, VerifierError
 from selfcorrect_env.serving.skyrl import SelfCorrectTextEnv, register, rows
-from selfcorrect_env.serving.skyrl.table import shared_env
 
 ROOT = Path(__file__).resolve().parents[3]
 ID = "SelfCorrect-Arithmetic-v0"
