@@ -9,7 +9,7 @@ from typing import Any
 from uuid import uuid4
 
 import gymnasium as gym
-from openenv.core.env_server.interfaces import Environment, Message
+from openenv.core.env_server.interfaces import Environment
 from openenv.core.env_server.types import EnvironmentMetadata
 
 import selfcorrect_env
@@ -20,6 +20,8 @@ from selfcorrect_env.serving.openenv.models import (
     SelfCorrectObservation,
     SelfCorrectState,
     as_utf8,
+    carried,
+    public_verdict,
 )
 from selfcorrect_env.types import Conversation, Reply, Verdict
 
@@ -71,15 +73,11 @@ class ServedEnvironment(Environment[SelfCorrectAction, SelfCorrectObservation, S
             RequestError: an argument is unknown, of a wrong type or out of range.
         """
         if unknown:
-            raise RequestError(
-                f"reset has no field {next(iter(unknown))!r:.60}. Known: seed, episode_id, split, "
-                "index, id."
-            )
+            known = "seed, episode_id, split, index, id"
+            raise RequestError(f"reset has no field {next(iter(unknown))!r:.60}. Known: {known}.")
         split, env = self._env_of(split)
-        options = {"index": index, "id": id}
-        chosen = {name: value for name, value in options.items() if value is not None}
         try:
-            conversation, info = env.reset(seed=seed, options=chosen)
+            conversation, info = env.reset(seed=seed, options={"index": index, "id": id})
         except (gym.error.Error, IndexError, TypeError, UnknownProblemSetError) as error:
             raise RequestError(str(error)) from error
         self._current = env
@@ -115,10 +113,9 @@ class ServedEnvironment(Environment[SelfCorrectAction, SelfCorrectObservation, S
         state.step_count = info["attempt"]
         state.rewards = [*state.rewards, verdict.score if verdict.judged else None]
         state.done = bool(done)
-        metadata: dict[str, Any] = {"verdict": _public(verdict)}
+        metadata: dict[str, Any] = {"verdict": public_verdict(verdict)}
         if done:
-            transition = info["transition"]
-            metadata["transition"] = transition and transition.value
+            metadata["transition"] = info["transition"] and info["transition"].value
         return self._observation(conversation, metadata)
 
     @property
@@ -141,7 +138,7 @@ class ServedEnvironment(Environment[SelfCorrectAction, SelfCorrectObservation, S
 
     def num_tasks(self, split: str) -> int:
         """Return the number of problems of a split."""
-        return len(self._problems(split))
+        return len(self._env_of(split)[1].problems)
 
     def list_tasks(self, split: str) -> list[dict[str, Any]]:
         """Return the first `PREVIEW` tasks of a split."""
@@ -156,23 +153,16 @@ class ServedEnvironment(Environment[SelfCorrectAction, SelfCorrectObservation, S
         if index < 0:
             raise IndexError(f"index counts from 0, got {index}.")
         env = self._env_of(split)[1]
-        first = env.prompts.first(env.problems[index])
-        return {
-            "id": as_utf8(env.problems[index].id),
-            "index": index,
-            "split": split,
-            "messages": _carried(first),
-        }
+        problem = env.problems[index]
+        messages = carried(env.prompts.first(problem))
+        return {"id": as_utf8(problem.id), "index": index, "split": split, "messages": messages}
 
     def get_task_range(
         self, split: str, start: int | None = None, stop: int | None = None
     ) -> list[dict[str, Any]]:
         """Return the tasks ``start`` to ``stop`` of a split, as a slice."""
-        chosen = range(len(self._problems(split)))[start:stop]
+        chosen = range(self.num_tasks(split))[start:stop]
         return [self.get_task(split, index) for index in chosen]
-
-    def _problems(self, split: str) -> selfcorrect_env.ProblemSet:
-        return self._env_of(split)[1].problems
 
     def _env_of(self, split: str | None) -> tuple[str, SelfCorrectEnv]:
         """Return a split's name and this session's own environment of it."""
@@ -196,22 +186,8 @@ class ServedEnvironment(Environment[SelfCorrectAction, SelfCorrectObservation, S
             "rewards": list(state.rewards),
         }
         return SelfCorrectObservation(
-            messages=_carried(conversation),
+            messages=carried(conversation),
             done=state.done,
             reward=state.rewards[-1] if state.rewards else None,
             metadata={**common, **metadata},
         )
-
-
-def _public(verdict: Verdict) -> dict[str, Any]:
-    """Return a verdict without its detail, which may quote the reference or a hidden test."""
-    return {
-        "score": verdict.score,
-        "reason": verdict.reason.value,
-        "judged": verdict.judged,
-        "answer": as_utf8(verdict.answer),
-    }
-
-
-def _carried(conversation: Conversation) -> list[Message]:
-    return [Message(role=m["role"], content=as_utf8(m["content"])) for m in conversation]

@@ -9,6 +9,8 @@ from openenv.core.env_server.interfaces import Message
 from openenv.core.env_server.types import Action, Observation, State
 from pydantic import BeforeValidator, Field
 
+from selfcorrect_env.types import Conversation, Verdict
+
 
 def as_utf8(value: Any) -> Any:
     """Return a text with U+FFFD for each lone surrogate, which JSON over UTF-8 cannot carry.
@@ -57,3 +59,18 @@ class SelfCorrectState(State):
         default_factory=list, description="Reward of each turn; null if it was not judged"
     )
     done: bool = Field(default=False, description="Whether the last attempt has been made")
+
+
+def carried(conversation: Conversation) -> list[Message]:
+    """Return a conversation as an observation carries it."""
+    return [Message(role=m["role"], content=as_utf8(m["content"])) for m in conversation]
+
+
+def public_verdict(verdict: Verdict) -> dict[str, Any]:
+    """Return a verdict without its detail, which may quote the reference or a hidden test."""
+    return {
+        "score": verdict.score,
+        "reason": verdict.reason.value,
+        "judged": verdict.judged,
+        "answer": as_utf8(verdict.answer),
+    }
