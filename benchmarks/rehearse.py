@@ -40,7 +40,7 @@ class Options:
     max_new_tokens: int = 24
     """Token cap of one reply."""
     problems: str | None = None
-    """Another problem set, where the file's own is not at hand."""
+    """Another problem set, for machines without the file's own."""
     dtype: str = "float32"
     """Precision of the forward pass."""
     out: str = "runs/rehearsal"

@@ -63,7 +63,7 @@ class Asker(ABC):
 
     @abstractmethod
     def close(self) -> list[Answered]:
-        """Ask nothing more, and return the answers that nobody has taken."""
+        """Ask nothing more, and return the answers that have not been taken."""
 
     def next(self) -> list[Answered]:
         """Wait for an answer, and return all that are there."""

@@ -34,7 +34,7 @@ _PIECE = 1 << 16
 _FULL = 1 << 20
 """Bytes that wait for the stream from which nothing more is read for it."""
 _FLOOD = 64 * 2**20
-"""Bytes that wait for a socket from which it is closed: nobody reads what the program sends."""
+"""Bytes that wait for a socket at which it is closed: what the program sends is not being read."""
 
 
 class Relay:

@@ -53,7 +53,7 @@ class AnswerFormat:
 
     expressions: bool = True
     """Whether an answer may be any expression. If not, as for a single digit or a program, an
-    expression that stands in the statement is no answer, and `validate` does not try it."""
+    expression of the statement is no answer, and `validate` does not try it."""
 
     def __post_init__(self) -> None:
         templates = (*self.replies, *(() if self.hedge is None else (self.hedge,)))

@@ -153,7 +153,7 @@ def script_of(response: str) -> str | None:
 
     It is the last code block that is valid Python and calls something (an example of an output is
     often valid Python, and calls nothing); else the last that is valid; else the last one; without
-    a code block the text, or what stands between tags. What stands in a thought is not looked at.
+    a code block the text, or the text between tags. Thoughts are left out.
 
     >>> script_of("Sum:\\n```python\\nprint(int(input()) + 1)\\n```\\nExample:\\n```\\n3\\n```")
     'print(int(input()) + 1)\\n'

@@ -1,4 +1,4 @@
-r"""Thoughts of reasoning models, which are never judged: what stands in a thought is no answer.
+r"""Thoughts of reasoning models, which are never judged: a thought contains no answer.
 
 The marks that are known, in any case:
 

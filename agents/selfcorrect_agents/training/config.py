@@ -111,7 +111,7 @@ class Execution:
 
     tokens_per_forward: int | None = None
     """Tokens in one forward pass of an update, ≥ 1, padding included (an episode is never cut).
-    None: as many as the memory at hand allows; `selfcorrect train … --plan` shows it."""
+    None: as many as the free memory allows; `selfcorrect train … --plan` shows it."""
     checkpoint_every: int = 50
     """Steps between checkpoints, ≥ 1."""
     max_kl: float | None = None

@@ -4,8 +4,8 @@
     in a rollout    + keys and values of the rows that are sampled at once + their logits
     in an update    + gradients + activations of one micro-batch + a chunk of logits
 
-The peak is that of the larger of the two phases. No weights are loaded, so a plan can be made for a
-machine that is not at hand.
+The peak is that of the larger of the two phases. No weights are loaded, so a plan can be made for
+another machine.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""`split_of`: how a step of a policy at hand is cut so that it fits into memory."""
+"""`split_of`: how a step of a loaded policy is cut so that it fits into memory."""
 
 from __future__ import annotations
 

@@ -123,7 +123,7 @@ def _content(lines: list[str], before: str) -> str:
 def tagged(text: str, parser: Parser) -> list[str]:
     """Return the pieces of a text between tags such as ``[PYTHON]`` and ``</answer>``.
 
-    A piece that is valid Python has no tags in angle brackets: they stand in its texts.
+    A piece that is valid Python has no tags in angle brackets: those are in its string literals.
     """
     pieces = []
     for part in _BRACKETS.split(text):

@@ -56,7 +56,7 @@ class Body:
 def program_of(response: str, name: str, stub: str = "", further: Sequence[str] = ()) -> str | None:
     """Return the program in a reply, or None if the reply has no text that could be one.
 
-    What stands in a thought (`selfcorrect_env.verifiers.thoughts`) is not looked at.
+    Thoughts (`selfcorrect_env.verifiers.thoughts`) are left out.
 
     Args:
         response: the reply.

@@ -2,7 +2,7 @@ r"""Answers that only repeat an expression of the problem's statement.
 
 "Expand $(x+8)(x+2)$" is not answered by $(x+8)(x+2)$, though the two are equal: whoever may repeat
 the statement needs to compute nothing. An answer repeats the statement if it is more than a number,
-a letter or a word, if it stands in the statement (in any order of its terms and factors), and if
+a letter or a word, if the statement contains it (in any order of its terms and factors), and if
 the reference is written differently.
 """
 
@@ -27,7 +27,7 @@ _LAYOUT = re.compile(r"[{}*×·\s]|(?<![\d.])1(?=[(\\])")
 
 @functools.lru_cache(maxsize=4096)
 def expressions(statement: str) -> tuple[str, ...]:
-    r"""Return the expressions that stand in a statement: formulas, their sides, typed sums.
+    r"""Return the expressions that a statement contains: formulas, their sides, typed sums.
 
     >>> expressions("Solve $2x = 3 + 4$. What is 5 * 6?")
     ('2x = 3 + 4', '2x', '3 + 4', '5 * 6')
@@ -59,7 +59,7 @@ def repeats(statement: str, reference: str, answer: str) -> bool:
 
 
 def contains(statement: str, answer: str) -> bool:
-    """Return whether an answer stands in the statement, as more than a number, letter or word."""
+    """Return whether the statement contains an answer that is more than a number, letter or word."""
     return not is_bare(answer) and _key(answer) in _keys(statement)
 
 
