@@ -4,8 +4,8 @@ A problem asks for the value of a short sum, ``"What is 14 + 27 - 9?"``. Its pro
 (`selfcorrect_env.prompts`, ``"sums"``) ask for the answer on the first line and for the working on
 the second, and the verifier ``"answer-line"`` judges the first line alone. A small model guesses
 the answer, then often works it out correctly on the next line. At the second attempt the
-conversation contains its own working. So a model that reads it can correct itself, without being told
-anything about the answer (docs/sums.md has measurements).
+conversation contains its own working. So a model that reads it can correct itself, without being
+told anything about the answer (docs/sums.md has measurements).
 
 A hash of the statement alone decides whether a problem is in the training, the validation or the
 test split, for all levels and seeds.

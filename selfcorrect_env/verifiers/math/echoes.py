@@ -59,7 +59,7 @@ def repeats(statement: str, reference: str, answer: str) -> bool:
 
 
 def contains(statement: str, answer: str) -> bool:
-    """Return whether the statement contains an answer that is more than a number, letter or word."""
+    """Return whether a statement contains an answer that is more than a number or word."""
     return not is_bare(answer) and _key(answer) in _keys(statement)
 
 
