@@ -42,6 +42,13 @@ class ComparedAgent:
             ComparisonError: the method has settings that the agent does not take.
         """
         agent = cls(method, load_named(method.agent))
+        if not agent.own_model:
+            method.refuse("model")
+        elif "model" not in method.play:
+            raise ComparisonError(
+                f"{agent.where}: agent {method.agent!r} plays a model of its own: name it, with "
+                'play = {model = "…"}.'
+            )
         if not agent.trains:
             agent._check_untrained()
         return agent
@@ -55,6 +62,14 @@ class ComparedAgent:
     def trains(self) -> bool:
         """Whether it learns; otherwise it only plays."""
         return learns(self.found)
+
+    @property
+    def own_model(self) -> bool:
+        """Whether it plays a model of its own, not the base: ``own_model: ClassVar[bool] = True``.
+
+        The model of such an agent, and what is set for it, is in the method's ``play``.
+        """
+        return bool(getattr(self.found, "own_model", False))
 
     @property
     def oracle(self) -> bool:
@@ -170,6 +185,9 @@ class ComparedAgent:
         if config is None:
             return None
         fields = flat_fields(config)
+        if self.own_model:
+            own = {k: v for k, v in settings.items() if k not in MODEL_FIELDS}
+            settings = {**own, **self.method.play}
         for name in MODEL_FIELDS.keys() - {"model", "device"}:
             if "model" in fields and name in settings and name not in fields:
                 raise ComparisonError(

@@ -81,12 +81,16 @@ class MethodConfig:
     def __post_init__(self) -> None:
         if not re.search(r"\w", self.label):
             raise ComparisonError(f"A method's label needs a letter or digit, got {self.label!r}.")
-        for name in ("model", "device", "seed", "temperature"):
-            if name in self.play:
-                raise ComparisonError(
-                    f"[methods.{self.label!r}] play: {name} is set by the comparison, the same "
-                    "for every method; remove it."
-                )
+        for name in ("device", "seed", "temperature"):
+            self.refuse(name)
+
+    def refuse(self, name: str) -> None:
+        """Raise a ComparisonError if ``play`` has a field that the comparison sets itself."""
+        if name in self.play:
+            raise ComparisonError(
+                f"[methods.{self.label!r}] play: {name} is set by the comparison, the same "
+                "for every method; remove it."
+            )
 
     @property
     def slug(self) -> str:

@@ -32,7 +32,7 @@ from selfcorrect_agents.lm.loading import load_policy
 from selfcorrect_agents.lm.policy import Policy
 from selfcorrect_agents.training.run_folder import RunFolder
 from selfcorrect_agents.training.saving import save_trained
-from selfcorrect_env import Agent, Report, SelfCorrectError, evaluate
+from selfcorrect_env import Agent, AsyncAgent, Report, SelfCorrectError, evaluate
 from selfcorrect_env.evaluation import REPORT_FILE, AnyEnv
 
 METRICS, TRAINED = "run/metrics.jsonl", "trained.json"
@@ -126,7 +126,8 @@ def measure(cell: Cell, compared_agent: ComparedAgent, policy: Policy | None, fo
 
 def _evaluate(cell: Cell, agent: Agent, env: AnyEnv, decoding: str, folder: Path) -> Report:
     out = folder / decoding
-    if out.exists() and not (out / REPORT_FILE).exists():
+    resumes = isinstance(agent, AsyncAgent)  # its replies do not depend on those before
+    if out.exists() and not resumes and not (out / REPORT_FILE).exists():
         # interrupted: an agent that resumed after its episodes would draw other replies
         shutil.rmtree(out)
     settings = _settings(cell, temperature=DECODINGS[decoding])
