@@ -2,10 +2,10 @@
 
     .peers/xllamacpp/bin/python benchmarks/human_eval_harness.py runs/m/humaneval HumanEval.jsonl.gz
 
-Each reply's last Python code block (else its whole text) is a completion of its problem: the harness
-runs prompt + completion + tests. It finds the program in its own way, so the numbers check our
-prompts, our extraction and our sandbox. Prints a JSON object: for each turn the ids that pass.
-The programs run in processes of their own, without a sandbox.
+Each reply's last Python code block (else its whole text) is a completion of its problem: the
+harness runs prompt + completion + tests. The program is found in another way than by our verifier,
+so the numbers check our prompts, our extraction and our sandbox. Prints a JSON list: for each turn
+the ids that pass. The programs run in processes of their own, without a sandbox.
 """
 
 from __future__ import annotations

@@ -39,7 +39,9 @@ def main() -> None:
     parser.add_argument("--n-gsm8k", type=int, default=200)
     parser.add_argument("--max-new-tokens", type=int, default=512, help="of one reply")
     parser.add_argument("--slots", type=int, default=4, help="requests at a time")
-    parser.add_argument("--threads", type=int, default=2, help="of the server")
+    parser.add_argument(
+        "--threads", type=int, default=2, help="of the server; 1 on a machine that is busy"
+    )
     parser.add_argument("--port", type=int, default=18080, help="the same for a run and its resume")
     parser.add_argument("--out", type=Path, default=Path("runs/served-real"))
     options = parser.parse_args()
@@ -102,9 +104,8 @@ def run(url: str, options: argparse.Namespace, env: str, path: Path, n: int, out
     seconds = time.perf_counter() - start
     rows = [json.loads(line) for line in log.read_text().splitlines()[before:]]
     tokens = sum(reply["tokens"] for reply in rows)
-    print(
-        f"{len(rows)} replies, {tokens:,} tokens in {seconds:.0f} s: {tokens / seconds:.1f} a second"
-    )
+    rate = f"{tokens / seconds:.1f} a second"
+    print(f"{len(rows)} replies, {tokens:,} tokens in {seconds:.0f} s: {rate}")
 
 
 def row(name: str, report: dict[str, Any]) -> str:
