@@ -7,6 +7,7 @@ import asyncio
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 import urllib.error
@@ -323,6 +324,17 @@ def test_the_port_of_a_server_is_refused_to_another(url: str) -> None:
         f"selfcorrect: Port {port} of 127.0.0.1 is in use. Choose another with --port; --port 0 "
         "takes a free one."
     )
+
+
+def test_ctrl_c_stops_the_server_with_a_session_open() -> None:
+    server, url = start("--env", ID, "--port", "0", "--split", "test")
+    with connect(f"{url.replace('http', 'ws')}/ws", open_timeout=60) as session:
+        session.send(json.dumps(RESET))
+        session.recv(60)
+        server.send_signal(signal.SIGINT)
+        shown, _ = server.communicate(timeout=60)
+    assert server.returncode == 130
+    assert shown.strip() == "selfcorrect: interrupted."
 
 
 # -- problems of one's own, the page, the Space ---------------------------------------------
