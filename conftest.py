@@ -8,6 +8,11 @@ OPTIONAL = {
         "tests/doors/test_openenv.py",
         "tests/doors/test_openenv_leaks.py",
     ],
+    "verifiers": [
+        "selfcorrect_env/serving/verifiers",
+        "selfcorrect_vf",
+        "tests/doors/test_verifiers.py",
+    ],
 }
 """A library that cannot share the project's environment, with what needs it. Its tests run in
 an environment of its own: ``tests/doors/test_peers.py``."""

@@ -94,6 +94,40 @@ def openenv_door(episodes: int) -> float:
             server.terminate()
 
 
+def verifiers_door(episodes: int) -> float:
+    """Play as ``vf-eval`` does, 16 episodes at a time, with a local server that only replies.
+
+    Two requests an episode go through verifiers' own proxy; their cost is included.
+    """
+    import asyncio
+
+    import verifiers.v1 as vf
+    from stand_in_server import StandInServer
+
+    task = {"env": ID}
+    config = vf.resolve_env_config({"taskset": {"id": "selfcorrect-vf", "task": task}})
+    env = vf.load_environment(config)
+    tasks = list(env.taskset.take(episodes))
+
+    async def run(url: str) -> float:
+        client = vf.EvalClientConfig(base_url=url, api_key_var="OPENAI_API_KEY")
+        model, together = vf.ModelContext(model="m", client=client), asyncio.Semaphore(16)
+        async with env.serving():
+            await env.run_episode(tasks[0], model)
+            start = time.perf_counter()
+            slots = [slot for task in tasks for slot in env.slots(task)]
+            played = await asyncio.gather(*(env.run_slot(s, model, together) for s in slots))
+            spent = time.perf_counter() - start
+        assert all(episode.ok for episode in played)
+        return episodes / spent
+
+    def reply(messages: list[dict[str, Any]]) -> str:
+        return REPLIES[sum(message["role"] == "assistant" for message in messages)]
+
+    with StandInServer(reply) as server:
+        return asyncio.run(run(server.url))
+
+
 def say(note: str) -> None:
     """Print a note, which is shown under the table."""
     print(json.dumps({"note": note}))
@@ -129,6 +163,7 @@ DOORS = {
     "gymnasium": Door("gymnasium", "README.md", gymnasium_door, "The environment"),
     "openenv": Door("openenv", "docs/trainers/openenv.md", openenv_door),
     "skyrl": Door("skyrl-gym", "docs/trainers/skyrl.md", skyrl_door),
+    "verifiers": Door("verifiers", "docs/trainers/verifiers.md", verifiers_door),
 }
 """The doors by name; a peer with its own environment has the same name there."""
 

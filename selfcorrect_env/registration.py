@@ -63,9 +63,26 @@ def make(id: str, **options: Any) -> gym.Env[Any, Any]:
     try:
         return gym.make(id, **options)
     except gym.error.UnregisteredEnv as error:
-        raise UnknownNameError.of(
-            "environment", id, self_correction_ids(), "module:id imports a module first."
-        ) from error
+        raise _unknown(id) from error
+
+
+def require_registered(id: str) -> None:
+    """Return if `make` knows the id ("module:id" imports the module); nothing is loaded.
+
+    Raises:
+        UnknownNameError: no environment is registered under this id.
+    """
+    try:
+        gym.spec(id)
+    except gym.error.UnregisteredEnv as error:
+        raise _unknown(id) from error
+    except gym.error.Error:  # an id without its version, which `make` completes
+        pass
+
+
+def _unknown(id: str) -> UnknownNameError:
+    hint = "module:id imports a module first."
+    return UnknownNameError.of("environment", id, self_correction_ids(), hint)
 
 
 def registered_options(id: str) -> dict[str, Any]:

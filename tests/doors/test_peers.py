@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -11,11 +12,30 @@ ROOT = Path(__file__).resolve().parents[2]
 SECONDS = 500
 
 
-@pytest.mark.parametrize("peer", PEERS)
-def test_the_tests_of_a_peer_pass_in_its_environment(peer: str) -> None:
+def installed(peer: str) -> Path:
+    """The Python of a peer's environment; without one the test is skipped."""
     python = interpreter(peer)
     if not python.exists():
         pytest.skip(f"{peer} is not installed: python scripts/peer_environments.py {peer}")
+    return python
+
+
+@pytest.mark.parametrize("peer", [name for name, peer in PEERS.items() if peer.modules])
+def test_the_types_of_what_imports_a_peer(peer: str) -> None:
+    python, pyright = installed(peer), Path(sys.executable).with_name("pyright")
+    done = subprocess.run(
+        [str(pyright), "--pythonpath", str(python), *PEERS[peer].modules],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.parametrize("peer", PEERS)
+def test_the_tests_of_a_peer_pass_in_its_environment(peer: str) -> None:
+    python = installed(peer)
     files = sorted(Path(__file__).parent.glob(f"test_{peer}*.py"))
     assert files
     words = ["-m", "pytest", "-q", "-p", "no:cacheprovider", *map(str, files)]

@@ -1,4 +1,4 @@
-"""What is built: both packages, nothing else, and it works where only the wheel is installed."""
+"""What is built: the packages, nothing else, and it works where only the wheel is installed."""
 
 import subprocess
 import sys
@@ -53,12 +53,13 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return python
 
 
-def test_the_wheel_holds_both_packages_and_nothing_else(wheel: Path, root: Path) -> None:
+def test_the_wheel_holds_the_packages_and_nothing_else(wheel: Path, root: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
     tops = {name.split("/")[0] for name in names}
     assert {top for top in tops if not top.endswith(".dist-info")} == {
         "selfcorrect_env",
         "selfcorrect_agents",
+        "selfcorrect_vf",  # what verifiers imports by its name
     }
     assert "selfcorrect_env/py.typed" in names
     assert "selfcorrect_agents/py.typed" in names
