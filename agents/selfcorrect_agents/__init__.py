@@ -21,7 +21,13 @@ if TYPE_CHECKING:
     from selfcorrect_agents.methods.pag import PAG, PAGConfig, PAGPlayConfig
     from selfcorrect_agents.methods.prompting import Prompting, PromptingConfig
     from selfcorrect_agents.methods.rise import RISE, RISEConfig
-    from selfcorrect_agents.methods.sb3 import SB3A2C, SB3PPO, SB3A2CConfig, SB3PPOConfig
+    from selfcorrect_agents.methods.sb3 import (
+        SB3A2C,
+        SB3PPO,
+        CausalLMPolicy,
+        SB3A2CConfig,
+        SB3PPOConfig,
+    )
     from selfcorrect_agents.methods.score import SCoRe, SCoReConfig
     from selfcorrect_agents.methods.served import ServedConfig, ServedModel
     from selfcorrect_agents.methods.sft import PairSFT, PairSFTConfig
@@ -48,6 +54,7 @@ __all__ = [
     "SB3A2C",
     "SB3PPO",
     "Base",
+    "CausalLMPolicy",
     "Execution",
     "Fitting",
     "LanguageModelAgent",
@@ -106,7 +113,7 @@ _NAMES_OF = {
     "methods.pag": ("PAG", "PAGConfig", "PAGPlayConfig"),
     "methods.prompting": ("Prompting", "PromptingConfig"),
     "methods.rise": ("RISE", "RISEConfig"),
-    "methods.sb3": ("SB3A2C", "SB3PPO", "SB3A2CConfig", "SB3PPOConfig"),
+    "methods.sb3": ("SB3A2C", "SB3PPO", "CausalLMPolicy", "SB3A2CConfig", "SB3PPOConfig"),
     "methods.score": ("SCoRe", "SCoReConfig"),
     "methods.served": ("ServedConfig", "ServedModel"),
     "methods.sft": ("PairSFT", "PairSFTConfig"),

@@ -10,6 +10,7 @@ from torch import Tensor
 from selfcorrect_agents.errors import UnsupportedModelError
 from selfcorrect_agents.lm.decoders.decoder import Decoder
 from selfcorrect_agents.lm.decoders.packing import pack_rows
+from selfcorrect_agents.lm.last_hidden import with_last_hidden
 
 
 class ComparedModel(Protocol):
@@ -43,21 +44,21 @@ def checked(decoder: Decoder, policy: ComparedModel) -> Decoder:
         UnsupportedModelError: they differ; something changes the model's forward pass.
     """
     ids, mask = _rows(policy.model.get_input_embeddings().weight.shape[0], policy.device)
-    output = policy.forward(
-        input_ids=ids,
-        attention_mask=mask.long(),
-        position_ids=(mask.long().cumsum(1) - 1).clamp(min=0),
-        use_cache=False,
-        output_hidden_states=True,
-    )
-    expected = output.hidden_states[-1][mask].float()
+    inputs = {
+        "input_ids": ids,
+        "attention_mask": mask.long(),
+        "position_ids": (mask.long().cumsum(1) - 1).clamp(min=0),
+        "use_cache": False,
+    }
+    _, hidden = with_last_hidden(policy.model, lambda: policy.forward(**inputs))
+    expected = hidden[mask].float()
     packed = pack_rows(ids, mask)
     with policy.computing():
         found = decoder.hidden(packed.ids, packed.positions, packed.attention())
     own = found[packed.places_of(packed.index_in_row)][mask].float()
     scale = float(expected.abs().max().clamp(min=1e-6))
     difference = float((own - expected).abs().max()) / scale
-    exact = policy.autocast is None and output.hidden_states[-1].dtype == torch.float32
+    exact = policy.autocast is None and hidden.dtype == torch.float32
     if not difference <= (1e-4 if exact else 5e-2):
         raise UnsupportedModelError(f"our forward pass differs from it by {difference:.1g}")
     return decoder

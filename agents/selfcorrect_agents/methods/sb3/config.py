@@ -13,6 +13,12 @@ from selfcorrect_agents.lm.token_caps import TINY_TOKEN_CAP
 
 CREDITS = ("attempt", "episode")
 
+MISSING = (
+    "stable-baselines3 is needed and cannot be imported ({error}). "
+    'Install it: pip install "selfcorrect-env[sb3]".'
+)
+"""The message of the error where the library is not installed."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class SB3Config:

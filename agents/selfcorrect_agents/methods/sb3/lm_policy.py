@@ -12,6 +12,7 @@ from stable_baselines3.common.type_aliases import PyTorchObs, Schedule
 from torch import Tensor, nn
 from typing_extensions import Self
 
+from selfcorrect_agents.lm.last_hidden import with_last_hidden
 from selfcorrect_agents.lm.policy import Policy
 from selfcorrect_agents.methods.sb3.prefixes import Merged, merge
 from selfcorrect_agents.rl.objectives import kl_full
@@ -115,16 +116,16 @@ class CausalLMPolicy(ActorCriticPolicy):
         merged = merge(ids, mask)
         ids, mask = _cut(ids, mask, merged)
         columns, index = torch.unique(merged.last, return_inverse=True)
-        output: Any = self.model(
-            input_ids=ids,
-            attention_mask=mask.long(),
-            position_ids=torch.arange(ids.shape[1], device=ids.device).expand_as(ids),
-            logits_to_keep=columns,
-            output_hidden_states=True,
-            use_cache=False,
-        )
+        inputs = {
+            "input_ids": ids,
+            "attention_mask": mask.long(),
+            "position_ids": torch.arange(ids.shape[1], device=ids.device).expand_as(ids),
+            "logits_to_keep": columns,
+            "use_cache": False,
+        }
+        output, hidden = with_last_hidden(self.model, lambda: self.model(**inputs))
         logits = output.logits[merged.owner, index].float()
-        return logits, output.hidden_states[-1][merged.owner, merged.last].float(), merged
+        return logits, hidden[merged.owner, merged.last].float(), merged
 
     def _distribution(self, logits: Tensor) -> Distribution:
         return CategoricalDistribution(logits.shape[-1]).proba_distribution(logits)

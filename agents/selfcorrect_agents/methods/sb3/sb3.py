@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, ClassVar, Literal
 
 from selfcorrect_agents.lm.agent import LanguageModelAgent
-from selfcorrect_agents.methods.sb3.config import SB3A2CConfig, SB3Config, SB3PPOConfig
+from selfcorrect_agents.methods.sb3.config import MISSING, SB3A2CConfig, SB3Config, SB3PPOConfig
 from selfcorrect_agents.training.progress import MetricsRow
 from selfcorrect_agents.training.run_folder import RunFolder
 from selfcorrect_env import AgentError, TrainingEnv
@@ -79,10 +79,7 @@ def _learn(
     try:
         import stable_baselines3
     except ImportError as error:
-        raise AgentError(
-            f"{algorithm} needs stable-baselines3, which cannot be imported ({error}). "
-            'Install it: pip install "selfcorrect-env[sb3]".'
-        ) from error
+        raise AgentError(MISSING.format(error=error)) from error
     from selfcorrect_agents.methods.sb3.learning import learn
 
     return learn(

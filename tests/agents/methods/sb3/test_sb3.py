@@ -363,6 +363,15 @@ def test_a_missing_library_is_named(
         SB3PPO(policy).learn(env)
 
 
+def test_a_missing_library_is_named_where_the_policy_is_imported() -> None:
+    code = (
+        "import sys; sys.modules['stable_baselines3'] = None\n"
+        "from selfcorrect_agents import CausalLMPolicy"
+    )
+    done = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True)
+    assert "AgentError: stable-baselines3 is needed" in done.stderr.splitlines()[-1]
+
+
 def test_the_method_is_found_without_the_library() -> None:
     code = (
         "import sys, selfcorrect_agents.methods.sb3; sys.exit('stable_baselines3' in sys.modules)"
