@@ -51,14 +51,14 @@ class Fitting:
     """Maximum number of traces of a fit, ≥ 1; of more, a random subset is used, and
     ``fit/available`` is their number."""
     max_grad_norm: float = 1.0
-    """The gradient is clipped to this norm, > 0."""
+    """The gradient is clipped to this norm, ≥ 0; 0 clips nothing."""
 
     def __post_init__(self) -> None:
         """Refuse invalid values."""
-        above_zero(self, "learning_rate", "max_grad_norm")
+        above_zero(self, "learning_rate")
         at_least(self, 1, "batch_size", "check_every", "patience", "most_steps", "most_traces")
         at_least(self, 1, "most_held_out")
-        at_least(self, 0, "warmup", "epochs")
+        at_least(self, 0, "warmup", "epochs", "max_grad_norm")
         among(self, "optimizer", get_args(OptimizerName))
         among(self, "first_reply", ("never", "right", "always"))
         check(0 <= self.held_out < 1, "held_out", "in [0, 1)", self.held_out)

@@ -23,7 +23,7 @@ class Learner:
     Args:
         model: the model; weights without ``requires_grad`` do not change.
         optimizer: over its trainable weights; see `adamw`.
-        max_grad_norm: the gradient's norm is clipped to this, > 0.
+        max_grad_norm: the gradient's norm is clipped to this, ≥ 0; 0 clips nothing.
     """
 
     def __init__(
@@ -42,6 +42,10 @@ class Learner:
     def learning_rate(self, rate: float) -> None:
         for group in self.optimizer.param_groups:
             group["lr"] = rate
+
+    def clips(self, norm: float) -> bool:
+        """Return whether a gradient of this norm is clipped."""
+        return 0 < self.max_grad_norm < norm
 
     def step(self, losses: Iterable[Tensor]) -> float:
         """Take one step on the sum of the losses of micro-batches.
@@ -62,7 +66,8 @@ class Learner:
             self.optimizer.zero_grad()
             for loss in losses:
                 loss.backward()
-            norm = float(nn.utils.clip_grad_norm_(self.model.parameters(), self.max_grad_norm))
+            most = self.max_grad_norm or math.inf
+            norm = float(nn.utils.clip_grad_norm_(self.model.parameters(), most))
             if not math.isfinite(norm):
                 raise DivergenceError(
                     f"The gradient's norm is {norm}: no step was taken on it. Lower learning_rate, "

@@ -66,11 +66,10 @@ def update(
                     seen.add(part.rollout, scores)
                 yield loss(scores, part, objective, length) * (counted / judged)
 
-    norm = 0.0
-    for epoch in range(epochs):
-        norm = learner.step(losses(epoch))
+    norms = [learner.step(losses(epoch)) for epoch in range(epochs)]
     return _metrics(batches[0], parts[0], seen) | {
-        "train/grad_norm": norm,
+        "train/grad_norm": norms[-1],
+        "train/clipped": sum(map(learner.clips, norms)) / epochs,
         "train/unjudged": float(unjudged),
     }
 
@@ -132,6 +131,7 @@ LOGGED = {
     "unchanged": "share of judged episodes whose last answer equals the first",
     "train/learning_rate": "learning rate of the step, by the stage and the schedule",
     "train/grad_norm": "norm of the gradient before clipping (of the last epoch)",
+    "train/clipped": "share of the step's optimiser steps whose gradient was clipped",
     "train/zero_advantage": "share of (episode, turn) pairs with advantage 0: no gradient",
     "train/unjudged": "episodes left out because the verifier failed",
     "train/unjudged_share": "share of all episodes sampled in the step at which the verifier "

@@ -73,7 +73,8 @@ class Optimization:
     """Learning rate of AdamW, > 0. The paper: 5e-6 (MATH), 1e-5 (MBPP) for large models
     (table 5)."""
     max_grad_norm: float = 0.3
-    """The gradient is clipped to this norm, > 0: rare tokens make the KL's gradient spike."""
+    """The gradient is clipped to this norm, ≥ 0; 0 clips nothing. Rare tokens make the KL's
+    gradient spike. The equations have no clipping: ``train/clipped`` says how often it acts."""
     optimizer: OptimizerName = "adamw"
     """AdamW with states in float32, in 8 bits, or in 8 bits and paged out of a GPU's memory; the
     last two need the library bitsandbytes."""
@@ -88,7 +89,8 @@ class Optimization:
 
     def __post_init__(self) -> None:
         """Refuse invalid values."""
-        above_zero(self, "learning_rate", "max_grad_norm")
+        above_zero(self, "learning_rate")
+        at_least(self, 0, "max_grad_norm")
         at_least(self, 1, "epochs")
         among(self, "optimizer", get_args(OptimizerName))
         among(self, "schedule", SHAPES)
@@ -192,7 +194,7 @@ class TrainingConfig(Protocol):
 
     @property
     def max_grad_norm(self) -> float:
-        """The gradient is clipped to this norm, > 0."""
+        """The gradient is clipped to this norm, ≥ 0; 0 clips nothing."""
         ...
 
 

@@ -37,6 +37,19 @@ def test_the_gradient_is_clipped_and_its_norm_before_is_returned(model: nn.Linea
     assert_close(model.weight.detach(), start - torch.tensor([[0.3, 0.0, 0.4]]))
 
 
+def test_clipping_can_be_turned_off(model: nn.Linear) -> None:
+    start = model.weight.detach().clone()
+    learner = sgd(model, 0.0)
+    norm = learner.step([model(torch.tensor([3.0, 0.0, 4.0])).sum()])
+    assert norm == pytest.approx(5.0)
+    assert_close(model.weight.detach(), start - torch.tensor([[3.0, 0.0, 4.0]]))
+    assert not learner.clips(norm)
+
+
+def test_what_is_clipped_is_said(model: nn.Linear) -> None:
+    assert [sgd(model, 0.5).clips(norm) for norm in (0.4, 0.5, 0.6)] == [False, False, True]
+
+
 def test_gradients_of_the_step_before_are_forgotten(model: nn.Linear) -> None:
     learner = sgd(model, 1e9)
     one = torch.tensor([1.0, 0.0, 0.0])

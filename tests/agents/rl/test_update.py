@@ -240,6 +240,17 @@ def test_a_gradient_that_is_not_finite_changes_no_weight(
     assert all(map(torch.equal, before, policy.model.parameters()))
 
 
+@pytest.mark.parametrize(("most", "expected"), [(1e-6, 1.0), (0.0, 0.0), (1e9, 0.0)])
+def test_the_share_of_clipped_steps_is_logged(
+    policy: Policy, env: SelfCorrectEnv, most: float, expected: float
+) -> None:
+    rollout = roll(policy, env)
+    clipping = Learner(policy.model, adamw(policy.model, 0.0), max_grad_norm=most)
+    batches = batch_of(rollout, random_rewards(rollout))
+    metrics = update(policy, moved(policy), clipping, batches, Objective())
+    assert metrics["train/clipped"] == expected
+
+
 def test_a_step_in_which_nothing_was_judged_is_skipped(policy: Policy, env: SelfCorrectEnv) -> None:
     rollout = roll(policy, env)
     rollout.judged[:] = False

@@ -298,7 +298,7 @@ def test_a_single_attempt_is_refused(policy: Policy) -> None:
         ("temperature", 0.0),
         ("max_new_tokens", 0),
         ("gamma", 1.5),
-        ("max_grad_norm", 0.0),
+        ("max_grad_norm", -0.1),
         ("tokens_per_forward", 0),
         ("seed", -1),
         ("checkpoint_every", 0),
