@@ -100,7 +100,8 @@ def run(url: str, options: argparse.Namespace, env: str, path: Path, n: int, out
     words += ["--concurrency", str(options.slots), "--timeout", "3600"]
     log, start = out / "replies.jsonl", time.perf_counter()
     before = log.read_text().count("\n") if log.exists() else 0
-    subprocess.run(words, check=True)
+    if status := subprocess.run(words, check=False).returncode:
+        raise SystemExit(status)  # it has said why
     seconds = time.perf_counter() - start
     rows = [json.loads(line) for line in log.read_text().splitlines()[before:]]
     tokens = sum(reply["tokens"] for reply in rows)

@@ -131,7 +131,7 @@ class BatchRunner(Runner):
     """Plays a whole batch of problems at a time; replies of one turn are verified together."""
 
     def __init__(self, env: TrainingEnv) -> None:
-        self._idle = [env.vectorised(1)]  # a class that cannot be vectorised says so here
+        self._idle: list[Any] = [env.vectorised(1)]  # a class that cannot be vectorised says so
         self.env = env
         self.metadata = {
             "problem_set": env.problems.name,
