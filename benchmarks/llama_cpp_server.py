@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from typing import Any
 
 
 def main() -> None:
@@ -25,6 +26,15 @@ def main() -> None:
 
     import xllamacpp
 
+    server = xllamacpp.Server(parameters(options))
+    print(f"{server.listening_address}/v1", flush=True)
+    sys.stdin.read()
+
+
+def parameters(options: argparse.Namespace) -> Any:
+    """Return xllamacpp's parameters of a server."""
+    import xllamacpp
+
     params = xllamacpp.CommonParams()
     params.model.path = options.model
     params.n_parallel = options.slots
@@ -32,9 +42,7 @@ def main() -> None:
     params.cpuparams.n_threads = params.cpuparams_batch.n_threads = options.threads
     params.hostnames = ["127.0.0.1"]
     params.port = options.port
-    server = xllamacpp.Server(params)
-    print(f"{server.listening_address}/v1", flush=True)
-    sys.stdin.read()
+    return params
 
 
 if __name__ == "__main__":

@@ -8,6 +8,10 @@ if TYPE_CHECKING:
     from rich.progress import Progress
 
 
+PERIOD = 600.0
+"""Seconds over which the rate and the time left are estimated: steps may be minutes apart."""
+
+
 def progress_display() -> Progress:
     """Return rich's progress display on stderr: description, bar, count, rate, time left."""
     from rich.console import Console
@@ -27,7 +31,8 @@ def progress_display() -> Progress:
 
         def render(self, task: Task) -> Text:
             rate = task.finished_speed or task.speed or 0.0
-            return Text(f"{rate:.1f}/s" if rate >= 1 else f"{60 * rate:.1f}/min")
+            known = f"{rate:.1f}/s" if rate >= 1 else f"{60 * rate:.1f}/min"
+            return Text(known if rate else "")
 
     return Progress(
         TextColumn("{task.description}"),
@@ -36,4 +41,5 @@ def progress_display() -> Progress:
         RateColumn(),
         TimeRemainingColumn(),
         console=Console(stderr=True),
+        speed_estimate_period=PERIOD,
     )
