@@ -18,7 +18,8 @@ FIRST_WAIT, LONGEST_WAIT = 0.5, 60.0
 LONGEST_ASKED_WAIT = 600.0
 """The most seconds that a server's ``Retry-After`` is followed for."""
 _PASSING = frozenset({408, 409, 425, 429})
-_REFUSED = frozenset({401, 402, 403, 404, 405})
+_REFUSED = frozenset({401, 402, 403, 404, 405, 429})
+"""States of an account or an address; a 429 is one if it does not pass."""
 
 
 @dataclass(frozen=True, slots=True)

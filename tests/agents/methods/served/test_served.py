@@ -1,6 +1,8 @@
 """The agent `openai` against a real HTTP server that behaves as servers do, well and badly."""
 
+import asyncio
 import json
+import sys
 import threading
 import time
 from collections import Counter
@@ -10,6 +12,7 @@ from stand_in_server import FAULTS, StandInServer, choice
 
 from selfcorrect_agents import ServedConfig, ServedModel
 from selfcorrect_agents.lm.template_config import TemplateConfig
+from selfcorrect_agents.methods.served.retries import requested
 from selfcorrect_env import (
     AgentError,
     CheckpointError,
@@ -256,3 +259,46 @@ def test_what_changes_no_reply_may_differ_when_a_run_resumes(tmp_path):
             evaluate(served(server, temperature=0.5), ENV, n=3, out=tmp_path)
         with pytest.raises(CheckpointError, match="agent_fingerprint"):
             evaluate(served(server, stop=("END",)), ENV, n=3, out=tmp_path)
+
+
+# -- what is tried again -------------------------------------------------------------------------
+def error_of(status, headers=(), **body):
+    import openai
+
+    httpx = sys.modules[openai.APIStatusError.__init__.__annotations__["response"].split(".")[0]]
+    request = httpx.Request("POST", "http://server")
+    response = httpx.Response(status, headers=dict(headers), request=request)
+    return openai.APIStatusError("refused", response=response, body=body)
+
+
+@pytest.mark.parametrize(
+    ("error", "requests", "general"),
+    [
+        (lambda: error_of(429), 3, True),
+        (lambda: error_of(503), 3, True),
+        (lambda: error_of(429, code="insufficient_quota"), 1, True),
+        (lambda: error_of(413), 1, False),
+        (lambda: error_of(403), 1, True),
+        (lambda: ValueError("half of a body"), 3, True),
+    ],
+)
+def test_only_what_may_pass_is_tried_again(error, requests, general):
+    async def request():
+        raise error()
+
+    failure, tries = asyncio.run(requested(request, retries=2, timeout=1.0))
+    assert (tries, failure.general) == (requests, general)
+
+
+@pytest.mark.parametrize(("asked", "least"), [("0.2", 0.2), ("soon", 0.0), ("-1", 0.0)])
+def test_the_wait_that_a_server_asks_for_is_followed(asked, least):
+    calls = []
+
+    async def request():
+        calls.append(time.monotonic())
+        if len(calls) < 2:
+            raise error_of(429, [("Retry-After", asked)])
+        return "reply"
+
+    assert asyncio.run(requested(request, retries=2, timeout=1.0)) == ("reply", 2)
+    assert calls[1] - calls[0] >= least
