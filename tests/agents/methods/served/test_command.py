@@ -1,7 +1,6 @@
 """``selfcorrect eval openai`` as a user runs it: without torch, interrupted, with bad options."""
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -10,6 +9,8 @@ from pathlib import Path
 
 import pytest
 from stand_in_server import StandInServer
+
+from selfcorrect_env.cli.main import main
 
 SCRIPT = Path(sys.executable).with_name("selfcorrect")
 NO_TORCH = (
@@ -95,16 +96,10 @@ def test_ctrl_c_keeps_every_answer_and_the_same_command_goes_on(problems, tmp_pa
         ([], "3 requests failed, the last one"),
     ],
 )
-def test_what_is_wrong_is_said_in_one_line(problems, options, message):
+def test_what_is_wrong_is_said_in_one_line(problems, options, message, capsys):
     with StandInServer(second_thoughts) as server:
         command = words(server, problems, "--retries", "2", *options)
-    done = subprocess.run(
-        [str(SCRIPT), *command],
-        capture_output=True,
-        text=True,
-        check=False,
-        env={**os.environ, "COLUMNS": "200"},
-    )
-    assert done.returncode == 2
-    assert message in done.stderr
-    assert "Traceback" not in done.stderr
+    assert main(command) == 2
+    err = capsys.readouterr().err
+    assert message in err
+    assert "Traceback" not in err
