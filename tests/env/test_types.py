@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from selfcorrect_env import Problem, Reason, Transition, Verdict
+from selfcorrect_env import Generation, Problem, Reason, Reply, Transition, Verdict
 from selfcorrect_env.env import SelfCorrectEnv
 from selfcorrect_env.evaluation.evaluator import play
 from selfcorrect_env.evaluation.metrics import measure
@@ -60,6 +60,19 @@ def test_an_error_always_says_a_cause() -> None:
 def test_verdicts_are_copied_and_pickled() -> None:
     verdict = Verdict(0.25, Reason.PARTIAL, "2", "half")
     assert copy.deepcopy(verdict) == pickle.loads(pickle.dumps(verdict)) == verdict
+
+
+@pytest.mark.parametrize("reason", [Reason.ERROR, Reason.NO_REPLY])
+def test_what_was_not_judged_has_a_cause_and_no_transition(reason: Reason) -> None:
+    verdict = Verdict(0.0, reason)
+    assert (verdict.judged, bool(verdict.detail)) == (False, True)
+    assert Transition.of(verdict, Verdict(1.0, Reason.CORRECT)) is None
+
+
+def test_replies_keep_their_generation_when_they_are_copied_and_pickled() -> None:
+    reply = Reply("2", tokens=1, generation=Generation(reasoning="1 + 1", requests=3))
+    for twin in (copy.deepcopy(reply), pickle.loads(pickle.dumps(reply))):
+        assert (twin, twin.tokens, twin.generation) == ("2", 1, reply.generation)
 
 
 def test_partial_credit_is_not_right_anywhere() -> None:
