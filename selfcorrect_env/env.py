@@ -116,7 +116,10 @@ class SelfCorrectEnv(SetupProperties, gym.Env[Conversation, str]):
         **options: Any,
     ) -> None:
         if render_mode is not None and render_mode not in self.metadata["render_modes"]:
-            raise UnknownNameError.of("render mode", render_mode, self.metadata["render_modes"])
+            # a TypeError is what callers expect of a class that cannot render in this mode:
+            # stable-baselines3's make_vec_env then makes the environment without it
+            known = self.metadata["render_modes"]
+            raise TypeError(str(UnknownNameError.of("render mode", render_mode, known)))
         self._setup = Setup.resolve(
             problems,
             split=split,

@@ -44,6 +44,8 @@ class SelfCorrectVectorEnv(SetupProperties, VectorEnv[Conversations, Sequence[st
         attempts: attempts in an episode.
         defaults: the problem set whose verifier and prompts are the defaults.
         render_mode: must be None; single environments render.
+        max_episode_steps: None, or more than ``attempts``, which changes nothing; gymnasium passes
+            the number of an id that was registered with one.
         autoreset_mode: what happens after an episode's end. ``SAME_STEP``: the next episode
             starts in the same step; the ended one's observation and info are in
             ``infos["final_obs"]`` and ``infos["final_info"]``. ``NEXT_STEP``: the next
@@ -68,6 +70,7 @@ class SelfCorrectVectorEnv(SetupProperties, VectorEnv[Conversations, Sequence[st
         attempts: int = 2,
         defaults: str | None = None,
         render_mode: str | None = None,
+        max_episode_steps: int | None = None,
         autoreset_mode: AutoresetMode | str = AutoresetMode.SAME_STEP,
         **options: Any,
     ) -> None:
@@ -77,6 +80,12 @@ class SelfCorrectVectorEnv(SetupProperties, VectorEnv[Conversations, Sequence[st
             raise ValueError(
                 "A vector environment does not render; make a single one with gym.make(id, "
                 f"render_mode={render_mode!r})."
+            )
+        if max_episode_steps is not None and max_episode_steps <= attempts:
+            raise ValueError(
+                f"max_episode_steps must be above the {attempts} attempts of an episode, got "
+                f"{max_episode_steps}: this vector environment does not cut episodes short. "
+                'gym.make_vec(id, num_envs, vectorization_mode="sync") does.'
             )
         self.num_envs = num_envs
         self.autoreset_mode = AutoresetMode(autoreset_mode)

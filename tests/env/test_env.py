@@ -363,7 +363,7 @@ def test_a_verifier_that_fails_gives_the_verdict_error(failure, detail):
         (SUMS, {"attempts": 0}, ValueError, "at least 1, got 0"),
         (SUMS, {"attempts": 2.0}, TypeError, "must be an int, got float"),
         (SUMS, {"attempts": True}, TypeError, "must be an int, got bool"),
-        (SUMS, {"render_mode": "rgb_array"}, UnknownNameError, "Known: ansi, human"),
+        (SUMS, {"render_mode": "rgb_array"}, TypeError, "Known: ansi, human"),
         ([], {}, ProblemSetError, "empty"),
         ([{"prompt": "?"}], {}, ProblemSetError, "record 0: no column 'reference'"),
         ([3], {}, ProblemSetError, "record 0: expected an object"),
