@@ -128,6 +128,38 @@ def verifiers_door(episodes: int) -> float:
         return asyncio.run(run(server.url))
 
 
+def stable_baselines3_door(episodes: int) -> float:
+    """Play token by token in a `DummyVecEnv` of eight, with the tokenizer of a tiny model.
+
+    An episode is the two replies of `REPLIES`, here with a token for each of their characters.
+    """
+    import numpy as np
+    from stable_baselines3.common.vec_env import DummyVecEnv
+
+    from selfcorrect_agents.lm.chat import Chat
+    from selfcorrect_agents.lm.tiny import build_tokenizer
+    from selfcorrect_env import SelfCorrectEnv, TokenLevel, longest_episode
+
+    chat, inner = Chat(build_tokenizer()), SelfCorrectEnv("arithmetic")
+    ids = [chat.tokenizer.convert_tokens_to_ids(list(reply)) for reply in REPLIES]
+    tokens = [token for reply in ids for token in (*reply, min(chat.eos_ids))]
+    length = longest_episode(inner, chat, 8)
+
+    def make() -> TokenLevel:
+        return TokenLevel(inner.copy(), chat, max_new_tokens=8, context_length=length)
+
+    envs = DummyVecEnv([make] * 8)
+    envs.reset()
+
+    def play(index: int) -> None:
+        for token in tokens:
+            _, _, ended, infos = envs.step(np.full(8, token))
+        assert ended.all()
+        assert [attempt.reply for attempt in infos[0]["finished"].attempts] == list(REPLIES)
+
+    return 8 * rate(play, max(1, episodes // 8))
+
+
 def say(note: str) -> None:
     """Print a note, which is shown under the table."""
     print(json.dumps({"note": note}))
@@ -160,9 +192,12 @@ class Door:
 
 
 DOORS = {
-    "gymnasium": Door("gymnasium", "README.md", gymnasium_door, "The environment"),
+    "gymnasium": Door("gymnasium", "docs/trainers/gymnasium.md", gymnasium_door),
     "openenv": Door("openenv", "docs/trainers/openenv.md", openenv_door),
     "skyrl": Door("skyrl-gym", "docs/trainers/skyrl.md", skyrl_door),
+    "stable-baselines3": Door(
+        "stable-baselines3", "docs/trainers/stable-baselines3.md", stable_baselines3_door
+    ),
     "verifiers": Door("verifiers", "docs/trainers/verifiers.md", verifiers_door),
 }
 """The doors by name; a peer with its own environment has the same name there."""

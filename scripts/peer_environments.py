@@ -61,6 +61,7 @@ PEERS = {
         python=(3, 11),
         modules=("selfcorrect_env/serving/openenv",),
     ),
+    "gymnasium11": Peer(("gymnasium==1.1.0",)),  # the oldest allowed
     "verifiers": Peer(
         ("verifiers==0.4.0",),
         extra="verifiers",

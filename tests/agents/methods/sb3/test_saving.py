@@ -12,6 +12,7 @@ pytest.importorskip("stable_baselines3")
 
 from stable_baselines3 import A2C, PPO
 from stable_baselines3.common.callbacks import EvalCallback
+from stable_baselines3.common.env_util import make_vec_env
 from stable_baselines3.common.evaluation import evaluate_policy
 from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.vec_env import SubprocVecEnv
@@ -127,3 +128,16 @@ def test_environments_in_other_processes_after_a_forward_pass(start: str, policy
         assert [info["r"] for info in model.ep_info_buffer]
     finally:
         env.close()
+
+
+@pytest.mark.filterwarnings("ignore:.*render_mode='rgb_array'")  # gymnasium tells it too
+def test_an_id_is_made_with_a_wrapper(policy: Policy) -> None:
+    """`make_vec_env` asks for pictures first, and goes on without them."""
+
+    def wrapped(env: gym.Env) -> gym.Env:
+        return TokenLevel(env, policy.chat, max_new_tokens=CAP)
+
+    env = make_vec_env(
+        "SelfCorrect-Arithmetic-v0", 2, wrapper_class=wrapped, env_kwargs={"size": 9}
+    )
+    assert env.reset()["ids"].shape[0] == 2
