@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import Any
 
 import gymnasium as gym
@@ -71,13 +72,22 @@ def require_registered(id: str) -> None:
 
     Raises:
         UnknownNameError: no environment is registered under this id.
+        ModuleNotFoundError: there is no such module.
     """
     try:
-        gym.spec(id)
+        _spec(id)
     except gym.error.UnregisteredEnv as error:
         raise _unknown(id) from error
     except gym.error.Error:  # an id without its version, which `make` completes
         pass
+
+
+def _spec(id: str) -> EnvSpec:
+    """Return the specification of ``id``; `gymnasium.spec` does not know "module:id"."""
+    module, colon, name = id.partition(":")
+    if colon:
+        import_module(module)
+    return gym.spec(name if colon else id)
 
 
 def _unknown(id: str) -> UnknownNameError:
@@ -88,7 +98,7 @@ def _unknown(id: str) -> UnknownNameError:
 def registered_options(id: str) -> dict[str, Any]:
     """Return the options that ``id`` is registered with; none if no environment has this id."""
     try:
-        return dict(gym.spec(id).kwargs)  # imports the module of "module:id"
+        return dict(_spec(id).kwargs)
     except (gym.error.Error, ImportError):
         return {}
 

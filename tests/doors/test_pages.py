@@ -56,3 +56,9 @@ def test_stable_baselines3(tmp_path: Path) -> None:
     )
     assert "20" in printed
     assert (tmp_path / "runs" / "best" / "best_model.zip").exists()
+
+
+def test_a_missing_library_is_named_by_its_plugin() -> None:
+    code = "import sys; sys.modules['verifiers'] = None; import selfcorrect_vf"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert 'pip install "selfcorrect-env[verifiers]"' in done.stderr.splitlines()[-1]

@@ -92,6 +92,11 @@ def test_rewards_are_normalised() -> None:
     env = wrappers.NormalizeReward(single())
     first, second = rewards(env)
     assert first > second == 0
+    many = vector_wrappers.NormalizeReward(vector())
+    index = index_of(single(), "7")
+    many.reset(options={"index": [index, index]})
+    right, wrong = many.step(["7", "8"])[1].tolist()
+    assert right > wrong == 0
 
 
 @pytest.mark.parametrize("steps", [1, 2])

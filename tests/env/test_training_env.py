@@ -1,6 +1,7 @@
 """training_env and vectorised: every environment is run as it is, or refused by name."""
 
 import threading
+from pathlib import Path
 
 import gymnasium as gym
 import numpy as np
@@ -14,11 +15,13 @@ from selfcorrect_env import (
     SelfCorrectEnv,
     SelfCorrectVectorEnv,
     TrainingEnv,
+    UnknownNameError,
     UnsupportedEnvError,
     VectorProgressBonus,
     training_env,
 )
 from selfcorrect_env.cli import EnvOptions, make_env
+from selfcorrect_env.registration import require_registered
 from selfcorrect_env.unwrapping import unwrap
 from selfcorrect_env.vector_copies import CopiesVectorEnv, is_modified
 
@@ -374,3 +377,18 @@ def test_a_registered_id_is_made_with_the_split_if_its_problems_have_one(problem
 def test_an_id_of_another_kind_is_refused_by_name():
     with pytest.raises(UnsupportedEnvError, match="'CartPole-v1' can't be trained on"):
         training_env("CartPole-v1")
+
+
+def test_the_split_of_an_id_that_a_module_registers_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "registers_one.py").write_text(
+        "import gymnasium, selfcorrect_env\n"
+        "gymnasium.register('OfAModule-v0', entry_point='selfcorrect_env.env:SelfCorrectEnv',\n"
+        "                   kwargs={'problems': 'arithmetic', 'split': 'test'})\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    assert training_env("registers_one:OfAModule-v0").problems.split == "test"
+    assert require_registered("registers_one:OfAModule-v0") is None
+    with pytest.raises(UnknownNameError, match="Unknown environment 'registers_one:Other-v0'"):
+        require_registered("registers_one:Other-v0")
