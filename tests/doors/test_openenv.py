@@ -20,7 +20,8 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
-from selfcorrect_env.serving.openenv import SelfCorrectAction, SelfCorrectClient
+from selfcorrect_env import ProblemSetError, SelfCorrectEnv
+from selfcorrect_env.serving.openenv import SelfCorrectAction, SelfCorrectClient, load_splits
 
 ROOT = Path(__file__).resolve().parents[2]
 SPACE = ROOT / "examples" / "openenv_space"
@@ -360,6 +361,15 @@ def test_a_file_is_served_as_its_one_split(tmp_path: Path) -> None:
     finally:
         server.terminate()
         server.communicate(timeout=30)
+
+
+def test_the_splits_that_a_set_does_not_have_are_told() -> None:
+    envs, missing = load_splits("SelfCorrect-Code-v0")
+    assert list(envs) == ["test", "train"]
+    assert list(missing) == ["validation"]
+    assert "Unknown split of 'code' 'validation'" in missing["validation"]
+    with pytest.raises(ProblemSetError, match="nope"):
+        load_splits(lambda split: SelfCorrectEnv("code", split="nope"))
 
 
 def test_the_page_runs_as_it_is_written(url: str, tmp_path: Path) -> None:
