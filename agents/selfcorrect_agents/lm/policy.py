@@ -9,7 +9,7 @@ pass over the whole episode scores every turn. `Policy` joins the parts: `Chat` 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -27,22 +27,20 @@ from selfcorrect_agents.lm.decoders import (
 )
 from selfcorrect_agents.lm.output_layer import few_rows
 from selfcorrect_agents.lm.plain_context import positions
+from selfcorrect_agents.lm.player import Player
 from selfcorrect_agents.lm.samplers import (
     CachedSampler,
-    Context,
     Sampler,
-    Turn,
     cache_argument,
 )
 from selfcorrect_agents.lm.template_config import TemplateConfig
 from selfcorrect_agents.lm.turns import TurnEnds
-from selfcorrect_env import Conversation, Message, Reply
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 
-class Policy:
+class Policy(Player):
     """A causal language model with its tokenizer.
 
     Dropout is off, in training as well: the policy that is scored must be the one that sampled.
@@ -71,13 +69,13 @@ class Policy:
         template: TemplateConfig | None = None,
     ) -> None:
         self.model = model
-        self.chat = Chat(tokenizer, _end_ids(model), self.vocab_size, template)
+        chat = Chat(tokenizer, _end_ids(model), self.vocab_size, template)
         self.tokenizer = tokenizer
         self.autocast = autocast
         self.cache_argument = cache_argument(model)
         without_dropout(model)
-        ends = TurnEnds(self.chat.pad_id, self.chat.eos_ids, self.chat.turn_end)
-        self.sampler: Sampler = sampler or CachedSampler(self, ends)
+        ends = TurnEnds(chat.pad_id, chat.eos_ids, chat.turn_end)
+        super().__init__(chat, sampler or CachedSampler(self, ends))
         self._plain_head: bool | None = None
         self._decoder: Decoder | UnsupportedModelError | None = None
 
@@ -149,33 +147,6 @@ class Policy:
         from selfcorrect_agents.lm.pretrained import load_weights
 
         load_weights(self.model, Path(folder))
-
-    # -- text and ids -------------------------------------------------------------------
-    def replies(self, turn: Turn) -> list[Reply]:
-        """Decode every row of a turn."""
-        rows, ended = turn.tokens(), turn.ended.tolist()
-        texts = self.chat.batch_decode(
-            [ids[:-1] if end else ids for ids, end in zip(rows, ended, strict=True)]
-        )
-        return [
-            Reply(text, tokens=len(ids), truncated=not end)
-            for text, ids, end in zip(texts, rows, ended, strict=True)
-        ]
-
-    # -- sampling -----------------------------------------------------------------------
-    def start(self, conversations: Sequence[Conversation], samples: int = 1) -> Context:
-        """Read conversations, to sample ``samples`` replies to each.
-
-        A conversation is read once, however many replies are to be sampled. Row ``i`` of the
-        context belongs to conversation ``i // samples``.
-        """
-        return self.sampler.start(self.chat.batch_prompt_ids(conversations), samples)
-
-    def extend(self, context: Context, added: Sequence[Sequence[Message]]) -> None:
-        """Append messages after each row's reply, after a missing end-of-turn token."""
-        end = sorted(self.chat.eos_ids)[:1]
-        ends = [end if ended else [] for ended in context.ended.tolist()]
-        context.read(list(map(self.chat.follow_up, ends, added)))
 
     # -- scoring ------------------------------------------------------------------------
     def forward(self, **inputs: Any) -> Any:

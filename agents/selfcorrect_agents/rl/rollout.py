@@ -18,6 +18,7 @@ from gymnasium.vector import VectorEnv
 from torch import Tensor
 
 from selfcorrect_agents.lm.conversations import added
+from selfcorrect_agents.lm.player import Player
 from selfcorrect_agents.lm.policy import Policy
 from selfcorrect_agents.lm.samplers import Context, Turn
 from selfcorrect_env import Attempt, Conversation, Episode, UnsupportedEnvError, Verdict
@@ -116,7 +117,7 @@ class Rollout:
 
 
 def collect(
-    policy: Policy,
+    policy: Player,
     env: VectorEnv[Any, Any, Any],
     problems: Sequence[int],
     *,
@@ -124,7 +125,7 @@ def collect(
     max_new_tokens: int,
     temperature: float = 1.0,
     generator: torch.Generator | None = None,
-    first: Policy | Turn | None = None,
+    first: Player | Turn | None = None,
     seed: int = 0,
 ) -> Rollout:
     """Play ``samples`` episodes of each problem with ``policy``, all at once.
@@ -159,7 +160,7 @@ def collect(
     )
     context = _started(policy, conversations, samples)
     turns, starts, verdicts = [], [], []
-    other = _started(first, conversations, samples) if isinstance(first, Policy) else None
+    other = _started(first, conversations, samples) if isinstance(first, Player) else None
     while True:
         starts.append(context.ids.shape[1])
         if first is not None and not turns:
@@ -229,7 +230,7 @@ def _check_rewards(env: object, rewards: Any, verdicts: Sequence[Verdict]) -> No
             )
 
 
-def _started(policy: Policy, conversations: Sequence[Conversation], samples: int) -> Context:
+def _started(policy: Player, conversations: Sequence[Conversation], samples: int) -> Context:
     """Read each problem's conversation once if it is the same in all samples of the problem."""
     same = all(c == conversations[row - row % samples] for row, c in enumerate(conversations))
     return policy.start(conversations[::samples], samples) if same else policy.start(conversations)
