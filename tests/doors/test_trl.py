@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 import warnings
@@ -15,11 +16,12 @@ import torch
 from peft import LoraConfig
 from torch import Tensor
 from torch.testing import assert_close
+from transformers import GPT2Config, GPT2LMHeadModel
 
 from selfcorrect_agents.errors import CreditError, LearningError, UnjudgedError
 from selfcorrect_agents.lm.learner import Learner, adamw
 from selfcorrect_agents.lm.policy import Policy
-from selfcorrect_agents.lm.tiny import TinyConfig, build_model, build_tokenizer
+from selfcorrect_agents.lm.tiny import TinyConfig, build_model, build_tokenizer, tiny_base
 from selfcorrect_agents.rl.config import Objective
 from selfcorrect_agents.rl.credit import own_turn
 from selfcorrect_agents.rl.loss import Batch, Part, loss, mean_length
@@ -383,9 +385,11 @@ def test_both_stages_run_with_their_learning_rates(
 ) -> None:
     trainer = trainer_of(
         folder, env, tmp_path, stage_one_steps=2, stage_two_steps=1, rounds=2,
-        learning_rate=1e-3, stage_two_learning_rate=5e-4,
+        learning_rate=1e-3, stage_two_learning_rate=5e-4, report_to="tensorboard",
     )  # fmt: skip
     trainer.train()
+    (events,) = (tmp_path / "out").rglob("events.out.tfevents*")
+    assert b"train/t2/accuracy" in events.read_bytes()
     assert history(trainer, "stage") == [1, 1, 2, 1, 1, 2]
     assert history(trainer, "learning_rate") == [1e-3, 1e-3, 5e-4, 1e-3, 1e-3, 5e-4]
     assert all(reward == 0 for reward in history(trainer, "t1/reward")[:2])
@@ -434,6 +438,28 @@ def out_of_order(problem: Problem, response: str) -> float:
     raise RuntimeError("out of order")
 
 
+def test_a_model_without_our_forward_pass_samples_with_checkpointing_on(
+    env: SelfCorrectEnv, tmp_path: Path
+) -> None:
+    """Its cache is transformers' own. The first step's KL is 0 if it samples what it scores."""
+    tokenizer = build_tokenizer()
+    config = GPT2Config(
+        vocab_size=len(tokenizer), n_positions=64, n_embd=16, n_layer=1, n_head=2,
+        eos_token_id=tokenizer.eos_token_id, bos_token_id=tokenizer.bos_token_id,
+    )  # fmt: skip
+    policy = Policy(GPT2LMHeadModel(config), tokenizer)
+    assert policy.decoder is None
+    policy.save_pretrained(tmp_path / "gpt2")
+    trainer = trainer_of(
+        str(tmp_path / "gpt2"), env, tmp_path, activation_checkpointing=True, stage_one_steps=1,
+        stage_two_steps=1, learning_rate=1e-2,
+    )  # fmt: skip
+    trainer.train()
+    for turn in ("t1/kl", "t2/kl"):
+        first, second = history(trainer, turn)
+        assert abs(first) < 1e-5 < abs(second)
+
+
 def test_a_verifier_that_always_fails_ends_training(folder: str, tmp_path: Path) -> None:
     env = SelfCorrectEnv("arithmetic", split="train", size=40, verifier=out_of_order)
     trainer = trainer_of(folder, env, tmp_path, stage_one_steps=5)
@@ -470,6 +496,52 @@ def test_a_plain_grpo_trainer_takes_the_rollout_function(
     )
     trainer.train()
     assert trainer.state.global_step == 2
+
+
+@pytest.mark.slow
+def test_it_learns_the_arithmetic_task(tmp_path: Path) -> None:
+    """The base model gets worse at its second attempt; SCoRe lets it correct itself."""
+    base = str(tiny_base(TinyConfig()))
+    args = SCoReGRPOConfig(
+        output_dir=str(tmp_path),
+        **{
+            **QUIET,
+            "logging_steps": 20,
+            "stage_one_steps": 180,
+            "stage_two_steps": 20,
+            "beta_1": 0.15,
+            "beta_2": 0.05,
+            "learning_rate": 5e-4,
+            "stage_two_learning_rate": 1e-4,
+            "num_generations": 8,
+            "per_device_train_batch_size": 64,
+            "max_completion_length": 16,
+            "max_grad_norm": 0.3,
+            "adam_beta2": 0.99,
+        },
+    )
+    trainer = SCoReGRPOTrainer(base, "SelfCorrect-Arithmetic-v0", args=args)
+    trainer.train()
+    first, last = history(trainer, "t1/accuracy"), history(trainer, "t2/accuracy")
+    assert last[0] < first[0] + 0.02
+    assert last[-1] > 0.8
+    assert abs(first[-1] - first[0]) < 0.1
+
+
+# -- the page ------------------------------------------------------------------------------
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "trainers" / "trl.md"
+
+
+def test_the_page_has_a_complete_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With two steps instead of its own number."""
+    section = PAGE.read_text(encoding="utf-8").partition("## A complete run\n")[2]
+    code = section.partition("```python\n")[2].partition("```")[0]
+    assert len(code.splitlines()) < 15
+    short, changed = re.subn(r'(stage_\w+_steps"): \d+', r"\1: 1", code)
+    assert changed == 2
+    monkeypatch.chdir(tmp_path)
+    exec(compile(short, str(PAGE), "exec"), {})
+    assert (tmp_path / "runs" / "trl" / "config.json").exists()
 
 
 # -- several processes ---------------------------------------------------------------------

@@ -23,6 +23,38 @@ class Turn:
     ended: Tensor
     """(B,) bool: True where the model ended its turn; False where the token cap cut it off."""
 
+    @classmethod
+    def of(
+        cls,
+        rows: Sequence[Sequence[int]],
+        logps: Sequence[Sequence[float]],
+        ended: Sequence[bool],
+        *,
+        pad_id: int,
+        device: torch.device | str = "cpu",
+    ) -> Turn:
+        """Return rows that another engine sampled as a turn.
+
+        Args:
+            rows: the ids of each row.
+            logps: their log-probabilities.
+            ended: whether the model ended each row's turn.
+            pad_id: fills up shorter rows.
+            device: of the tensors.
+        """
+        shape = len(rows), max(1, *map(len, rows))
+        turn = cls(
+            ids=torch.full(shape, pad_id),
+            mask=torch.zeros(shape, dtype=torch.bool),
+            logps=torch.zeros(shape),
+            ended=torch.tensor(list(ended), device=device),
+        )
+        for i, (row, values) in enumerate(zip(rows, logps, strict=True)):
+            turn.ids[i, : len(row)] = torch.tensor(row, dtype=torch.long)
+            turn.mask[i, : len(row)] = True
+            turn.logps[i, : len(row)] = torch.tensor(values, dtype=torch.float32)
+        return cls(turn.ids.to(device), turn.mask.to(device), turn.logps.to(device), turn.ended)
+
     def tokens(self) -> list[list[int]]:
         """Return the ids that were sampled in each row."""
         lengths = self.mask.sum(dim=1).tolist()

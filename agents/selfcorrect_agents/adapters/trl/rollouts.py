@@ -9,19 +9,17 @@ from __future__ import annotations
 import itertools
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import torch
 from datasets import Dataset
 from gymnasium.vector import VectorEnv
 
-from selfcorrect_agents.adapters.trl.sampling import EngineSampler
-from selfcorrect_agents.lm.chat import Chat
+from selfcorrect_agents.adapters.trl.sampling import player_of
 from selfcorrect_agents.lm.player import Player
 from selfcorrect_agents.lm.policy import Policy
-from selfcorrect_agents.lm.template_config import TemplateConfig
-from selfcorrect_agents.lm.turns import TurnEnds
 from selfcorrect_agents.rl.rollout import Rollout, collect
 from selfcorrect_agents.training.checkpoint import step_seed
 from selfcorrect_agents.training.unjudged import UnjudgedWatch
@@ -38,17 +36,24 @@ class EpisodeRollouts:
         env: the environment: an id or any form that `training_env` takes. If it has randomness of
             its own, the samples of a problem must be in one process.
         split: the split that an id is made with.
+        player: samples the replies; by default `player_of` the trainer.
 
     Raises:
         ProblemSetError: two problems have one prompt and different reference answers.
         UnsupportedEnvError: as `training_env`.
     """
 
-    def __init__(self, env: str | AnyEnv | TrainingEnv, *, split: str = "train") -> None:
+    def __init__(
+        self,
+        env: str | AnyEnv | TrainingEnv,
+        *,
+        split: str = "train",
+        player: Player | None = None,
+    ) -> None:
         self.env = training_env(env, split=split)
         self._unjudged = UnjudgedWatch()
         self._vector_env: VectorEnv[Any, Any, Any] | None = None
-        self._player: Player | None = None
+        self._player = player
         self._prompts, self._index = _prompts(self.env)
 
     def dataset(self) -> Dataset:
@@ -72,16 +77,18 @@ class EpisodeRollouts:
         samples = math.gcd(*(len(list(same)) for _, same in itertools.groupby(rows)))
         if self._vector_env is None or self._vector_env.num_envs != len(rows):
             self._vector_env = self.env.vectorised(len(rows))
+        player = self._player = self._player or player_of(trainer)
         seed = step_seed(trainer.args.seed, trainer.state.global_step, "episodes")
-        rollout = collect(
-            self._player or self._started(trainer),
-            self._vector_env,
-            rows[::samples],
-            samples=samples,
-            max_new_tokens=trainer.max_completion_length,
-            temperature=trainer.temperature,
-            seed=seed % (1 << 31),
-        )
+        with _evaluating(player):
+            rollout = collect(
+                player,
+                self._vector_env,
+                rows[::samples],
+                samples=samples,
+                max_new_tokens=trainer.max_completion_length,
+                temperature=trainer.temperature,
+                seed=seed % (1 << 31),
+            )
         self._unjudged.add(rollout.episodes)
         return columns_of(rollout)
 
@@ -95,10 +102,6 @@ class EpisodeRollouts:
         self._unjudged.finish_step(step)
         if failure := self._unjudged.failure(total):
             raise failure
-
-    def _started(self, trainer: Any) -> Player:
-        self._player = player_of(trainer)
-        return self._player
 
 
 def last_score(scores: Sequence[Sequence[float]], judged: Sequence[bool], **_: Any) -> list[Any]:
@@ -144,35 +147,18 @@ def columns_of(rollout: Rollout) -> dict[str, list[Any]]:
     }
 
 
-def player_of(trainer: Any) -> Player:
-    """Return what samples for a trainer: our sampler, or the engine that its arguments ask for.
-
-    Our sampler keeps the keys and values of earlier turns. It runs where the whole model is in the
-    process and no option of TRL's asks for an engine or for another distribution.
-    """
-    arguments = trainer.args.chat_template_kwargs or {}
-    template = TemplateConfig(args=tuple(f"{k}={json.dumps(v)}" for k, v in arguments.items()))
-    if samples_here(trainer):
-        autocast = {"bf16": torch.bfloat16, "fp16": torch.float16}
-        precision = trainer.accelerator.mixed_precision
-        return Policy(
-            trainer.accelerator.unwrap_model(trainer.model),
-            trainer.processing_class,
-            autocast=autocast.get(precision),
-            template=template,
-        )
-    chat = Chat(trainer.processing_class, frozenset(trainer.eos_token_ids), template=template)
-    return Player(chat, EngineSampler(trainer, TurnEnds(chat.pad_id, chat.eos_ids, chat.turn_end)))
-
-
-def samples_here(trainer: Any) -> bool:
-    """Whether our own sampler draws the replies of a trainer; otherwise TRL's engine does."""
-    args = trainer.args
-    engine = args.use_vllm or args.use_transformers_continuous_batching
-    sharded = trainer.is_fsdp_enabled or trainer.is_deepspeed_enabled
-    changed = (args.top_p, args.top_k, args.min_p) != (1.0, 0, None)
-    penalised = args.repetition_penalty != 1.0 or bool(args.generation_kwargs)
-    return not (engine or sharded or changed or penalised)
+@contextmanager
+def _evaluating(player: Player) -> Iterator[None]:
+    """Sample in evaluation mode: in training mode, activation checkpointing keeps no cache."""
+    if not isinstance(player, Policy):
+        yield
+        return
+    mode = player.model.training
+    player.model.eval()
+    try:
+        yield
+    finally:
+        player.model.train(mode)
 
 
 def _prompts(env: TrainingEnv) -> tuple[list[list[Mapping[str, str]]], dict[str, int]]:

@@ -1,4 +1,4 @@
-"""`EngineSampler`: turns sampled by TRL's own engine, ids in and ids out.
+"""What samples for a TRL trainer: our sampler, or `EngineSampler` on TRL's own engine.
 
 TRL's engine is what its arguments select: vLLM, continuous batching, or ``generate`` of
 transformers, with the weights of sharded models gathered as it needs them.
@@ -6,6 +6,7 @@ transformers, with the weights of sharded models gathered as it needs them.
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -13,7 +14,43 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from selfcorrect_agents.lm.chat import Chat
+from selfcorrect_agents.lm.player import Player
+from selfcorrect_agents.lm.policy import Policy
+from selfcorrect_agents.lm.template_config import TemplateConfig
 from selfcorrect_agents.lm.turns import Context, TokenColumns, Turn, TurnEnds
+
+
+def player_of(trainer: Any) -> Player:
+    """Return what samples for a trainer: our sampler, or the engine that its arguments ask for.
+
+    Our sampler keeps the keys and values of earlier turns. It runs where the whole model is in the
+    process and no option of TRL's asks for an engine or for another distribution. It sets the
+    model's dropout to 0, as `Policy` does; with TRL's engine, ``disable_dropout`` decides.
+    """
+    arguments = trainer.args.chat_template_kwargs or {}
+    template = TemplateConfig(args=tuple(f"{k}={json.dumps(v)}" for k, v in arguments.items()))
+    if samples_here(trainer):
+        autocast = {"bf16": torch.bfloat16, "fp16": torch.float16}
+        precision = trainer.accelerator.mixed_precision
+        return Policy(
+            trainer.accelerator.unwrap_model(trainer.model),
+            trainer.processing_class,
+            autocast=autocast.get(precision),
+            template=template,
+        )
+    chat = Chat(trainer.processing_class, frozenset(trainer.eos_token_ids), template=template)
+    return Player(chat, EngineSampler(trainer, TurnEnds(chat.pad_id, chat.eos_ids, chat.turn_end)))
+
+
+def samples_here(trainer: Any) -> bool:
+    """Whether our own sampler draws the replies of a trainer; otherwise TRL's engine does."""
+    args = trainer.args
+    engine = args.use_vllm or args.use_transformers_continuous_batching
+    sharded = trainer.is_fsdp_enabled or trainer.is_deepspeed_enabled
+    changed = (args.top_p, args.top_k, args.min_p) != (1.0, 0, None)
+    penalised = args.repetition_penalty != 1.0 or bool(args.generation_kwargs)
+    return not (engine or sharded or changed or penalised)
 
 
 class EngineSampler:
@@ -74,21 +111,13 @@ class EngineContext:
         prompts = [row[real].tolist() for row, real in zip(self.ids, self.mask, strict=True)]
         sampled, logps = self._trainer._generate_single_turn(prompts, None, {}, 1)
         rows = [self._cut(ids) for ids in sampled]
-        width = max(map(len, rows))
-        device = self.ids.device
-        ids = torch.full((len(rows), width), self._ends.pad_id, device=device)
-        mask = torch.zeros((len(rows), width), dtype=torch.bool, device=device)
-        values = torch.zeros((len(rows), width), device=device)
-        for i, row in enumerate(rows):
-            ids[i, : len(row)] = torch.tensor(row, device=device)
-            mask[i, : len(row)] = True
-            given = [math.nan] * len(row) if logps is None else logps[i][: len(row)]
-            values[i, : len(row)] = torch.tensor(
-                [math.nan if value is None else value for value in given], device=device
-            )
-        ends = [bool(row) and row[-1] in self._ends.end_ids for row in rows]
-        ended = torch.tensor(ends, device=device)
-        turn = Turn(ids, mask, values, ended)
+        given = [[math.nan] * len(row) for row in rows] if logps is None else logps
+        values = [
+            [math.nan if value is None else value for value in known[: len(row)]]
+            for known, row in zip(given, rows, strict=True)
+        ]
+        ended = [bool(row) and row[-1] in self._ends.end_ids for row in rows]
+        turn = Turn.of(rows, values, ended, pad_id=self._ends.pad_id, device=self.ids.device)
         self.take(turn)
         return turn
 

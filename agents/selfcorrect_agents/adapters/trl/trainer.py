@@ -22,7 +22,8 @@ from trl.trainer.grpo_trainer import GRPOTrainer
 from selfcorrect_agents.adapters.trl.baselines import advantages_of
 from selfcorrect_agents.adapters.trl.config import SCoReGRPOConfig
 from selfcorrect_agents.adapters.trl.credit import Loss, check_credit
-from selfcorrect_agents.adapters.trl.rollouts import EpisodeRollouts, last_score, samples_here
+from selfcorrect_agents.adapters.trl.rollouts import EpisodeRollouts, last_score
+from selfcorrect_agents.adapters.trl.sampling import samples_here
 from selfcorrect_agents.adapters.trl.schedule import with_stages
 from selfcorrect_agents.adapters.trl.turns import SampledTurns, turn_metrics
 from selfcorrect_agents.errors import CreditError, LearningError

@@ -1,0 +1,124 @@
+"""`TinkerSampler`: turns sampled by a service with Tinker's API, ids in and ids out."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from typing import cast
+
+import torch
+from tinker import SamplingClient, types
+from torch import Tensor
+
+from selfcorrect_agents.errors import LearningError
+from selfcorrect_agents.lm.turns import Context, TokenColumns, Turn, TurnEnds
+
+
+class TinkerSampler:
+    """A `Sampler` on a sampling client.
+
+    Args:
+        client: samples from the weights that it was made with.
+        ends: how turns end; the service stops at these ids.
+        seed: of all turns, in [0, 2^31); None lets the service draw as it likes.
+    """
+
+    def __init__(self, client: SamplingClient, ends: TurnEnds, *, seed: int | None = None) -> None:
+        self.client, self.ends, self.seed = client, ends, seed
+
+    def start(self, prompts: Sequence[Sequence[int]], samples: int = 1) -> Context:
+        """Read prompts; row ``i`` of the context belongs to prompt ``i // samples``."""
+        columns = TokenColumns(len(prompts), self.ends.pad_id, torch.device("cpu"))
+        columns.read(prompts)
+        columns.repeat(samples)
+        return TinkerContext(self, columns)
+
+
+class TinkerContext:
+    """Rows of ids that the service continues; see `Context`."""
+
+    def __init__(self, sampler: TinkerSampler, columns: TokenColumns) -> None:
+        self._sampler, self._columns = sampler, columns
+        self._turns = 0
+        self.ended = torch.zeros(len(columns.ids), dtype=torch.bool)
+
+    @property
+    def ids(self) -> Tensor:
+        """(B, T) int64: every token so far; padding may be anywhere."""
+        return self._columns.ids
+
+    @property
+    def mask(self) -> Tensor:
+        """(B, T) bool: True on real tokens."""
+        return self._columns.mask
+
+    def read(self, rows: Sequence[Sequence[int]]) -> None:
+        """Append given tokens to each row, left-padded to the longest."""
+        self._columns.read(rows)
+
+    def sample(
+        self,
+        max_new_tokens: int,
+        temperature: float,
+        generator: torch.Generator | None = None,
+        top_p: float = 1.0,
+    ) -> Turn:
+        """Sample one turn of every row and append it; all requests are under way at once.
+
+        ``generator`` is not used: the service has its own random numbers.
+
+        Raises:
+            LearningError: the service gives no log-probabilities, or stops at another token than
+                it was asked to.
+        """
+        prompts = [row[real].tolist() for row, real in zip(self.ids, self.mask, strict=True)]
+        groups = [(ids, len(list(same))) for ids, same in itertools.groupby(prompts)]
+        futures = [
+            self._sampler.client.sample(
+                prompt=types.ModelInput.from_ints(ids),
+                num_samples=count,
+                sampling_params=types.SamplingParams(
+                    max_tokens=max_new_tokens,
+                    temperature=temperature,
+                    top_p=top_p,
+                    stop=sorted(self._sampler.ends.end_ids),
+                    seed=self._seed(number),
+                ),
+            )
+            for number, (ids, count) in enumerate(groups)
+        ]
+        sequences = [one for future in futures for one in future.result().sequences]
+        rows = [list(sequence.tokens) for sequence in sequences]
+        logps = [self._logps(sequence) for sequence in sequences]
+        ended = [self._ended(sequence) for sequence in sequences]
+        turn = Turn.of(rows, logps, ended, pad_id=self._sampler.ends.pad_id)
+        self._turns += 1
+        self.take(turn)
+        return turn
+
+    def take(self, turn: Turn) -> None:
+        """Append a turn that another context sampled."""
+        self._columns.append(self._sampler.ends.as_context(turn), turn.mask)
+        self.ended = turn.ended
+
+    def _seed(self, number: int) -> int | None:
+        """Return the seed of a request: another one for each of them and for each turn."""
+        if self._sampler.seed is None:
+            return None
+        return (self._sampler.seed + 1_000_003 * self._turns + number) % (1 << 31)
+
+    def _logps(self, sequence: types.SampledSequence) -> list[float]:
+        if sequence.logprobs is None:
+            raise LearningError("The service returned a reply without log-probabilities.")
+        return cast(list[float], sequence.logprobs)
+
+    def _ended(self, sequence: types.SampledSequence) -> bool:
+        if sequence.stop_reason != "stop":
+            return False
+        last = sequence.tokens[-1] if sequence.tokens else None
+        if last not in self._sampler.ends.end_ids:
+            raise LearningError(
+                f"The service ended a reply with token {last}, which is none of the ends "
+                f"{sorted(self._sampler.ends.end_ids)} that it was asked to stop at."
+            )
+        return True
