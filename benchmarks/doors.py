@@ -160,6 +160,81 @@ def stable_baselines3_door(episodes: int) -> float:
     return 8 * rate(play, max(1, episodes // 8))
 
 
+def trl_door(episodes: int) -> float:
+    """Play through the rollout function that TRL calls, 8 samples of each of 8 problems a call."""
+    from types import SimpleNamespace as Fixed
+
+    from selfcorrect_agents.adapters.trl import EpisodeRollouts
+    from selfcorrect_agents.adapters.trl.sampling import EngineSampler
+    from selfcorrect_agents.lm.player import Player
+
+    chat, ends, turns = tiny_chat()
+
+    def generate(prompts: list[Any], *_: Any) -> Any:
+        reply = next(turns)
+        return [reply] * len(prompts), [[0.0] * len(reply)] * len(prompts)
+
+    trainer = Fixed(
+        max_completion_length=16,
+        temperature=1.0,
+        args=Fixed(seed=0),
+        state=Fixed(global_step=0),
+        accelerator=Fixed(device="cpu"),
+        _generate_single_turn=generate,
+    )
+    rollouts = EpisodeRollouts(ID, player=Player(chat, EngineSampler(trainer, ends)))
+    shown = [row["prompt"] for row in rollouts.dataset().select(range(8)) for _ in range(8)]
+    calls = max(1, episodes // len(shown))
+    return len(shown) * rate(lambda _: rollouts(shown, trainer), calls)
+
+
+def tinker_door(episodes: int) -> float:
+    """Play 64 episodes a call and make the service's data of them; no service is asked."""
+    from types import SimpleNamespace as Fixed
+
+    import torch
+    from tinker import types
+
+    from selfcorrect_agents import collect
+    from selfcorrect_agents.adapters.tinker import TinkerSampler
+    from selfcorrect_agents.adapters.tinker.learner import data
+    from selfcorrect_agents.lm.player import Player
+    from selfcorrect_env import training_env
+
+    chat, ends, turns = tiny_chat()
+    first, second = next(turns), next(turns)
+
+    def sample(prompt: Any, num_samples: int, sampling_params: Any) -> Any:
+        reply = first if num_samples > 1 else second
+        one = types.SampledSequence(
+            "stop", "", _tokens_list=reply, _logprobs_list=[0.0] * len(reply)
+        )
+        return Fixed(result=lambda: types.SampleResponse(sequences=[one] * num_samples))
+
+    env = training_env(ID)
+    vectorised, client = env.vectorised(64), Fixed(sample=sample)
+
+    def play(_: int) -> None:
+        player = Player(chat, TinkerSampler(client, ends))  # type: ignore[arg-type]
+        rollout = collect(player, vectorised, range(8), samples=8, max_new_tokens=16)
+        data(rollout, torch.ones_like(rollout.scores))
+
+    return 64 * rate(play, max(1, episodes // 64))
+
+
+def tiny_chat() -> tuple[Any, Any, Any]:
+    """Return a tiny model's chat template, its ends, and the ids of `REPLIES` in turn, forever."""
+    from itertools import cycle
+
+    from selfcorrect_agents.lm.chat import Chat
+    from selfcorrect_agents.lm.tiny import build_tokenizer
+    from selfcorrect_agents.lm.turns import TurnEnds
+
+    chat = Chat(build_tokenizer())
+    ends = TurnEnds(chat.pad_id, chat.eos_ids, chat.turn_end)
+    return chat, ends, cycle([chat.reply_ids(reply) for reply in REPLIES])
+
+
 def say(note: str) -> None:
     """Print a note, which is shown under the table."""
     print(json.dumps({"note": note}))
@@ -199,6 +274,8 @@ DOORS = {
         "stable-baselines3", "docs/trainers/stable-baselines3.md", stable_baselines3_door
     ),
     "verifiers": Door("verifiers", "docs/trainers/verifiers.md", verifiers_door),
+    "trl": Door("trl", "docs/trainers/trl.md", trl_door),
+    "tinker": Door("tinker", "docs/trainers/tinker.md", tinker_door),
 }
 """The doors by name; a peer with its own environment has the same name there."""
 

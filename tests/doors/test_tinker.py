@@ -385,9 +385,9 @@ def settings(**changed: Any) -> SCoReConfig:
 def test_it_learns_the_second_turn(service: StandIn, connected: tinker.ServiceClient) -> None:
     env = SelfCorrectEnv("arithmetic", split="train", size=100, verifier=digit_seven)
     config = settings(
-        sampling=Sampling(problems_per_step=4, samples=6, max_new_tokens=2),
-        optimization=Optimization(learning_rate=3e-2),
-        stage_one_steps=12, stage_two_steps=0, beta_1=0.0, beta_2=0.5,
+        sampling=Sampling(problems_per_step=3, samples=6, max_new_tokens=2),
+        optimization=Optimization(learning_rate=4e-2),
+        stage_one_steps=8, stage_two_steps=0, beta_1=0.0, beta_2=0.5,
     )  # fmt: skip
     run = TinkerSCoRe(connected, "tiny", env, config, tokenizer=untrained().tokenizer)
     log = list(run.steps())
