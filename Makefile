@@ -29,8 +29,7 @@ install: $(USER_STAMP)  ## Install the package with its agents into $(VENV)
 quickstart: install  ## Install, then train small models to correct themselves
 	$(BIN)/selfcorrect quickstart $(ARGS)
 
-test: lint  ## Install with the development tools, then run every check and every test
-	@$(MAKE) --no-print-directory pytest
+test: lint pytest  ## Install with the development tools, then run every check and every test
 
 lint: $(DEV_STAMP)  ## Run the linters and the type checker
 	$(BIN)/ruff check .

@@ -83,6 +83,17 @@ def interpreter(name: str) -> Path:
     return folder() / name / ("Scripts/python.exe" if windows else "bin/python")
 
 
+def is_installed(name: str) -> bool:
+    """Return whether a peer's environment is complete, with the releases of `PEERS`."""
+    stamp = _stamp(name)
+    wanted = "\n".join(PEERS[name].arguments)
+    return stamp.exists() and stamp.read_text(encoding="utf-8") == wanted
+
+
+def _stamp(name: str) -> Path:
+    return folder() / name / "installed.txt"
+
+
 def create(name: str) -> None:
     """Create or update the environment of one peer.
 
@@ -90,9 +101,7 @@ def create(name: str) -> None:
         SystemExit: there is no Python that is new enough, or pip fails.
     """
     peer, python = PEERS[name], interpreter(name)
-    stamp = folder() / name / "installed.txt"
-    wanted = "\n".join(peer.arguments)
-    if stamp.exists() and stamp.read_text(encoding="utf-8") == wanted:
+    if is_installed(name):
         print(f"{name}: {python} is up to date")
         return
     if not python.exists():
@@ -105,7 +114,7 @@ def create(name: str) -> None:
     done = subprocess.run([str(python), "-m", "pip", "install", "-q", *peer.arguments], check=False)
     if done.returncode:
         raise SystemExit(f"{name}: pip failed; its messages are above.")
-    stamp.write_text(wanted, encoding="utf-8")
+    _stamp(name).write_text("\n".join(peer.arguments), encoding="utf-8")
 
 
 def newer(least: tuple[int, int]) -> Iterator[str]:
@@ -137,7 +146,7 @@ def main() -> int:
         create(name)
     if not names:
         for name, peer in PEERS.items():
-            state = "installed" if interpreter(name).exists() else "not installed"
+            state = "installed" if is_installed(name) else "not installed"
             print(f"{name:<12}{state:<15}{' '.join(peer.requirements)}")
     return 0
 

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from peer_environments import PEERS, interpreter
+from peer_environments import PEERS, interpreter, is_installed
 
 ROOT = Path(__file__).resolve().parents[2]
 SECONDS = 500
@@ -14,10 +14,9 @@ SECONDS = 500
 
 def installed(peer: str) -> Path:
     """The Python of a peer's environment; without one the test is skipped."""
-    python = interpreter(peer)
-    if not python.exists():
+    if not is_installed(peer):
         pytest.skip(f"{peer} is not installed: python scripts/peer_environments.py {peer}")
-    return python
+    return interpreter(peer)
 
 
 @pytest.mark.parametrize("peer", [name for name, peer in PEERS.items() if peer.modules])
