@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from openai import AsyncOpenAI
 
 
+MOST_FAILURES = 20
+"""Conversations in a row that get no reply before the evaluation stops."""
+
+
 class ServedModel(AsyncAgent):
     """A model behind an OpenAI-compatible server: vLLM, SGLang, llama.cpp, Ollama, a provider.
 
@@ -40,6 +44,7 @@ class ServedModel(AsyncAgent):
         self.config = config
         self.name = config.model
         self._answered = False
+        self._failures = 0  # since the last reply
         self._client: AsyncOpenAI | None = None
         self._new_client()  # what is missing is said at once
 
@@ -78,8 +83,9 @@ class ServedModel(AsyncAgent):
 
         Raises:
             NoReplyError: the server refused this request, or it failed after every retry.
-            AgentError: the same, and it must be expected of every request: no request has been
-                answered so far, and there is no such server, key or model.
+            AgentError: the same, and it must be expected of every request: none has been answered
+                so far, and there is no such server, key or model; or `MOST_FAILURES` in a row
+                have failed.
         """
         client = self._client
         if client is None:
@@ -93,11 +99,17 @@ class ServedModel(AsyncAgent):
 
         reply, tries = await requested(request, retries=config.retries, timeout=config.timeout)
         if isinstance(reply, RequestFailure):
+            self._failures += 1
+            where = config.base_url or os.environ.get("OPENAI_BASE_URL", "") or "OpenAI"
             if reply.general and not self._answered:
-                where = config.base_url or os.environ.get("OPENAI_BASE_URL", "") or "OpenAI"
                 raise AgentError(f"{config.model!r} at {where}: {reply.cause}")
+            if self._failures >= MOST_FAILURES:
+                raise AgentError(
+                    f"{config.model!r} at {where}: {self._failures} conversations in a row got no "
+                    f"reply, the last one: {reply.cause}"
+                )
             raise NoReplyError(reply.cause)
-        self._answered = True
+        self._answered, self._failures = True, 0
         assert reply.generation is not None  # `reply_of` sets it
         seconds = round(time.monotonic() - start, 3)
         reply.generation = replace(reply.generation, requests=tries, seconds=seconds)

@@ -107,6 +107,28 @@ def test_what_every_request_would_meet_stops_at_once(fault):
         assert len(server.requests) <= 2  # of the 24 problems
 
 
+def test_an_option_that_the_server_refuses_stops_the_evaluation():
+    with StandInServer(second_thoughts, fault=lambda n: "400") as server:
+        expected = r"20 conversations in a row got no reply, the last one: status 400: fault 400"
+        with pytest.raises(AgentError, match=expected):
+            evaluate(served(server), ENV, concurrency=1)
+    assert len(server.requests) <= 22
+
+
+def test_a_server_that_goes_away_stops_the_evaluation_and_the_next_call_goes_on(tmp_path):
+    dead = True
+    many = [{"id": str(i), "prompt": f"{i} + {i}", "reference": str(2 * i)} for i in range(1, 61)]
+    env = SelfCorrectEnv(many)
+    with StandInServer(second_thoughts, fault=lambda n: "cut" if dead and n > 10 else "") as server:
+        agent = served(server, retries=0)
+        with pytest.raises(AgentError, match="20 conversations in a row got no reply"):
+            evaluate(agent, env, concurrency=3, out=tmp_path)
+        dead = False
+        report = evaluate(agent, env, concurrency=3, out=tmp_path)
+    assert (report.metrics.unjudged, report.usage.replies) == (0, 120)
+    assert set(server.answered.values()) == {1}
+
+
 def test_a_server_that_is_not_there_stops_the_evaluation():
     with StandInServer(second_thoughts) as server:
         agent = served(server, retries=2)
