@@ -17,7 +17,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -90,8 +90,17 @@ def is_installed(name: str) -> bool:
     return stamp.exists() and stamp.read_text(encoding="utf-8") == wanted
 
 
+def is_being_installed(name: str) -> bool:
+    """Return whether a process is creating or updating a peer's environment."""
+    return _lock(name).exists()
+
+
 def _stamp(name: str) -> Path:
     return folder() / name / "installed.txt"
+
+
+def _lock(name: str) -> Path:
+    return folder() / f"{name}.installing"
 
 
 def create(name: str) -> None:
@@ -100,10 +109,10 @@ def create(name: str) -> None:
     Raises:
         SystemExit: there is no Python that is new enough, or pip fails.
     """
-    peer, python = PEERS[name], interpreter(name)
     if is_installed(name):
-        print(f"{name}: {python} is up to date")
+        print(f"{name}: {interpreter(name)} is up to date")
         return
+    peer, python = PEERS[name], interpreter(name)
     if not python.exists():
         base = next(newer(peer.python), None)
         if base is None:
@@ -133,6 +142,23 @@ def newer(least: tuple[int, int]) -> Iterator[str]:
             yield path
 
 
+def create_all(names: Sequence[str]) -> int:
+    """Create the environments; return 1 if one could not be created, else 0."""
+    folder().mkdir(parents=True, exist_ok=True)
+    for name in names:
+        _lock(name).touch()
+    status = 0
+    for name in names:
+        try:
+            create(name)
+        except (SystemExit, OSError, subprocess.CalledProcessError) as error:
+            print(error, file=sys.stderr)
+            status = 1
+        finally:
+            _lock(name).unlink(missing_ok=True)
+    return status
+
+
 def main() -> int:
     """Create the named environments; without names, list the peers."""
     parser = argparse.ArgumentParser(
@@ -142,13 +168,12 @@ def main() -> int:
     names = parser.parse_args().peers
     if unknown := [name for name in names if name not in PEERS]:
         parser.error(f"unknown peer {unknown[0]!r}; known: {', '.join(PEERS)}")
-    for name in names:
-        create(name)
+    status = create_all(names)
     if not names:
         for name, peer in PEERS.items():
             state = "installed" if is_installed(name) else "not installed"
             print(f"{name:<12}{state:<15}{' '.join(peer.requirements)}")
-    return 0
+    return status
 
 
 if __name__ == "__main__":

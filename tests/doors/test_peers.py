@@ -3,10 +3,11 @@
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
-from peer_environments import PEERS, interpreter, is_installed
+from peer_environments import PEERS, interpreter, is_being_installed, is_installed
 
 ROOT = Path(__file__).resolve().parents[2]
 SECONDS = 500
@@ -14,6 +15,9 @@ SECONDS = 500
 
 def installed(peer: str) -> Path:
     """The Python of a peer's environment; without one the test is skipped."""
+    deadline = time.monotonic() + SECONDS
+    while is_being_installed(peer) and time.monotonic() < deadline:
+        time.sleep(1)
     if not is_installed(peer):
         pytest.skip(f"{peer} is not installed: python scripts/peer_environments.py {peer}")
     return interpreter(peer)
