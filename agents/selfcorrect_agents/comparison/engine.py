@@ -47,7 +47,8 @@ def run(config: CompareConfig, folder: Path) -> Finished:
     cells = plan(config, check(config))
     missing = missing_cells(cells, folder)
     write_config(folder, config)
-    for model in _tiny_models(missing):  # else two cells would train the same base
+    loading = [cell for cell in missing if cell.compared_agent().loads_base]
+    for model in _tiny_models(loading):  # else two cells would train the same base
         tiny_base_with_progress(parse_tiny(model))
     with CellBars(missing, done=len(cells) - len(missing)) as bars:
         failures = run_cells(missing, folder, jobs=config.jobs, watcher=bars)

@@ -72,6 +72,14 @@ class ComparedAgent:
         return bool(getattr(self.found, "own_model", False))
 
     @property
+    def loads_base(self) -> bool:
+        """Whether it trains or plays the base model; a plain function does not."""
+        if self.trains or self.own_model:
+            return self.trains
+        config = find_agent(self.method.agent).config
+        return config is not None and "model" in flat_fields(config)
+
+    @property
     def oracle(self) -> bool:
         """Whether it sees what no model may see: ``oracle: ClassVar[bool] = True``."""
         return bool(getattr(self.found, "oracle", False))

@@ -202,3 +202,13 @@ def test_a_summary_is_ours_or_the_first_line_of_the_docstring() -> None:
     assert ComparedAgent.find(MethodConfig(label="x", agent="score")).summary == summary("score")
     assert compared_agent(Budgeted).summary == "Keeps to its budget."
     assert ComparedAgent(method(Player), Player(Settings())).summary == "Answers a word."
+
+
+@pytest.mark.parametrize(
+    ("agent", "expected"),
+    [("score", True), ("base", True), ("copy", False), ("openai", False)],
+)
+def test_who_loads_the_base_model(agent: str, expected: bool) -> None:
+    play = {"model": "m"} if agent == "openai" else {}
+    found = ComparedAgent.find(MethodConfig(label="it", agent=agent, play=play))
+    assert found.loads_base is expected

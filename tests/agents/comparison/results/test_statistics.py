@@ -17,6 +17,7 @@ def simulated(seeds: int, between: float, count: int, problems: int = 200) -> li
     return list((drawn < 0.25 + effects / 2) * 1.0 - (drawn > 0.75 + effects / 2))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("between", [0.0, 0.1])
 def test_equal_methods_are_rarely_called_different(between: float) -> None:
     """5% by design, under 7% in larger simulations; over 12% of 300 is one chance in 5,000."""

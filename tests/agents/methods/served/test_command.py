@@ -81,7 +81,7 @@ def test_ctrl_c_keeps_every_answer_and_the_same_command_goes_on(problems, tmp_pa
         assert len(server.requests) - asked == 60 - len(kept)
     report = json.loads((out / "report.json").read_text())
     assert (report["metrics"]["episodes"], report["metrics"]["unjudged"]) == (30, 0)
-    assert len(kept) >= 17
+    assert len(kept) >= 17 - 4  # up to four were on their way to the client
 
 
 @pytest.mark.parametrize(

@@ -52,6 +52,7 @@ def test_problems_carry_their_solution():
         assert len(digits) == 5
 
 
+@pytest.mark.slow
 @given(
     st.integers(1, 3),
     st.sampled_from([0.0, 0.3, 0.5, 1.0]),

@@ -61,6 +61,7 @@ def test_bad_options() -> None:
         load(size=10**6)
 
 
+@pytest.mark.slow
 @needs_isolation
 def test_its_reward_can_be_believed() -> None:
     assert validate(SelfCorrectEnv("code")).findings == ()

@@ -12,6 +12,7 @@ from selfcorrect_env.problems.splits import SHARES, split_of
 from selfcorrect_env.verifiers.toycode import read_statement
 
 
+@pytest.mark.slow
 @given(
     st.integers(2, 6),
     st.sampled_from([0.0, 0.3, 0.5, 1.0]),
