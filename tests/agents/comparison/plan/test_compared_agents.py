@@ -206,7 +206,7 @@ def test_a_summary_is_ours_or_the_first_line_of_the_docstring() -> None:
 
 @pytest.mark.parametrize(
     ("agent", "expected"),
-    [("score", True), ("base", True), ("copy", False), ("openai", False)],
+    [("score", True), ("base", True), ("copy", True), ("null", False), ("openai", False)],
 )
 def test_who_loads_the_base_model(agent: str, expected: bool) -> None:
     play = {"model": "m"} if agent == "openai" else {}
