@@ -103,7 +103,7 @@ def _block(lines: list[str], start: int, opening: re.Match[str], parser: Parser)
 
 
 def _before_closing(line: str, fence: str) -> str | None:
-    """Return what stands on a line before a closing fence, or None if there is none."""
+    """Return the text of a line before a closing fence, or None if there is none."""
     stripped = line.rstrip()
     code = stripped.rstrip(fence[0])
     closing = len(stripped) - len(code) >= len(fence)

@@ -1,6 +1,6 @@
 r"""Where the formulas of a text are: ``$…$``, ``$$…$$``, ``\(…\)``, ``\[…\]``.
 
-A dollar sign also stands before amounts of money. It opens a formula only if the next dollar sign
+A dollar sign also precedes amounts of money. It opens a formula only if the next dollar sign
 can close it (no digit follows; no white space precedes it, unless white space follows the first
 one too), and if what is between reads as mathematics: "$2 each, so she makes 9 * $18" does not.
 """

@@ -38,7 +38,7 @@ class Token(NamedTuple):
     kind: TokenKind
     text: str
     spaced: bool = False
-    """Whether white space stands before it."""
+    """Whether white space precedes it."""
 
 
 _SPACE = r"(?:\s|~|\\[ ,;:!>]|\\q?quad|\\(?:thinspace|enspace|hfill)(?![A-Za-z]))"

@@ -144,7 +144,7 @@ def value_within(sentence: str) -> str:
 
 
 def in_a_word(text: str, start: int, end: int) -> bool:
-    """Return whether letters stand on both sides, as in ``H2O``."""
+    """Return whether there are letters on both sides, as in ``H2O``."""
     around = text[start - 1 : start] + text[end : end + 1]
     return len(around) == 2 and around.isascii() and around.isalpha()
 

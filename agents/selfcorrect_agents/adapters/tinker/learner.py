@@ -96,7 +96,7 @@ def reference_logps(client: SamplingClient, rollout: Rollout) -> Tensor:
     """Return (B, C) log-probabilities of the sampled tokens under the weights of a client.
 
     0 outside the mask. Where a turn ended with another token than the template's, the behaviour
-    log-probability stands in its place: that one token has no part in a KL.
+    log-probability is used instead: that one token has no part in a KL.
     """
     rows = list(_rows(rollout))
     futures = [client.compute_logprobs(types.ModelInput.from_ints(ids.tolist())) for ids, _ in rows]
