@@ -15,7 +15,7 @@ OPTIONAL = {
         "tests/doors/test_verifiers.py",
     ],
     "tinker": ["agents/selfcorrect_agents/adapters/tinker"],
-    "trl": ["agents/selfcorrect_agents/adapters/trl"],
+    "trl": ["agents/selfcorrect_agents/adapters/trl", "tests/doors/trl"],
 }
 """A library that cannot share the project's environment, with what needs it. Its tests run in
 an environment of its own: ``tests/doors/test_peers.py``."""

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from selfcorrect_agents.lm.drawing import draw, finite
-from selfcorrect_agents.lm.turns import TokenColumns, Turn, TurnEnds
+from selfcorrect_agents.lm.turns import TokenRows, Turn, TurnEnds
 
 
 class CachedModel(Protocol):
@@ -40,7 +40,7 @@ class CachedModel(Protocol):
         ...
 
 
-class PlainContext:
+class PlainContext(TokenRows):
     """A batch of rows with the model's key-value cache of them; see `Context`.
 
     Rows that end stay in the batch until every row has ended.
@@ -57,29 +57,22 @@ class PlainContext:
     ) -> None:
         from transformers import DynamicCache  # slow to import
 
-        self._model, self._turn_ends = model, ends
-        self._columns = TokenColumns(len(prompts), ends.pad_id, model.device)
+        super().__init__(ends, prompts, samples, model.device)
+        self._model = model
         self._cache = DynamicCache(config=model.config)
         self._logits: Tensor | None = None
-        self.read(prompts)
-        self._repeat(samples)
-        self.ended = torch.zeros(len(self.ids), dtype=torch.bool, device=model.device)
-
-    @property
-    def ids(self) -> Tensor:
-        """(B, T) int64: every token so far; padding may be anywhere."""
-        return self._columns.ids
-
-    @property
-    def mask(self) -> Tensor:
-        """(B, T) bool: True on real tokens."""
-        return self._columns.mask
+        self._read_prompts(samples)
 
     @torch.no_grad()
     def read(self, rows: Sequence[Sequence[int]]) -> None:
         """Append given tokens to each row, left-padded to the longest."""
-        self._columns.read(rows)
+        super().read(rows)
         self._forward()
+
+    def take(self, turn: Turn) -> None:
+        """Append a turn that another context sampled."""
+        super().take(turn)
+        self._logits = None
 
     @torch.no_grad()
     def sample(
@@ -96,7 +89,7 @@ class PlainContext:
         """
         shape, device = (len(self.ids), max_new_tokens), self.ids.device
         uniforms = torch.rand(shape, generator=generator, device=device)
-        ends = self._turn_ends.table(self._model.vocab_size, device)
+        ends = self.ends.table(self._model.vocab_size, device)
         running = torch.ones(len(self.ids), dtype=torch.bool, device=device)
         ids, masks, logps = [], [], []
         for position in range(max_new_tokens):
@@ -104,43 +97,34 @@ class PlainContext:
                 self._forward()
             logits = cast(Tensor, self._logits)
             token, logp = draw(logits, uniforms[:, position], temperature, top_p)
-            token = torch.where(running, token, self._turn_ends.pad_id)
+            token = torch.where(running, token, self.ends.pad_id)
             ids.append(token)
             masks.append(running)
             logps.append(torch.where(running, logp, 0.0))
-            ended = running & ~ends[token]
-            one = Turn(token[:, None], running[:, None], logp[:, None], ended)
-            self._append(one)
-            running = ended
+            unended = running & ~ends[token]
+            self.take(Turn(token[:, None], running[:, None], logp[:, None], ~unended))
+            running = unended
             if not bool(running.any()):
                 break
-        self.ended = ~running
         turn = Turn(torch.stack(ids, 1), torch.stack(masks, 1), torch.stack(logps, 1), self.ended)
         return finite(turn)
 
-    def take(self, turn: Turn) -> None:
-        """Append a turn that another context sampled."""
-        self._append(turn)
-        self.ended = turn.ended
-
-    def _append(self, turn: Turn) -> None:
-        self._columns.append(self._turn_ends.as_context(turn), turn.mask)
-        self._logits = None
-
-    def _repeat(self, samples: int) -> None:
-        """Repeat every row ``samples`` times: row ``i`` becomes rows ``i·samples …``."""
+    @torch.no_grad()
+    def _read_prompts(self, samples: int) -> None:
+        """Run the model over each prompt once, and repeat its cache for the rows of a group."""
+        self._forward(slice(None, None, samples))
         if samples > 1:
             self._cache.batch_repeat_interleave(samples)
-            self._columns.repeat(samples)
             self._logits = cast(Tensor, self._logits).repeat_interleave(samples, dim=0)
 
-    def _forward(self) -> None:
-        """Run the model over the tokens that its cache lacks."""
-        missing = self.ids.shape[1] - self._cache.get_seq_length()
+    def _forward(self, rows: slice = slice(None)) -> None:
+        """Run the model over the tokens of rows that its cache lacks."""
+        ids, mask = self.ids[rows], self.mask[rows]
+        missing = ids.shape[1] - self._cache.get_seq_length()
         output = self._model.forward(
-            input_ids=self.ids[:, -missing:],
-            attention_mask=self.mask.long(),
-            position_ids=positions(self.mask)[:, -missing:],
+            input_ids=ids[:, -missing:],
+            attention_mask=mask.long(),
+            position_ids=positions(mask)[:, -missing:],
             use_cache=True,
             logits_to_keep=1,
             **{self._model.cache_argument: self._cache},

@@ -141,35 +141,61 @@ class TurnEnds:
         return turn.ids.masked_fill(torch.isin(turn.ids, ends) & turn.mask, self.turn_end)
 
 
-class TokenColumns:
-    """The (B, T) ids and mask of a context, which grow by segments.
+class TokenRows:
+    """The part of a `Context` that does not depend on what samples: the tokens of each row.
 
     What is read is left-padded, what is sampled is right-padded, so the last column of a segment
     that was read is real in every row.
+
+    Args:
+        ends: how turns end.
+        prompts: the ids of each prompt, at least one.
+        samples: rows of each prompt: row ``i`` belongs to prompt ``i // samples``.
+        device: of the tensors.
     """
 
-    def __init__(self, rows: int, pad_id: int, device: torch.device) -> None:
-        self._pad_id = pad_id
-        self.ids = torch.zeros((rows, 0), dtype=torch.long, device=device)
-        self.mask = torch.zeros((rows, 0), dtype=torch.bool, device=device)
-
-    def append(self, ids: Tensor, mask: Tensor) -> None:
-        """Append (B, N) ids and their mask."""
-        self.ids = torch.cat([self.ids, ids], dim=1)
-        self.mask = torch.cat([self.mask, mask], dim=1)
-
-    def repeat(self, samples: int) -> None:
-        """Repeat every row ``samples`` times: row ``i`` becomes rows ``i·samples …``."""
-        self.ids = self.ids.repeat_interleave(samples, dim=0)
-        self.mask = self.mask.repeat_interleave(samples, dim=0)
+    def __init__(
+        self,
+        ends: TurnEnds,
+        prompts: Sequence[Sequence[int]],
+        samples: int,
+        device: torch.device | str,
+    ) -> None:
+        self.ends = ends
+        """How turns end."""
+        ids, mask = _left_padded(prompts, ends.pad_id, device)
+        self.ids = ids.repeat_interleave(samples, dim=0)
+        """(B, T) int64: every token so far; padding may be anywhere."""
+        self.mask = mask.repeat_interleave(samples, dim=0)
+        """(B, T) bool: True on real tokens."""
+        self.ended = torch.zeros(len(self.ids), dtype=torch.bool, device=device)
+        """(B,) bool: True where the model ended the last turn that was appended."""
 
     def read(self, rows: Sequence[Sequence[int]]) -> None:
         """Append given tokens to each row, left-padded to the longest."""
-        width = max(map(len, rows))
-        ids = [[self._pad_id] * (width - len(tokens)) + list(tokens) for tokens in rows]
-        lengths = torch.tensor([[len(tokens)] for tokens in rows])
-        mask = torch.arange(width) >= width - lengths
-        device = self.ids.device
-        self.append(
-            torch.tensor(ids, dtype=torch.long).to(device).view(len(rows), width), mask.to(device)
-        )
+        self._append(*_left_padded(rows, self.ends.pad_id, self.ids.device))
+
+    def take(self, turn: Turn) -> None:
+        """Append a turn that another context sampled."""
+        self._append(self.ends.as_context(turn), turn.mask)
+        self.ended = turn.ended
+
+    def tokens(self) -> list[list[int]]:
+        """Return the real tokens of each row."""
+        return [row[real].tolist() for row, real in zip(self.ids, self.mask, strict=True)]
+
+    def _append(self, ids: Tensor, mask: Tensor) -> None:
+        self.ids = torch.cat([self.ids, ids], dim=1)
+        self.mask = torch.cat([self.mask, mask], dim=1)
+
+
+def _left_padded(
+    rows: Sequence[Sequence[int]], pad_id: int, device: torch.device | str
+) -> tuple[Tensor, Tensor]:
+    """Return (B, N) ids and their mask, with the padding before the tokens."""
+    width = max(map(len, rows))
+    padded = [[pad_id] * (width - len(tokens)) + list(tokens) for tokens in rows]
+    ids = torch.tensor(padded, dtype=torch.long).view(len(rows), width)
+    lengths = torch.tensor([[len(tokens)] for tokens in rows])
+    mask = torch.arange(width) >= width - lengths
+    return ids.to(device), mask.to(device)

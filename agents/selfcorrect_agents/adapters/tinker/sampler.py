@@ -8,10 +8,9 @@ from typing import cast
 
 import torch
 from tinker import SamplingClient, types
-from torch import Tensor
 
 from selfcorrect_agents.errors import LearningError
-from selfcorrect_agents.lm.turns import Context, TokenColumns, Turn, TurnEnds
+from selfcorrect_agents.lm.turns import Context, TokenRows, Turn, TurnEnds
 
 
 class TinkerSampler:
@@ -28,33 +27,18 @@ class TinkerSampler:
 
     def start(self, prompts: Sequence[Sequence[int]], samples: int = 1) -> Context:
         """Read prompts; row ``i`` of the context belongs to prompt ``i // samples``."""
-        columns = TokenColumns(len(prompts), self.ends.pad_id, torch.device("cpu"))
-        columns.read(prompts)
-        columns.repeat(samples)
-        return TinkerContext(self, columns)
+        return TinkerContext(self, prompts, samples)
 
 
-class TinkerContext:
+class TinkerContext(TokenRows):
     """Rows of ids that the service continues; see `Context`."""
 
-    def __init__(self, sampler: TinkerSampler, columns: TokenColumns) -> None:
-        self._sampler, self._columns = sampler, columns
+    def __init__(
+        self, sampler: TinkerSampler, prompts: Sequence[Sequence[int]], samples: int
+    ) -> None:
+        super().__init__(sampler.ends, prompts, samples, "cpu")
+        self._sampler = sampler
         self._turns = 0
-        self.ended = torch.zeros(len(columns.ids), dtype=torch.bool)
-
-    @property
-    def ids(self) -> Tensor:
-        """(B, T) int64: every token so far; padding may be anywhere."""
-        return self._columns.ids
-
-    @property
-    def mask(self) -> Tensor:
-        """(B, T) bool: True on real tokens."""
-        return self._columns.mask
-
-    def read(self, rows: Sequence[Sequence[int]]) -> None:
-        """Append given tokens to each row, left-padded to the longest."""
-        self._columns.read(rows)
 
     def sample(
         self,
@@ -71,8 +55,7 @@ class TinkerContext:
             LearningError: the service gives no log-probabilities, or stops at another token than
                 it was asked to.
         """
-        prompts = [row[real].tolist() for row, real in zip(self.ids, self.mask, strict=True)]
-        groups = [(ids, len(list(same))) for ids, same in itertools.groupby(prompts)]
+        groups = [(ids, len(list(same))) for ids, same in itertools.groupby(self.tokens())]
         futures = [
             self._sampler.client.sample(
                 prompt=types.ModelInput.from_ints(ids),
@@ -81,7 +64,7 @@ class TinkerContext:
                     max_tokens=max_new_tokens,
                     temperature=temperature,
                     top_p=top_p,
-                    stop=sorted(self._sampler.ends.end_ids),
+                    stop=sorted(self.ends.end_ids),
                     seed=self._seed(number),
                 ),
             )
@@ -91,15 +74,10 @@ class TinkerContext:
         rows = [list(sequence.tokens) for sequence in sequences]
         logps = [self._logps(sequence) for sequence in sequences]
         ended = [self._ended(sequence) for sequence in sequences]
-        turn = Turn.of(rows, logps, ended, pad_id=self._sampler.ends.pad_id)
+        turn = Turn.of(rows, logps, ended, pad_id=self.ends.pad_id)
         self._turns += 1
         self.take(turn)
         return turn
-
-    def take(self, turn: Turn) -> None:
-        """Append a turn that another context sampled."""
-        self._columns.append(self._sampler.ends.as_context(turn), turn.mask)
-        self.ended = turn.ended
 
     def _seed(self, number: int) -> int | None:
         """Return the seed of a request: another one for each of them and for each turn."""
@@ -116,9 +94,9 @@ class TinkerContext:
         if sequence.stop_reason != "stop":
             return False
         last = sequence.tokens[-1] if sequence.tokens else None
-        if last not in self._sampler.ends.end_ids:
+        if last not in self.ends.end_ids:
             raise LearningError(
                 f"The service ended a reply with token {last}, which is none of the ends "
-                f"{sorted(self._sampler.ends.end_ids)} that it was asked to stop at."
+                f"{sorted(self.ends.end_ids)} that it was asked to stop at."
             )
         return True

@@ -12,13 +12,12 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from selfcorrect_agents.lm.chat import Chat
 from selfcorrect_agents.lm.player import Player
 from selfcorrect_agents.lm.policy import Policy
 from selfcorrect_agents.lm.template_config import TemplateConfig
-from selfcorrect_agents.lm.turns import Context, TokenColumns, Turn, TurnEnds
+from selfcorrect_agents.lm.turns import Context, TokenRows, Turn, TurnEnds
 
 
 def player_of(trainer: Any) -> Player:
@@ -66,35 +65,20 @@ class EngineSampler:
 
     def start(self, prompts: Sequence[Sequence[int]], samples: int = 1) -> Context:
         """Read prompts; row ``i`` of the context belongs to prompt ``i // samples``."""
-        columns = TokenColumns(len(prompts), self.ends.pad_id, self.trainer.accelerator.device)
-        columns.read(prompts)
-        columns.repeat(samples)
-        return EngineContext(self, columns)
+        return EngineContext(self, prompts, samples)
 
 
-class EngineContext:
+class EngineContext(TokenRows):
     """Rows of ids that TRL's engine continues; see `Context`.
 
     Every turn is asked for with all ids before it: an engine with a prefix cache reads them once.
     """
 
-    def __init__(self, sampler: EngineSampler, columns: TokenColumns) -> None:
-        self._trainer, self._ends, self._columns = sampler.trainer, sampler.ends, columns
-        self.ended = torch.zeros(len(columns.ids), dtype=torch.bool, device=columns.ids.device)
-
-    @property
-    def ids(self) -> Tensor:
-        """(B, T) int64: every token so far; padding may be anywhere."""
-        return self._columns.ids
-
-    @property
-    def mask(self) -> Tensor:
-        """(B, T) bool: True on real tokens."""
-        return self._columns.mask
-
-    def read(self, rows: Sequence[Sequence[int]]) -> None:
-        """Append given tokens to each row, left-padded to the longest."""
-        self._columns.read(rows)
+    def __init__(
+        self, sampler: EngineSampler, prompts: Sequence[Sequence[int]], samples: int
+    ) -> None:
+        super().__init__(sampler.ends, prompts, samples, sampler.trainer.accelerator.device)
+        self._trainer = sampler.trainer
 
     def sample(
         self,
@@ -108,25 +92,19 @@ class EngineContext:
         The arguments are those that the engine was set up with; it has its own random numbers.
         `Turn.logps` is NaN where the engine gives none.
         """
-        prompts = [row[real].tolist() for row, real in zip(self.ids, self.mask, strict=True)]
-        sampled, logps = self._trainer._generate_single_turn(prompts, None, {}, 1)
+        sampled, logps = self._trainer._generate_single_turn(self.tokens(), None, {}, 1)
         rows = [self._cut(ids) for ids in sampled]
         given = [[math.nan] * len(row) for row in rows] if logps is None else logps
         values = [
             [math.nan if value is None else value for value in known[: len(row)]]
             for known, row in zip(given, rows, strict=True)
         ]
-        ended = [bool(row) and row[-1] in self._ends.end_ids for row in rows]
-        turn = Turn.of(rows, values, ended, pad_id=self._ends.pad_id, device=self.ids.device)
+        ended = [bool(row) and row[-1] in self.ends.end_ids for row in rows]
+        turn = Turn.of(rows, values, ended, pad_id=self.ends.pad_id, device=self.ids.device)
         self.take(turn)
         return turn
 
-    def take(self, turn: Turn) -> None:
-        """Append a turn that another context sampled."""
-        self._columns.append(self._ends.as_context(turn), turn.mask)
-        self.ended = turn.ended
-
     def _cut(self, ids: Sequence[int]) -> list[int]:
         """Return a reply up to its first end: TRL's engine may know fewer ends than we do."""
-        ends = (i + 1 for i, token in enumerate(ids) if token in self._ends.end_ids)
+        ends = (i + 1 for i, token in enumerate(ids) if token in self.ends.end_ids)
         return list(ids[: next(ends, len(ids))])

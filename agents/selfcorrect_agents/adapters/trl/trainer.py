@@ -22,8 +22,8 @@ from trl.trainer.grpo_trainer import GRPOTrainer
 from selfcorrect_agents.adapters.trl.baselines import advantages_of
 from selfcorrect_agents.adapters.trl.config import SCoReGRPOConfig
 from selfcorrect_agents.adapters.trl.credit import Loss, check_credit
+from selfcorrect_agents.adapters.trl.losses import LossTrainer
 from selfcorrect_agents.adapters.trl.rollouts import EpisodeRollouts, last_score
-from selfcorrect_agents.adapters.trl.sampling import samples_here
 from selfcorrect_agents.adapters.trl.schedule import with_stages
 from selfcorrect_agents.adapters.trl.turns import SampledTurns, turn_metrics
 from selfcorrect_agents.errors import CreditError, LearningError
@@ -33,7 +33,7 @@ from selfcorrect_agents.training.trainer import Stage
 from selfcorrect_env import AnyEnv, TrainingEnv
 
 
-class SCoReGRPOTrainer(GRPOTrainer):
+class SCoReGRPOTrainer(LossTrainer):
     """SCoRe by TRL: stage I, then stage II (arXiv 2409.12917, section 5, equations 3 to 5).
 
     Args:
@@ -74,7 +74,6 @@ class SCoReGRPOTrainer(GRPOTrainer):
         self.stages = stage_one(args.score, attempts), stage_two(args.score, attempts)
         self._arguments = args
         self._checked: list[Stage] = []
-        self._fixed_logps: Tensor | None = None
         with warnings.catch_warnings():  # this version's rollout functions are what is built on
             warnings.filterwarnings("ignore", "You are using 'rollout_func'", UserWarning)
             super().__init__(
@@ -113,7 +112,7 @@ class SCoReGRPOTrainer(GRPOTrainer):
         stage, training = self.stage, self._mode == "train"
         rewards = stage.rewards(turns.scores)
         check_rewards(rewards, turns.scores)
-        kl = turns.sums(self._log_ratio(batch))
+        kl = turns.sums(self.log_ratio(batch))
         if training and not any(stage is checked for checked in self._checked):
             self._check(stage, batch, turns, kl)
             self._checked.append(stage)
@@ -140,42 +139,6 @@ class SCoReGRPOTrainer(GRPOTrainer):
         own = slice(self.accelerator.process_index * len(kl), None)
         return turns.spread(advantages[own][: len(kl)])
 
-    @torch.no_grad()
-    def _log_ratio(self, batch: dict[str, Any]) -> Tensor:
-        """(B, T) ``log π − log π_ref`` of completion tokens; 0 without a KL coefficient."""
-        if self.beta == 0.0:
-            return torch.zeros_like(batch["completion_ids"], dtype=torch.float32)
-        logps = batch.get("old_per_token_logps")
-        if logps is None and samples_here(self):
-            logps = batch["sampling_per_token_logps"]  # our sampler's are the model's own
-        if logps is None:
-            logps = self._score_again(batch, slice(None))
-        return logps - batch["ref_per_token_logps"]
-
-    def _score_again(self, batch: dict[str, Any], rows: slice, *, gradient: bool = False) -> Tensor:
-        """(b, T) log-probabilities of the completion tokens of some rows, by the model as it is."""
-        with torch.set_grad_enabled(gradient):
-            return self._get_per_token_logps_and_entropies(
-                self.model,
-                torch.cat([batch["prompt_ids"][rows], batch["completion_ids"][rows]], dim=1),
-                torch.cat([batch["prompt_mask"][rows], batch["completion_mask"][rows]], dim=1),
-                batch["completion_ids"].shape[1],
-                batch_size=self.args.per_device_train_batch_size,
-            )[0]
-
-    # -- the loss -----------------------------------------------------------------------
-    def _compute_loss(self, model: Any, inputs: dict[str, Any]) -> Tensor:
-        kept, self.beta = self.beta, 0.0  # the KL is in the advantages, turn by turn
-        try:
-            return super()._compute_loss(model, inputs)
-        finally:
-            self.beta = kept
-
-    def _get_per_token_logps_and_entropies(self, *args: Any, **kwargs: Any) -> Any:
-        if self._fixed_logps is None:
-            return super()._get_per_token_logps_and_entropies(*args, **kwargs)
-        return self._fixed_logps, torch.zeros_like(self._fixed_logps), None
-
     def create_scheduler(self, num_training_steps: int, optimizer: Any = None) -> Any:
         """Return TRL's scheduler with stage II's learning rate in stage II."""
         scheduler = super().create_scheduler(num_training_steps, optimizer)
@@ -187,25 +150,14 @@ class SCoReGRPOTrainer(GRPOTrainer):
         metrics = deepcopy(self._metrics)
         turns = replace(turns, judged=torch.ones_like(turns.judged))
         batch = {**batch, "tool_mask": (turns.turn >= 0).long()}  # unjudged episodes count here
-        logps = batch.get("old_per_token_logps", batch["sampling_per_token_logps"]).nan_to_num()
-
-        def gradient(advantages: Tensor) -> Tensor:
-            self._fixed_logps = leaf = logps.clone().requires_grad_()
-            try:
-                with torch.enable_grad():
-                    loss = self._compute_loss(self.model, {**batch, "advantages": advantages})
-                return torch.autograd.grad(loss, leaf)[0]
-            finally:
-                self._fixed_logps = None
-
         loss = Loss(
             advantages=lambda rewards: self._advantages(stage, turns, rewards, kl),
-            gradient=gradient,
+            gradient=lambda advantages: self.loss_gradient(batch, advantages),
             over_processes=lambda values: self._gather(values[None]).sum(dim=0),
             process=self.accelerator.process_index,
         )
         check_credit(turns, stage.rewards, stage.reach, loss)
-        if not self._score_again(batch, slice(0, 1), gradient=True).requires_grad:
+        if not self.reaches_weights(batch):
             raise CreditError(
                 "No reward reaches a weight of the model: are they all frozen? No step was taken."
             )

@@ -22,7 +22,7 @@ from selfcorrect_agents.lm.decoders.cache import KeyValueCache
 from selfcorrect_agents.lm.decoders.decoder import Decoder
 from selfcorrect_agents.lm.decoders.rows import Rows
 from selfcorrect_agents.lm.drawing import draw, finite
-from selfcorrect_agents.lm.turns import TokenColumns, Turn, TurnEnds
+from selfcorrect_agents.lm.turns import TokenRows, Turn, TurnEnds
 
 LOGITS = 1 << 24
 """Logits that are computed at once, rows × vocabulary, at most (unless one row has more)."""
@@ -55,7 +55,7 @@ class DecodedModel(Protocol):
         ...
 
 
-class DecoderContext:
+class DecoderContext(TokenRows):
     """Rows of token ids in groups that share a prompt; see `Context`.
 
     Args:
@@ -76,27 +76,15 @@ class DecoderContext:
         samples: int,
         slots: int | None = None,
     ) -> None:
-        rows = len(prompts) * samples
-        self._model, self._decoder, self._ends = model, decoder, ends
-        self._columns = TokenColumns(rows, ends.pad_id, model.device)
-        self._columns.read([prompt for prompt in prompts for _ in range(samples)])
-        self.ended = torch.zeros(rows, dtype=torch.bool, device=model.device)
+        super().__init__(ends, prompts, samples, model.device)
+        self._model = model
+        rows = len(self.ids)
         cache = KeyValueCache(decoder, min(rows, slots or rows), model.dtype, model.device)
         self._rows = Rows(decoder, prompts, samples, cache)
 
-    @property
-    def ids(self) -> Tensor:
-        """(B, T) int64: every token so far; padding may be anywhere."""
-        return self._columns.ids
-
-    @property
-    def mask(self) -> Tensor:
-        """(B, T) bool: True on real tokens."""
-        return self._columns.mask
-
     def read(self, rows: Sequence[Sequence[int]]) -> None:
         """Append given tokens to each row; they are computed when the next turn is sampled."""
-        self._columns.read(rows)
+        super().read(rows)
         self._rows.extend(rows)
 
     def take(self, turn: Turn) -> None:
@@ -104,12 +92,11 @@ class DecoderContext:
         self._take(turn, decoded=False)
 
     def _take(self, turn: Turn, *, decoded: bool) -> None:
-        ids = self._ends.as_context(turn)
-        self._columns.append(ids, turn.mask)
+        super().take(turn)
+        ids = self.ends.as_context(turn)
         lengths = turn.mask.sum(dim=1).tolist()
         tokens = [row[:n] for row, n in zip(ids.tolist(), lengths, strict=True)]
         self._rows.extend(tokens, decoded=decoded)
-        self.ended = turn.ended
 
     @torch.no_grad()
     def sample(
@@ -126,7 +113,7 @@ class DecoderContext:
         """
         shape = len(self.ids), max_new_tokens
         uniforms = torch.rand(shape, generator=generator, device=self._model.device)
-        drawn = Drawn(self._model, self._ends, uniforms, temperature, top_p)
+        drawn = Drawn(self._model, self.ends, uniforms, temperature, top_p)
         with self._model.computing():
             self._rows.run(drawn)
         turn = drawn.turn()
