@@ -139,6 +139,9 @@ class CompareOptions:
     scaling: Annotated[bool | None, option("", "no")] = None
     """Also draw 32 samples of each of 200 problems: majority vote and pass@k against the number of
     replies. The table [scaling] of a file has further settings."""
+    arrival: Annotated[float | None, option("FLOAT")] = None
+    """Accuracy at the last attempt, in (0, 1), from which a seed has arrived: also count the seeds
+    that arrive, and the training episodes until then."""
     jobs: Annotated[int | None, option("INT", "2")] = None
     """Processes at a time, each with one thread."""
     title: Annotated[str | None, option("TEXT")] = None

@@ -154,6 +154,9 @@ class CompareConfig:
     """The method that every other one is paired with, beside the base; by default SCoRe's."""
     scaling: ScalingConfig | None = None
     """Many samples of each problem; by default none."""
+    arrival: float | None = None
+    """Accuracy at the last attempt, in (0, 1), from which a seed has arrived. With it, the report
+    counts the seeds that arrive and when; give it where seeds either solve the task or do not."""
     jobs: int = 2
     """Runs at the same time, each in a process with one thread."""
 
@@ -167,6 +170,8 @@ class CompareConfig:
         _check(self.token_cap >= 1, "max_new_tokens", "at least 1", self.max_new_tokens)
         if self.episodes is not None:
             _check(self.episodes >= 1, "episodes", "at least 1", self.episodes)
+        if self.arrival is not None:
+            _check(0 < self.arrival < 1, "arrival", "in (0, 1)", self.arrival)
         known = f"some of {', '.join(DECODINGS)}, each once"
         named = set(self.decodings)
         well = bool(named) and named <= set(DECODINGS) and len(named) == len(self.decodings)

@@ -20,7 +20,7 @@ from selfcorrect_agents.comparison.plan.environments import make_env, make_train
 from selfcorrect_agents.errors import ComparisonError
 from selfcorrect_agents.lm.loading import is_tiny, parse_tiny
 from selfcorrect_agents.lm.pretrained import base_of_adapter
-from selfcorrect_agents.lm.tiny import cache_key
+from selfcorrect_agents.lm.tiny import base_identity
 from selfcorrect_env.evaluation import runner_for
 from selfcorrect_env.problems import ProblemSet, read_trained_on, shared_problems
 
@@ -148,7 +148,8 @@ def weights_of(model: str) -> str:
 
     - A folder or a file: a SHA-256 over everything in it that loading may read (`READ`), and for
       the folder of an adapter over the same of its base model.
-    - ``tiny…``: its name in the cache, which includes a hash of all that the weights depend on.
+    - ``tiny…``: a hash of its weights if they come with the package, otherwise of all that they
+      depend on (`selfcorrect_agents.lm.tiny.base_identity`).
     - Anything else is an id of the Hugging Face hub, and returned unchanged: the files on the hub
       are not read.
 
@@ -156,7 +157,7 @@ def weights_of(model: str) -> str:
         ComparisonError: a file can't be read.
     """
     if is_tiny(model):
-        return cache_key(parse_tiny(model))
+        return base_identity(parse_tiny(model))
     path = Path(model)
     if not path.exists():
         return model

@@ -25,7 +25,8 @@ def to_csv(comparison: MethodComparison) -> str:
 
     - ``kl_t1`` …, without a decoding;
     - ``transition c->c`` …: shares;
-    - ``accuracy_tK minus BASE`` and ``p of accuracy_tK minus BASE``: pairs with BASE; and
+    - ``arrived``, ``accuracy_tK of arrived``, ``episodes to arrival``: with a level of arrival;
+    - ``accuracy_tK minus BASE``, ``p of …`` and ``Holm's p of …`` it: pairs with BASE; and
       ``accuracy_tK minus BASE with unjudged wrong`` if an episode was not judged;
     - ``parallel, 8 replies`` …: scaling, without a decoding;
     - ``spent episodes`` …: cost, without a decoding, and ``tokens per episode``, ``tokens at
@@ -42,12 +43,21 @@ def to_csv(comparison: MethodComparison) -> str:
                 rows.writerow([*start, seed, value, None, None])
         for decoding, name, value in _means(method):
             rows.writerow([method.name, decoding, name, "mean", value, None, None])
+        for decoding, found in method.arrivals.items():
+            if found.level is not None:
+                low, high = found.level.low, found.level.high
+                name = f"accuracy_t{comparison.attempts} of arrived"
+                rows.writerow([method.name, decoding, name, "mean", found.level.value, low, high])
+            for seed, episodes in zip(comparison.seeds, found.episodes, strict=True):
+                start = [method.name, decoding, "episodes to arrival", seed]
+                rows.writerow([*start, episodes, None, None])
     for pair in comparison.pairs:
         difference = pair.difference
         name = f"accuracy_t{comparison.attempts} minus {pair.first}"
         start = [pair.second, pair.decoding]
         rows.writerow([*start, name, "mean", difference.value, difference.low, difference.high])
         rows.writerow([*start, f"p of {name}", "mean", pair.p_value, None, None])
+        rows.writerow([*start, f"Holm's p of {name}", "mean", pair.p_holm, None, None])
         if (of_all := pair.unjudged_wrong) is not None:
             name += " with unjudged wrong"
             rows.writerow([*start, name, "mean", of_all.value, of_all.low, of_all.high])
@@ -60,6 +70,8 @@ def _metrics(method: ComparedMethod) -> Iterator[tuple[str, str, MetricValue]]:
         for name, metric in metrics.named().items():
             if metric is not None:
                 yield decoding, name, metric
+    for decoding, found in method.arrivals.items():
+        yield decoding, "arrived", found.share
     for turn, kl in enumerate(method.kl, start=1):
         if kl is not None:
             yield "", f"kl_t{turn}", kl

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 
 from selfcorrect_agents.comparison.report.table_rows import (
     TableRows,
+    arrival_pair_rows,
+    arrival_rows,
     cost_rows,
     joined,
     kl_columns,
@@ -16,7 +18,7 @@ from selfcorrect_agents.comparison.report.table_rows import (
     seed_rows,
     transition_rows,
 )
-from selfcorrect_agents.comparison.report.terminal import notes, subject
+from selfcorrect_agents.comparison.report.terminal import arrival_title, notes, subject
 from selfcorrect_agents.comparison.results.comparison import MethodComparison
 
 
@@ -43,6 +45,13 @@ def _decoding(comparison: MethodComparison, decoding: str) -> Iterator[str]:
     if last > 1:
         yield from (f"Transitions from t1 to t{last}, share of the problems:", "")
         yield from (*_table(transition_rows(comparison, decoding)), "")
+    arrivals = arrival_rows(comparison, decoding)
+    if len(arrivals) > 1:
+        title = arrival_title(comparison)
+        yield from (f"{title[0].upper()}{title[1:]}:", "", *_table(arrivals), "")
+    earlier = arrival_pair_rows(comparison, decoding)
+    if len(earlier) > 1:
+        yield from ("Which arrives earlier, seed by seed:", "", *_table(earlier), "")
     pairs = pair_rows(comparison, decoding)
     if len(pairs) > 1:
         yield from (f"acc@t{last}, paired seed by seed and problem by problem:", "")

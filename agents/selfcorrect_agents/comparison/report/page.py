@@ -15,6 +15,7 @@ from pathlib import Path
 from string import Template
 
 from selfcorrect_agents.comparison.report.sections import (
+    arrivals,
     collapse,
     cost,
     metrics,
@@ -38,7 +39,7 @@ PACKAGE = "selfcorrect_agents.comparison.report"
 SCRIPTS = ("diff.js", "charts.js", "episodes.js")
 
 SECTIONS = (
-    *(metrics, pairs, transitions, collapse),
+    *(metrics, arrivals, pairs, transitions, collapse),
     *(cost, training_curves, scaling),
 )
 """Modules whose ``section`` returns a part of the page, or None if there is nothing to show."""
@@ -111,6 +112,8 @@ def _subject(comparison: MethodComparison) -> Markup:
         "Verifier": on.verifier,
         "Attempts": str(on.attempts),
         "Model": comparison.base_model,
+        "Weights": ", ".join(dict.fromkeys(filter(None, comparison.bases.values()))),
+        "Instructions": comparison.instructions,
         "Token cap": str(comparison.max_new_tokens),
         "Budget": f"{budget:,} training episodes" if budget else None,
         "Seeds": ", ".join(map(str, comparison.seeds)),

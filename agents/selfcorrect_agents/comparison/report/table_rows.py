@@ -7,6 +7,7 @@ and Markdown show the same rows.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from statistics import median
 from typing import TypeAlias
 
 from selfcorrect_agents.comparison.results.comparison import (
@@ -20,6 +21,7 @@ from selfcorrect_agents.comparison.results.formats import (
     clock,
     count,
     decimal,
+    interval,
     p_value,
     percent,
     tokens,
@@ -149,7 +151,8 @@ def transition_rows(comparison: MethodComparison, decoding: str) -> TableRows:
 
 def pair_rows(comparison: MethodComparison, decoding: str) -> TableRows:
     """Return every pair; only the head if there is none."""
-    rows = [["method", "against", "difference", "only first right", "only second right", "p"]]
+    rows = [["method", "against", "difference", "only first right", "only second right"]]
+    rows[0] += ["p", "p, Holm"]
     if comparison.unjudged:
         rows[0].append("difference, unjudged wrong")
     rows += [
@@ -160,9 +163,54 @@ def pair_rows(comparison: MethodComparison, decoding: str) -> TableRows:
             str(pair.only_first),
             str(pair.only_second),
             p_value(pair.p_value),
+            p_value(pair.p_holm),
             *([with_interval(pair.unjudged_wrong, signed=True)] if comparison.unjudged else []),
         ]
         for pair in comparison.pairs
+        if pair.decoding == decoding
+    ]
+    return rows
+
+
+def arrival_rows(comparison: MethodComparison, decoding: str) -> TableRows:
+    """Return which seeds of every trained method arrived, and when; only the head if none can."""
+    rows = [["method", "arrived", "95% interval", f"acc@t{comparison.attempts} of these"]]
+    rows[0] += ["episodes until then, median", "from", "to"]
+    for method in comparison.methods:
+        found = method.arrivals.get(decoding)
+        if found is None or not method.trained:
+            continue
+        when = [episodes for episodes in found.episodes if episodes is not None]
+        of_seeds = [median(when), min(when), max(when)] if when else [None] * 3
+        rows.append(
+            [
+                marked_name(method),
+                f"{found.count} of {len(found.seeds)}",
+                interval(found.share),
+                with_interval(found.level),
+                *map(count, of_seeds),
+            ]
+        )
+    return rows
+
+
+def arrival_pair_rows(comparison: MethodComparison, decoding: str) -> TableRows:
+    """Return every pair of trained methods, seed by seed; only the head if there is none."""
+    rows = [["method", "against", "seeds earlier", "seeds later", "p (sign test)"]]
+    rows[0] += ["episodes, ratio", "arrived alone", "other alone", "p (McNemar)"]
+    rows += [
+        [
+            pair.second,
+            pair.first,
+            str(pair.earlier_second),
+            str(pair.earlier_first),
+            p_value(pair.p_earlier),
+            decimal(pair.ratio and 1 / pair.ratio),
+            str(pair.only_second),
+            str(pair.only_first),
+            p_value(pair.p_arrived),
+        ]
+        for pair in comparison.arrival_pairs
         if pair.decoding == decoding
     ]
     return rows

@@ -8,6 +8,8 @@ from rich.text import Text
 from selfcorrect_agents.comparison.report.fitted_table import FittedTable
 from selfcorrect_agents.comparison.report.table_rows import (
     ORACLE_MARK,
+    arrival_pair_rows,
+    arrival_rows,
     change_columns,
     delta_columns,
     joined,
@@ -37,6 +39,14 @@ def for_terminal(comparison: MethodComparison) -> RenderableType:
                     rows=metric_rows(comparison, decoding, columns),
                 )
             )
+        arrivals = arrival_rows(comparison, decoding)
+        if len(arrivals) > 1:
+            title = f"\n{decoding}: {arrival_title(comparison)}"
+            parts.append(FittedTable(title=title, rows=arrivals))
+        earlier = arrival_pair_rows(comparison, decoding)
+        if len(earlier) > 1:
+            title = f"\n{decoding}: which arrives earlier, seed by seed"
+            parts.append(FittedTable(title=title, rows=earlier, names=2))
         pairs = pair_rows(comparison, decoding)
         if len(pairs) > 1:
             title = f"\n{decoding}: acc@t{last}, paired"
@@ -57,11 +67,23 @@ def subject(comparison: MethodComparison) -> str:
     )
 
 
+def arrival_title(comparison: MethodComparison) -> str:
+    """Return what an arrival is."""
+    level = 100 * (comparison.arrival or 0)
+    return f"seeds that arrive at acc@t{comparison.attempts} ≥ {level:g}%"
+
+
 def notes(comparison: MethodComparison) -> list[str]:
     """Return what a reader of the tables must know."""
     several = len(comparison.seeds) > 1
     over = "seeds and problems" if several else "problems; one seed says nothing of other runs"
     lines = [f"In percent; means over seeds with 95% intervals over {over}."]
+    if comparison.arrival is not None:
+        lines.append(
+            "Arrivals: intervals are Clopper–Pearson's; episodes are those of training, until the "
+            "mean of the last 4% of the log reaches the level. A seed that never arrives comes "
+            "last. The p-values of these pairs are not corrected for their number."
+        )
     if comparison.partial_credit:
         lines.append(
             "The verifier gives partial credit: score@t is the mean score of attempt t; an answer "

@@ -130,6 +130,57 @@ class ScalingMetrics:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Arrivals:
+    """Which seeds of a method arrive: their last attempt's accuracy is at least a level."""
+
+    seeds: tuple[bool, ...]
+    """Whether each seed arrived, in the comparison's order, on the held-out problems."""
+    share: MetricValue
+    """Of the seeds that arrived, with its Clopper–Pearson interval."""
+    level: MetricValue | None = None
+    """Accuracy at the last attempt of the seeds that arrived; None if none did."""
+    episodes: tuple[float | None, ...] = ()
+    """Training episodes until each seed's accuracy in training first reached the level; None where
+    it never did, or where the training log has no such accuracy."""
+
+    @property
+    def count(self) -> int:
+        """Number of seeds that arrived."""
+        return sum(self.seeds)
+
+    @property
+    def mixed(self) -> bool:
+        """Whether some seeds arrived and others did not."""
+        return 0 < self.count < len(self.seeds)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ArrivalPair:
+    """Two methods compared seed by seed: which arrives, and which earlier."""
+
+    first: str
+    """The name of a method."""
+    second: str
+    """The name of another one."""
+    decoding: str
+    """How the held-out problems were answered."""
+    earlier_first: int
+    """Seeds in which the first arrived earlier in training, or alone."""
+    earlier_second: int
+    """Seeds in which the second did."""
+    p_earlier: float
+    """Of neither being earlier: the exact sign test, two-sided, over these seeds."""
+    ratio: float | None
+    """Median over the seeds in which both arrived of the first's episodes / the second's."""
+    only_first: int
+    """Seeds in which only the first arrived on the held-out problems."""
+    only_second: int
+    """Seeds in which only the second did."""
+    p_arrived: float
+    """Of equal shares of arrivals: McNemar's exact test, two-sided, over the seeds."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Spent:
     """What one seed of a method took, mean over seeds."""
 
@@ -176,6 +227,8 @@ class ComparedMethod:
     """Seed -> rows of the training log."""
     scaling: ScalingMetrics | None = None
     """Of many samples, if the method was sampled."""
+    arrivals: Mapping[str, Arrivals] = field(default_factory=dict)
+    """By decoding; empty unless the comparison has a level of arrival."""
 
     @property
     def ranked(self) -> bool:
@@ -204,6 +257,8 @@ class MethodPair:
     """(Seed, problem) pairs that only the second gets right."""
     p_value: float | None
     """Of no difference, two-sided, not corrected for the number of pairs."""
+    p_holm: float | None = None
+    """The same, corrected by Holm's method for all pairs of this way of decoding."""
     problems: int
     """Problems that both were judged on in every seed."""
 
@@ -279,6 +334,14 @@ class MethodComparison:
     """At least one."""
     pairs: tuple[MethodPair, ...]
     """The paired tests."""
+    arrival: float | None = None
+    """The accuracy at the last attempt from which a seed has arrived; None if none was given."""
+    arrival_pairs: tuple[ArrivalPair, ...] = ()
+    """The pairs compared seed by seed; empty without a level of arrival."""
+    bases: Mapping[str, str] = field(default_factory=dict)
+    """Name of each base model -> what identifies its weights."""
+    instructions: str = ""
+    """The vector instructions of the processor, as torch names them (``AVX2``)."""
 
     def __post_init__(self) -> None:
         if not self.methods:
@@ -294,6 +357,11 @@ class MethodComparison:
         """The base model and how it is loaded, as text."""
         how = ", ".join(f"{name} {value}" for name, value in self.loading.items())
         return f"{self.model} ({how})" if how else self.model
+
+    def split(self, decoding: str) -> bool:
+        """Whether some seeds of a method arrive and others do not: means over seeds then describe
+        neither, and have no intervals."""
+        return any(m.arrivals[decoding].mixed for m in self.methods if decoding in m.arrivals)
 
     @property
     def unjudged(self) -> bool:

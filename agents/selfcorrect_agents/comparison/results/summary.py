@@ -10,11 +10,13 @@ from itertools import count, takewhile
 from typing import Any
 
 import numpy as np
+import torch
 
 from selfcorrect_agents.comparison.plan.base_model import preset_by_default, settings_of
 from selfcorrect_agents.comparison.plan.compared_agents import budget_note
 from selfcorrect_agents.comparison.plan.config import CompareConfig
 from selfcorrect_agents.comparison.results import statistics
+from selfcorrect_agents.comparison.results.arrivals import arrivals_of, episodes_to_arrival
 from selfcorrect_agents.comparison.results.cell_results import (
     MethodResults,
     curve,
@@ -25,6 +27,7 @@ from selfcorrect_agents.comparison.results.cell_results import (
 from selfcorrect_agents.comparison.results.comparison import (
     CHANGES,
     TRANSITIONS,
+    Arrivals,
     ComparedMethod,
     DecodingMetrics,
     EditHistogram,
@@ -33,6 +36,10 @@ from selfcorrect_agents.comparison.results.comparison import (
     MethodPair,
     MetricValue,
     ScalingMetrics,
+)
+from selfcorrect_agents.comparison.results.seed_outcomes import (
+    with_arrival_pairs,
+    without_false_intervals,
 )
 from selfcorrect_env.evaluation import Array, Estimate
 
@@ -53,7 +60,7 @@ def comparison_of(config: CompareConfig, results: Sequence[MethodResults]) -> Me
     notes += _unjudged(results)
     if left_out:
         notes.append(f"Left out, because a run of theirs failed: {', '.join(left_out)}.")
-    return MethodComparison(
+    compared = MethodComparison(
         title=config.title,
         created=datetime.now(timezone.utc).isoformat(timespec="seconds"),
         measured=_measured(results[0]),
@@ -76,7 +83,11 @@ def comparison_of(config: CompareConfig, results: Sequence[MethodResults]) -> Me
         left_out=left_out,
         methods=tuple(_methods(config, results)),
         pairs=tuple(_pairs(config, results)),
+        arrival=config.arrival,
+        bases={cell.cell.model.model: cell.cell.weights or "" for r in results for cell in r.cells},
+        instructions=torch.backends.cpu.get_cpu_capability(),
     )
+    return without_false_intervals(with_arrival_pairs(compared))
 
 
 def _unjudged(results: Sequence[MethodResults]) -> Iterator[str]:
@@ -144,6 +155,7 @@ def _methods(config: CompareConfig, results: Sequence[MethodResults]) -> Iterato
                 if cell.history
             },
             scaling=_scaling(result),
+            arrivals=_arrivals(config, result, {d: by_decoding[d][i] for d in config.decodings}),
         )
 
 
@@ -267,17 +279,29 @@ def _scaling(result: MethodResults) -> ScalingMetrics | None:
     return ScalingMetrics(replies=curves[0].replies, **values)
 
 
+# -- arrivals --------------------------------------------------------------------------------------
+def _arrivals(
+    config: CompareConfig, result: MethodResults, metrics: Mapping[str, DecodingMetrics]
+) -> dict[str, Arrivals]:
+    """Return which seeds of a method arrive, by decoding; empty without a level."""
+    level = config.arrival
+    if level is None:
+        return {}
+    name = f"t{result.attempts}/accuracy"
+    when = [episodes_to_arrival(cell.history, name, level) for cell in result.cells]
+    found = {}
+    for decoding, each in metrics.items():
+        last = each.accuracy[-1].seeds
+        arrived = [i for i, value in enumerate(last) if value is not None and value >= level]
+        given = result.stacked(decoding, name)[arrived]
+        (of_arrived,) = _metric_values([given], ["share"]) if arrived else (None,)
+        found[decoding] = arrivals_of(last, level, of_arrived, when)
+    return found
+
+
 # -- pairs -----------------------------------------------------------------------------------------
 def _pairs(config: CompareConfig, results: Sequence[MethodResults]) -> Iterator[MethodPair]:
-    labels = [result.method.label for result in results]
-    against = dict.fromkeys(x for x in (config.base, config.referred) if x in labels)
-    names = [
-        (first, second)
-        for first in against
-        for second in labels
-        # base and reference are one pair, not two
-        if second != first and not (second == config.base and first == config.referred)
-    ]
+    names = _paired_names(config, results)
     unjudged = any(result.unjudged for result in results)
     for decoding in config.decodings:
         last = {
@@ -292,7 +316,10 @@ def _pairs(config: CompareConfig, results: Sequence[MethodResults]) -> Iterator[
             for result in results
         }
         completed = statistics.paired_tests([(all_of[a], all_of[b]) for a, b in names])
-        for (first, second), test, of_all in zip(names, tests, completed, strict=True):
+        corrected = statistics.holm([test.p_value for test in tests])
+        for (first, second), test, of_all, p_holm in zip(
+            names, tests, completed, corrected, strict=True
+        ):
             yield MethodPair(
                 first=first,
                 second=second,
@@ -302,5 +329,18 @@ def _pairs(config: CompareConfig, results: Sequence[MethodResults]) -> Iterator[
                 only_first=test.only_first,
                 only_second=test.only_second,
                 p_value=_defined(test.p_value),
+                p_holm=_defined(p_holm),
                 problems=test.problems,
             )
+
+
+def _paired_names(config: CompareConfig, results: Sequence[MethodResults]) -> list[tuple[str, str]]:
+    labels = [result.method.label for result in results]
+    against = dict.fromkeys(x for x in (config.base, config.referred) if x in labels)
+    return [
+        (first, second)
+        for first in against
+        for second in labels
+        # base and reference are one pair, not two
+        if second != first and not (second == config.base and first == config.referred)
+    ]

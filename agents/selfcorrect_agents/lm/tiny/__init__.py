@@ -1,4 +1,4 @@
-"""Tiny causal LMs for the generated tasks, pre-trained in about a minute and cached.
+"""Tiny causal LMs for the generated tasks: shipped, or pre-trained in about a minute and cached.
 
 They are ordinary Hugging Face models (Llama architecture, about 100k parameters) with an
 ordinary tokenizer and chat template, so code that works with them works with any causal LM.
@@ -8,7 +8,13 @@ task. In every task a base model gets *worse* at the second attempt, like the pa
 table 1), and the better behaviour is possible, but rare.
 """
 
-from selfcorrect_agents.lm.tiny.cache import cache_folder, cache_key, tiny_base
+from selfcorrect_agents.lm.tiny.cache import (
+    base_identity,
+    base_name,
+    cache_folder,
+    cache_key,
+    tiny_base,
+)
 from selfcorrect_agents.lm.tiny.config import TinyConfig
 from selfcorrect_agents.lm.tiny.corpora import TASKS, Corpus, Task, corpus
 from selfcorrect_agents.lm.tiny.model import CHAT_TEMPLATE, build_model, build_tokenizer
@@ -21,6 +27,8 @@ __all__ = [
     "Corpus",
     "Task",
     "TinyConfig",
+    "base_identity",
+    "base_name",
     "build_model",
     "build_tokenizer",
     "cache_folder",

@@ -54,6 +54,7 @@ def pretrain(
 ) -> tuple[LlamaForCausalLM, PreTrainedTokenizerFast]:
     """Train the model of ``config`` from scratch on `corpus` by next-token prediction.
 
+    Its weights are rounded to float16 at the end, so they can be stored in half the space.
     It runs on one thread, since the last bits of the weights depend on the number of threads.
     ``on_step(step, loss)`` is called after each optimiser step.
     """
@@ -85,4 +86,4 @@ def _pretrain(
         learner.step([loss])
         if on_step:
             on_step(step + 1, loss.item())
-    return model.eval(), tokenizer
+    return model.half().float().eval(), tokenizer

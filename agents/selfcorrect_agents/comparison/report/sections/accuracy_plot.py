@@ -6,10 +6,11 @@ from selfcorrect_agents.comparison.report.sections.html_tables import method_nam
 from selfcorrect_agents.comparison.report.sections.plots import (
     Axis,
     at,
+    grid_lines,
     line,
+    named_rows,
     nice_axis,
     picture,
-    words,
 )
 from selfcorrect_agents.comparison.report.sections.turns import turn_style
 from selfcorrect_agents.comparison.report.titles import decoding_title
@@ -46,31 +47,15 @@ def accuracy_plots(comparison: MethodComparison) -> Markup | None:
 
 def _plot(comparison: MethodComparison, decoding: str, axis: Axis) -> Markup:
     methods = sorted(comparison.methods, key=lambda method: not method.ranked)
-    rows = [
-        tag("div", method_name(method), _row(method, decoding, axis), class_="row")
-        for method in methods
-    ]
-    ticks = [
-        words(at(axis.position(tick)), 12, axis.label(tick), text_anchor="middle")
-        for tick in axis.ticks
-    ]
-    scale = tag("svg", *ticks, class_="plot", height=18, aria_hidden="true")
-    return tag(
-        "figure",
-        tag("figcaption", decoding_title(decoding), tag("span", "accuracy, %", class_="unit")),
-        *rows,
-        tag("div", tag("span"), scale, class_="row", aria_hidden="true"),
-        class_="dots",
-    )
+    rows = [(method_name(method), _row(method, decoding, axis)) for method in methods]
+    return named_rows(decoding_title(decoding), "accuracy, %", rows, axis)
 
 
 def _row(method: ComparedMethod, decoding: str, axis: Axis) -> Markup:
     accuracy = method.metrics[decoding].accuracy
     height = 2 * MARGIN + STEP * (len(accuracy) - 1)
     levels = [MARGIN + STEP * i for i in range(len(accuracy))]
-    parts = [
-        line(at(axis.position(t)), 0, at(axis.position(t)), height, "grid") for t in axis.ticks
-    ]
+    parts = grid_lines(axis, height)
     for i in range(len(accuracy) - 1):
         before, after = accuracy[i].value, accuracy[i + 1].value
         if before is not None and after is not None:

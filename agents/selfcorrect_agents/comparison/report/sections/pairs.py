@@ -38,7 +38,7 @@ def section(comparison: MethodComparison) -> Section | None:
         for d in decodings
     ]
     heads = ["First", "Second", "Second − first", "95% interval"]
-    heads += ["Only first right", "Only second right", "p", "Problems"]
+    heads += ["Only first right", "Only second right", "p", "p, Holm", "Problems"]
     if comparison.unjudged:
         heads += ["Second − first, unjudged wrong", "95% interval"]
     tests = table(f"Every paired test; differences of Acc@t{last} in points", heads, groups)
@@ -66,6 +66,7 @@ def _row(pair: MethodPair, unjudged: bool) -> Markup:
             count(pair.only_first),
             count(pair.only_second),
             p_value(pair.p_value),
+            p_value(pair.p_holm),
             count(pair.problems),
             *(more if unjudged else []),
         ],

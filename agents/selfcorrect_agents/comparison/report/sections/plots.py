@@ -85,6 +85,34 @@ def words(x: str, y: float, content: str, **attributes: Attribute) -> Markup:
     return tag("text", content, x=x, y=y, **attributes)
 
 
+def grid_lines(axis: Axis, height: float) -> list[Markup]:
+    """Return a line upward at each tick of an axis."""
+    return [line(at(axis.position(t)), 0, at(axis.position(t)), height, "grid") for t in axis.ticks]
+
+
+def named_rows(title: str, unit: str, rows: Iterable[tuple[Markup, Markup]], axis: Axis) -> Markup:
+    """Return a figure of (name, picture) rows over one axis.
+
+    Args:
+        title: of the figure.
+        unit: of the axis.
+        rows: from top to bottom.
+        axis: what the pictures are drawn along.
+    """
+    ticks = [
+        words(at(axis.position(tick)), 12, axis.label(tick), text_anchor="middle")
+        for tick in axis.ticks
+    ]
+    scale = tag("svg", *ticks, class_="plot", height=18, aria_hidden="true")
+    return tag(
+        "figure",
+        tag("figcaption", title, tag("span", unit, class_="unit")),
+        *(tag("div", name, drawn, class_="row") for name, drawn in rows),
+        tag("div", tag("span"), scale, class_="row", aria_hidden="true"),
+        class_="dots",
+    )
+
+
 # -- small multiples of lines -------------------------------------------------------------------
 @dataclass(frozen=True, slots=True)
 class Series:

@@ -1,0 +1,202 @@
+"""Arrivals of seeds: exact intervals, episodes until then, pairs, no false interval of a mean."""
+
+import csv
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from made_results import episodes, results
+from rich.console import Console
+
+from selfcorrect_agents.comparison.plan.config import CompareConfig, config_of
+from selfcorrect_agents.comparison.report.files import write_tables
+from selfcorrect_agents.comparison.report.page import page
+from selfcorrect_agents.comparison.report.terminal import for_terminal
+from selfcorrect_agents.comparison.results.arrivals import (
+    arrival_pair,
+    arrivals_of,
+    clopper_pearson,
+    episodes_to_arrival,
+    two_groups,
+)
+from selfcorrect_agents.comparison.results.cell_results import CellResult, MethodResults
+from selfcorrect_agents.comparison.results.comparison import MethodComparison, read_comparison
+from selfcorrect_agents.comparison.results.summary import comparison_of
+from selfcorrect_agents.errors import ComparisonError
+from selfcorrect_env.evaluation import per_problem
+from selfcorrect_env.evaluation.report import Report
+
+
+@pytest.mark.parametrize(
+    ("k", "n", "low", "high"),
+    [
+        # R: binom.test(k, n)$conf.int
+        (0, 10, 0.0, 0.3084971),
+        (7, 10, 0.3475471, 0.9332605),
+        (19, 20, 0.7512671, 0.9987349),
+        (5, 5, 0.4781762, 1.0),
+        (1, 1, 0.025, 1.0),
+    ],
+)
+def test_clopper_pearson(k: int, n: int, low: float, high: float) -> None:
+    found = clopper_pearson(k, n)
+    assert (found.value, found.low, found.high) == pytest.approx((k / n, low, high), abs=1e-6)
+
+
+@given(n=st.integers(1, 10), share=st.floats(0.001, 0.999))
+def test_clopper_pearson_covers_every_share(n: int, share: float) -> None:
+    covered = sum(
+        math.comb(n, k) * share**k * (1 - share) ** (n - k)
+        for k in range(n + 1)
+        if clopper_pearson(k, n).low <= share <= clopper_pearson(k, n).high
+    )
+    assert covered >= 0.95 - 1e-9
+
+
+def log(*accuracies: float) -> list[dict[str, float]]:
+    return [
+        {"episodes": 10.0 * step, "t2/accuracy": accuracy}
+        for step, accuracy in enumerate(accuracies, start=1)
+    ]
+
+
+def test_episodes_until_the_mean_of_the_last_rows_reaches_the_level() -> None:
+    assert episodes_to_arrival(log(0.2, 0.5, 0.9, 1.0), "t2/accuracy", 0.9) == 30
+    # one row of 100 is no arrival: the window is 4 rows
+    single = [0.1] * 40 + [1.0] + [0.1] * 9 + [0.9] * 50
+    assert episodes_to_arrival(log(*single), "t2/accuracy", 0.9) == 540
+    assert episodes_to_arrival(log(0.2, 0.5), "t2/accuracy", 0.9) is None
+    assert episodes_to_arrival([], "t2/accuracy", 0.9) is None
+    assert episodes_to_arrival([{"episodes": 5.0, "fit/loss": 1.0}], "t2/accuracy", 0.9) is None
+
+
+def test_pairs_are_compared_seed_by_seed() -> None:
+    """A seed that never arrives comes last; where neither does, it says nothing."""
+    one = arrivals_of([0.95, 0.95, 0.95, 0.2, 0.2], 0.9, None, [100.0, 300.0, 200.0, None, None])
+    two = arrivals_of([0.95, 0.2, 0.95, 0.95, 0.2], 0.9, None, [200.0, None, 100.0, 500.0, None])
+    assert one.seeds == (True, True, True, False, False)
+    assert (one.count, one.mixed, one.share.value) == (3, True, 0.6)
+    pair = arrival_pair("one", "two", "sampled", one, two)
+    assert (pair.earlier_first, pair.earlier_second) == (2, 2)
+    assert (pair.only_first, pair.only_second) == (1, 1)
+    assert pair.ratio == pytest.approx((0.5 + 2.0) / 2)
+    assert pair.p_earlier == 1.0
+    first = arrivals_of([0.95] * 8, 0.9, None, [100.0] * 8)
+    later = arrivals_of([0.95] * 8, 0.9, None, [150.0] * 8)
+    assert arrival_pair("a", "b", "sampled", first, later).p_earlier == pytest.approx(2 / 2**8)
+
+
+@given(st.lists(st.floats(0, 1), max_size=8))
+def test_groups_are_a_partition_with_a_gap(values: list[float]) -> None:
+    found = two_groups(values)
+    if found is not None:
+        low, high = found
+        assert low
+        assert high
+        assert sorted(values) == [*low, *high]
+        assert high[0] - low[-1] >= 0.2
+
+
+# -- in a comparison -----------------------------------------------------------------------
+SOLVED, COPIED = "ic ic ic cc cc", "ii ii cc cc ii"
+
+
+def asked(arrival: float | None, seeds: int = 3) -> CompareConfig:
+    methods = {"base": {}, "SCoRe": {"agent": "score"}, "RL": {"agent": "multiturn_rl"}}
+    return config_of(
+        {
+            "seeds": list(range(seeds)),
+            "methods": methods,
+            "decodings": ["greedy"],
+            **({} if arrival is None else {"arrival": arrival}),
+        },
+        "test",
+    )
+
+
+def compared(arrival: float | None, outcomes: dict[str, list[str]]) -> MethodComparison:
+    config = asked(arrival, len(next(iter(outcomes.values()))))
+    made = []
+    for result in results(config, {label: each[0] for label, each in outcomes.items()}):
+        cells: list[CellResult] = []
+        for cell, outcome in zip(result.cells, outcomes[result.method.label], strict=True):
+            measured = next(iter(cell.reports.values())).measured
+            report = Report.of(episodes(outcome), measured)
+            last = per_problem(report.episodes)
+            rising = log(0.1, 0.95 if outcome == SOLVED else 0.2)
+            cells.append(
+                replace(cell, reports={"greedy": report}, problems={"greedy": last}, history=rising)
+            )
+        made.append(MethodResults(result.method, result.agent, cells))
+    return comparison_of(config, made)
+
+
+MIXED = {
+    "base": [COPIED] * 3,
+    "SCoRe": [SOLVED] * 3,
+    "RL": [SOLVED, COPIED, SOLVED],
+}
+
+
+def test_where_seeds_split_no_mean_of_a_trained_method_has_an_interval(tmp_path: Path) -> None:
+    found = compared(0.9, MIXED)
+    assert found.split("greedy")
+    base, score, rl = (method.metrics["greedy"] for method in found.methods)
+    for trained in (score, rl):
+        first, last = trained.accuracy
+        assert first.low is not None
+        assert (last.low, last.high) == (None, None)
+        assert trained.delta is not None
+        assert trained.delta.low is None
+    assert base.accuracy[1].low is not None
+    assert all(pair.difference.low is None for pair in found.pairs)
+    assert any("some seeds arrive at 90%" in note for note in found.notes)
+    arrivals = {method.name: method.arrivals["greedy"] for method in found.methods}
+    assert [arrivals[name].count for name in ("base", "SCoRe", "RL")] == [0, 3, 2]
+    assert arrivals["RL"].level is not None
+    assert arrivals["RL"].level.value == 1.0
+    assert arrivals["RL"].episodes == (20.0, None, 20.0)
+    (pair,) = found.arrival_pairs
+    assert (pair.first, pair.second, pair.earlier_first) == ("SCoRe", "RL", 1)
+
+    write_tables(tmp_path, found)
+    assert read_comparison(tmp_path / "comparison.json") == found
+    text = (tmp_path / "table.md").read_text()
+    assert "| RL | 2 of 3 | [9.4, 99.2] | 100.0" in text
+    table = (tmp_path / "table.csv").read_text()
+    rows = {tuple(row[:4]): row[4:] for row in csv.reader(table.splitlines())}
+    assert rows["RL", "greedy", "arrived", "1"][0] == "0.0"
+    assert rows["RL", "greedy", "episodes to arrival", "1"][0] == ""
+    assert rows["RL", "greedy", "episodes to arrival", "2"][0] == "20.0"
+    console = Console(width=120)
+    with console.capture() as capture:
+        console.print(for_terminal(found))
+    assert "2 of 3" in capture.get()
+    html = page(found, [])
+    assert "Arrivals" in html
+    assert "20, –, 20 episodes until arrival" in html
+
+
+def test_where_all_seeds_agree_means_keep_their_intervals() -> None:
+    found = compared(0.9, {**MIXED, "RL": [COPIED] * 3})
+    assert not found.split("greedy")
+    assert found.methods[1].metrics["greedy"].accuracy[1].low is not None
+    share = found.methods[1].arrivals["greedy"].share
+    assert (share.low, share.high) == (pytest.approx(0.2924018, abs=1e-6), 1.0)
+
+
+def test_without_a_level_seeds_in_two_groups_are_named() -> None:
+    found = compared(None, MIXED)
+    (note,) = (note for note in found.notes if "two groups" in note)
+    assert note.startswith("Warning: RL, greedy:")
+    assert "(40.0 and 100.0, 100.0)" in note
+    assert found.arrival_pairs == ()
+    assert "Arrivals" not in page(found, [])
+
+
+def test_the_level_is_checked() -> None:
+    with pytest.raises(ComparisonError, match=r"arrival must be in \(0, 1\)"):
+        asked(1.0)
