@@ -34,15 +34,14 @@ SOLVED = 0.9
 """Share of the ceiling from which a run counts as solved."""
 
 METHODS = {
-    "multi-turn RL": "multiturn_rl",
-    "SCoRe": "score",
-    "SCoRe w/o stage I": "score",
-    "STaR+": "star+",
-    "Pair-SFT+": "sft+",
+    "multi-turn RL": "multi-turn RL",
+    "multi-turn RL, r2 alone": "multi-turn RL, r2 alone",
+    "SCoRe": "SCoRe",
+    "SCoRe w/o stage I": "SCoRe",
+    "STaR+": "STaR+",
+    "Pair-SFT+": "Pair-SFT+",
 }
-"""Name on the map -> label of its settings."""
-
-AGENTS = {"star+": "star", "sft+": "sft"}
+"""Name on the map -> row of the settings."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,16 +92,17 @@ def main() -> None:
 def trial(
     options: Options, chosen: dict[str, Any], name: str, fix: float, slips: float, seed: int
 ) -> Trial:
-    label = METHODS.get(name, "base")
-    learning = {} if label == "base" else {**chosen[label], "seed": seed}
+    if name == "base":
+        return in_cell(options, "base", {}, (fix, slips), seed)
+    method, learning = chosen[METHODS[name]]["method"], chosen[METHODS[name]]["learning"]
     if name.endswith("w/o stage I"):
         learning = without_stage_one(learning)
-    return in_cell(options, label, learning, (fix, slips), seed)
+    return in_cell(options, method, {**learning, "seed": seed}, (fix, slips), seed)
 
 
 def in_cell(
     options: CellOptions,
-    label: str,
+    method: str,
     learning: dict[str, Any],
     cell: tuple[float, float],
     seed: int,
@@ -110,7 +110,7 @@ def in_cell(
     """Return a run of a method on a base of a cell (share of fixes taught, share of slips)."""
     fix, slips = cell
     return Trial(
-        method=AGENTS.get(label, label),
+        method=method,
         model=base_model(fix, options.spoils, slips, seed),
         env="SelfCorrect-Arithmetic-v0",
         split="test",
@@ -126,6 +126,7 @@ def base_model(fix: float, spoils: float, slips: float, seed: int) -> str:
 
 
 def without_stage_one(learning: dict[str, Any]) -> dict[str, Any]:
+    """Return SCoRe's settings without stage I."""
     from selfcorrect_agents.methods.score import SCoReConfig
     from selfcorrect_agents.training.config import flat, from_flat
 

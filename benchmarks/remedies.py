@@ -31,27 +31,27 @@ CORNERS = {"rare": (0.0, 0.0), "slips": (0.2, 0.3)}
 """Name -> share of fixes taught, share of workings with a slip."""
 
 Remedy = tuple[str, dict[str, Any]]
-"""The label of a method's settings, and the fields that are changed."""
+"""The row of the settings, and the fields that are changed."""
 
 REMEDIES: dict[str, dict[str, Remedy]] = {
     "rare": {
-        "multi-turn RL": ("multiturn_rl", {}),
-        "… r2 alone": ("multiturn_rl", {"first_scale": 0.0}),
-        "SCoRe": ("score", {}),
-        "… without stage I": ("score", {"stage_one_steps": 0}),
-        "… β₁ = 0.5": ("score", {"beta_1": 0.5}),
-        "… at T = 1.5": ("score", {"temperature": 1.5}),
-        "… 2 problems × 32 samples": ("score", {"problems_per_step": 2, "samples": 32}),
-        "… dynamic sampling, 4 ×": ("score", {"oversample": 4}),
-        "Pair-SFT+": ("sft+", {}),
+        "multi-turn RL": ("multi-turn RL", {}),
+        "… r2 alone": ("multi-turn RL", {"first_scale": 0.0}),
+        "SCoRe": ("SCoRe", {}),
+        "… without stage I": ("SCoRe", {"stage_one_steps": 0}),
+        "… β₁ = 0.5": ("SCoRe", {"beta_1": 0.5}),
+        "… at T = 1.5": ("SCoRe", {"temperature": 1.5}),
+        "… 2 problems × 32 samples": ("SCoRe", {"problems_per_step": 2, "samples": 32}),
+        "… dynamic sampling, 4 ×": ("SCoRe", {"oversample": 4}),
+        "Pair-SFT+": ("Pair-SFT+", {}),
     },
     "slips": {
-        "multi-turn RL": ("multiturn_rl", {}),
-        "… γ = 0.5": ("multiturn_rl", {"gamma": 0.5}),
-        "… γ = 1": ("multiturn_rl", {"gamma": 1.0}),
-        "SCoRe": ("score", {}),
-        "… without stage I": ("score", {"stage_one_steps": 0}),
-        "Pair-SFT+": ("sft+", {}),
+        "multi-turn RL": ("multi-turn RL", {}),
+        "… γ = 0.5": ("multi-turn RL", {"gamma": 0.5}),
+        "… γ = 1": ("multi-turn RL", {"gamma": 1.0}),
+        "SCoRe": ("SCoRe", {}),
+        "… without stage I": ("SCoRe", {"stage_one_steps": 0}),
+        "Pair-SFT+": ("Pair-SFT+", {}),
     },
 }
 """Corner -> name of a row -> what is trained."""
@@ -89,11 +89,14 @@ def main() -> None:
 def trial(
     options: Options, chosen: dict[str, Any], corner: str, remedy: Remedy, seed: int
 ) -> Trial:
-    label, changes = remedy
-    learning = {} if label == "base" else {**chosen[label], "seed": seed}
+    row, changes = remedy
+    if row == "base":
+        return in_cell(options, "base", {}, CORNERS[corner], seed)
+    method, learning = chosen[row]["method"], chosen[row]["learning"]
     if changes.get("stage_one_steps") == 0:
         learning = without_stage_one(learning)
-    return in_cell(options, label, learning | changes, CORNERS[corner], seed)
+    changed = {**learning, "seed": seed, **changes}
+    return in_cell(options, method, changed, CORNERS[corner], seed)
 
 
 def table(corner: str, options: Options, found: dict[str, list[dict[str, Any]]]) -> Table:

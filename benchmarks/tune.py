@@ -1,13 +1,20 @@
-"""The same random search for every method, on tuning seeds and the validation split.
+"""The same random search for every method, on tuning bases and the validation split.
 
-All methods get the same number of trials, drawn from their own spaces below by one seeded
-generator. All settings run on the first tuning seed, the best few on the others. The setting with
-the highest mean of Acc@t1 + Acc@t2 wins, the return that the paper's equation 1 maximises; ranked
-by Acc@t2 alone, a setting would win that spoils its first attempts. The search never uses test
-problems or the seeds of the comparisons.
+The protocol, the same for every row of `SPACES`:
 
-    python benchmarks/tune.py --out runs/tune                      # all methods
-    python benchmarks/tune.py --methods score star --trials 4
+- The same number of settings, each drawn at random from the row's ranges by one seeded generator.
+  No row has a first guess, and none takes a value from another row.
+- Every setting runs on every tuning base: models that no comparison uses.
+- The setting with the highest mean over the bases of Acc@t1 + Acc@t2 wins, on validation problems
+  that are neither trained on nor in a table. That is the return of the paper's equation 1; ranked
+  by Acc@t2 alone, a setting would win that spoils its first attempts.
+- All trials are kept in trials.jsonl, the chosen settings in settings.json.
+
+Learning rates and KL coefficients are drawn log-uniformly, everything else from a list. Ablations
+and controls are no rows: they take SCoRe's settings but for what they change.
+
+    python benchmarks/tune.py --out runs/tune                      # all rows, 20 settings each
+    python benchmarks/tune.py --rows SCoRe STaR+ --trials 4
 """
 
 from __future__ import annotations
@@ -16,7 +23,7 @@ import dataclasses
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import tyro
@@ -24,79 +31,133 @@ from rich.console import Console
 from rich.table import Table
 from trials import Trial, run_trials
 
-from selfcorrect_agents.training.config import flat, from_flat
-from selfcorrect_agents.training.method_lookup import find_method
+RATES = (1e-4, 2e-3)
+"""Learning rates of reinforcement learning."""
 
-RATES = [3e-4, 5e-4, 1e-3]
-FIT_RATES = [1e-4, 3e-4, 1e-3]
-BETAS = [0.0, 0.02, 0.05, 0.1, 0.2, 0.5]
-PROBLEMS = [8, 16]
-FIRST = ["never", "right", "always"]
-START = {"problems_per_step": 8, "learning_rate": 5e-4, "beta_1": 0.15}
-"""The first setting in the search of every RL method: small steps, and the KL coefficient that has
-always been SCoRe's default on this task."""
+FIT_RATES = (5e-5, 2e-3)
+"""Learning rates of imitation."""
 
-SPACES: dict[str, tuple[str, dict[str, Any], dict[str, list[Any]]]] = {
-    # label: (method, fields of the first trial, field -> values that the others draw from)
-    "multiturn_rl": (
-        "multiturn_rl",
-        START,
-        {"problems_per_step": PROBLEMS, "learning_rate": RATES, "beta_1": BETAS},
+BETAS = (0.005, 0.5)
+"""KL coefficients."""
+
+CLIPS = [0.3, 1.0, 0.0]
+"""Norms that gradients are clipped to; 0 clips nothing."""
+
+Values: TypeAlias = "tuple[float, float] | list[Any]"
+"""Ends of a log-uniform range, or a list to choose from."""
+
+REINFORCED: dict[str, Values] = {
+    "problems_per_step": [8, 16, 32],
+    "learning_rate": RATES,
+    "beta_1": BETAS,
+    "max_grad_norm": CLIPS,
+}
+"""What all rows of reinforcement learning search."""
+
+IMITATED: dict[str, Values] = {
+    "learning_rate": FIT_RATES,
+    "batch_size": [32, 64, 128],
+    "max_grad_norm": CLIPS,
+}
+"""What all rows of imitation search."""
+
+FIRST_REPLIES = ["never", "right", "always"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Space:
+    """What is searched for a row."""
+
+    method: str
+    """The method's name."""
+    fixed: dict[str, Any] = dataclasses.field(default_factory=dict)
+    """Fields that make the row what it is."""
+    searched: dict[str, Values]
+    """Field -> its values."""
+
+
+SPACES: dict[str, Space] = {
+    "single-turn RL": Space(method="single_turn_rl", searched=REINFORCED),
+    "multi-turn RL": Space(
+        method="multiturn_rl", searched={**REINFORCED, "gamma": [0.0, 0.5, 1.0]}
     ),
-    "single_turn_rl": (
-        "single_turn_rl",
-        START,
-        {"problems_per_step": PROBLEMS, "learning_rate": RATES, "beta_1": BETAS},
+    "multi-turn RL, r2 alone": Space(
+        method="multiturn_rl",
+        fixed={"first_scale": 0.0},
+        searched={**REINFORCED, "gamma": [0.0, 0.5, 1.0]},
     ),
-    "score": (
-        "score",
-        START,
-        {
-            "problems_per_step": PROBLEMS,
-            "learning_rate": RATES,
-            "stage_two_learning_rate": [1e-4, 3e-4],
-            "beta_1": [0.05, 0.1, 0.15, 0.3],
-            "beta_2": [0.05, 0.15, 0.5],
+    "SCoRe": Space(
+        method="score",
+        searched={
+            **REINFORCED,
+            "gamma": [0.0, 0.5, 1.0],
+            "stage_two_learning_rate": RATES,
+            "beta_2": BETAS,
+            "alpha": [1.0, 3.0, 10.0, 20.0],
             "stages": [(50, 50), (75, 25), (90, 10)],
         },
     ),
-    "star": ("star", {}, {"learning_rate": FIT_RATES, "first_reply": FIRST, "restart": [0, 1]}),
-    "star+": (
-        "star",
-        {"plus": True},
-        {"learning_rate": FIT_RATES, "first_reply": FIRST, "restart": [0, 1]},
+    "STaR": Space(
+        method="star",
+        searched={
+            **IMITATED,
+            "first_reply": ["never", "always"],  # no first reply is right in D_STaR
+            "epochs": [0, 1, 3],
+            "restart": [False, True],
+        },
     ),
-    "sft": ("sft", {}, {"learning_rate": FIT_RATES, "first_reply": FIRST, "batch_size": [32, 128]}),
-    "sft+": (
-        "sft",
-        {"plus": True},
-        {"learning_rate": FIT_RATES, "first_reply": FIRST, "batch_size": [32, 128]},
+    "STaR+": Space(
+        method="star",
+        fixed={"plus": True},
+        searched={
+            **IMITATED,
+            "first_reply": FIRST_REPLIES,
+            "epochs": [0, 1, 3],
+            "restart": [False, True],
+        },
     ),
-    "rise": (
-        "rise",
-        {},
-        {
-            "learning_rate": FIT_RATES,
-            "first_reply": FIRST,
+    "Pair-SFT": Space(method="sft", fixed={"first_reply": "never", "epochs": 1}, searched=IMITATED),
+    "Pair-SFT, first replies too": Space(
+        method="sft",
+        fixed={"first_reply": "always"},
+        searched={**IMITATED, "epochs": [0, 1, 3]},
+    ),
+    "Pair-SFT+": Space(
+        method="sft",
+        fixed={"plus": True, "first_reply": "never", "epochs": 1},
+        searched=IMITATED,
+    ),
+    "Pair-SFT+, right first replies too": Space(
+        method="sft",
+        fixed={"plus": True, "first_reply": "right"},
+        searched={**IMITATED, "epochs": [0, 1, 3]},
+    ),
+    "RISE": Space(
+        method="rise",
+        searched={
+            **IMITATED,
+            "first_reply": FIRST_REPLIES,
+            "epochs": [0, 1, 3],
             "iterations": [3, 6, 12],
             "weight_temperature": [0.1, 0.3, 1.0],
         },
     ),
 }
+"""Row -> what is searched for it. The paper's Pair-SFT has loss on second replies alone, for one
+epoch (section 4): so do these rows, and loss on first replies is a row of its own. In D_SFT every
+first reply is wrong, in D⁺_SFT the right ones can be told apart."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
     """Size and environment of the search."""
 
-    methods: tuple[str, ...] = tuple(SPACES)
-    """Methods to search settings for."""
-    trials: int = 6
-    """Number of settings for each method."""
-    finalists: int = 2
-    """How many of them run on the other tuning seeds."""
+    rows: tuple[str, ...] = tuple(SPACES)
+    """Rows to search settings for."""
+    trials: int = 20
+    """Number of settings for each row."""
     seeds: tuple[int, ...] = (100, 101)
-    """Tuning seeds: base models that no comparison uses."""
+    """Tuning bases: models that no comparison uses."""
     model: str = "tiny:seed={seed}"
     """The base model."""
     env: str = "SelfCorrect-Arithmetic-v0"
@@ -113,49 +174,47 @@ class Options:
 
 def main() -> None:
     options = tyro.cli(Options, description=__doc__)
-    path = Path(options.out) / "trials.jsonl"
-    drawn = {label: draw(label, options.trials) for label in options.methods}
-    first, *others = options.seeds
-    trials = [trial(options, label, s, first) for label in drawn for s in drawn[label]]
-    results = run_trials(trials, path, jobs=options.jobs)
-    best: dict[str, list[dict[str, Any]]] = {}
-    for label, settings in drawn.items():
-        ranked = sorted(
-            settings, key=lambda s: -score(results[trial(options, label, s, first).key])
-        )
-        best[label] = ranked[: options.finalists]
-    more = [
-        trial(options, label, s, seed) for label in best for s in best[label] for seed in others
+    unknown = set(options.rows) - set(SPACES)
+    if unknown:
+        raise SystemExit(f"No such row: {', '.join(unknown)}; the rows are {', '.join(SPACES)}.")
+    drawn = {row: draw(row, options.trials) for row in options.rows}
+    # one setting of every row after another, so that a search that is stopped has some of each
+    trials = [
+        trial(options, row, drawn[row][i], seed)
+        for i in range(options.trials)
+        for row in drawn
+        for seed in options.seeds
     ]
-    results = run_trials(more, path, jobs=options.jobs)
-    report(options, drawn, best, results)
+    results = run_trials(trials, Path(options.out) / "trials.jsonl", jobs=options.jobs)
+    report(options, drawn, results)
 
 
-def draw(label: str, count: int) -> list[dict[str, Any]]:
-    """Return ``count`` settings with different effects: the default, then random ones."""
-    _, fixed, space = SPACES[label]
-    rng = np.random.default_rng([7, *label.encode()])
-    found: list[dict[str, Any]] = [dict(fixed)]
-    while len(found) < count:
-        setting = dict(fixed)
-        for name, values in space.items():
-            value = values[rng.integers(len(values))]
+def draw(row: str, count: int) -> list[dict[str, Any]]:
+    """Return ``count`` random settings of a row, the same at each call.
+
+    A smaller ``count`` gives the first of them.
+    """
+    space = SPACES[row]
+    rng = np.random.default_rng([7, *row.encode()])
+    found = []
+    for _ in range(count):
+        setting = dict(space.fixed)
+        for name, values in space.searched.items():
+            value = drawn_value(values, rng)
             if name == "stages":
                 setting |= {"stage_one_steps": value[0], "stage_two_steps": value[1]}
             else:
-                setting[name] = bool(value) if name == "restart" else value
-        if effect(label, setting) not in [effect(label, other) for other in found]:
-            found.append(setting)
+                setting[name] = value
+        found.append(setting)
     return found
 
 
-def effect(label: str, setting: dict[str, Any]) -> dict[str, Any]:
-    """Return the whole configuration; it is equal for settings that train in the same way."""
-    method: Any = find_method(SPACES[label][0])
-    config = flat(from_flat(method.Learning, setting))
-    if config.get("first_reply") == "right" and config.get("plus") is False:
-        config["first_reply"] = "never"  # D_STaR and D_SFT contain no right first reply
-    return config
+def drawn_value(values: Values, rng: np.random.Generator) -> Any:
+    """Return one of a list, or a number of a log-uniform range with two significant digits."""
+    if isinstance(values, list):
+        return values[rng.integers(len(values))]
+    low, high = np.log(values)
+    return float(f"{np.exp(rng.uniform(low, high)):.2g}")
 
 
 def score(result: dict[str, Any]) -> float:
@@ -163,9 +222,9 @@ def score(result: dict[str, Any]) -> float:
     return result["t1"] + result["t2"]
 
 
-def trial(options: Options, label: str, setting: dict[str, Any], seed: int) -> Trial:
+def trial(options: Options, row: str, setting: dict[str, Any], seed: int) -> Trial:
     return Trial(
-        method=SPACES[label][0],
+        method=SPACES[row].method,
         model=options.model.format(seed=seed),
         env=options.env,
         split="validation",
@@ -178,30 +237,25 @@ def trial(options: Options, label: str, setting: dict[str, Any], seed: int) -> T
 def report(
     options: Options,
     drawn: dict[str, list[dict[str, Any]]],
-    best: dict[str, list[dict[str, Any]]],
     results: dict[str, dict[str, Any]],
 ) -> None:
     """Print every setting with its results and write the chosen ones."""
     table = Table(title=f"{options.env}, validation split, {options.episodes:,} episodes, T = 1")
-    for column in ("method", "setting", *(f"t1/t2, seed {s}" for s in options.seeds), "chosen"):
+    for column in ("row", "setting", *(f"t1/t2, base {s}" for s in options.seeds), "chosen"):
         table.add_column(column)
     chosen = {}
-    for label, settings in drawn.items():
-        means = {
-            json.dumps(s): np.mean(
-                [score(results[trial(options, label, s, seed).key]) for seed in options.seeds]
-            )
-            for s in best[label]
-        }
-        winner = max(means, key=lambda s: means[s])
-        chosen[label] = json.loads(winner)
-        for s in settings:
-            cells = []
-            for seed in options.seeds:
-                found = results.get(trial(options, label, s, seed).key)
-                cells.append(f"{100 * found['t1']:.1f}/{100 * found['t2']:.1f}" if found else "–")
-            text = ", ".join(f"{k}={v}" for k, v in s.items()) or "default"
-            table.add_row(label, text, *cells, "✓" if json.dumps(s) == winner else "")
+    for row, settings in drawn.items():
+        found = [
+            [results[trial(options, row, setting, seed).key] for seed in options.seeds]
+            for setting in settings
+        ]
+        means = [np.mean([score(result) for result in of_bases]) for of_bases in found]
+        best = int(np.argmax(means))
+        chosen[row] = {"method": SPACES[row].method, "learning": settings[best]}
+        for i, (setting, of_bases) in enumerate(zip(settings, found, strict=True)):
+            cells = [f"{100 * r['t1']:.1f}/{100 * r['t2']:.1f}" for r in of_bases]
+            text = ", ".join(f"{k}={v}" for k, v in setting.items())
+            table.add_row(row, text, *cells, "✓" if i == best else "")
         table.add_section()
     Console(width=150).print(table)
     out = Path(options.out) / "settings.json"

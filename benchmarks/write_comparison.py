@@ -1,10 +1,12 @@
-"""Write the compare.toml of an embedded task, with a row for every method, ablation and control.
+"""Write the compare.toml of an embedded task: the main table, or its ablations and controls.
 
-Each method has the settings that `tune.py` chose for it. The settings of SCoRe's ablations and of
-the controls are derived from SCoRe's, so only the named part differs.
+Each row has the settings that `tune.py` chose for it. The settings of SCoRe's ablations and of the
+controls are derived from SCoRe's and from plain RL's, so only the named part differs.
 
     python benchmarks/write_comparison.py --settings benchmarks/settings/arithmetic.json \\
         > benchmarks/arithmetic.toml
+    python benchmarks/write_comparison.py --settings benchmarks/settings/arithmetic.json \\
+        --ablations --seeds 0 1 2 3 4 > benchmarks/arithmetic-ablations.toml
 """
 
 from __future__ import annotations
@@ -12,12 +14,15 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import tyro
 
 from selfcorrect_agents.methods.score import SCoReConfig
 from selfcorrect_agents.training.config import flat, from_flat
+
+Rows: TypeAlias = dict[str, tuple[str, dict[str, Any]]]
+"""Label -> (agent, fields of its configuration)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,20 +33,22 @@ class Options:
     """The file of settings that `tune.py` wrote."""
     title: str = "Every method of the paper at toy scale"
     """Title of the comparison."""
-    seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
+    seeds: tuple[int, ...] = tuple(range(20))
     """Seeds of base models and runs."""
     n: int = 2000
     """Number of held-out problems."""
-    controls: bool = True
-    """Whether to add rows for the controls."""
+    arrival: float = 0.9
+    """Acc@t2 from which a seed has arrived."""
+    ablations: bool = False
+    """Write the further ablations and the controls instead of the main table."""
 
 
 def main() -> None:
     options = tyro.cli(Options, description=__doc__)
     found = json.loads(Path(options.settings).read_text())
     tuning, chosen = found["options"], found["chosen"]
-    rows = methods(chosen, tuning["episodes"], options.controls)
-    env = tuning["env"]
+    make = ablations if options.ablations else main_rows
+    rows = make(chosen, tuning["episodes"])
     lines = [
         "# Written by write_comparison.py; settings chosen by tune.py on the validation split.",
         f"title = {json.dumps(options.title)}",
@@ -49,9 +56,8 @@ def main() -> None:
         f"seeds = {list(options.seeds)}",
         f"episodes = {tuning['episodes']}",
         f"n = {options.n}",
-        f'env = "{env}"',
-        'scaling = {n = 200, samples = 32, temperature = 1.0, methods = ["base", '
-        '"multi-turn RL", "SCoRe"]}',
+        f"arrival = {options.arrival:g}",
+        f'env = "{tuning["env"]}"',
     ]
     for label, (agent, learning) in rows.items():
         lines += ["", f"[methods.{json.dumps(label, ensure_ascii=False)}]", f'agent = "{agent}"']
@@ -61,41 +67,47 @@ def main() -> None:
     print("\n".join(lines))
 
 
-def methods(
-    chosen: dict[str, dict[str, Any]], episodes: int, controls: bool
-) -> dict[str, tuple[str, dict[str, Any]]]:
-    """Return every row: label -> (agent, fields of its configuration)."""
-    score = from_flat(SCoReConfig, chosen["score"]).within(episodes)
-    rows: dict[str, tuple[str, dict[str, Any]]] = {
-        "base": ("base", {}),
-        "STaR": ("star", chosen["star"]),
-        "STaR+": ("star", chosen["star+"]),
-        "Pair-SFT": ("sft", chosen["sft"]),
-        "Pair-SFT+": ("sft", chosen["sft+"]),
-        "RISE": ("rise", chosen["rise"]),
-        "single-turn RL": ("single_turn_rl", chosen["single_turn_rl"]),
-        "multi-turn RL": ("multiturn_rl", chosen["multiturn_rl"]),
-        "SCoRe": ("score", changed(score)),
-        "SCoRe w/o stage I": ("score", changed(score.without_stage_one())),
+def main_rows(chosen: dict[str, dict[str, Any]], episodes: int) -> Rows:
+    """Return the base, every row that was searched for, and SCoRe's ablations of table 4."""
+    rows: Rows = {"base": ("base", {})}
+    rows |= {row: (found["method"], found["learning"]) for row, found in chosen.items()}
+    score = of_score(chosen, episodes)
+    without = score.without_stage_one()
+    rate = score.optimization.learning_rate
+    return rows | {
+        "SCoRe w/o stage I": ("score", changed(without)),
+        "SCoRe w/o stage I, its rate": (
+            "score",
+            changed(replace(without, stage_two_learning_rate=rate)),
+        ),
         "SCoRe w/o shaping": ("score", changed(score.without_shaping())),
+    }
+
+
+def ablations(chosen: dict[str, dict[str, Any]], episodes: int) -> Rows:
+    """Return SCoRe with its further ablations, and the controls."""
+    score = of_score(chosen, episodes)
+    plain = chosen["multi-turn RL"]["learning"]
+    return {
+        "base": ("base", {}),
+        "SCoRe": ("score", changed(score)),
         "SCoRe, STaR in stage II": ("score", changed(score.with_star())),
         "SCoRe, interleaved twice": ("score", changed(replace(score, rounds=2).within(episodes))),
         "SCoRe, half offline": ("score", changed(replace(score, offline_share=0.5))),
+        "control: 1 + α times r2 for the bonus": (
+            "score",
+            changed(replace(score, shaping="scale")),
+        ),
+        "control: RL, 1 + α times r2": (
+            "multiturn_rl",
+            {**plain, "later_scale": 1 + score.alpha},
+        ),
     }
-    if controls:
-        shared = ("problems_per_step", "learning_rate", "beta_1")
-        plain = {field: flat(score)[field] for field in shared}
-        if plain != chosen["multiturn_rl"]:  # otherwise the row exists already
-            rows["control: RL, SCoRe's KL"] = ("multiturn_rl", plain)
-        rows |= {
-            "control: RL, r2 alone": ("multiturn_rl", {**plain, "first_scale": 0.0}),
-            "control: RL, SCoRe's KL, 11 r2": (
-                "multiturn_rl",
-                {**plain, "later_scale": 1 + score.alpha},
-            ),
-            "control: 11 r2 for the bonus": ("score", changed(replace(score, shaping="scale"))),
-        }
-    return rows
+
+
+def of_score(chosen: dict[str, dict[str, Any]], episodes: int) -> SCoReConfig:
+    """Return SCoRe's chosen configuration within the budget."""
+    return from_flat(SCoReConfig, chosen["SCoRe"]["learning"]).within(episodes)
 
 
 def changed(config: SCoReConfig) -> dict[str, Any]:

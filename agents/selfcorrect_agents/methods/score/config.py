@@ -186,10 +186,13 @@ class SCoReConfig(OnPolicyConfig):
 
     # -- ablations of table 4, at the same number of steps ---------------------------------
     def without_stage_one(self) -> Self:
-        """Return the ablation without stage I: stage II only, at stage I's learning rate."""
+        """Return the ablation without stage I: all steps are stage II's, at its own settings.
+
+        Stage II's learning rate is part of what was tuned with stage I before it: a comparison
+        should have a row at each stage's rate.
+        """
         steps = self.stage_one_steps + self.stage_two_steps
-        rate = self.optimization.learning_rate
-        return replace(self, stage_one_steps=0, stage_two_steps=steps, stage_two_learning_rate=rate)
+        return replace(self, stage_one_steps=0, stage_two_steps=steps)
 
     def without_shaping(self) -> Self:
         """Return the ablation without shaping: equation 4 without the bonus of equation 5."""
