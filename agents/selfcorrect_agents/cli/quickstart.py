@@ -9,10 +9,12 @@ from selfcorrect_env.cli import UsageError, output_folder, parse
 ABOUT = """\
 Train a small language model to correct its answers, with SCoRe and with plain multi-turn RL.
 
-For each seed, a tiny Llama-style model is pre-trained (under a minute, then cached). It is then
-trained on an arithmetic task with two attempts: with plain multi-turn RL (with a KL coefficient
-near the paper's, and with a tuned one) and with SCoRe, each for the same number of episodes. Prints
-the metrics of each seed on held-out problems, sampled and greedy, and the learning curves.
+For each seed, a tiny Llama-style model (the first 20 come with the package, others are pre-trained
+in under a minute) is trained on an arithmetic task with two attempts: with plain multi-turn RL that
+rewards both attempts, with plain multi-turn RL that rewards the second one alone (figure 6 of the
+paper), and with SCoRe, each for the same number of episodes. Prints the metrics of each seed on
+held-out problems, sampled and greedy, which seeds learn to correct themselves and when, and the
+learning curves.
 
 The folder keeps every run; after an interruption, the same command resumes. It is also a folder of
 'selfcorrect compare': run that with its compare.toml to add methods, seeds and settings.

@@ -138,7 +138,8 @@ class Arrivals:
     share: MetricValue
     """Of the seeds that arrived, with its Clopper–Pearson interval."""
     level: MetricValue | None = None
-    """Accuracy at the last attempt of the seeds that arrived; None if none did."""
+    """Accuracy at the last attempt of the seeds that arrived, with an interval if there are two or
+    more; None if none did."""
     episodes: tuple[float | None, ...] = ()
     """Training episodes until each seed's accuracy in training first reached the level; None where
     it never did, or where the training log has no such accuracy."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timezone
 from itertools import count, takewhile
 from typing import Any
@@ -295,6 +296,8 @@ def _arrivals(
         arrived = [i for i, value in enumerate(last) if value is not None and value >= level]
         given = result.stacked(decoding, name)[arrived]
         (of_arrived,) = _metric_values([given], ["share"]) if arrived else (None,)
+        if of_arrived is not None and len(arrived) == 1:  # one seed says nothing of other seeds
+            of_arrived = replace(of_arrived, low=None, high=None)
         found[decoding] = arrivals_of(last, level, of_arrived, when)
     return found
 

@@ -188,6 +188,13 @@ def test_where_all_seeds_agree_means_keep_their_intervals() -> None:
     assert (share.low, share.high) == (pytest.approx(0.2924018, abs=1e-6), 1.0)
 
 
+def test_one_seed_that_arrives_has_no_interval_over_seeds() -> None:
+    found = compared(0.9, {**MIXED, "RL": [SOLVED, COPIED, COPIED]})
+    level = found.methods[2].arrivals["greedy"].level
+    assert level is not None
+    assert (level.value, level.low, level.high) == (1.0, None, None)
+
+
 def test_without_a_level_seeds_in_two_groups_are_named() -> None:
     found = compared(None, MIXED)
     (note,) = (note for note in found.notes if "two groups" in note)
