@@ -133,7 +133,8 @@ class CompareOptions:
     max_new_tokens: Annotated[int | None, option("INT", "the preset's")] = None
     """Token cap of one reply, the same in training and measuring."""
     decodings: Annotated[tuple[str, ...] | None, option("NAME ...", "sampled greedy")] = None
-    """How replies are drawn in measuring: sampled (T = 1), greedy (T = 0)."""
+    """How replies are drawn in measuring: sampled (T = 1), greedy (T = 0), base_first (T = 1, first
+    attempts of the base model)."""
     reference: Annotated[str | None, option("NAME", "score")] = None
     """The method that all others are paired with, beside the base model."""
     scaling: Annotated[bool | None, option("", "no")] = None

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from selfcorrect_agents.comparison.plan.cells import Cell, plan
-from selfcorrect_agents.comparison.plan.config import CompareConfig
+from selfcorrect_agents.comparison.plan.config import BASE_FIRST, CompareConfig
 from selfcorrect_agents.comparison.plan.content_hashes import Contents, look_up
 from selfcorrect_agents.comparison.report.files import write_config
 from selfcorrect_agents.comparison.results.cell_results import MethodResults, load_results
@@ -47,7 +47,7 @@ def run(config: CompareConfig, folder: Path) -> Finished:
     cells = plan(config, check(config))
     missing = missing_cells(cells, folder)
     write_config(folder, config)
-    loading = [cell for cell in missing if cell.compared_agent().loads_base]
+    loading = [cell for cell in missing if cell.compared_agent().loads_base or cell.base_first]
     for model in _tiny_models(loading):  # else two cells would train the same base
         tiny_base_with_progress(parse_tiny(model))
     with CellBars(missing, done=len(cells) - len(missing)) as bars:
@@ -67,6 +67,11 @@ def check(config: CompareConfig) -> Contents:
     """
     cells = plan(config)
     for cell in cells:
+        if cell.base_first and cell.compared_agent().own_model:
+            raise ComparisonError(
+                f"decodings: with {BASE_FIRST} every method corrects the base model's first "
+                f"attempts, and {cell.method.label!r} plays a model of its own: leave one out."
+            )
         if cell.learning() is None:  # imports every agent, builds all settings
             settings = cell.play_settings(temperature=0.0, seed=cell.seed)
             cell.compared_agent().play_config(settings)  # refuses what it does not take

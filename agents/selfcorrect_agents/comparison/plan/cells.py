@@ -34,7 +34,8 @@ from selfcorrect_agents.comparison.plan.base_model import (
 )
 from selfcorrect_agents.comparison.plan.compared_agents import ComparedAgent, play_settings
 from selfcorrect_agents.comparison.plan.config import (
-    DECODINGS,
+    BASE_FIRST,
+    TEMPERATURES,
     CompareConfig,
     EnvConfig,
     MethodConfig,
@@ -76,7 +77,7 @@ class Cell:
     batch_size: int
     """Problems answered at a time."""
     decodings: tuple[str, ...]
-    """Names of `DECODINGS`."""
+    """Names of `TEMPERATURES`."""
     scaling: ScalingConfig | None
     """Many samples of each problem, if this method takes part in that."""
     weights: str | None = None
@@ -95,6 +96,11 @@ class Cell:
     def folder(self) -> str:
         """The cell's folder within the comparison's."""
         return f"cells/{self.method.slug}-seed{self.seed}"
+
+    @property
+    def base_first(self) -> bool:
+        """Whether it is measured on first attempts of the base model, too."""
+        return BASE_FIRST in self.decodings
 
     def compared_agent(self) -> ComparedAgent:
         """Return the agent of its method (imports it)."""
@@ -200,7 +206,7 @@ def identity_of(cell: Cell) -> Identity:
             "n": cell.n,
             "batch_size": cell.batch_size,
         },
-        **{name: {"temperature": DECODINGS[name]} for name in cell.decodings},
+        **{name: {"temperature": TEMPERATURES[name]} for name in cell.decodings},
     }
     if cell.scaling is not None:
         identity["scaling"] = dataclasses.asdict(cell.scaling)

@@ -45,7 +45,14 @@ else:
     import tomli as tomllib  # pyright: ignore[reportMissingImports]  installed below 3.11 only
 
 DECODINGS = {"sampled": 1.0, "greedy": 0.0}
-"""How every method is measured: name -> temperature."""
+"""How every method is measured by default: name -> temperature."""
+
+BASE_FIRST = "base_first"
+"""Measured on the base model's first attempts, sampled: a method corrects attempts that are not its
+own (the paper's figure 5)."""
+
+TEMPERATURES = {**DECODINGS, BASE_FIRST: 1.0}
+"""Every way to measure a method -> temperature."""
 
 ARITHMETIC = "SelfCorrect-Arithmetic-v0"
 
@@ -149,7 +156,8 @@ class CompareConfig:
     batch_size: int = 500
     """Problems that are answered at a time in measuring; lower it if memory is short."""
     decodings: tuple[str, ...] = tuple(DECODINGS)
-    """``sampled`` (T = 1) and ``greedy`` (T = 0; the paper's tables)."""
+    """``sampled`` (T = 1), ``greedy`` (T = 0; the paper's tables), and ``base_first`` (T = 1, with
+    the base model's first attempts)."""
     reference: str | None = None
     """The method that every other one is paired with, beside the base; by default SCoRe's."""
     scaling: ScalingConfig | None = None
@@ -172,9 +180,9 @@ class CompareConfig:
             _check(self.episodes >= 1, "episodes", "at least 1", self.episodes)
         if self.arrival is not None:
             _check(0 < self.arrival < 1, "arrival", "in (0, 1)", self.arrival)
-        known = f"some of {', '.join(DECODINGS)}, each once"
+        known = f"some of {', '.join(TEMPERATURES)}, each once"
         named = set(self.decodings)
-        well = bool(named) and named <= set(DECODINGS) and len(named) == len(self.decodings)
+        well = bool(named) and named <= set(TEMPERATURES) and len(named) == len(self.decodings)
         _check(well, "decodings", known, self.decodings)
         self._check_labels()
         for method in self.methods:

@@ -37,8 +37,10 @@ ORACLE_MARK = "†"
 SCALING_NAMES = {
     "parallel": "maj@k, parallel",
     "sequential": "maj@k, sequential",
+    "equal_tokens": "maj@k, parallel at equal tokens",
     "pass_parallel": "pass@k, parallel",
     "pass_sequential": "pass@k, sequential",
+    "pass_equal_tokens": "pass@k, parallel at equal tokens",
 }
 """Field of `ScalingMetrics` -> its name in tables."""
 

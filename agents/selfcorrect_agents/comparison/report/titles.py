@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-DECODING_TITLES = {"greedy": "Greedy decoding", "sampled": "Sampled replies"}
+DECODING_TITLES = {
+    "greedy": "Greedy decoding",
+    "sampled": "Sampled replies",
+    "base_first": "Sampled corrections of the base model’s first attempts",
+}
 
 TRANSITION_TITLES = {
     "i->c": "wrong → right",

@@ -114,7 +114,9 @@ class ScalingMetrics:
 
     Each tuple has one entry for each number of ``replies``. ``parallel`` spends all of them on
     first attempts; ``sequential`` on whole episodes of K attempts, of which the last answers
-    count. ``sequential`` is empty if an episode has one attempt.
+    count. ``sequential`` is empty if an episode has one attempt. ``equal_tokens`` are as many first
+    attempts as the episodes of ``sequential`` have tokens for; it is empty if tokens were not
+    counted, and undefined where it would need more samples than were drawn.
     """
 
     replies: tuple[int, ...]
@@ -127,6 +129,14 @@ class ScalingMetrics:
     """pass@k of first attempts."""
     pass_sequential: tuple[MetricValue, ...]
     """pass@k of last attempts."""
+    equal_tokens: tuple[MetricValue, ...] = ()
+    """maj@k of first attempts, as many as cost the tokens of ``sequential``."""
+    pass_equal_tokens: tuple[MetricValue, ...] = ()
+    """pass@k of the same."""
+    first_tokens: float | None = None
+    """Mean number of tokens of a first attempt."""
+    episode_tokens: float | None = None
+    """Mean number of tokens of an episode."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

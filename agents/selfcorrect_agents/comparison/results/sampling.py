@@ -45,6 +45,13 @@ class ScalingCurves:
     """pass@x of first attempts."""
     pass_sequential: Array
     """pass@(x/K) of last attempts."""
+    equal_tokens: Array
+    """maj@y of first attempts, y as many as the x/K episodes of ``sequential`` have tokens for; nan
+    if there are fewer samples. Of length 0 if no tokens were counted, or K = 1."""
+    pass_equal_tokens: Array
+    """pass@y of the same."""
+    tokens: tuple[float, float] | None
+    """Mean number of sampled tokens of a first attempt and of an episode; None if not counted."""
 
 
 def sample_many(
@@ -124,13 +131,33 @@ def scaling_curves(episodes: list[Episode], samples: int) -> ScalingCurves:
             return np.empty((0, len(judged)))
         return np.where(judged, np.array([pass_at_k(of.correct, x) for x in counts]), np.nan)
 
+    tokens = _mean_tokens(episodes)
+    afforded = [] if tokens is None else [int(n * tokens[1] / tokens[0] + 1e-9) for n in played]
+    there = [count for count in afforded if count <= samples]
+    beyond = np.full((len(afforded) - len(there), len(judged)), np.nan)
+
     return ScalingCurves(
         replies=replies,
         parallel=votes(firsts, replies),
         sequential=votes(lasts, played),
         pass_parallel=passes(firsts, replies),
         pass_sequential=passes(lasts, played),
+        equal_tokens=np.concatenate([votes(firsts, there), beyond]),
+        pass_equal_tokens=np.concatenate([passes(firsts, there), beyond]),
+        tokens=tokens,
     )
+
+
+def _mean_tokens(episodes: Sequence[Episode]) -> tuple[float, float] | None:
+    """Return the mean number of tokens of a first attempt and of an episode."""
+    rows = []
+    for episode in episodes:
+        counts = [attempt.tokens for attempt in episode.attempts if attempt.tokens is not None]
+        if len(counts) < len(episode.attempts):
+            return None
+        rows.append((counts[0], sum(counts)))
+    first, whole = np.mean(rows, axis=0).tolist()
+    return (first, whole) if first > 0 else None
 
 
 @dataclass(frozen=True)

@@ -50,7 +50,11 @@ BINS = 20
 COMPLETIONS = ("unjudged_wrong", "unjudged_right")
 """Both ways to count unjudged attempts: fields of `DecodingMetrics`, ends of metrics' names."""
 
-SCALING = ("parallel", "sequential", "pass_parallel", "pass_sequential")
+SCALING = (
+    *("parallel", "sequential", "equal_tokens"),
+    *("pass_parallel", "pass_sequential", "pass_equal_tokens"),
+)
+"""Fields of `ScalingCurves` and of `ScalingMetrics`."""
 
 
 def comparison_of(config: CompareConfig, results: Sequence[MethodResults]) -> MethodComparison:
@@ -277,7 +281,11 @@ def _scaling(result: MethodResults) -> ScalingMetrics | None:
     # one array of shape (S, N) for each number of replies
     found = iter(_metric_values([values for name in SCALING for values in stacked[name]]))
     values = {name: tuple(next(found) for _ in stacked[name]) for name in SCALING}
-    return ScalingMetrics(replies=curves[0].replies, **values)
+    tokens = [curve.tokens for curve in curves if curve.tokens is not None]
+    first, whole = np.mean(tokens, axis=0).tolist() if len(tokens) == len(curves) else (None, None)
+    return ScalingMetrics(
+        replies=curves[0].replies, first_tokens=first, episode_tokens=whole, **values
+    )
 
 
 # -- arrivals --------------------------------------------------------------------------------------

@@ -21,13 +21,15 @@ from typing import Any
 
 import torch
 
-from selfcorrect_agents.comparison.plan.base_model import trained_in
+from selfcorrect_agents.comparison.plan.base_model import to_play, trained_in
 from selfcorrect_agents.comparison.plan.cells import Cell, identity_of, write_identity
 from selfcorrect_agents.comparison.plan.compared_agents import ComparedAgent
-from selfcorrect_agents.comparison.plan.config import DECODINGS
+from selfcorrect_agents.comparison.plan.config import BASE_FIRST, TEMPERATURES
 from selfcorrect_agents.comparison.plan.environments import make_env, make_training_env
 from selfcorrect_agents.comparison.results.clock import Clock
 from selfcorrect_agents.comparison.results.sampling import sample_many
+from selfcorrect_agents.comparison.run.base_first import BaseFirst
+from selfcorrect_agents.lm.agent import LanguageModelAgent
 from selfcorrect_agents.lm.loading import load_policy
 from selfcorrect_agents.lm.policy import Policy
 from selfcorrect_agents.training.run_folder import RunFolder
@@ -103,12 +105,13 @@ def measure(cell: Cell, compared_agent: ComparedAgent, policy: Policy | None, fo
             return compared_agent.untrained(settings)
         return compared_agent.of_policy(policy, settings)
 
+    def decoded(name: str) -> Agent:
+        playing = agent(TEMPERATURES[name], cell.seed)
+        return BaseFirst(_base(cell), playing) if name == BASE_FIRST else playing
+
     env = make_env(cell.test)
     try:
-        reports = [
-            _evaluate(cell, agent(DECODINGS[name], cell.seed), env, name, folder)
-            for name in cell.decodings
-        ]
+        reports = [_evaluate(cell, decoded(name), env, name, folder) for name in cell.decodings]
         if cell.scaling is not None:
             temperature = cell.scaling.temperature
             sample_many(
@@ -124,13 +127,23 @@ def measure(cell: Cell, compared_agent: ComparedAgent, policy: Policy | None, fo
         env.close()
 
 
+def _base(cell: Cell) -> Agent:
+    """Return the untrained base model, which samples first attempts by the cell's seed."""
+    return LanguageModelAgent(
+        load_policy(to_play(cell.model)),
+        max_new_tokens=cell.max_new_tokens,
+        temperature=TEMPERATURES[BASE_FIRST],
+        seed=cell.seed,
+    )
+
+
 def _evaluate(cell: Cell, agent: Agent, env: AnyEnv, decoding: str, folder: Path) -> Report:
     out = folder / decoding
     resumes = isinstance(agent, AsyncAgent)  # its replies do not depend on those before
     if out.exists() and not resumes and not (out / REPORT_FILE).exists():
         # interrupted: an agent that resumed after its episodes would draw other replies
         shutil.rmtree(out)
-    settings = _settings(cell, temperature=DECODINGS[decoding])
+    settings = _settings(cell, temperature=TEMPERATURES[decoding])
     return evaluate(
         agent,
         env,

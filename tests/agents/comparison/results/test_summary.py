@@ -287,7 +287,7 @@ def test_scaling_is_in_the_files(tmp_path: Path) -> None:
     assert read_comparison(tmp_path / "comparison.json") == found
     markdown = (tmp_path / "table.md").read_text("utf-8")
     assert "| method | by | 2 replies | 4 replies |" in markdown
-    (row,) = [line for line in markdown.splitlines() if line.startswith("| SCoRe | pass@k, par")]
+    (row,) = [line for line in markdown.splitlines() if line.startswith("| SCoRe | pass@k, parallel |")]
     assert "75.0 [" in row  # pass@2: 1/2 at one problem, 1 at the other
     rows = list(csv.DictReader((tmp_path / "table.csv").read_text("utf-8").splitlines()))
     (row,) = [r for r in rows if r["metric"] == "pass_parallel, 2 replies" and r["seed"] == "mean"]
@@ -371,6 +371,24 @@ def test_scaling_counts_replies_on_both_sides() -> None:
     assert curves.parallel[:, 0] == pytest.approx([1 / 4, 0])
     assert curves.sequential[0, 0] == pytest.approx(3 / 4)
     assert np.isnan(curves.parallel[:, 1]).all()
+
+
+def test_scaling_at_equal_tokens() -> None:
+    """A correction costs twice a first attempt here: an episode pays for three first attempts."""
+    sampled = episodes("ic ic cc ii" + " cc cc cc ec")
+    curves = scaling_curves(sampled, samples=4)
+    assert curves.tokens == (3, 9)
+    # k = 1 episode: 3 first attempts of 4, 1 of 4 right: never a majority, except by a tie
+    assert curves.pass_equal_tokens[0, 0] == pytest.approx(3 / 4)
+    assert curves.equal_tokens[0, 0] == pytest.approx(0)
+    # k = 2 episodes: 6 first attempts, more than were sampled
+    assert np.isnan(curves.equal_tokens[1]).all()
+    uncounted = [
+        replace(e, attempts=tuple(replace(a, tokens=None) for a in e.attempts)) for e in sampled
+    ]
+    without = scaling_curves(uncounted, samples=4)
+    assert without.tokens is None
+    assert without.equal_tokens.shape == (0, 2)
 
 
 def test_problems_that_are_left_out_of_the_scaling_are_named() -> None:

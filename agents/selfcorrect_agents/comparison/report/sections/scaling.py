@@ -32,9 +32,13 @@ from selfcorrect_agents.comparison.results.comparison import (
 from selfcorrect_agents.comparison.results.formats import interval, percent
 from selfcorrect_agents.pictures.markup import Child, Markup, tag
 
-VOTES = {"parallel": "parallel", "sequential": "sequential"}
-PASSES = {"pass_parallel": "parallel", "pass_sequential": "sequential"}
-STYLES = {"parallel": "first", "sequential": "last"}
+VOTES = {
+    "parallel": "parallel",
+    "sequential": "sequential",
+    "equal_tokens": "parallel at equal tokens",
+}
+PASSES = {f"pass_{key}": label for key, label in VOTES.items()}
+STYLES = {"parallel": "first", "sequential": "last", "parallel at equal tokens": "middle"}
 
 
 def section(comparison: MethodComparison) -> Section | None:
@@ -51,8 +55,11 @@ def section(comparison: MethodComparison) -> Section | None:
         drawn = [(method, series) for method, series in drawn if series]
         if drawn:
             parts += [tag("h3", heading), _panels(drawn)]
-    styles = {"line first": "parallel", "line last": "sequential"}
-    keys = legend(*styles.items()) if comparison.attempts > 1 else None
+    keys = (
+        legend(*((f"line {style}", label) for label, style in STYLES.items()))
+        if comparison.attempts > 1
+        else None
+    )
     values = details("The values as a table", _table(sampled))
     return Section(
         "scaling", "Scaling at inference", (tag("p", _about(comparison)), keys, *parts, values)
@@ -66,7 +73,8 @@ def _about(comparison: MethodComparison) -> str:
         return f"k replies to each problem. {axes}"
     return (
         f"The same number of replies spent in two ways: {attempts}k first attempts in parallel, or "
-        f"k sequences of {attempts} attempts, of which the last answers count. {axes}"
+        f"k sequences of {attempts} attempts, of which the last answers count. At equal tokens: as "
+        f"many first attempts as these sequences have tokens for. {axes}"
     )
 
 
