@@ -287,7 +287,9 @@ def test_scaling_is_in_the_files(tmp_path: Path) -> None:
     assert read_comparison(tmp_path / "comparison.json") == found
     markdown = (tmp_path / "table.md").read_text("utf-8")
     assert "| method | by | 2 replies | 4 replies |" in markdown
-    (row,) = [line for line in markdown.splitlines() if line.startswith("| SCoRe | pass@k, parallel |")]
+    (row,) = [
+        line for line in markdown.splitlines() if line.startswith("| SCoRe | pass@k, parallel |")
+    ]
     assert "75.0 [" in row  # pass@2: 1/2 at one problem, 1 at the other
     rows = list(csv.DictReader((tmp_path / "table.csv").read_text("utf-8").splitlines()))
     (row,) = [r for r in rows if r["metric"] == "pass_parallel, 2 replies" and r["seed"] == "mean"]
