@@ -202,7 +202,8 @@ class TrainingConfig(Protocol):
 class OnPolicyConfig:
     """The parts of every method of reinforcement learning; subclasses add their own fields.
 
-    The defaults of `Objective` are the paper's equations.
+    The defaults of `Objective` are the paper's equations; those of `Optimization` clip the
+    gradient, which the paper does not mention.
     """
 
     sampling: Sampling = Sampling()

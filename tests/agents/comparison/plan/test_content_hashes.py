@@ -14,7 +14,7 @@ from selfcorrect_agents.comparison.plan.config import CompareConfig, config_of
 from selfcorrect_agents.comparison.plan.content_hashes import weights_of
 from selfcorrect_agents.errors import ComparisonError
 from selfcorrect_agents.lm.policy import Policy
-from selfcorrect_agents.lm.tiny import TinyConfig, cache_key
+from selfcorrect_agents.lm.tiny import TinyConfig, base_identity
 from selfcorrect_env import ProgressBonus, SelfCorrectEnv
 from selfcorrect_env.errors import CheckpointError
 from selfcorrect_env.problems import write_trained_on
@@ -131,7 +131,7 @@ def test_fewer_samples_than_attempts_are_refused() -> None:
 
 
 def test_what_tells_the_weights(tmp_path: Path) -> None:
-    assert weights_of("tiny:seed=3") == cache_key(TinyConfig(seed=3))
+    assert weights_of("tiny:seed=3") == base_identity(TinyConfig(seed=3))
     assert weights_of("organisation/model-of-the-hub") == "organisation/model-of-the-hub"
     file = tmp_path / "model.gguf"
     file.write_bytes(b"one")
