@@ -5,9 +5,9 @@ A region of a page names the files that its figures come from, and ends at the n
     <!-- figures: benchmarks/results/arithmetic/table.md -->
     <!-- figures: none -->
 
-Within a region, a figure is a number with decimals, a percentage or a ratio (1.6 ×). Each must be in
-one of the files, rounded to the page's digits; shares in a file also count as percent. A row of a
-table must have its figures in a row of the files that starts with the same words. A region of
+Within a region, a figure is a number with decimals, a percentage or a ratio (1.6 ×). Each must be
+in one of the files, rounded to the page's digits; shares in a file also count as percent. A row of
+a table must have its figures in a row of the files that starts with the same words. A region of
 ``paper`` quotes the paper, one of ``none`` is prose without results: settings, definitions,
 examples. A page that has figures and names no file at all is listed, and fails with --strict.
 
