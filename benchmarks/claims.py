@@ -12,7 +12,7 @@ a table must have its figures in a row of the files that starts with the same wo
 examples. A page that has figures and names no file at all is listed, and fails with --strict.
 
     python benchmarks/claims.py                  # every page
-    python benchmarks/claims.py docs/results.md  # one of them
+    python benchmarks/claims.py docs/results/arithmetic.md  # one of them
 
 Exit status: 0 every figure is there; 1 some are not, listed with page and line.
 """

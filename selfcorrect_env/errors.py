@@ -25,7 +25,7 @@
 Each error also inherits the standard error that a caller would expect, so that
 ``except ValueError`` works. The errors of the agents are in `selfcorrect_agents.errors`. A message
 says what was wrong, what was expected and what to do. The text that a *model* wrote never raises
-any of these: it is scored. docs/errors.md explains each one.
+any of these: it is scored. docs/reference/errors.md explains each one.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@
     ├── DiskError (also OSError)             a file of a run can't be written
     └── UnsupportedModelError (also ValueError)  our own forward pass can't run a model
 
-docs/errors.md explains each one.
+docs/reference/errors.md explains each one.
 """
 
 from __future__ import annotations

@@ -94,7 +94,7 @@ def test_every_error_is_explained(root: Path) -> None:
         for path in (root / folder).rglob("*.py")
     )
     defined = re.findall(r"^class (\w+(?:Error|Warning))\(", code, flags=re.MULTILINE)
-    text = (root / "docs" / "errors.md").read_text(encoding="utf-8")
+    text = (root / "docs" / "reference" / "errors.md").read_text(encoding="utf-8")
     explained = re.findall(r"^## `(\w+)`", text, flags=re.MULTILINE)
     assert sorted(explained) == sorted(defined)
 
@@ -138,10 +138,10 @@ def test_every_error_is_in_one_module_of_its_package(root: Path) -> None:
 
 @pytest.mark.parametrize("module", ["selfcorrect_env.errors", "selfcorrect_agents.errors"])
 def test_the_trees_of_errors_are_complete(module: str, root: Path) -> None:
-    """The drawings in the module's docstring and in docs/errors.md name every error."""
+    """The drawings in the module's docstring and in docs/reference/errors.md name every error."""
     errors = import_module(module)
     names = [name for name in vars(errors) if re.search("(Error|Warning)$", name)]
-    page = (root / "docs" / "errors.md").read_text("utf-8").split("```")[1]
+    page = (root / "docs" / "reference" / "errors.md").read_text("utf-8").split("```")[1]
     for name in names:
         assert name in (errors.__doc__ or "")
         assert name in page

@@ -28,7 +28,7 @@ tests, and writes comparison.json, table.md, table.csv and report.html (one page
 
 A method is a name from 'selfcorrect list', or module:attribute: a class that learns, an agent that
 only plays, or a function from a conversation to a reply. A compare.toml can give one method several
-times with other settings, and has further keys; see docs/compare.md. Options of the command line
+times with other settings, and has further keys: docs/how-to/compare.md. Options of the command line
 override the keys of the file.
 
 --jobs processes take one method x seed after another. After Ctrl-C, the same command resumes.

@@ -5,7 +5,7 @@ A problem asks for the value of a short sum, ``"What is 14 + 27 - 9?"``. Its pro
 the second, and the verifier ``"answer-line"`` judges the first line alone. A small model guesses
 the answer, then often works it out correctly on the next line. At the second attempt the
 conversation contains its own working. So a model that reads it can correct itself, without being
-told anything about the answer (docs/sums.md has measurements).
+told anything about the answer (docs/results/sums.md has measurements).
 
 A hash of the statement alone decides whether a problem is in the training, the validation or the
 test split, for all levels and seeds.

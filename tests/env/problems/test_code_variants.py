@@ -220,7 +220,7 @@ def test_the_environment_pays_for_the_reference(
 def test_every_set_of_the_hub_has_a_pinned_revision() -> None:
     for repo in ("evalplus/humanevalplus", "evalplus/mbppplus", "codeparrot/apps"):
         assert len(PINNED[repo]) == 40
-    docs = (Path(__file__).parents[3] / "docs" / "environments.md").read_text("utf-8")
+    docs = (Path(__file__).parents[3] / "docs" / "environments" / "README.md").read_text("utf-8")
     for repo, revision in PINNED.items():
         assert f"| `{repo}` | `{revision}` |" in docs
     for id, name in ENVIRONMENTS.items():

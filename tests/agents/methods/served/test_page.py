@@ -1,4 +1,4 @@
-"""The Python examples of docs/served-models.md run as they are, against a stand-in server."""
+"""The Python examples of docs/how-to/served-models.md run as they are, against a stand-in."""
 
 import re
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from stand_in_server import StandInServer
 
-PAGE = Path(__file__).parents[4] / "docs" / "served-models.md"
+PAGE = Path(__file__).parents[4] / "docs" / "how-to" / "served-models.md"
 BLOCKS = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), flags=re.DOTALL)
 
 
