@@ -7,6 +7,11 @@ controls are derived from SCoRe's and from plain RL's, so only the named part di
         > benchmarks/arithmetic.toml
     python benchmarks/write_comparison.py --settings benchmarks/settings/arithmetic.json \\
         --ablations --seeds 0 1 2 3 4 > benchmarks/arithmetic-ablations.toml
+    python benchmarks/write_comparison.py --settings benchmarks/settings/arithmetic.json \\
+        --equal-compute runs/arithmetic/comparison.json > benchmarks/arithmetic-compute.toml
+
+Equal compute: every row gets as many episodes as cost it what SCoRe's cost in the comparison named,
+counted in sampled tokens plus tokens with a gradient, means over its seeds.
 """
 
 from __future__ import annotations
@@ -18,6 +23,7 @@ from typing import Any, TypeAlias
 
 import tyro
 
+from selfcorrect_agents.comparison.results.comparison import read_comparison
 from selfcorrect_agents.methods.score import SCoReConfig
 from selfcorrect_agents.training.config import flat, from_flat
 
@@ -41,6 +47,8 @@ class Options:
     """Acc@t2 from which a seed has arrived."""
     ablations: bool = False
     """Write the further ablations and the controls instead of the main table."""
+    equal_compute: Path | None = None
+    """A comparison.json whose costs decide each row's number of episodes."""
 
 
 def main() -> None:
@@ -49,6 +57,7 @@ def main() -> None:
     tuning, chosen = found["options"], found["chosen"]
     make = ablations if options.ablations else main_rows
     rows = make(chosen, tuning["episodes"])
+    budgets = {} if options.equal_compute is None else budgets_of(options.equal_compute)
     lines = [
         "# Written by write_comparison.py; settings chosen by tune.py on the validation split.",
         f"title = {json.dumps(options.title)}",
@@ -64,7 +73,22 @@ def main() -> None:
         if learning:
             fields = ", ".join(f"{k} = {json.dumps(v)}" for k, v in learning.items())
             lines.append(f"learning = {{{fields}}}")
+        if label in budgets:
+            lines.append(f"episodes = {budgets[label]}")
     print("\n".join(lines))
+
+
+def budgets_of(path: Path) -> dict[str, int]:
+    """Return the episodes of each trained row that cost what SCoRe's cost."""
+    found = read_comparison(path)
+    costs: dict[str, tuple[float, float]] = {}
+    for method in found.methods:
+        spent = method.spent
+        if method.trained and None not in (spent.tokens, spent.gradient_tokens, spent.episodes):
+            total = (spent.tokens or 0) + (spent.gradient_tokens or 0)
+            costs[method.name] = total, spent.episodes or 0
+    aim, _ = costs["SCoRe"]
+    return {name: round(episodes * aim / total) for name, (total, episodes) in costs.items()}
 
 
 def main_rows(chosen: dict[str, dict[str, Any]], episodes: int) -> Rows:

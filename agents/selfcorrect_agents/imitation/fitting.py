@@ -119,7 +119,8 @@ def fit(
         ``fit/available`` (traces that were given), ``fit/traces`` (traces that were used, at most
         ``most_traces``, held-out ones included), ``fit/steps``, ``fit/loss`` (mean over the steps
         since the last evaluation, nats per token), ``fit/held_out_loss`` (the lowest),
-        ``fit/converged`` (1, or 0 if ``most_steps`` ended it).
+        ``fit/converged`` (1, or 0 if ``most_steps`` ended it), ``fit/gradient_tokens`` (tokens of
+        all optimizer steps, prompts included, padding not).
     """
     rng = np.random.default_rng(seed)
     chosen = sample_of(traces, how.most_traces, rng)
@@ -145,6 +146,7 @@ class _Fit:
     ) -> None:
         self.policy, self.how, self.tokens = policy, how, tokens_per_forward
         self.rows = encode(policy, training, how.first_reply)
+        self.lengths = _lengths(self.rows[1])
         self.held_out = encode(policy, held_out, how.first_reply) if held_out else None
         optimizer = make_optimizer(policy.model, how.learning_rate, how.optimizer)
         self.learner = Learner(policy.model, optimizer, max_grad_norm=how.max_grad_norm)
@@ -154,7 +156,7 @@ class _Fit:
 
     def run(self, rng: np.random.Generator) -> None:
         how, losses, stale, steps = self.how, [], 0, 0
-        converged = False
+        converged, tokens = False, 0
         every = min(how.check_every, -(-len(self.rows[0]) // how.batch_size))
         most = how.most_steps if self.held_out is not None else min(how.check_every, how.most_steps)
         if how.epochs:
@@ -167,7 +169,7 @@ class _Fit:
                     "constant", how.warmup, steps, how.most_steps
                 )
                 losses.append(self._step(torch.from_numpy(rows)))
-                steps += 1
+                steps, tokens = steps + 1, tokens + int(self.lengths[rows].sum())
                 if steps % every == 0:
                     stale = 0 if self._keep_if_better() else stale + 1
                     converged = self.held_out is not None and stale >= how.patience
@@ -181,6 +183,7 @@ class _Fit:
             "fit/loss": float(np.mean(losses[-every:])),
             "fit/held_out_loss": self.best,
             "fit/converged": float(converged),
+            "fit/gradient_tokens": float(tokens),
         }
 
     def _step(self, rows: Tensor) -> float:
@@ -282,6 +285,12 @@ def trace_loss(policy: Policy, ids: Tensor, labels: Tensor, weights: Tensor) -> 
     logps = token_terms(heads, hidden, None, targets[mask], policy.head_weights).logps
     weight = weights[:, None].expand_as(mask)[mask]
     return -(weight * logps).sum() / weight.sum().clamp(min=1e-8)
+
+
+def _lengths(labels: Tensor) -> Tensor:
+    """(N,) int64: the tokens of each row, on the CPU; its last token has a label."""
+    columns = torch.arange(1, labels.shape[1] + 1, device=labels.device)
+    return ((labels != IGNORED) * columns).amax(dim=1).cpu()
 
 
 def _labelled(labels: Tensor, weights: Tensor) -> Tensor:

@@ -71,6 +71,9 @@ def update(
         "train/grad_norm": norms[-1],
         "train/clipped": sum(map(learner.clips, norms)) / epochs,
         "train/unjudged": float(unjudged),
+        "train/gradient_tokens": float(
+            epochs * sum(int(batch.rollout.attention_mask.sum()) for batch in batches)
+        ),
     }
 
 
@@ -119,6 +122,8 @@ def _metrics(batch: Batch, whole: Part, seen: _Seen) -> dict[str, float]:
 LOGGED = {
     "episodes": "training episodes that were sampled so far",
     "tokens": "tokens that were sampled in them so far",
+    "gradient_tokens": "tokens of the forward and backward passes of all updates so far, prompts "
+    "included, padding not; a token counts once in each epoch",
     "t{t}/accuracy": "share of judged episodes whose turn t scored 1",
     "t{t}/score": "mean score of turn t over judged episodes; above the accuracy where a verifier "
     "gives partial credit",
@@ -132,6 +137,7 @@ LOGGED = {
     "train/learning_rate": "learning rate of the step, by the stage and the schedule",
     "train/grad_norm": "norm of the gradient before clipping (of the last epoch)",
     "train/clipped": "share of the step's optimiser steps whose gradient was clipped",
+    "train/gradient_tokens": "the same of the step's update",
     "train/zero_advantage": "share of (episode, turn) pairs with advantage 0: no gradient",
     "train/unjudged": "episodes left out because the verifier failed",
     "train/unjudged_share": "share of all episodes sampled in the step at which the verifier "

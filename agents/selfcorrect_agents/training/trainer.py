@@ -319,6 +319,8 @@ class Trainer:
         metrics = {
             "episodes": before.get("episodes", 0) + sampled,
             "tokens": before.get("tokens", 0) + tokens,
+            "gradient_tokens": before.get("gradient_tokens", 0)
+            + sum(metrics.get(f"{part}/gradient_tokens", 0) for part in ("train", "fit")),
             "train/unjudged_share": self._unjudged.finish_step(step),
             **metrics,
         }

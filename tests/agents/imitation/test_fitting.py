@@ -246,8 +246,13 @@ def test_a_fit_may_take_whole_epochs_of_all_traces(
     policy: Policy, env: SelfCorrectEnv, epochs: int, steps: int
 ) -> None:
     how = Fitting(epochs=epochs, batch_size=4, patience=1, most_steps=1)
-    metrics = fit(policy, seven(env, 11), how, seed=1)
+    traces = seven(env, 11)
+    ids, labels, _ = encode(policy, traces, "never")
+    tokens = sum(int(row.nonzero()[-1]) + 1 for row in labels != IGNORED)
+    assert 0 < tokens <= ids.numel()
+    metrics = fit(policy, traces, how, seed=1)
     assert metrics["fit/steps"] == steps
+    assert metrics["fit/gradient_tokens"] == epochs * tokens
     assert metrics["fit/converged"] == 0
     assert np.isnan(metrics["fit/held_out_loss"])
 

@@ -249,6 +249,7 @@ def test_the_share_of_clipped_steps_is_logged(
     batches = batch_of(rollout, random_rewards(rollout))
     metrics = update(policy, moved(policy), clipping, batches, Objective())
     assert metrics["train/clipped"] == expected
+    assert metrics["train/gradient_tokens"] == rollout.attention_mask.sum()
 
 
 def test_a_step_in_which_nothing_was_judged_is_skipped(policy: Policy, env: SelfCorrectEnv) -> None:

@@ -155,6 +155,7 @@ def plan(config: CompareConfig, contents: Contents | None = None) -> list[Cell]:
             seed=seed,
             model=(model := config.base_model(method, seed)),
             preset=config.preset_of(method),
+            episodes=config.episodes_of(method),
             max_new_tokens=config.token_cap,
             scaling=_scaling(config.scaling, method.label),
             weights=contents and contents.models[model.model],
@@ -168,7 +169,7 @@ def plan(config: CompareConfig, contents: Contents | None = None) -> list[Cell]:
 
 
 SHARED = (
-    *("episodes", "train", "test", "n", "batch_size"),
+    *("train", "test", "n", "batch_size"),
     "decodings",
 )
 """Fields that every cell copies from the comparison."""

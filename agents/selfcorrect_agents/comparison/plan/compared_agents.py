@@ -215,6 +215,10 @@ class ComparedAgent:
             raise ComparisonError(
                 f"{self.where} learning: agent {self.method.agent!r} does not learn; remove it."
             )
+        if self.method.episodes is not None:
+            raise ComparisonError(
+                f"{self.where} episodes: agent {self.method.agent!r} does not learn; remove it."
+            )
         config = find_agent(self.method.agent).config
         fields = {} if config is None else flat_fields(config)
         require_known(self.method.play, fields, f"{self.where} play")
@@ -243,20 +247,22 @@ def play_settings(
 
 def budget_note(agent: ComparedAgent, config: CompareConfig) -> str | None:
     """Return a sentence about a method that does not train for exactly the budget, else None."""
-    if config.episodes is None or not agent.trains:
+    budget = config.episodes_of(agent.method)
+    if budget is None or not agent.trains:
         return None
     seed = config.seeds[0]
     model = config.base_model(agent.method, seed).model
     preset = agent.preset(config.preset_of(agent.method), model)
-    learning = agent.learning(seed, config.token_cap, config.episodes, preset=preset)
+    learning = agent.learning(seed, config.token_cap, budget, preset=preset)
     if not isinstance(learning, Budgeted):
         return (
             f"{agent.method.label}: its configuration has no episodes and within(episodes), "
             "so the budget was not applied: it trained as it is configured."
         )
-    if learning.episodes != config.episodes:
+    own = "" if agent.method.episodes is None else ", a budget of its own"
+    if learning.episodes != budget:
         return (
             f"{agent.method.label}: {learning.episodes:,} episodes, because its steps do not "
-            f"divide the budget of {config.episodes:,}."
+            f"divide the budget of {budget:,}{own}."
         )
-    return None
+    return f"{agent.method.label}: {budget:,} episodes{own}." if own else None

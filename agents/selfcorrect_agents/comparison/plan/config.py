@@ -84,12 +84,17 @@ class MethodConfig:
     """Further arguments of the agent that plays (fields of its ``Config``)."""
     preset: str | None = None
     """Its preset, if it is another one than the comparison's."""
+    episodes: int | None = None
+    """Its budget of training episodes, if it is another one than the comparison's."""
 
     def __post_init__(self) -> None:
         if not re.search(r"\w", self.label):
             raise ComparisonError(f"A method's label needs a letter or digit, got {self.label!r}.")
         for name in ("device", "seed", "temperature"):
             self.refuse(name)
+        if self.episodes is not None:
+            where = f"[methods.{self.label!r}] episodes"
+            _check(self.episodes >= 1, where, "at least 1", self.episodes)
 
     def refuse(self, name: str) -> None:
         """Raise a ComparisonError if ``play`` has a field that the comparison sets itself."""
@@ -203,6 +208,10 @@ class CompareConfig:
             named += [("scaling: methods", label) for label in self.scaling.methods]
         for what, label in named:
             require_known({label: None}, {m.label: None for m in self.methods}, what)
+
+    def episodes_of(self, method: MethodConfig) -> int | None:
+        """Return the budget of a method, None if none is given."""
+        return self.episodes if method.episodes is None else method.episodes
 
     def preset_of(self, method: MethodConfig) -> str | None:
         """Return the preset that is given for a method, None if there is none."""

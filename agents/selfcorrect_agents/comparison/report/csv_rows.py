@@ -95,4 +95,5 @@ def _means(method: ComparedMethod) -> Iterator[tuple[str, str, float | None]]:
     yield "", "spent episodes", spent.episodes
     yield "", "spent tokens", spent.tokens
     yield "", "spent training_seconds", spent.training_seconds
+    yield "", "spent gradient tokens", spent.gradient_tokens
     yield "", "spent seconds", spent.seconds

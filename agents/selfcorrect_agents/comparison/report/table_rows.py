@@ -220,11 +220,12 @@ def arrival_pair_rows(comparison: MethodComparison, decoding: str) -> TableRows:
 
 def cost_rows(comparison: MethodComparison) -> TableRows:
     """Return what one seed spent, and the tokens of an episode in measuring."""
-    rows = [["method", "training episodes", "training tokens", "training time", "total time"]]
+    rows = [["method", "training episodes", "training tokens", "tokens with a gradient"]]
+    rows[0] += ["training time", "total time"]
     rows[0] += [f"tokens per episode, {decoding} (by attempt)" for decoding in comparison.decodings]
     for method in comparison.methods:
         spent = method.spent
-        cells = [count(spent.episodes), count(spent.tokens)]
+        cells = [count(spent.episodes), count(spent.tokens), count(spent.gradient_tokens)]
         cells += [clock(spent.training_seconds), clock(spent.seconds)]
         cells += [_tokens(method.metrics[decoding].tokens) for decoding in comparison.decodings]
         rows.append([marked_name(method), *cells])

@@ -21,7 +21,7 @@ from selfcorrect_env.evaluation import Array, per_problem
 CURVE_POINTS = 300
 """A longer training log is thinned to the means of this many spans of steps."""
 
-COUNTERS = ("step", "episodes", "tokens")
+COUNTERS = ("step", "episodes", "tokens", "gradient_tokens")
 """Keys of a training log that only grow."""
 
 
@@ -136,18 +136,19 @@ def spent(result: MethodResults) -> Spent:
     measuring = [cell.seconds.get("measuring", 0.0) for cell in result.cells]
     training = [cell.seconds.get("training", 0.0) for cell in result.cells]
     return Spent(
-        episodes=_mean([episodes for episodes, _ in trained]),
-        tokens=_mean([tokens for _, tokens in trained]),
+        episodes=_mean([episodes for episodes, *_ in trained]),
+        tokens=_mean([tokens for _, tokens, _ in trained]),
+        gradient_tokens=_mean([gradient for *_, gradient in trained]),
         seconds=float(np.mean(training) + np.mean(measuring)),
         training_seconds=float(np.mean(training)),
     )
 
 
-def _spent_training(result: CellResult) -> tuple[float | None, float | None]:
+def _spent_training(result: CellResult) -> tuple[float | None, float | None, float | None]:
     if not result.history:
-        return (0.0, 0.0) if result.cell.learning() is None else (None, None)
+        return (0.0, 0.0, 0.0) if result.cell.learning() is None else (None, None, None)
     last = result.history[-1]
-    return last.get("episodes"), last.get("tokens")
+    return last.get("episodes"), last.get("tokens"), last.get("gradient_tokens")
 
 
 def curve(history: Sequence[Mapping[str, float]], attempts: int) -> list[dict[str, float]]:

@@ -199,6 +199,9 @@ class Spent:
     """Training episodes; None if the training log does not count them."""
     tokens: float | None
     """Tokens sampled in training; None if the training log does not count them."""
+    gradient_tokens: float | None = None
+    """Tokens of the forward and backward passes of training, prompts included; None if the training
+    log does not count them."""
     training_seconds: float
     """Wall-clock time of the training."""
     seconds: float

@@ -117,6 +117,8 @@ def test_a_budget_that_was_not_kept_is_told() -> None:
     )
     assert "the budget was not applied" in str(budget_note(compared_agent(Free), config))
     assert budget_note(compared_agent(Free), replace(config, episodes=None)) is None
+    own = budget_note(compared_agent(Budgeted, episodes=128), config)
+    assert str(own).endswith("128 episodes, a budget of its own.")
 
 
 @pytest.mark.parametrize(
@@ -194,6 +196,8 @@ def test_mistakes_are_found_when_it_is_found() -> None:
         ComparedAgent.find(MethodConfig(label="it", agent="nowhere:Agent"))
     with pytest.raises(ComparisonError, match="does not learn; remove it"):
         ComparedAgent.find(MethodConfig(label="it", agent="base", learning={"steps": 1}))
+    with pytest.raises(ComparisonError, match="episodes: agent 'base' does not learn; remove it"):
+        ComparedAgent.find(MethodConfig(label="it", agent="base", episodes=100))
     with pytest.raises(ComparisonError, match="Unknown key 'temprature'"):
         ComparedAgent.find(MethodConfig(label="it", agent="base", play={"temprature": 1}))
 

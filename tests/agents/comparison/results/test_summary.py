@@ -82,7 +82,9 @@ def test_the_metrics_are_the_reports_averaged_over_seeds() -> None:
     assert score.kl[0] is not None
     assert score.kl[0].value == pytest.approx(1.0)  # the last of ten
     assert score.kl[1] is None
-    assert base.spent == Spent(episodes=0, tokens=0, seconds=2, training_seconds=0)
+    assert base.spent == Spent(
+        episodes=0, tokens=0, gradient_tokens=0, seconds=2, training_seconds=0
+    )
     assert score.spent == Spent(episodes=40, tokens=90, seconds=62, training_seconds=60)
     assert score.metrics["greedy"].tokens == (3.0, 6.0)
     assert list(base.curves) == []
@@ -220,7 +222,7 @@ def test_the_files_have_the_same_numbers(tmp_path: Path) -> None:
     assert "| base | 0 | 50.0 | 25.0 | 40.0 | 20.0 | 60.0 | 40.0 | −25.0 |" in markdown
     assert all(line.endswith("|") for line in tables)
     assert "| base | 30.0 | 0.0 | 10.0 | 50.0 | 10.0 |" in markdown  # transitions
-    assert "| SCoRe | 40 | 90 | 1:00 | 1:02 | 9.0 (3.0 + 6.0) |" in markdown  # cost
+    assert "| SCoRe | 40 | 90 | – | 1:00 | 1:02 | 9.0 (3.0 + 6.0) |" in markdown  # cost
     assert "Δ(t1, t2)" in markdown
     changes = found.methods[1].metrics["greedy"].delta_i_to_c
     assert changes is not None

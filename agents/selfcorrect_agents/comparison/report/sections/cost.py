@@ -14,6 +14,7 @@ from selfcorrect_agents.pictures.markup import Child, Markup, tag
 COLUMNS: dict[str, tuple[str, Callable[[float | None], str]]] = {
     "episodes": ("Training episodes", count),
     "tokens": ("Tokens sampled in training", count),
+    "gradient_tokens": ("Tokens with a gradient", count),
     "training_seconds": ("Training time", duration),
     "seconds": ("Total time", duration),
 }
