@@ -1,4 +1,11 @@
-"""Write the compare.toml of an embedded task: the main table, or its ablations and controls.
+"""Write the compare.toml of an embedded task: the main table, or another one from the same search.
+
+- main: the base, every row of the search, and SCoRe's ablations of table 4
+- ablations: SCoRe's further ablations, and controls
+- beyond: discounts (appendix A.2), corrections of the base's first attempts (figure 5), and
+  inference scaling at equal replies and equal tokens (figure 1, right)
+- ten-attempts: ten attempts of models that were trained on two (appendix A.1)
+- one-reply: one reply with the tokens of two, by RL on it: what the second attempt is worth
 
 Each row has the settings that `tune.py` chose for it. The settings of SCoRe's ablations and of the
 controls are derived from SCoRe's and from plain RL's, so only the named part differs.
@@ -6,7 +13,7 @@ controls are derived from SCoRe's and from plain RL's, so only the named part di
     python benchmarks/write_comparison.py --settings benchmarks/settings/arithmetic.json \\
         > benchmarks/arithmetic.toml
     python benchmarks/write_comparison.py --settings benchmarks/settings/arithmetic.json \\
-        --ablations --seeds 0 1 2 3 4 > benchmarks/arithmetic-ablations.toml
+        --table ablations --seeds 0 1 2 3 4 > benchmarks/arithmetic-ablations.toml
     python benchmarks/write_comparison.py --settings benchmarks/settings/arithmetic.json \\
         --equal-compute runs/arithmetic/comparison.json > benchmarks/arithmetic-compute.toml
 
@@ -17,9 +24,10 @@ counted in sampled tokens plus tokens with a gradient, means over its seeds.
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import tyro
 
@@ -45,8 +53,8 @@ class Options:
     """Number of held-out problems."""
     arrival: float = 0.9
     """Acc@t2 from which a seed has arrived."""
-    ablations: bool = False
-    """Write the further ablations and the controls instead of the main table."""
+    table: Literal["main", "ablations", "beyond", "ten-attempts", "one-reply"] = "main"
+    """Which table."""
     equal_compute: Path | None = None
     """A comparison.json whose costs decide each row's number of episodes."""
 
@@ -55,7 +63,7 @@ def main() -> None:
     options = tyro.cli(Options, description=__doc__)
     found = json.loads(Path(options.settings).read_text())
     tuning, chosen = found["options"], found["chosen"]
-    make = ablations if options.ablations else main_rows
+    make, head = TABLES[options.table]
     rows = make(chosen, tuning["episodes"])
     budgets = {} if options.equal_compute is None else budgets_of(options.equal_compute)
     lines = [
@@ -67,6 +75,7 @@ def main() -> None:
         f"n = {options.n}",
         f"arrival = {options.arrival:g}",
         f'env = "{tuning["env"]}"',
+        *head,
     ]
     for label, (agent, learning) in rows.items():
         lines += ["", f"[methods.{json.dumps(label, ensure_ascii=False)}]", f'agent = "{agent}"']
@@ -129,6 +138,34 @@ def ablations(chosen: dict[str, dict[str, Any]], episodes: int) -> Rows:
     }
 
 
+def beyond(chosen: dict[str, dict[str, Any]], episodes: int) -> Rows:
+    """Return SCoRe with discounts, and what it is compared with."""
+    score = of_score(chosen, episodes)
+    discounted = replace(score, objective=replace(score.objective, gamma=0.8))
+    return {
+        **two_turns(chosen, episodes),
+        "SCoRe, γ = 0.8": ("score", changed(discounted)),
+        "Pair-SFT+": ("sft", chosen["Pair-SFT+"]["learning"]),
+        "STaR+": ("star", chosen["STaR+"]["learning"]),
+    }
+
+
+def two_turns(chosen: dict[str, dict[str, Any]], episodes: int) -> Rows:
+    """Return the base, plain RL with both rewards, and SCoRe."""
+    rows = ("multi-turn RL", "multi-turn RL, r2 alone")
+    return {
+        "base": ("base", {}),
+        **{row: (chosen[row]["method"], chosen[row]["learning"]) for row in rows},
+        "SCoRe": ("score", changed(of_score(chosen, episodes))),
+    }
+
+
+def one_reply(chosen: dict[str, dict[str, Any]], episodes: int) -> Rows:
+    """Return the base, and RL on its only reply."""
+    learning = chosen["single-turn RL"]["learning"]
+    return {"base": ("base", {}), "single-turn RL": ("single_turn_rl", learning)}
+
+
 def of_score(chosen: dict[str, dict[str, Any]], episodes: int) -> SCoReConfig:
     """Return SCoRe's chosen configuration within the budget."""
     return from_flat(SCoReConfig, chosen["SCoRe"]["learning"]).within(episodes)
@@ -138,6 +175,18 @@ def changed(config: SCoReConfig) -> dict[str, Any]:
     """Return the fields that differ from the defaults."""
     default = flat(SCoReConfig())
     return {k: v for k, v in flat(config).items() if v != default[k]}
+
+
+SCALING = "scaling = {n = 200, samples = 32, temperature = 1.0}"
+
+TABLES: dict[str, tuple[Callable[[dict[str, dict[str, Any]], int], Rows], list[str]]] = {
+    "main": (main_rows, []),
+    "ablations": (ablations, []),
+    "beyond": (beyond, ['decodings = ["sampled", "greedy", "base_first"]', SCALING]),
+    "ten-attempts": (two_turns, ["train = {attempts = 2}", "test = {attempts = 10}"]),
+    "one-reply": (one_reply, ["attempts = 1", "max_new_tokens = 32"]),
+}
+"""Table -> its rows, and further lines at the top of the file."""
 
 
 if __name__ == "__main__":
