@@ -19,7 +19,7 @@ export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install quickstart test lint pytest restricted format clean
+.PHONY: help install quickstart test lint docs pytest restricted format clean
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-12s%s\n", $$1, $$2}' Makefile
@@ -29,13 +29,17 @@ install: $(USER_STAMP)  ## Install the package with its agents into $(VENV)
 quickstart: install  ## Install, then train small models to correct themselves
 	$(BIN)/selfcorrect quickstart $(ARGS)
 
-test: lint pytest  ## Install with the development tools, then run every check and every test
+test: lint docs pytest  ## Install with the development tools, then run every check and every test
 
 lint: $(DEV_STAMP)  ## Run the linters and the type checker
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
 	$(BIN)/pyright --pythonpath $(BIN)/python
+
+docs: $(DEV_STAMP)  ## Build the documentation into site/ and check its links; open site/index.html
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build
+	$(BIN)/python scripts/check_site.py site
 
 pytest: $(DEV_STAMP)  ## Run the tests and the doctests; ARGS="tests/env -x" selects some of them
 	$(BIN)/python -m pytest $(ARGS)
@@ -54,7 +58,7 @@ format: $(DEV_STAMP)  ## Format the code and fix what the linter can fix
 
 clean:  ## Delete the virtual environment that make created and all generated files
 	@if [ -e $(USER_STAMP) ] || [ -e $(DEV_STAMP) ]; then rm -rf $(VENV); fi
-	rm -rf build dist .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf build dist site .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 	find selfcorrect_env agents tests scripts benchmarks -name __pycache__ -prune -exec rm -rf {} +
 
 $(BIN)/pip:

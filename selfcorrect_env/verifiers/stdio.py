@@ -42,7 +42,8 @@ class StdioVerifier:
         memory_mb: address space of a program, in MiB.
         tolerance: by how much a printed number may differ from the expected one, absolutely or
             relative to it, ≥ 0; by default numbers are compared exactly.
-        isolation, backend: as in `CodeVerifier`.
+        isolation: as in `CodeVerifier`.
+        backend: as in `CodeVerifier`.
 
     Raises:
         SandboxError: this machine does not support the requested isolation.

@@ -35,12 +35,15 @@ class CodeVerifier:
 
     Args:
         deadline: seconds per program, for all tests, without the time that it waits for a
-        processor, > 0. workers: number of programs that run at the same time, ≥ 1. memory_mb:
-        address space per program, in MiB. isolation: ``"strong"``, or ``"basic"``, with which a
-        program can do everything that you can. backend: where programs run: ``"local"``,
-        ``"docker"``, ``"podman"``, the name of another package's backend, ``"module:attribute"``,
-        or a `selfcorrect_env.sandbox.Backend`. packages: installed packages that programs may
-        import beside the standard library, such as ``"numpy"``.
+            processor, > 0.
+        workers: number of programs that run at the same time, ≥ 1.
+        memory_mb: address space per program, in MiB.
+        isolation: ``"strong"``, or ``"basic"``, with which a program can do everything that you
+            can.
+        backend: where programs run: ``"local"``, ``"docker"``, ``"podman"``, the name of another
+            package's backend, ``"module:attribute"``, or a `selfcorrect_env.sandbox.Backend`.
+        packages: installed packages that programs may import beside the standard library, such
+            as ``"numpy"``.
 
     Raises:
         SandboxError: this machine does not support the requested isolation.

@@ -1,0 +1,90 @@
+"""The documentation site: its API pages have every public name, and its check finds mistakes."""
+
+import re
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+from check_site import problems
+from site_hooks import math_fence
+
+ENTRY = re.compile(r"^::: (\S+)$", re.MULTILINE)
+PACKAGES = ("selfcorrect_env", "selfcorrect_agents")
+
+
+def entries(root: Path) -> list[str]:
+    """Return the names that the API pages describe."""
+    pages = sorted((root / "docs" / "reference" / "api").glob("*.md"))
+    return [name for page in pages for name in ENTRY.findall(page.read_text(encoding="utf-8"))]
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_every_public_name_has_an_entry(package: str, root: Path) -> None:
+    names = {f"{package}.{name}" for name in import_module(package).__all__} - {
+        f"{package}.__version__"
+    }
+    assert len(names) > 40
+    assert names - set(entries(root)) == set()
+
+
+def test_the_entries_are_public_names_and_occur_once(root: Path) -> None:
+    found = entries(root)
+    assert len(set(found)) == len(found)
+    for entry in found:
+        module, _, name = entry.rpartition(".")
+        assert name in import_module(module).__all__, entry
+
+
+def write(site: Path, **pages: str) -> Path:
+    for name, body in pages.items():
+        (site / f"{name}.html").write_text(f"<html><body>{body}</body></html>", encoding="utf-8")
+    return site
+
+
+def test_a_site_without_mistakes(tmp_path: Path) -> None:
+    (tmp_path / "style.css").write_text("")
+    site = write(
+        tmp_path,
+        index='<link rel="stylesheet" href="style.css"><a href="other.html#Δ-here">x</a>'
+        '<a href="https://example.org">y</a><a href="#top">z</a><p id="top">Text - with `-`.</p>',
+        other='<h2 id="Δ-here">Δ</h2><a href=".">home</a>',
+    )
+    assert list(problems(site)) == []
+
+
+@pytest.mark.parametrize(
+    ("body", "found"),
+    [
+        ('<a href="none.html">x</a>', "index.html: none.html: no such file in the site"),
+        (
+            '<a href="../outside.html">x</a>',
+            "index.html: ../outside.html: no such file in the site",
+        ),
+        ('<a href="other.html#b">x</a>', "index.html: other.html#b: no such anchor"),
+        ('<a href="#b">x</a>', "index.html: #b: no such anchor"),
+        ('<img src="none.png">', "index.html: none.png: no such file in the site"),
+        (
+            '<script src="https://cdn.example.org/x.js"></script>',
+            "index.html: https://cdn.example.org/x.js: is loaded from elsewhere",
+        ),
+        (
+            '<link rel="stylesheet" href="//fonts.example.org/css">',
+            "index.html: //fonts.example.org/css: is loaded from elsewhere",
+        ),
+        ("<p>These:\n- one</p>", "index.html: no list, table or block, but text: '- one'"),
+        ("<p>So:\n| a | b |</p>", "index.html: no list, table or block, but text: '| a | b |'"),
+    ],
+)
+def test_a_mistake_is_found(body: str, found: str, tmp_path: Path) -> None:
+    (tmp_path / "site").mkdir()
+    (tmp_path / "outside.html").write_text("")
+    site = write(tmp_path / "site", index=body, other='<a name="a"></a>')
+    assert list(problems(site)) == [found]
+
+
+def test_equations_become_mathml() -> None:
+    written = math_fence(r"\sum_t \beta_t \operatorname{KL}(\pi_\theta \| \pi_{\mathrm{ref}})")
+    assert written.startswith("<math")
+    assert 'display="block"' in written
+    with pytest.raises(ValueError, match="not known"):
+        math_fence(r"\nosuchcommand{x}")
