@@ -1,4 +1,4 @@
-"""How often are intervals and tests of a comparison false? (docs/how-to/compare.md)
+"""How often are intervals and tests of a comparison false? (docs/explanation/intervals.md)
 
 First, how often is one of two equally good methods declared better?
 

@@ -28,8 +28,8 @@ tests, and writes comparison.json, table.md, table.csv and report.html (one page
 
 A method is a name from 'selfcorrect list', or module:attribute: a class that learns, an agent that
 only plays, or a function from a conversation to a reply. A compare.toml can give one method several
-times with other settings, and has further keys: docs/how-to/compare.md. Options of the command line
-override the keys of the file.
+times with other settings, and has further keys: docs/reference/compare-toml.md. Options of the
+command line override the keys of the file.
 
 --jobs processes take one method x seed after another. After Ctrl-C, the same command resumes.
 Methods and seeds can be added later: only what is missing is run.
