@@ -1,6 +1,6 @@
 """Finding the program in a reply.
 
-The order, which `docs/environments/README.md` explains:
+The order, which `docs/verifiers/code.md` explains:
 
 1. the last code block that defines the tested function;
 2. the last run of Python statements outside of code blocks that defines it;
