@@ -2,6 +2,7 @@
 
 import re
 from importlib import import_module
+from importlib.metadata import metadata
 from pathlib import Path
 
 import pytest
@@ -88,3 +89,11 @@ def test_equations_become_mathml() -> None:
     assert 'display="block"' in written
     with pytest.raises(ValueError, match="not known"):
         math_fence(r"\nosuchcommand{x}")
+
+
+def test_every_extra_is_on_the_page_of_installation(root: Path) -> None:
+    page = (root / "docs" / "start" / "install.md").read_text(encoding="utf-8")
+    rows = [line.split("|")[1] for line in page.splitlines() if line.startswith("| ")]
+    shown = {name for row in rows for name in re.findall(r"`([\w-]+)`", row)}
+    extras = metadata("selfcorrect-env").get_all("Provides-Extra") or []
+    assert shown == set(extras)
