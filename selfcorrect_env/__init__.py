@@ -12,6 +12,7 @@ from selfcorrect_env import interrupts as _interrupts  # noqa: F401 - first: see
 # isort: split
 from importlib.metadata import version as _version
 
+from selfcorrect_env.caches import cache_folder
 from selfcorrect_env.env import SelfCorrectEnv
 from selfcorrect_env.errors import (
     AgentError,
@@ -42,6 +43,7 @@ from selfcorrect_env.problems import ProblemSet, load_problems
 from selfcorrect_env.prompts import PROMPTS, Prompts, get_prompts, prompts_of
 from selfcorrect_env.registration import register_envs
 from selfcorrect_env.spaces import ConversationSpace, ReplySpace
+from selfcorrect_env.terminal import is_quiet
 from selfcorrect_env.token_level import (
     AttemptEpisodes,
     TokenCodec,
@@ -120,11 +122,13 @@ __all__ = [
     "VerifierError",
     "__version__",
     "as_agent",
+    "cache_folder",
     "compare",
     "evaluate",
     "get_prompts",
     "get_verifier",
     "import_attribute",
+    "is_quiet",
     "judge",
     "load_problems",
     "longest_episode",

@@ -1,7 +1,7 @@
 """The console script ``selfcorrect``: `main` finds the command, one module runs each.
 
 Commands of other packages use `EnvOptions`, `make_env`, `parse`, `at_least`, `output_file`,
-`output_folder` and `UsageError`. All but the last are imported on first use.
+`output_folder`, `note`, `print_json` and `UsageError`. All but the last are imported on first use.
 """
 
 from __future__ import annotations
@@ -13,25 +13,29 @@ from selfcorrect_env.errors import UsageError
 
 if TYPE_CHECKING:
     from selfcorrect_env.cli.options import EnvOptions, at_least, make_env, parse
-    from selfcorrect_env.cli.outputs import output_file, output_folder
+    from selfcorrect_env.cli.outputs import note, output_file, output_folder, print_json
 
 __all__ = [
     "EnvOptions",
     "UsageError",
     "at_least",
     "make_env",
+    "note",
     "output_file",
     "output_folder",
     "parse",
+    "print_json",
 ]
 
 _MODULES = {
     "EnvOptions": "selfcorrect_env.cli.options",
     "at_least": "selfcorrect_env.cli.options",
     "make_env": "selfcorrect_env.cli.options",
+    "note": "selfcorrect_env.cli.outputs",
     "output_file": "selfcorrect_env.cli.outputs",
     "output_folder": "selfcorrect_env.cli.outputs",
     "parse": "selfcorrect_env.cli.options",
+    "print_json": "selfcorrect_env.cli.outputs",
 }
 
 

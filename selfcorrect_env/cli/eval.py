@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import os
 import sys
 import warnings
@@ -11,8 +10,9 @@ from typing import Annotated, Any
 
 import tyro
 
+from selfcorrect_env.cli.main import GLOBAL_OPTIONS
 from selfcorrect_env.cli.options import EnvOptions, at_least, make_env, parse
-from selfcorrect_env.cli.outputs import output_folder
+from selfcorrect_env.cli.outputs import note, output_folder, print_json
 from selfcorrect_env.errors import AgentError, UnjudgedWarning, UsageError
 from selfcorrect_env.evaluation.agent_factory import AgentFactory, find_agent, installed_agents
 from selfcorrect_env.evaluation.code_identity import hash_of_files
@@ -81,13 +81,13 @@ def main(argv: list[str]) -> int:
     options, config = _parse(factory, argv[1:])
     report = _evaluate(factory, options, config)
     if options.json:
-        print(json.dumps(report.to_dict(), indent=2))
+        print_json(report.to_dict())
     else:
         from rich.console import Console
 
         Console().print(report)
         if options.out is not None:
-            print(f"Report and episodes: {options.out}")
+            note(f"Report and episodes: {options.out}")
     if report.metrics.unjudged:
         print(f"selfcorrect: {' '.join(report.metrics.why_unjudged().split())}", file=sys.stderr)
     return 0 if report.metrics.judged else 1
@@ -156,6 +156,7 @@ def _parse(factory: AgentFactory | None, argv: list[str]) -> tuple[EvalOptions, 
     fields: list[tuple[str, Any]] = [("run", Annotated[EvalOptions, _flat()])]
     if factory is not None and factory.config is not None:
         ours = {field.name for field in dataclasses.fields(EvalOptions)}
+        ours |= {option.strip("-") for option in GLOBAL_OPTIONS}
         shared = ours & {field.name for field in dataclasses.fields(factory.config)}
         if shared:
             raise AgentError(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint
 from typing import TypeAlias
@@ -14,6 +13,7 @@ from rich.text import Text
 
 from selfcorrect_env import prompts, verifiers
 from selfcorrect_env.cli.options import parse
+from selfcorrect_env.cli.outputs import print_json
 from selfcorrect_env.evaluation.agent_factory import installed_agents, summary
 from selfcorrect_env.evaluation.missing_packages import missing_packages
 from selfcorrect_env.problems import sources
@@ -42,7 +42,7 @@ def main(argv: list[str]) -> int:
     options = parse(ListOptions, argv, prog="selfcorrect list", about=ABOUT)
     found = listing()
     if options.json:
-        print(json.dumps(found, indent=2))
+        print_json(found)
         return 0
     console = Console()
     for kind, rows in found.items():

@@ -4,9 +4,11 @@ Only the named command's module is imported, so that ``selfcorrect --help`` answ
 command is a callable that takes its arguments (``list[str]``) and returns an exit status. Other
 packages add commands with the entry-point group ``selfcorrect_env.commands``.
 
-Exit status: 0 done; 1 done, and a check failed (validate, rescore, doctor, eval); 2 invalid
-arguments or an unusable file, with one line on stderr; 130 Ctrl-C. A programming error, in this
-package or in an agent, shows its traceback.
+``--debug`` and ``--quiet`` may be anywhere on the command line; no command sees them.
+
+Exit status: 0 done; 1 done, and a check failed (validate, rescore, doctor, eval), or an unexpected
+error; 2 invalid arguments or an unusable file; 130 Ctrl-C. An error is one line on stderr;
+``--debug`` adds its traceback.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ from __future__ import annotations
 import io
 import os
 import sys
+import traceback
 from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from importlib.util import find_spec
@@ -22,6 +25,7 @@ from typing import TypeAlias
 from selfcorrect_env import interrupts
 from selfcorrect_env.errors import SelfCorrectError, UsageError
 from selfcorrect_env.plugins import Registry, origin
+from selfcorrect_env.terminal import quietly
 
 Command: TypeAlias = Callable[[list[str]], int]
 
@@ -35,6 +39,7 @@ OWN_COMMANDS = {
     "rescore": "Re-score stored episodes with another verifier.",
     "serve": "Serve an environment to other trainers (OpenEnv).",
     "doctor": "Check this machine.",
+    "completion": "Print a script that completes commands and options in your shell.",
 }
 """Name -> summary. The command ``NAME`` is `selfcorrect_env.cli.NAME.main`."""
 
@@ -48,10 +53,17 @@ REGISTRY = Registry(
 
 AGENTS_COMMANDS = {
     "compare": "Compare methods under equal conditions, over several seeds.",
+    "push": "Upload a trained model with its card to the Hugging Face hub.",
     "quickstart": "Train small models to correct themselves and compare them, in minutes.",
     "train": "Train an agent with one of the methods.",
 }
 """Commands of the agents extra, shown whether or not it is installed."""
+
+GLOBAL_OPTIONS = {
+    "--quiet": "Print results, warnings and errors, but no progress and no notes.",
+    "--debug": "Print the traceback of an error.",
+}
+"""Options of every command, which `main` takes off the command line."""
 
 EXAMPLES = """\
 Examples:
@@ -63,26 +75,52 @@ Examples:
 
 'selfcorrect COMMAND --help' describes a command and its options."""
 
+NOTES = """\
+--json, where a command has it, prints one JSON value on stdout. NO_COLOR=1 leaves out colours.
+'selfcorrect completion --help' shows how to switch on completion in your shell.
+SELFCORRECT_CACHE and HF_HOME move the caches; 'selfcorrect doctor' shows them. No command sends
+usage data."""
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run ``selfcorrect`` with ``argv`` (the process's arguments by default)."""
-    words = list(sys.argv[1:] if argv is None else argv)
+    given = list(sys.argv[1:] if argv is None else argv)
+    words = [word for word in given if word not in GLOBAL_OPTIONS]
+    debug = "--debug" in given
     for stream in (sys.stdout, sys.stderr):  # a terminal that cannot show a character shows "?"
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
     try:
-        status = _run(words)
+        with quietly("--quiet" in given):
+            status = _run(words)
         sys.stdout.flush()
         return status
     except BrokenPipeError:  # `selfcorrect list | head`: the reader has left, which is no error
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except (SelfCorrectError, OSError) as error:
-        print(f"selfcorrect: {' '.join(str(error).split())}", file=sys.stderr)
-        return 2
+        return _fail(error, str(error), status=2, debug=debug)
     except KeyboardInterrupt:
         print(interrupts.MESSAGE, file=sys.stderr)
         return 130
+    except Exception as error:  # a bug, in this package or in an agent
+        hint = "" if debug else " --debug shows the traceback."
+        return _fail(error, f"{unexpected(error)}{hint}", status=1, debug=debug)
+
+
+def unexpected(error: Exception) -> str:
+    """Return what an error says that nobody foresaw, and where it was raised."""
+    message = f"{type(error).__name__}: {error}".rstrip(": ").rstrip(".")
+    places = traceback.extract_tb(error.__traceback__)
+    where = f" ({places[-1].filename}, line {places[-1].lineno})" if places else ""
+    return f"{message}{where}."
+
+
+def _fail(error: Exception, message: str, *, status: int, debug: bool) -> int:
+    if debug:
+        traceback.print_exception(error)
+    print(f"selfcorrect: {' '.join(message.split())}", file=sys.stderr)
+    return status
 
 
 def _run(words: list[str]) -> int:
@@ -113,11 +151,11 @@ def _help() -> str:
     rows = OWN_COMMANDS | AGENTS_COMMANDS
     for name, point in REGISTRY.installed().items():
         rows.setdefault(name, origin(point))
-    names = " and ".join(AGENTS_COMMANDS)
+    names = ", ".join(AGENTS_COMMANDS)
     missing = [] if find_spec("torch") else [f"{names} need {INSTALL_AGENTS}", ""]
     return "\n".join(
         [
-            "usage: selfcorrect COMMAND [...] | --version | --help",
+            "usage: selfcorrect COMMAND [...] [--quiet] [--debug] | --version | --help",
             "",
             "Train and evaluate language models that correct themselves. The model answers each",
             "problem twice and is never told whether its first answer was right.",
@@ -125,7 +163,12 @@ def _help() -> str:
             "Commands:",
             *(f"  {name:<12}{summary}" for name, summary in rows.items()),
             "",
+            "Options of every command:",
+            *(f"  {name:<12}{summary}" for name, summary in GLOBAL_OPTIONS.items()),
+            "",
             *missing,
             EXAMPLES,
+            "",
+            NOTES,
         ]
     )

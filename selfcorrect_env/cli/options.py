@@ -5,6 +5,9 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import os
+from collections.abc import Callable, Iterator
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Annotated, Any, TypeVar
 
@@ -33,6 +36,7 @@ _KEYWORDS = (
 )
 _NO_HINT = tyro.conf.arg(help_behavior_hint="")  # not "(default: None)"
 _GYMNASIUMS_WORDS = " was raised from the environment creator for "
+_collected: ContextVar[list[type[Any]] | None] = ContextVar("selfcorrect_options", default=None)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,10 +119,14 @@ def parse(
     Raises:
         UsageError: an option is unknown, missing or refused.
     """
+    asked = _collected.get()
+    if asked is not None:
+        asked.append(options)
+        raise SystemExit(0)
     twin: Any = twin_of(options)
     errors = io.StringIO()
     try:
-        with contextlib.redirect_stderr(errors):
+        with contextlib.redirect_stderr(errors), _no_color():
             filled = tyro.cli(
                 twin,
                 args=argv,
@@ -135,6 +143,44 @@ def parse(
         return checked(options, filled)
     except ValueError as error:  # a value that a dataclass refuses
         raise UsageError(str(error)) from error
+
+
+def collected_options(command: Callable[[list[str]], int], argv: list[str]) -> type[Any]:
+    """Return the dataclass that a command hands to `parse`; the command ends there.
+
+    Args:
+        command: the command.
+        argv: its arguments.
+
+    Raises:
+        ValueError: it ended without a call of `parse`.
+    """
+    found: list[type[Any]] = []
+    token = _collected.set(found)
+    try:
+        with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(SystemExit):
+            command(argv)
+    finally:
+        _collected.reset(token)
+    if not found:
+        raise ValueError(f"The command with {argv} does not parse options.")
+    return found[0]
+
+
+@contextlib.contextmanager
+def _no_color() -> Iterator[None]:
+    """Let tyro, which knows no NO_COLOR, leave out colours as it does for a dumb terminal."""
+    before = os.environ.get("TERM")
+    if not os.environ.get("NO_COLOR"):
+        yield
+        return
+    os.environ["TERM"] = "dumb"
+    try:
+        yield
+    finally:
+        os.environ.pop("TERM")
+        if before is not None:
+            os.environ["TERM"] = before
 
 
 def one_line(box: str) -> str:

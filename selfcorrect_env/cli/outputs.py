@@ -1,11 +1,25 @@
-"""Outputs are checked before the work: hours of it are lost if --out cannot be written."""
+"""What commands print and write: results, notes, and outputs that are checked before the work."""
 
 from __future__ import annotations
 
+import json
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from selfcorrect_env.errors import UsageError
+from selfcorrect_env.terminal import is_quiet
+
+
+def print_json(value: Any) -> None:
+    """Print a value as JSON on stdout: the only thing there that a command with --json prints."""
+    print(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def note(text: str) -> None:
+    """Print a line that is no result, such as where files are; --quiet leaves it out."""
+    if not is_quiet():
+        print(text)
 
 
 def output_file(path: str, option: str = "--out") -> Path:

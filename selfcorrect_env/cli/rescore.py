@@ -11,11 +11,12 @@ import tyro
 from rich.console import Console
 
 from selfcorrect_env.cli.options import parse
-from selfcorrect_env.cli.outputs import output_folder
+from selfcorrect_env.cli.outputs import note, output_folder, print_json
 from selfcorrect_env.errors import UsageError
 from selfcorrect_env.evaluation.episode_files import write_episodes
 from selfcorrect_env.evaluation.report import EPISODES_FILE, REPORT_FILE, Measured, Report
 from selfcorrect_env.evaluation.rescoring import rescore, stored_episodes
+from selfcorrect_env.terminal import status_line
 
 ABOUT = """\
 Re-score the episodes of a run with another verifier (or with the same one, to check that its
@@ -38,6 +39,8 @@ class RescoreOptions:
     """The verifier: a name from 'selfcorrect list', or module:attribute."""
     out: str | None = None
     """A new folder for the episodes with their new verdicts, and differences.json."""
+    json: bool = False
+    """Print what differences.json would hold instead of a table."""
 
 
 def main(argv: list[str]) -> int:
@@ -47,9 +50,12 @@ def main(argv: list[str]) -> int:
     if out is not None and out.exists() and any(out.iterdir()):
         raise UsageError(f"--out: {options.out!r} exists already. Name a new folder.")
     episodes = stored_episodes(options.run)
-    with Console(stderr=True).status(f"re-scoring {len(episodes):,} episodes"):
+    with status_line(f"re-scoring {len(episodes):,} episodes"):
         rescored = rescore(episodes, options.verifier)
-    Console().print(rescored)
+    if options.json:
+        print_json(rescored.to_dict())
+    else:
+        Console().print(rescored)
     if out is not None:
         out.mkdir(parents=True, exist_ok=True)
         measured = _measured(Path(options.run))
@@ -58,7 +64,8 @@ def main(argv: list[str]) -> int:
         else:
             Report.of(rescored.episodes, replace(measured, verifier=rescored.verifier)).save(out)
         rescored.to_json(out / "differences.json")
-        print(f"Re-scored episodes and all differences: {out}")
+        if not options.json:
+            note(f"Re-scored episodes and all differences: {out}")
     return 1 if rescored.differences else 0
 
 

@@ -7,15 +7,28 @@ dataclasses that check nothing; the dataclasses themselves are built from those 
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 
-def twin_of(cls: type[Any]) -> type[Any]:
-    """Return a dataclass with the fields and docs of ``cls`` and of its parts and no checks."""
+def twin_of(cls: type[Any], types: Mapping[str, Any] | None = None) -> type[Any]:
+    """Return a dataclass with the fields and docs of ``cls`` and of its parts and no checks.
+
+    Args:
+        cls: the dataclass.
+        types: other types for its text fields, and those of its parts, by their names.
+    """
+    types = types or {}
     fields = []
+    for field in dataclasses.fields(cls):
+        if field.init and field.name in types:
+            part, *extras = _unwrapped(get_type_hints(cls, include_extras=True)[field.name])
+            if part is str:
+                hint = Annotated[(types[field.name], *extras)] if extras else types[field.name]
+                fields.append((field.name, hint, _same_default(field)))
     for field, hint in _part_fields(cls):
         part, *extras = _unwrapped(hint)
-        twin = twin_of(part)
+        twin = twin_of(part, types)
         annotated = Annotated[(twin, *extras)] if extras else twin
         fields.append((field.name, annotated, _default(field, twin)))
     frozen = cls.__dataclass_params__.frozen
@@ -62,6 +75,12 @@ def _part_fields(cls: type[Any]) -> list[tuple[dataclasses.Field[Any], Any]]:
 def _unwrapped(hint: Any) -> tuple[Any, ...]:
     """Return a type and its annotations: ``Annotated[int, x]`` becomes ``(int, x)``."""
     return get_args(hint) if get_origin(hint) is Annotated else (hint,)
+
+
+def _same_default(field: dataclasses.Field[Any]) -> Any:
+    if field.default is not dataclasses.MISSING:
+        return dataclasses.field(default=field.default)
+    return dataclasses.field()
 
 
 def _default(field: dataclasses.Field[Any], twin: type[Any]) -> Any:

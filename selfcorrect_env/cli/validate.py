@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Annotated, cast
 
 import tyro
 from rich.console import Console
 
 from selfcorrect_env.cli.options import EnvOptions, at_least, make_env, parse
-from selfcorrect_env.cli.outputs import output_file
+from selfcorrect_env.cli.outputs import note, output_file, print_json
 from selfcorrect_env.env import SelfCorrectEnv
 from selfcorrect_env.evaluation.validation import CHECKS, validate
+from selfcorrect_env.terminal import status_line
 
 ABOUT = (
     """\
@@ -27,7 +28,8 @@ arguments.
 Examples:
   selfcorrect validate SelfCorrect-Arithmetic-v0
   selfcorrect validate SelfCorrect-GSM8K-v0 --path gsm8k_test.jsonl --out gsm8k.json
-  selfcorrect validate SelfCorrect-Arithmetic-v0 --problems mine.jsonl --verifier math"""
+  selfcorrect validate SelfCorrect-Arithmetic-v0 --problems mine.jsonl --verifier math
+  selfcorrect validate SelfCorrect-Arithmetic-v0 --n 50 --json"""
 )
 
 
@@ -41,6 +43,8 @@ class ValidateOptions(EnvOptions):
     """Check only the first N problems; all of them by default."""
     out: str | None = None
     """Write all findings to this .json file."""
+    json: bool = False
+    """Print all findings as one JSON object instead of a table."""
 
     def __post_init__(self) -> None:
         at_least(1, n=self.n)
@@ -52,16 +56,20 @@ def main(argv: list[str]) -> int:
     out = None if options.out is None else output_file(options.out)
     env = make_env(options.id, options)
     try:
-        with Console(stderr=True).status("validating") as status:
+        with status_line("validating") as status:
             validation = validate(
                 cast(SelfCorrectEnv, env.unwrapped),
                 n=options.n,
-                on_check=lambda name: status.update(f"validating: {name}"),
+                on_check=lambda name: status(f"validating: {name}"),
             )
     finally:
         env.close()
-    Console().print(validation)
     if out is not None:
         validation.to_json(out)
-        print(f"All findings: {out}")
+    if options.json:
+        print_json(asdict(validation))
+    else:
+        Console().print(validation)
+        if out is not None:
+            note(f"All findings: {out}")
     return 1 if validation.findings else 0

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from selfcorrect_env.terminal import is_quiet
+
 if TYPE_CHECKING:
     from rich.progress import Progress
 
@@ -41,5 +43,6 @@ def progress_display() -> Progress:
         RateColumn(),
         TimeRemainingColumn(),
         console=Console(stderr=True),
+        disable=is_quiet(),
         speed_estimate_period=PERIOD,
     )

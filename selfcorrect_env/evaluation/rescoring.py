@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from selfcorrect_env.errors import CheckpointError
 from selfcorrect_env.evaluation.episode_files import read_episodes, replacing
@@ -60,9 +60,9 @@ class Rescored:
         """Number of differences in the score, not only in the reason."""
         return sum(d.before.score != d.after.score for d in self.differences)
 
-    def to_json(self, path: str | Path) -> None:
-        """Write every difference and both sets of accuracies as JSON, atomically."""
-        content = {
+    def to_dict(self) -> dict[str, Any]:
+        """Return every difference and both sets of accuracies as JSON-able values."""
+        return {
             "verifier": self.verifier,
             "replies": self.replies,
             "scores_changed": self.scores_changed,
@@ -78,8 +78,11 @@ class Rescored:
             ],
             "differences": [asdict(difference) for difference in self.differences],
         }
+
+    def to_json(self, path: str | Path) -> None:
+        """Write `to_dict` to a file: all of it or nothing."""
         with replacing(path) as temporary:
-            temporary.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+            temporary.write_text(json.dumps(self.to_dict(), indent=2) + "\n", encoding="utf-8")
 
     def __str__(self) -> str:
         return as_text(self.__rich__())

@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import cast
 
+from selfcorrect_env.caches import datasets_folder
 from selfcorrect_env.errors import HubUnavailableError, ProblemSetError, ProblemSetWarning
 from selfcorrect_env.problems.row_files import Row, read_arrow
 
@@ -173,7 +174,7 @@ def why_unreachable(repo: str) -> str | None:
 
 def is_cached(repo: str) -> bool:
     """Return whether the cache of ``datasets`` holds a copy of some split of ``repo``."""
-    folder = _folder_like(_cache_folder() / repo.replace("/", "___").lower())
+    folder = _folder_like(datasets_folder() / repo.replace("/", "___").lower())
     return any(folder.glob("*/*/*/*.arrow"))
 
 
@@ -221,7 +222,7 @@ def _cached(
     repo: str, split: str, config: str | None, revision: str = "*"
 ) -> tuple[Path, list[Path]] | None:
     """Return the folder of the newest copy and its files, or None if there is none."""
-    folder = _folder_like(_cache_folder() / repo.replace("/", "___").lower())
+    folder = _folder_like(datasets_folder() / repo.replace("/", "___").lower())
     if config is None:
         configs = [path.name for path in folder.glob("*") if path.is_dir()]
         config = configs[0] if len(configs) == 1 else "default"
@@ -236,13 +237,6 @@ def _cached(
         if files:
             return path, files
     return None
-
-
-def _cache_folder() -> Path:
-    """Return the cache of ``datasets``, by the environment variables that it documents."""
-    xdg = os.environ.get("XDG_CACHE_HOME", "~/.cache")
-    home = os.environ.get("HF_HOME", f"{xdg}/huggingface")
-    return Path(os.environ.get("HF_DATASETS_CACHE", f"{home}/datasets")).expanduser()
 
 
 def _folder_like(folder: Path) -> Path:

@@ -147,12 +147,14 @@ class CompareOptions:
     """Processes at a time, each with one thread."""
     title: Annotated[str | None, option("TEXT")] = None
     """Title of the tables and the page."""
+    json: bool = False
+    """Print what comparison.json holds instead of tables."""
 
 
 OPTION_NAMES = [
     field.name
     for field in dataclasses.fields(CompareOptions)
-    if field.name not in ("config", "out", "methods", "scaling", *PARTS)
+    if field.name not in ("config", "out", "methods", "scaling", "json", *PARTS)
 ]
 """Options that are keys of compare.toml, too."""
 
@@ -163,7 +165,7 @@ def main(argv: list[str]) -> int:
     config, folder = configured(options), output_folder(options.out)
     from selfcorrect_agents.cli.comparison_run import compare  # torch, which --help does not need
 
-    return compare(config, folder)
+    return compare(config, folder, json=options.json)
 
 
 def configured(options: CompareOptions) -> CompareConfig:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
 from rich.console import Console
@@ -16,15 +17,16 @@ from selfcorrect_agents.comparison.report.terminal import for_terminal
 from selfcorrect_agents.comparison.results.comparison import COMPARISON_FILE
 from selfcorrect_agents.comparison.results.summary import comparison_of
 from selfcorrect_agents.lm.loading import no_progress_bars
-from selfcorrect_env.cli import UsageError
+from selfcorrect_env.cli import UsageError, note, print_json
 
 
-def compare(config: CompareConfig, folder: Path) -> int:
+def compare(config: CompareConfig, folder: Path, *, json: bool = False) -> int:
     """Run what is missing of a comparison and report it; returns the exit status.
 
     Args:
         config: the comparison.
         folder: of its results.
+        json: print what comparison.json holds instead of tables.
 
     Raises:
         KeyboardInterrupt: Ctrl-C; the message says how to resume.
@@ -39,7 +41,7 @@ def compare(config: CompareConfig, folder: Path) -> int:
     except OSError as error:
         raise UsageError(f"Cannot write to --out {str(folder)!r}: {error}") from error
     if finished.results:
-        _report(config, finished, folder)
+        _report(config, finished, folder, json=json)
     for failure in finished.failures:
         print(f"selfcorrect: {failure}", file=sys.stderr)
     if finished.failures:
@@ -47,12 +49,14 @@ def compare(config: CompareConfig, folder: Path) -> int:
     return 1 if finished.failures else 0
 
 
-def _report(config: CompareConfig, finished: Finished, folder: Path) -> None:
+def _report(config: CompareConfig, finished: Finished, folder: Path, *, json: bool) -> None:
     """Write the files of the comparison, and print its tables."""
     comparison = comparison_of(config, finished.results)
     write_tables(folder, comparison)
     write_page(folder / "report.html", comparison, list(shown_episodes(finished.results)))
-    console = Console()
-    console.print(for_terminal(comparison))
+    if json:
+        print_json(asdict(comparison))
+        return
+    Console().print(for_terminal(comparison))
     written = ", ".join(("report.html", COMPARISON_FILE, "table.md", "table.csv"))
-    console.print(f"Written to {folder}: {written}", highlight=False, markup=False)
+    note(f"Written to {folder}: {written}")

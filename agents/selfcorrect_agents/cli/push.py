@@ -11,7 +11,7 @@ import tyro
 
 from selfcorrect_agents.flat_config import flat
 from selfcorrect_env import SelfCorrectError
-from selfcorrect_env.cli import parse
+from selfcorrect_env.cli import parse, print_json
 
 ABOUT = """\
 Upload the trained model of a run to the Hugging Face hub, with a model card that says how it was
@@ -38,6 +38,8 @@ class PushOptions:
     """Make a private repository, if it does not exist."""
     dry_run: bool = False
     """Print the card and list the files; send nothing."""
+    json: bool = False
+    """Print one JSON object: the repository, its address, the card and the sizes of the files."""
 
 
 def main(argv: list[str]) -> int:
@@ -48,13 +50,17 @@ def main(argv: list[str]) -> int:
 
     command = train_command(read_run_config(options.run))
     upload = upload_of(options.run, options.repo, reports=options.report, command=command)
-    if options.dry_run:
+    url = None if options.dry_run else push(upload, private=options.private)
+    if options.json:
+        sizes = {name: path.stat().st_size for name, path in upload.files.items()}
+        print_json({"repo": options.repo, "url": url, "card": upload.card, "files": sizes})
+    elif url is None:
         print(upload.card)
         print(f"{options.repo} would get {CARD} and:")
         for name, path in upload.files.items():
             print(f"  {path.stat().st_size:>13,} bytes  {name}")
-        return 0
-    print(push(upload, private=options.private))
+    else:
+        print(url)
     return 0
 
 

@@ -39,6 +39,8 @@ class QuickstartOptions:
     """Processes at a time, each with one thread."""
     out: str = "runs/quickstart"
     """The folder of the results."""
+    json: bool = False
+    """Print the comparison as one JSON object instead of tables."""
 
 
 def main(argv: list[str]) -> int:

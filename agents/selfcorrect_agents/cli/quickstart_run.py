@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ from selfcorrect_agents.lm.loading import no_progress_bars
 from selfcorrect_agents.pictures.curves import write_svg
 from selfcorrect_agents.training.config import flat
 from selfcorrect_agents.training.method_lookup import Budgeted, learning_of
+from selfcorrect_env.cli import note, print_json
 from selfcorrect_env.evaluation import Metrics
 
 PICTURE = "learning-curves.svg"
@@ -79,8 +80,6 @@ def quickstart(options: QuickstartOptions, folder: Path) -> int:
         for failure in finished.failures:
             print(f"selfcorrect: {failure}", file=sys.stderr)
         return 1
-    console = Console()
-    console.print(summary(configured(options), finished.results))
     runs = {
         result.method.label: {cell.cell.seed: cell.history for cell in result.cells}
         for result in finished.results
@@ -88,8 +87,14 @@ def quickstart(options: QuickstartOptions, folder: Path) -> int:
     }
     attempts = finished.results[0].attempts
     write_svg(folder / PICTURE, "Training accuracy on arithmetic", runs, attempts)
+    config = configured(options)
+    if options.json:
+        print_json(asdict(comparison_of(config, finished.results)))
+        return 0
+    console = Console()
+    console.print(summary(config, finished.results))
     console.print(curve_table(runs, attempts))
-    console.print(Text(f"Pictures, runs and episodes: {folder} ({PICTURE})"))
+    note(f"Pictures, runs and episodes: {folder} ({PICTURE})")
     return 0
 
 

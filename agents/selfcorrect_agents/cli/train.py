@@ -83,6 +83,8 @@ class TrainOptions(EnvOptions):
     """Print what the run will need, and whether it fits, instead of training; nothing is loaded."""
     plan_memory: str | None = None
     """Memory of the device that --plan is for, such as 24GB; by default what is free here."""
+    json: bool = False
+    """Print the outcome, or the plan, as one JSON object."""
     show_every: int = 0
     """Print an episode of every N-th step and write it to samples.txt; 0 shows none."""
     trackers: tuple[str, ...] = ("tensorboard",)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -18,7 +18,7 @@ from selfcorrect_agents.lm.shapes import ModelShape, read_shape, read_tokenizer
 from selfcorrect_agents.training.memory_plan import Plan, Work, plan
 from selfcorrect_agents.training.memory_split import read_tokens
 from selfcorrect_env import SelfCorrectError, TrainingEnv
-from selfcorrect_env.cli import UsageError
+from selfcorrect_env.cli import UsageError, print_json
 
 if TYPE_CHECKING:
     from selfcorrect_agents.cli.train import TrainOptions
@@ -61,8 +61,24 @@ def show_plan(options: TrainOptions, learning: Any) -> int:
         text = str(error).strip().partition("\n")[0]
         raise UsageError(f"Cannot plan for model {options.model.model!r}: {text}") from error
     found = plan(shape, work)
-    print("\n".join(lines(shape, work, found)))
+    if options.json:
+        print_json(as_values(work, found, remedies(shape, work)))
+    else:
+        print("\n".join(lines(shape, work, found)))
     return 0 if found.peak <= work.memory else 1
+
+
+def as_values(work: Work, found: Plan, helps: Sequence[tuple[str, int]]) -> dict[str, Any]:
+    """Return a plan as JSON-able values; memory and disk are in bytes."""
+    fits = found.peak <= work.memory
+    return {
+        "fits": fits,
+        "peak": found.peak,
+        "disk": found.disk,
+        "work": dataclasses.asdict(work),
+        "plan": dataclasses.asdict(found),
+        "remedies": {} if fits else dict(helps),
+    }
 
 
 def work_of(options: TrainOptions, learning: Any, env: TrainingEnv, chat: Chat) -> Work:

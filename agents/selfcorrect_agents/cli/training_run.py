@@ -28,7 +28,7 @@ from selfcorrect_agents.training.progress import (
 from selfcorrect_agents.training.run_folder import BEST, RunFolder, holds_run, read_metrics
 from selfcorrect_agents.training.saving import save_trained
 from selfcorrect_env import SelfCorrectError, TrainingEnv, UnknownNameError, training_env
-from selfcorrect_env.cli import UsageError, make_env
+from selfcorrect_env.cli import UsageError, make_env, note, print_json
 
 if TYPE_CHECKING:
     from selfcorrect_agents.cli.train import TrainOptions
@@ -41,6 +41,7 @@ NOT_OF_THE_RUN = (
     "show_every",
     "plan",
     "plan_memory",
+    "json",
     "trackers",
     "device",
     "attention",
@@ -82,11 +83,17 @@ def train(name: str, options: TrainOptions, learning: Any) -> int:
     finally:
         run.close()
     history = history or _logged(run)
-    print(summary(history))
     command = measure_command(name, options, str(run.model), learning)
-    _print_best(run)
-    print(f"Model: {run.model}. Measure it on other problems, greedily, with the same token cap:")
-    print(f"  {command}")
+    if options.json:
+        ended = {"model": str(run.model), "best": _best(run), "measure": command}
+        print_json({"method": name, **outcome(history), **ended})
+        return 0
+    print(summary(history))
+    best = _best(run)
+    if best is not None:
+        print(f"The model is that of step {best['step']}: {best['metric']} {best['value']:.3f}.")
+    note(f"Model: {run.model}. Measure it on other problems, greedily, with the same token cap:")
+    note(f"  {command}")
     return 0
 
 
@@ -157,25 +164,41 @@ def _logged(run: RunFolder) -> list[MetricsRow]:
     return read_metrics(path) if path.exists() else []
 
 
-def _print_best(run: RunFolder) -> None:
+def _best(run: RunFolder) -> dict[str, Any] | None:
     path = run.path / BEST
-    if path.exists():
-        best = json.loads(path.read_bytes())
-        print(f"The model is that of step {best['step']}: {best['metric']} {best['value']:.3f}.")
+    return json.loads(path.read_bytes()) if path.exists() else None
+
+
+def outcome(history: Sequence[MetricsRow]) -> dict[str, Any]:
+    """Return the numbers of `summary`: steps, and shares in [0, 1]; an empty list if not logged."""
+    taken = [row for row in history if "train/skipped" not in row]
+    tenth = max(1, len(taken) // 10)
+    return {
+        "steps": len(history),
+        "skipped": len(history) - len(taken),
+        "first_accuracy": _accuracy(taken[:tenth]),
+        "last_accuracy": _accuracy(taken[-tenth:]),
+        "cut_off": sum(map(cut_off, taken)) / len(taken) if taken else None,
+    }
+
+
+def _accuracy(rows: Sequence[MetricsRow]) -> list[float]:
+    """Return the mean accuracy of each attempt over steps that logged it."""
+    keys = accuracy_keys(rows[0]) if rows else []
+    return [sum(row[key] for row in rows) / len(rows) for key in keys]
 
 
 def summary(history: Sequence[MetricsRow]) -> str:
     """Return accuracies over the first and the last tenth of the steps, in a line each."""
     taken = [row for row in history if "train/skipped" not in row]
     skipped = len(history) - len(taken)
-    note = f", {skipped} of them skipped because the verifier failed" if skipped else ""
+    left_out = f", {skipped} of them skipped because the verifier failed" if skipped else ""
     if not any(accuracy_keys(row) for row in taken):
-        return f"{len(history)} steps{note}; no accuracies were logged."
-    lines = [f"{len(history)} steps{note}; share of training episodes that were right:"]
+        return f"{len(history)} steps{left_out}; no accuracies were logged."
+    lines = [f"{len(history)} steps{left_out}; share of training episodes that were right:"]
     tenth = max(1, len(taken) // 10)
     for when, part in (("first", taken[:tenth]), ("last", taken[-tenth:])):
-        keys = accuracy_keys(part[0])
-        shares = (f"{100 * sum(row[key] for row in part) / len(part):.1f}%" for key in keys)
+        shares = (f"{100 * share:.1f}%" for share in _accuracy(part))
         lines.append(f"  {when} {len(part)} step{'s' * (len(part) > 1)}: " + " → ".join(shares))
     cut = sum(map(cut_off, taken)) / len(taken)
     if cut > CUT_OFF_LIMIT:

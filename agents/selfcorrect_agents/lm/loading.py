@@ -16,7 +16,7 @@ from selfcorrect_agents.lm.policy import Policy
 from selfcorrect_agents.lm.pretrained import load_pretrained
 from selfcorrect_agents.lm.tiny import TinyConfig, tiny_base
 from selfcorrect_agents.lm.token_caps import is_tiny
-from selfcorrect_env import UnknownNameError
+from selfcorrect_env import UnknownNameError, is_quiet
 
 
 def load_policy(
@@ -98,6 +98,6 @@ def tiny_base_with_progress(config: TinyConfig) -> Path:
     from rich.console import Console
     from rich.progress import Progress
 
-    with Progress(console=Console(stderr=True), transient=True) as bar:
+    with Progress(console=Console(stderr=True), transient=True, disable=is_quiet()) as bar:
         task = bar.add_task("pre-training the tiny base model", total=config.steps, visible=False)
         return tiny_base(config, lambda step, loss: bar.update(task, completed=step, visible=True))

@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import TypeAlias
 
+from selfcorrect_env import is_quiet
+
 MetricsRow: TypeAlias = dict[str, float]
 """One step's metrics by key."""
 
@@ -104,7 +106,7 @@ def progress_bar(shown: bool, total: int, done: int) -> Iterator[Callable[[int, 
         MofNCompleteColumn(),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=Console(stderr=True)) as bar:
+    with Progress(*columns, console=Console(stderr=True), disable=is_quiet()) as bar:
         task = bar.add_task("training", total=total, completed=done)
         warned: list[bool] = []
 

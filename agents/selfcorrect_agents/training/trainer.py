@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -343,7 +344,7 @@ class Trainer:
         text = episode_text(episodes[0])
         self.run.log_sample(step, text)
         if self.progress:
-            print(f"step {step}\n{text}", flush=True)
+            print(f"step {step}\n{text}", file=sys.stderr, flush=True)
 
     def _on_policy(self) -> OnPolicyConfig:
         if not isinstance(self.config, OnPolicyConfig):

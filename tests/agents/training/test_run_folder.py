@@ -112,7 +112,7 @@ def test_samples_and_curves_of_a_run(
     shown = (tmp_path / "samples.txt").read_text()
     assert re.findall(r"(?m)^step \d+$", shown) == ["step 1", "step 2", "step 4"]
     assert shown.count("reference: ") == 3
-    assert "step 2\n" in capsys.readouterr().out
+    assert "step 2\n" in capsys.readouterr().err
     picture = (tmp_path / "curves.svg").read_text()
     assert "training, mean over seeds: Acc@t2" in picture
     RunFolder(tmp_path, {}, resume=True).rewind(3)

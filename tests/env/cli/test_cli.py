@@ -6,12 +6,10 @@ import signal
 import subprocess
 import sys
 import time
-from importlib.metadata import metadata
 from pathlib import Path
 
 import pytest
 
-from selfcorrect_env.cli.doctor import EXTRAS
 from selfcorrect_env.evaluation.report import Report
 
 SCRIPT = Path(sys.executable).parent / "selfcorrect"
@@ -275,10 +273,11 @@ def test_eval_names_mistakes(folder):
 
 
 def test_eval_of_an_agent_with_a_bug_shows_where_it_is(folder):
-    result = run("eval", "my_agents:broken", *ARITHMETIC, "--n", "3", cwd=folder)
+    result = run("eval", "my_agents:broken", *ARITHMETIC, "--n", "3", "--quiet", cwd=folder)
     assert result.returncode == 1
-    assert "ZeroDivisionError" in result.stderr
-    assert "my_agents.py" in result.stderr
+    (line,) = result.stderr.splitlines()
+    assert "ZeroDivisionError: division by zero" in line
+    assert "my_agents.py, line " in line
 
 
 def test_eval_missing_option_is_an_error(folder):
@@ -351,35 +350,3 @@ def test_rescore_lists_what_another_verifier_says(folder):
     assert json.loads((folder / "again" / "differences.json").read_text())["scores_changed"] > 0
     assert "exists already" in mistake(run(*words, cwd=folder))
     assert "no episodes" in mistake(run("rescore", "nothing", "--verifier", "exact", cwd=folder))
-
-
-# -- doctor --------------------------------------------------------------------------------------
-def test_doctor_tells_what_works():
-    result = run("doctor", "--json")
-    assert result.returncode == 0, result.stdout
-    states = {row["what"]: row["state"] for row in json.loads(result.stdout)}
-    assert states["math"] == states["gymnasium"] == "ok"
-    details = {row["what"]: row["detail"] for row in json.loads(result.stdout)}
-    assert {"GPU", "peft", "openai", "openai/gsm8k"} <= details.keys()
-    assert details["Hugging Face hub"] == "HF_HUB_OFFLINE is set"
-    assert "verifiers" in run("doctor").stdout
-
-
-def test_the_extras_that_doctor_names_exist():
-    known = set(metadata("selfcorrect-env").get_all("Provides-Extra") or ())
-    assert set(EXTRAS.values()) - {""} <= known
-
-
-def test_doctor_sees_a_verifier_that_does_not_work(tmp_path):
-    """mpmath that cannot be imported: the reward would be wrong without a word."""
-    broken = tmp_path / "mpmath"
-    broken.mkdir()
-    (broken / "__init__.py").write_text("raise ImportError('it is damaged')\n")
-    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
-    words = [SCRIPT, "doctor", "--json"]
-    result = subprocess.run(
-        words, env=environment, capture_output=True, text=True, timeout=60, check=False
-    )
-    assert result.returncode == 1
-    states = {row["what"]: row["state"] for row in json.loads(result.stdout)}
-    assert states["math"] == "broken"

@@ -105,9 +105,25 @@ def test_a_file_that_cannot_be_read_is_one_line(folder, capsys) -> None:
     assert "looped" in refused(capsys, (*EVAL, "--problems", "looped.jsonl"))
 
 
-def test_a_bug_shows_its_traceback(folder) -> None:
-    with pytest.raises(ValueError, match="a bug"):
-        cli.main(["eval", "some_agents:broken", "--env", ID, "--n", "2"])
+@pytest.mark.parametrize("debug", [False, True])
+def test_a_bug_is_one_line_and_its_traceback_with_debug(folder, capsys, debug) -> None:
+    words = ["eval", "some_agents:broken", "--env", ID, "--n", "2", "--quiet"]
+    assert cli.main([*words, "--debug"] if debug else words) == 1
+    out, err = capsys.readouterr()
+    *traceback, line = err.splitlines()
+    assert out == ""
+    assert re.match(r"selfcorrect: ValueError: a bug \(.*some_agents.py, line 6\)\.", line)
+    assert line.endswith("--debug shows the traceback.") is not debug
+    assert bool(traceback) is debug
+    if debug:
+        assert traceback[0] == "Traceback (most recent call last):"
+
+
+def test_debug_shows_where_an_invalid_argument_was_refused(folder, capsys) -> None:
+    assert cli.main(["--debug", *EVAL, "--n", "0"]) == 2
+    *traceback, line = capsys.readouterr().err.splitlines()
+    assert "--n must be at least 1" in line
+    assert traceback[0] == "Traceback (most recent call last):"
 
 
 def test_outputs_are_checked_and_left_alone(folder) -> None:

@@ -23,6 +23,7 @@ from selfcorrect_agents.comparison.plan.cells import Cell
 from selfcorrect_agents.comparison.results.formats import clock
 from selfcorrect_agents.comparison.run.cell_progress import CellProgress
 from selfcorrect_agents.comparison.run.schedule import Failure
+from selfcorrect_env import is_quiet
 
 
 class CellBars:
@@ -43,6 +44,7 @@ class CellBars:
             TimeRemainingColumn(),
             TextColumn("{task.fields[note]}", markup=False),
             console=self._console,
+            disable=is_quiet(),
         )
         total = len(cells) + done
         self._all = self._bars.add_task("cells", total=total, completed=done, note="")
@@ -80,7 +82,8 @@ class CellBars:
         self._bars.remove_task(task)
         took = clock(time.monotonic() - self._begun[cell.folder])
         line = f"{cell.name}: done in {took}" if failure is None else str(failure)
-        self._console.print(Text(line, style="" if failure is None else "red"))
+        if failure is not None or not is_quiet():
+            self._console.print(Text(line, style="" if failure is None else "red"))
         self._bars.advance(self._all)
 
     def stopping(self, running: int) -> None:

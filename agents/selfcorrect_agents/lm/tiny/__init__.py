@@ -11,7 +11,6 @@ table 1), and the better behaviour is possible, but rare.
 from selfcorrect_agents.lm.tiny.cache import (
     base_identity,
     base_name,
-    cache_folder,
     cache_key,
     tiny_base,
 )
@@ -31,7 +30,6 @@ __all__ = [
     "base_name",
     "build_model",
     "build_tokenizer",
-    "cache_folder",
     "cache_key",
     "corpus",
     "encode",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 import tempfile
 from collections.abc import Callable
@@ -20,17 +19,13 @@ from selfcorrect_agents.lm.tiny.corpora import corpus
 from selfcorrect_agents.lm.tiny.model import CHAT_TEMPLATE, build_model, build_tokenizer
 from selfcorrect_agents.lm.tiny.pretrain import pretrain
 from selfcorrect_agents.lm.tiny.shipped import digest, load_shipped, shipped_weights
+from selfcorrect_env import cache_folder
 
 if TYPE_CHECKING:
     from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
 
 RECIPE = 3
 """Version of the pre-training procedure, part of a base's name: increase it on any change."""
-
-
-def cache_folder() -> Path:
-    """Return the folder of the cache: ``$SELFCORRECT_CACHE``, or ``~/.cache/selfcorrect-env``."""
-    return Path(os.environ.get("SELFCORRECT_CACHE", "~/.cache/selfcorrect-env")).expanduser()
 
 
 def base_name(config: TinyConfig) -> str:
