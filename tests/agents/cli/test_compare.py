@@ -254,6 +254,9 @@ def test_three_attempts_are_measured_and_named_each(
     page = (tmp_path / "out/report.html").read_text("utf-8")
     assert "<b>late:late</b> has the best Acc@t3" in page
     assert "Acc@t2, paired" not in page
+    status, again, _ = run(capsys, "out/compare.toml", "--out", "out", "--json", "--quiet")
+    assert status == 0
+    assert json.loads(again)["methods"] == found["methods"]
 
 
 @pytest.mark.slow

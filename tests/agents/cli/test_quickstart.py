@@ -1,5 +1,6 @@
 """``selfcorrect quickstart``: a comparison of four rows, told in its own words."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -50,6 +51,9 @@ def test_a_shrunk_quickstart(
     assert "which arrives earlier, seed by seed" in shown
     for name in ("learning-curves.svg", "compare.toml", "cells/score-seed0/run/metrics.jsonl"):
         assert (tmp_path / "out" / name).exists()
+    assert main([*words, "--json", "--quiet"]) == 0
+    printed = json.loads(capsys.readouterr().out)
+    assert [method["name"] for method in printed["methods"]] == list(quickstart.METHODS)
 
 
 def test_it_trains_on_one_split_and_measures_on_the_other() -> None:

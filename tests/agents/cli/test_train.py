@@ -163,6 +163,32 @@ def test_train_then_measure(capsys: pytest.CaptureFixture[str], tmp_path: Path) 
         assert len((tmp_path / f"measured-{agent}/episodes.jsonl").read_text().splitlines()) == 6
 
 
+def test_json_is_all_that_stdout_holds(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """Samples that --show-every shows are on stderr."""
+    words = ["train", "multiturn_rl", "--model", model(tmp_path), "--out", "run", *SMALL]
+    status, out, err = run(capsys, *words, "--steps", "2", "--show-every", "1", "--json")
+    assert status == 0
+    printed = json.loads(out)
+    assert (printed["method"], printed["steps"], printed["skipped"]) == ("multiturn_rl", 2, 0)
+    assert len(printed["first_accuracy"]) == len(printed["last_accuracy"]) == 2
+    assert (tmp_path / printed["model"] / "config.json").exists()
+    assert printed["measure"].startswith("selfcorrect eval multiturn_rl --model run/model")
+    assert "step 2\n" in err
+    assert "json" not in json.loads((tmp_path / "run/config.json").read_text())["options"]
+
+
+def test_quiet_training_prints_what_it_learned_and_nothing_else(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    words = ["train", "multiturn_rl", "--model", model(tmp_path), "--out", "run", *SMALL]
+    capsys.readouterr()
+    status, out, err = run(capsys, *words, "--steps", "1", "--quiet")
+    assert status == 0
+    assert "share of training episodes that were right" in out
+    assert "Measure it" not in out
+    assert "training" not in err.replace("selfcorrect: warning", "")
+
+
 @pytest.mark.parametrize("method", ["score", "multiturn_rl", "star"])
 def test_another_model_never_gets_the_defaults_of_the_tiny_one(method: str) -> None:
     options, learning = _parse(method, learning_of(method), ["--model", "some/model"])

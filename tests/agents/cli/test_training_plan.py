@@ -1,5 +1,6 @@
 """``train … --plan``: what is printed, its status, and that nothing is loaded or written."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -33,6 +34,20 @@ def test_a_plan_needs_no_weights_and_leaves_nothing_behind(
     for part in ("weights", "reference", "gradients", "optimizer's state", "activations", "disk"):
         assert part in printed
     assert not out.exists()
+
+
+def test_a_plan_as_json(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert planned("--model", str(model), *SIZES, "--json") == 0
+    printed = json.loads(capsys.readouterr().out)
+    assert printed["fits"] is True
+    assert printed["plan"]["weights"] > 0
+    assert printed["peak"] <= printed["work"]["memory"]
+    assert printed["remedies"] == {}
+    small = ["--device", "cuda", "--dtype", "float32", "--plan-memory", "50KB", "--json"]
+    assert planned("--model", str(model), *SIZES, *small) == 1
+    printed = json.loads(capsys.readouterr().out)
+    assert printed["fits"] is False
+    assert min(printed["remedies"].values()) < printed["peak"]
 
 
 def test_a_plan_that_does_not_fit_says_what_helps(

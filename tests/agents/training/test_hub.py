@@ -189,3 +189,8 @@ def test_a_dry_run_sends_nothing(run: Path, capsys: pytest.CaptureFixture[str]) 
     said = capsys.readouterr().out
     assert "# mine" in said
     assert "model.safetensors" in said
+    assert main(["push", str(run), "me/mine", "--dry-run", "--json"]) == 0
+    printed = json.loads(capsys.readouterr().out)
+    assert (printed["repo"], printed["url"]) == ("me/mine", None)
+    assert printed["files"]["model.safetensors"] > 0
+    assert printed["card"] in said

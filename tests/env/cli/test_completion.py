@@ -33,11 +33,8 @@ def test_bash_completes_commands_options_and_names(tmp_path: Path) -> None:
     (tmp_path / "try").write_text(TRY)
     lines = {
         "selfcorrect ": {"list", "eval", "train", "doctor", "completion"},
-        "selfcorrect val": {"validate"},
         "selfcorrect list --": {"--help", "--json", "--quiet", "--debug"},
-        "selfcorrect train mul": {"multiturn_rl"},
         "selfcorrect train score --beta-2": {"--beta-2"},
-        "selfcorrect train score --lora.r": {"--lora.rank"},
         "selfcorrect eval gol": {"gold"},
         "selfcorrect eval base --env SelfCorrect-MATH": {
             "SelfCorrect-MATH-v0",
