@@ -23,9 +23,9 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-import matplotlib as mpl
 import numpy as np
 import tyro
+from phase_picture import draw
 from rich.console import Console
 from rich.table import Table
 from trials import Trial, run_trials
@@ -86,7 +86,7 @@ def main() -> None:
     rows = [row(key, found[key], found[("base", *key[1:])], options) for key in runs]
     write_csv(Path(options.out) / "cells.csv", rows)
     print_table(options, rows)
-    draw(Path(options.out) / "phase-diagram.svg", options, rows)
+    draw(Path(options.out) / "phase-diagram.svg", rows)
 
 
 def trial(
@@ -213,51 +213,6 @@ def select(rows: list[dict[str, Any]], name: str, fix: float, slips: float) -> l
 
 def mean(rows: list[dict[str, Any]], key: str) -> float:
     return float(np.mean([r[key] for r in rows]))
-
-
-def draw(path: Path, options: Options, rows: list[dict[str, Any]]) -> None:
-    """Draw a map for each method: Acc@t2 as a share of the ceiling, and how unsolved runs ended."""
-    mpl.use("svg")
-    mpl.rcParams["svg.hashsalt"] = "selfcorrect"
-    from matplotlib import pyplot as plt
-
-    figure, axes = plt.subplots(
-        1, len(METHODS), figsize=(3.1 * len(METHODS), 4.2), sharey=True, constrained_layout=True
-    )
-    image = None
-    for axis, name in zip(np.atleast_1d(axes), METHODS, strict=True):
-        share = np.zeros((len(options.fixes), len(options.slips)))
-        for (i, fix), (j, slips) in product(enumerate(options.fixes), enumerate(options.slips)):
-            of = select(rows, name, fix, slips)
-            share[i, j] = np.mean([r["t2"] / r["ceiling"] for r in of])
-            colour = "white" if share[i, j] < 0.65 else "black"
-            text = caption(of, select(rows, "base", fix, slips))
-            axis.text(j, i, text, ha="center", va="center", fontsize=8, color=colour)
-        image = axis.imshow(
-            share, vmin=0.2, vmax=1.0, cmap="viridis", origin="lower", aspect="auto"
-        )
-        axis.set_title(name)
-        axis.set_xticks(range(len(options.slips)), [f"{100 * s:g}%" for s in options.slips])
-        axis.set_yticks(range(len(options.fixes)), [f"{100 * fix:g}%" for fix in options.fixes])
-        axis.set_xlabel("workings with a slip")
-    np.atleast_1d(axes)[0].set_ylabel("second replies that fix, as taught")
-    if image is not None:
-        figure.colorbar(image, ax=axes, label="Acc@t2 as a share of the ceiling", shrink=0.9)
-    figure.savefig(path, metadata={"Date": None})
-    print(f"Picture: {path}")
-
-
-def caption(rows: list[dict[str, Any]], base: list[dict[str, Any]]) -> str:
-    """Return the text of a cell: the base's prior, runs solved and when, or how they failed."""
-    won = [r for r in rows if r["solved"]]
-    when = [r["episodes_to_solve"] for r in won if r["episodes_to_solve"] != ""]
-    lines = [f"prior {100 * mean(base, 'prior'):.1f}%"]
-    lines.append(f"{100 * mean(rows, 't1'):.0f} → {100 * mean(rows, 't2'):.0f}")
-    lines.append(f"{len(won)} of {len(rows)}")
-    if when:
-        lines.append(f"at {np.mean(when) / 1000:.0f}k")
-    lines += sorted({r["outcome"] for r in rows if not r["solved"]})
-    return "\n".join(lines)
 
 
 if __name__ == "__main__":

@@ -17,7 +17,10 @@ Runs: TypeAlias = Mapping[str, Mapping[int, TrainingLog]]
 Point: TypeAlias = tuple[int, float]
 """A step, from 0, and a value there."""
 
-COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
+COLOURS = (
+    *("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9"),
+    *("#333333", "#8c564b", "#6a3d9a", "#7f9f1b"),
+)
 LEFT, TOP, WIDTH, HEIGHT, RIGHT = 48, 40, 640, 300, 24
 """Size of the plot and of its margins in pixels; the legend is below."""
 
@@ -54,8 +57,8 @@ def curves_svg(title: str, runs: Runs, attempts: int, window: int = 5) -> str:
             mean = _mean_line(list(lines.values()))
             told = f"{name}, mean over seeds: Acc@t{turn}"
             bold.append(_polyline(told, mean, total, colour, turn, attempts, bold=True))
-    legend = _legend(runs, attempts)
-    height = TOP + HEIGHT + 50 + LINE * (len(runs) + attempts)
+    legend = _legend(runs, attempts, window)
+    height = TOP + HEIGHT + 50 + LINE * (len(runs) + attempts + 1)
     picture = tag(
         "svg",
         tag("rect", width="100%", height="100%", fill="white"),
@@ -138,18 +141,19 @@ def _axes(total: int) -> Markup:
     return join(parts, "\n")
 
 
-def _legend(runs: Runs, attempts: int) -> Markup:
+def _legend(runs: Runs, attempts: int, window: int) -> Markup:
     entries = [(name, COLOURS[i % len(COLOURS)], None) for i, name in enumerate(runs)]
     turns = range(1, attempts + 1)
     entries += [(f"Acc@t{turn}", "#444", _dashes(turn, attempts)) for turn in turns]
     parts = []
+    first = TOP + HEIGHT + 54
     for i, (name, colour, dashes) in enumerate(entries):
-        y = TOP + HEIGHT + 54 + LINE * i
+        y = first + LINE * i
         line = {"stroke": colour, "stroke_width": 2.5, "stroke_dasharray": dashes}
         parts.append(tag("line", x1=LEFT, y1=y - 4, x2=LEFT + 28, y2=y - 4, **line))
         parts.append(tag("text", name, x=LEFT + 36, y=y))
+    told = f"running means over {window} steps" if window > 1 else "every step"
     if any(len(seeds) > 1 for seeds in runs.values()):
-        told = "bold: mean over seeds; thin: each seed"
-        right = {"x": LEFT + WIDTH, "y": TOP + HEIGHT + 54, "text_anchor": "end"}
-        parts.append(tag("text", told, **right, fill="#555"))
+        told += "; bold: mean over seeds; thin: each seed"
+    parts.append(tag("text", told, x=LEFT, y=first + LINE * len(entries), fill="#555"))
     return join(parts, "\n")

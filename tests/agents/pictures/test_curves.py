@@ -36,6 +36,11 @@ def test_the_picture_has_a_title_and_a_complete_legend(tmp_path: Path) -> None:
     texts = re.findall(r"<text[^>]*>([^<]*)</text>", written)
     for text in ("Training accuracy", "RL, small KL", "SCoRe", "Acc@t1", "Acc@t2", "Acc@t3"):
         assert text in texts
+    assert "running means over 5 steps; bold: mean over seeds; thin: each seed" in texts
+    heights = [float(y) for y in re.findall(r'<text[^>]* y="([\d.]+)"', written)]
+    assert max(heights) < float(re.findall(r'viewBox="0 0 \d+ (\d+)"', written)[0])
+    below = heights[heights.index(max(heights)) - 5 :]  # the legend: a line each
+    assert len(set(below)) == len(below) == 6
     lines = re.findall(r"<polyline([^>]*)><title>([^<]*)", written)
     bold = [title for attributes, title in lines if 'stroke-width="2.5"' in attributes]
     assert [title for title in bold if "SCoRe" in title] == [
