@@ -34,7 +34,13 @@ def to_text(
     problem: Problem, conversation: Conversation, attempts: Sequence[Attempt], width: int = 100
 ) -> str:
     """Return an episode, finished or not, as plain text ``width`` characters wide."""
-    console = Console(file=io.StringIO(), width=width, color_system=None, force_terminal=False)
+    console = Console(
+        file=io.StringIO(),
+        width=width,
+        color_system=None,
+        force_terminal=False,
+        force_jupyter=False,
+    )
     with console.capture() as captured:
         for part in panels(problem, conversation, attempts):
             console.print(part)
@@ -46,7 +52,7 @@ def to_terminal(problem: Problem, conversation: Conversation, attempts: Sequence
 
     Characters that the terminal's encoding lacks are printed as escapes.
     """
-    console = Console()
+    console = Console(force_jupyter=False)
     parts = list(panels(problem, conversation, attempts))
     replies = [i for i, m in enumerate(conversation) if m["role"] == "assistant"]
     new = parts[replies[len(attempts) - 1] :] if attempts else parts

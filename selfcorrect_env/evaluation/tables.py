@@ -141,7 +141,13 @@ def as_text(renderable: RenderableType, width: int = WIDTH) -> str:
     """Return what rich shows as plain text, ``width`` characters wide."""
     from rich.console import Console
 
-    console = Console(file=io.StringIO(), width=width, color_system=None, legacy_windows=False)
+    console = Console(
+        file=io.StringIO(),
+        width=width,
+        color_system=None,
+        legacy_windows=False,
+        force_jupyter=False,  # else it displays in the notebook, which asks for the text again
+    )
     with console.capture() as captured:
         console.print(renderable)
     return "\n".join(line.rstrip() for line in captured.get().rstrip().split("\n"))
