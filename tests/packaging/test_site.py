@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 from check_site import problems
-from site_hooks import math_fence
+from site_hooks import entries as described
+from site_hooks import link_names, math_fence
 
 ENTRY = re.compile(r"^::: (\S+)$", re.MULTILINE)
 PACKAGES = ("selfcorrect_env", "selfcorrect_agents")
@@ -89,6 +90,31 @@ def test_equations_become_mathml() -> None:
     assert 'display="block"' in written
     with pytest.raises(ValueError, match="not known"):
         math_fence(r"\nosuchcommand{x}")
+
+
+LINK = '<autoref identifier="pack.Thing"><code>Thing</code></autoref>'
+
+
+@pytest.mark.parametrize(
+    ("html", "expected"),
+    [
+        ("<p>A <code>Thing</code>.</p>", f"<p>A {LINK}.</p>"),
+        ("<code>Other</code>, <code>Thing()</code>", "<code>Other</code>, <code>Thing()</code>"),
+        (
+            '<a href="x"><code>Thing</code></a>, <code>Thing</code>',
+            f'<a href="x"><code>Thing</code></a>, {LINK}',
+        ),
+        ('<h2 id="y"><code>Thing</code></h2>', '<h2 id="y"><code>Thing</code></h2>'),
+        ("<pre><code>Thing</code></pre>", "<pre><code>Thing</code></pre>"),
+    ],
+)
+def test_classes_are_linked_where_they_are_no_link_yet(html: str, expected: str) -> None:
+    assert link_names(html, {"Thing": "pack.Thing"}) == expected
+
+
+def test_the_entries_of_classes_are_read() -> None:
+    pages = ["::: pack.Thing\n\n::: pack.function\n", "::: pack.CONSTANT\n    options:\n"]
+    assert described(pages) == {"Thing": "pack.Thing"}
 
 
 def test_every_extra_is_on_the_page_of_installation(root: Path) -> None:
