@@ -115,16 +115,23 @@ def mean(values: npt.ArrayLike, *, seed: int, resamples: int = RESAMPLES) -> Est
 
 
 def clustered(
-    values: npt.ArrayLike, problems: Sequence[object], *, seed: int, resamples: int = RESAMPLES
+    values: npt.ArrayLike,
+    problems: Sequence[object],
+    *,
+    least: float = 0.0,
+    seed: int,
+    resamples: int = RESAMPLES,
 ) -> Estimate:
     """Return the mean of several values of each problem; the bootstrap draws whole problems.
 
     Samples of one problem are alike, so they are no independent evidence. If all problems have
-    the same mean, the interval is what Wilson's bound allows for that many problems.
+    the same mean, the interval is what Wilson's bound of the share of problems with another
+    mean allows, from ``least`` to 1.
 
     Args:
-        values: shape (N,), each in [-1, 1].
+        values: shape (N,), each in [``least``, 1].
         problems: the N problems that they are of; equal ones belong together.
+        least: 0 for shares, -1 for differences.
         seed: of the resampling.
         resamples: how many times to resample.
     """
@@ -136,9 +143,7 @@ def clustered(
     sums, counts = np.bincount(of, weights=array), np.bincount(of).astype(float)
     if np.ptp(sums / counts) == 0:
         value, otherwise = float(array.mean()), wilson(0, len(numbers)).high
-        least = -1.0 if (array < 0).any() else 0.0
-        low, high = value - otherwise * (1 + abs(value)), value + otherwise * (1 + abs(value))
-        return Estimate(value, max(least, low), min(1.0, high))
+        return Estimate(value, value - otherwise * (value - least), value + otherwise * (1 - value))
     generator, means = np.random.default_rng(seed), []
     rows, shares = max(1, _CHUNK // len(numbers)), np.full(len(numbers), 1 / len(numbers))
     for start in range(0, resamples, rows):

@@ -346,7 +346,7 @@ class _Intervals:
 
     def difference(self, gains: npt.ArrayLike, problems: npt.NDArray[np.str_]) -> Estimate:
         if self.repeated:
-            return self._clustered(gains, problems)
+            return self._clustered(gains, problems, least=-1.0)
         return difference(gains, seed=self.seed, resamples=self.resamples)
 
     def mean(self, values: Array, problems: npt.NDArray[np.str_]) -> Estimate:
@@ -354,8 +354,11 @@ class _Intervals:
             return self._clustered(values, problems)
         return mean(values, seed=self.seed, resamples=self.resamples)
 
-    def _clustered(self, values: npt.ArrayLike, problems: npt.NDArray[np.str_]) -> Estimate:
-        return clustered(values, problems.tolist(), seed=self.seed, resamples=self.resamples)
+    def _clustered(
+        self, values: npt.ArrayLike, problems: npt.NDArray[np.str_], least: float = 0.0
+    ) -> Estimate:
+        of = problems.tolist()
+        return clustered(values, of, least=least, seed=self.seed, resamples=self.resamples)
 
 
 def _completed(correct: Booleans, problems: npt.NDArray[np.str_], how: _Intervals) -> Completed:

@@ -99,10 +99,18 @@ def test_copies_of_a_sample_are_no_evidence(env: SelfCorrectEnv) -> None:
     assert ten.high - ten.low > 2.5 * (independent.high - independent.low)
 
 
-def test_the_interval_of_problems_that_are_all_alike() -> None:
-    found = clustered([0, 0, 0, 0], ["a", "a", "b", "b"], seed=0)
-    assert (found.value, found.low) == (0, 0)
-    assert found.high == pytest.approx(wilson(0, 2).high)
+@pytest.mark.parametrize(
+    ("value", "least", "low", "high"),
+    [(0, 0, 0, 1), (0, -1, -1, 1), (1, 0, -1, 0), (1, -1, -2, 0), (-1, -1, 0, 2)],
+)
+def test_the_interval_of_problems_that_are_all_alike(
+    value: int, least: int, low: int, high: int
+) -> None:
+    """``low`` and ``high`` are in units of Wilson's bound of the problems with another mean."""
+    found = clustered([value] * 4, ["a", "a", "b", "b"], least=least, seed=0)
+    bound = wilson(0, 2).high
+    assert found.value == value
+    assert (found.low, found.high) == pytest.approx((value + low * bound, value + high * bound))
 
 
 def test_coverage_of_the_clustered_interval() -> None:
