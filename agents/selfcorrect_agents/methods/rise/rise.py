@@ -26,7 +26,7 @@ class RISE(TrainedAgent):
     """RISE-style rounds of imitating the policy's own best second attempts (arXiv 2407.18219).
 
     Between Pair-SFT and SCoRe: imitation as in the former, in the situations of the current
-    policy as in the latter. Its README lists the further differences.
+    policy as in the latter; docs/methods/rise.md lists the further differences.
     """
 
     Learning: ClassVar[type[RISEConfig]] = RISEConfig
