@@ -31,7 +31,7 @@ import pytest
 from stand_in_server import StandInServer
 
 ROOT = Path(__file__).parents[2]
-FOLDERS = ("explanation", "how-to", "methods")
+FOLDERS = ("explanation", "how-to", "methods", "reference")
 PAGES = [page for folder in FOLDERS for page in sorted((ROOT / "docs" / folder).glob("*.md"))]
 ADDRESS = "http://localhost:8000/v1"
 SECONDS = 120
@@ -75,7 +75,7 @@ def blocks(text: str) -> list[Block]:
     """Return the blocks of a page, in order."""
     found = list(FENCE.finditer(text))
     result = []
-    for match, following in zip(found, [*found[1:], None], strict=True):
+    for match, following in zip(found, [*found, None][1:], strict=True):
         shown = (
             following is not None
             and following["language"] == "text"
