@@ -395,14 +395,14 @@ def write_comparison(path: Path, comparison: MethodComparison) -> None:
         temporary.write_text(text + "\n", "utf-8")
 
 
-def read_comparison(path: Path) -> MethodComparison:
+def read_comparison(path: str | Path) -> MethodComparison:
     """Read what `write_comparison` wrote.
 
     Raises:
         ComparisonError: the file cannot be read, or is no such file; the message names the key.
     """
     try:
-        values = json.loads(path.read_bytes())
+        values = json.loads(Path(path).read_bytes())
     except (OSError, ValueError) as error:
         raise ComparisonError(f"{path}: cannot be read as JSON: {error}") from error
     if not isinstance(values, dict):
