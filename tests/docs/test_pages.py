@@ -31,7 +31,16 @@ import pytest
 from stand_in_server import StandInServer
 
 ROOT = Path(__file__).parents[2]
-FOLDERS = ("environments", "explanation", "how-to", "methods", "reference", "verifiers")
+FOLDERS = (
+    ".",
+    "start",
+    "environments",
+    "explanation",
+    "how-to",
+    "methods",
+    "reference",
+    "verifiers",
+)
 PAGES = [page for folder in FOLDERS for page in sorted((ROOT / "docs" / folder).glob("*.md"))]
 ADDRESS = "http://localhost:8000/v1"
 SECONDS = 300
