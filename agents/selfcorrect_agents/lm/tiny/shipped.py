@@ -38,6 +38,7 @@ def store(model: LlamaForCausalLM, weights: Path) -> None:
     """
     weights.parent.mkdir(parents=True, exist_ok=True)
     save_model(model.half(), str(weights))
+    weights.chmod(0o644)  # safetensors lets the owner alone read it
 
 
 def digest(weights: Path) -> str:
