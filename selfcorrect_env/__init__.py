@@ -43,7 +43,7 @@ from selfcorrect_env.problems import ProblemSet, load_problems
 from selfcorrect_env.prompts import PROMPTS, Prompts, get_prompts, prompts_of
 from selfcorrect_env.registration import register_envs
 from selfcorrect_env.spaces import ConversationSpace, ReplySpace
-from selfcorrect_env.terminal import is_quiet
+from selfcorrect_env.terminal import is_quiet, progress_console
 from selfcorrect_env.token_level import (
     AttemptEpisodes,
     TokenCodec,
@@ -134,6 +134,7 @@ __all__ = [
     "longest_episode",
     "play",
     "printable",
+    "progress_console",
     "prompts_of",
     "register_envs",
     "training_env",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from selfcorrect_env.terminal import is_quiet
+from selfcorrect_env.terminal import is_quiet, progress_console
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -16,7 +16,6 @@ PERIOD = 600.0
 
 def progress_display() -> Progress:
     """Return rich's progress display on stderr: description, bar, count, rate, time left."""
-    from rich.console import Console
     from rich.progress import (
         BarColumn,
         MofNCompleteColumn,
@@ -42,7 +41,7 @@ def progress_display() -> Progress:
         MofNCompleteColumn(),
         RateColumn(),
         TimeRemainingColumn(),
-        console=Console(stderr=True),
+        console=progress_console(),
         disable=is_quiet(),
         speed_estimate_period=PERIOD,
     )

@@ -1,6 +1,6 @@
-"""Every ```python block of README.md runs unchanged, in a process and a folder of its own.
+"""Every block of README.md runs unchanged, in a process and a folder of its own.
 
-An OpenAI-compatible server listens while they run; OPENAI_BASE_URL and OPENAI_API_KEY lead there.
+An OpenAI-compatible server listens while they run, at the address that the served model's has.
 """
 
 import json
@@ -16,30 +16,35 @@ from pathlib import Path
 import pytest
 
 README = Path(__file__).resolve().parents[2] / "README.md"
-SHORT_UNDER = "Plugging in"
-LIMIT = 15
+SHORT = {"An episode": 15, "Train from Python": 8}
+"""Heading -> lines that its block may have."""
+SERVER = "http://localhost:8000/v1"
 SECONDS = 300
 
 
 @dataclass(frozen=True)
 class Block:
-    """A fenced ``python`` block: its first line's number and the headings that it is under."""
+    """A fenced block: its first line's number and the headings that it is under."""
 
     line: int
     headings: tuple[str, ...]
     code: str
 
 
-def python_blocks(text: str) -> list[Block]:
-    """Return the ``python`` blocks of a Markdown text, in order."""
+def blocks_of(text: str, language: str) -> list[Block]:
+    """Return the fenced blocks of a language in a Markdown text, in order.
+
+    A comment ``<!-- not run: … -->`` before a block leaves it out.
+    """
     blocks: list[Block] = []
     headings: dict[int, str] = {}
     fence: str | None = None
     code: list[str] = []
+    skipped, before = False, ""
     for number, line in enumerate(text.splitlines(), 1):
         if fence is not None:
             if line.strip() == "```":
-                if fence == "python":
+                if fence == language and not skipped:
                     first = number - len(code)
                     blocks.append(Block(first, tuple(headings.values()), "\n".join(code) + "\n"))
                 fence = None
@@ -47,10 +52,12 @@ def python_blocks(text: str) -> list[Block]:
                 code.append(line)
         elif line.startswith("```"):
             fence, code = line[3:].strip(), []
+            skipped = before.startswith("<!-- not run: ")
         elif line.startswith("#"):
             level = len(line) - len(line.lstrip("#"))
             headings = {k: v for k, v in headings.items() if k < level}
             headings[level] = line.lstrip("# ").strip()
+        before = line
     if fence is not None:
         raise ValueError(f"the block that ends the text is not closed: {code[:1]}")
     return blocks
@@ -61,7 +68,9 @@ def shown_output(block: Block) -> list[str]:
     return [line[2:] for line in block.code.splitlines() if line.startswith("# ")]
 
 
-BLOCKS = python_blocks(README.read_text(encoding="utf-8"))
+TEXT = README.read_text(encoding="utf-8")
+BLOCKS = blocks_of(TEXT, "python")
+COMMANDS = blocks_of(TEXT, "bash")
 
 
 class ChatHandler(BaseHTTPRequestHandler):
@@ -108,8 +117,26 @@ def test_the_readme_shows_an_episode_with_its_output() -> None:
     assert "i->c" in shown_output(BLOCKS[0])
 
 
-def test_the_readme_shows_how_to_plug_in() -> None:
-    assert len([block for block in BLOCKS if SHORT_UNDER in block.headings]) >= 5
+def test_the_readme_shows_what_a_user_does_first() -> None:
+    shown = {block.headings[-1] for block in (*BLOCKS, *COMMANDS)}
+    assert {"An episode", "Train from Python", "Measure a served model", "Your own method"} <= shown
+
+
+@pytest.mark.parametrize("block", COMMANDS, ids=lambda block: f"line{block.line}")
+def test_a_command_runs(block: Block, tmp_path: Path, chat_server: str) -> None:
+    script = block.code.replace(SERVER, chat_server)
+    assert script.startswith("selfcorrect ")
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    done = subprocess.run(
+        ["bash", "-euc", script],
+        cwd=tmp_path,
+        env={**os.environ, "PATH": path, "OPENAI_API_KEY": "none"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=SECONDS,
+    )
+    assert done.returncode == 0, f"README.md line {block.line}:\n{done.stdout}{done.stderr}"
 
 
 @pytest.mark.parametrize("block", BLOCKS, ids=lambda block: f"line{block.line}")
@@ -132,18 +159,19 @@ def test_a_block_runs(block: Block, tmp_path: Path, chat_server: str) -> None:
         assert any(line.startswith(start) if cut else line == start for line in printed), shown
 
 
-@pytest.mark.parametrize("block", BLOCKS, ids=lambda block: f"line{block.line}")
-def test_plugging_in_takes_few_lines(block: Block) -> None:
-    if SHORT_UNDER in block.headings:
-        assert len(block.code.splitlines()) < LIMIT, f"README.md line {block.line}"
+@pytest.mark.parametrize(("heading", "limit"), SHORT.items())
+def test_the_first_blocks_are_short(heading: str, limit: int) -> None:
+    (block,) = [block for block in BLOCKS if block.headings[-1] == heading]
+    assert len([line for line in block.code.splitlines() if line]) <= limit
 
 
 def test_blocks_are_found_with_their_headings() -> None:
     text = (
         "# Title\n## Plugging in\n### An agent\n```python\nx = 1\n# no heading\n```\n"
         "```bash\nls\n```\n## After\n```python\ny = 2\n```\n"
+        "<!-- not run: it is slow -->\n```python\nz = 3\n```\n"
     )
-    assert python_blocks(text) == [
+    assert blocks_of(text, "python") == [
         Block(5, ("Title", "Plugging in", "An agent"), "x = 1\n# no heading\n"),
         Block(13, ("Title", "After"), "y = 2\n"),
     ]

@@ -16,7 +16,7 @@ from selfcorrect_agents.lm.policy import Policy
 from selfcorrect_agents.lm.pretrained import load_pretrained
 from selfcorrect_agents.lm.tiny import TinyConfig, tiny_base
 from selfcorrect_agents.lm.token_caps import is_tiny
-from selfcorrect_env import UnknownNameError, is_quiet
+from selfcorrect_env import UnknownNameError, is_quiet, progress_console
 
 
 def load_policy(
@@ -95,9 +95,8 @@ def parse_tiny(name: str) -> TinyConfig:
 
 def tiny_base_with_progress(config: TinyConfig) -> Path:
     """Return the folder of a tiny base model, showing a progress bar if it must be trained."""
-    from rich.console import Console
     from rich.progress import Progress
 
-    with Progress(console=Console(stderr=True), transient=True, disable=is_quiet()) as bar:
+    with Progress(console=progress_console(), transient=True, disable=is_quiet()) as bar:
         task = bar.add_task("pre-training the tiny base model", total=config.steps, visible=False)
         return tiny_base(config, lambda step, loss: bar.update(task, completed=step, visible=True))

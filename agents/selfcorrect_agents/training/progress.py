@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import TypeAlias
 
-from selfcorrect_env import is_quiet
+from selfcorrect_env import is_quiet, progress_console
 
 MetricsRow: TypeAlias = dict[str, float]
 """One step's metrics by key."""
@@ -91,7 +91,6 @@ def progress_bar(shown: bool, total: int, done: int) -> Iterator[Callable[[int, 
     if not shown:
         yield lambda step, metrics: None
         return
-    from rich.console import Console
     from rich.progress import (
         BarColumn,
         MofNCompleteColumn,
@@ -106,7 +105,7 @@ def progress_bar(shown: bool, total: int, done: int) -> Iterator[Callable[[int, 
         MofNCompleteColumn(),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=Console(stderr=True), disable=is_quiet()) as bar:
+    with Progress(*columns, console=progress_console(), disable=is_quiet()) as bar:
         task = bar.add_task("training", total=total, completed=done)
         warned: list[bool] = []
 

@@ -6,7 +6,6 @@ import time
 from collections.abc import Sequence
 from types import TracebackType
 
-from rich.console import Console
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -23,7 +22,7 @@ from selfcorrect_agents.comparison.plan.cells import Cell
 from selfcorrect_agents.comparison.results.formats import clock
 from selfcorrect_agents.comparison.run.cell_progress import CellProgress
 from selfcorrect_agents.comparison.run.schedule import Failure
-from selfcorrect_env import is_quiet
+from selfcorrect_env import is_quiet, progress_console
 
 
 class CellBars:
@@ -35,7 +34,7 @@ class CellBars:
     """
 
     def __init__(self, cells: Sequence[Cell], done: int = 0) -> None:
-        self._console = Console(stderr=True)
+        self._console = progress_console()
         self._bars = Progress(
             TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=24),
