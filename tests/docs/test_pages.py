@@ -85,12 +85,14 @@ def blocks(text: str) -> list[Block]:
     found = list(FENCE.finditer(text))
     result = []
     for match, following in zip(found, [*found, None][1:], strict=True):
-        shown = (
+        output = None
+        if (
             following is not None
             and following["language"] == "text"
             and not following["title"]
             and not text[match.end() : following.start()].strip()
-        )
+        ):
+            output = textwrap.dedent(following["code"])
         result.append(
             Block(
                 line=text.count("\n", 0, match.start("code")) + 1,
@@ -98,7 +100,7 @@ def blocks(text: str) -> list[Block]:
                 title=match["title"] or "",
                 code=textwrap.dedent(match["code"]),
                 remark=match["remark"] or "",
-                output=textwrap.dedent(following["code"]) if shown else None,
+                output=output,
             )
         )
     return result
