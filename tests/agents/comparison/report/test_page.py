@@ -157,9 +157,9 @@ def test_the_cost_tells_training_from_the_rest() -> None:
     html = rendered(as_json)
     cost = html[html.index('<h2 id="cost-title">') : html.index('<h2 id="curves-title">')]
     heads = re.findall(r'<th scope="col">(.*?)</th>', cost)
-    assert heads[3:5] == ["Training time", "Total time"]
+    assert heads[3:6] == ["Tokens with a gradient", "Training time", "Total time"]
     assert [cost.count(shown) for shown in (">1 min 1 s<", ">2 min 5 s<")] == [1, 1]
-    assert heads[5:] == ["Method", "An episode", "Attempt 1", "Attempt 2"]
+    assert heads[6:] == ["Method", "An episode", "Attempt 1", "Attempt 2"]
     assert ">9.5<" in cost
     for metrics in as_json["methods"][0]["metrics"].values():
         metrics["tokens"] = None
