@@ -2,7 +2,7 @@
 
 A region of a page names the files that its figures come from, and ends at the next such line:
 
-    <!-- figures: benchmarks/results/arithmetic/table.md -->
+    <!-- figures: benchmarks/results/served-real.md -->
     <!-- figures: none -->
 
 Within a region, a figure is a number with decimals, a percentage or a ratio (1.6 ×). Each must be

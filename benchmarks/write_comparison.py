@@ -13,9 +13,9 @@ controls are derived from SCoRe's and from plain RL's, so only the named part di
     python benchmarks/write_comparison.py --settings benchmarks/settings/arithmetic.json \\
         > benchmarks/arithmetic.toml
     python benchmarks/write_comparison.py --settings benchmarks/settings/arithmetic.json \\
-        --table ablations --seeds 0 1 2 3 4 > benchmarks/arithmetic-ablations.toml
+        --table ablations --seeds 0 1 2 3 4 > ablations.toml
     python benchmarks/write_comparison.py --settings benchmarks/settings/arithmetic.json \\
-        --equal-compute runs/arithmetic/comparison.json > benchmarks/arithmetic-compute.toml
+        --equal-compute runs/arithmetic/comparison.json > compute.toml
 
 Equal compute: every row gets as many episodes as cost it what SCoRe's cost in the comparison named,
 counted in sampled tokens plus tokens with a gradient, means over its seeds.

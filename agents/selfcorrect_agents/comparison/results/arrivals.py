@@ -132,16 +132,26 @@ def arrival_pair(
     )
 
 
-def two_groups(seeds: Sequence[float | None]) -> tuple[list[float], list[float]] | None:
-    """Return the seeds' values as two groups, if neighbours are at least `SPLIT` apart.
+def two_groups(
+    seeds: Sequence[float | None], problems: int
+) -> tuple[list[float], list[float]] | None:
+    """Return the seeds' accuracies as two groups, if they are clearly apart.
 
-    >>> two_groups([0.97, 0.43, 0.96])
+    Neighbours must be at least `SPLIT` apart, and further than the choice of problems explains:
+    five standard errors of a share at 0.5.
+
+    Args:
+        seeds: the accuracy of each seed, in [0, 1].
+        problems: how many each was measured on.
+
+    >>> two_groups([0.97, 0.43, 0.96], 1000)
     ([0.43], [0.96, 0.97])
-    >>> two_groups([0.41, 0.43, 0.45])
+    >>> two_groups([0.41, 0.43, 0.45], 1000)
+    >>> two_groups([0.2, 0.5], 10)
     """
     values = sorted(value for value in seeds if value is not None)
     gaps = [after - before for before, after in itertools.pairwise(values)]
-    if not gaps or max(gaps) < SPLIT:
+    if not gaps or max(gaps) < max(SPLIT, 2.5 / math.sqrt(problems)):
         return None
     cut = gaps.index(max(gaps)) + 1
     return values[:cut], values[cut:]

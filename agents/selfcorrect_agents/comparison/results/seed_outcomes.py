@@ -102,7 +102,8 @@ def _groups(comparison: MethodComparison, decoding: str) -> list[str]:
     """Return a warning for each trained method whose seeds fall into two groups."""
     notes = []
     for method in comparison.methods:
-        found = two_groups(method.metrics[decoding].accuracy[-1].seeds)
+        last = method.metrics[decoding].accuracy[-1].seeds
+        found = two_groups(last, comparison.measured.problems)
         if method.trained and found is not None:
             low, high = (", ".join(f"{100 * value:.1f}" for value in group) for group in found)
             notes.append(

@@ -91,7 +91,7 @@ def test_pairs_are_compared_seed_by_seed() -> None:
 
 @given(st.lists(st.floats(0, 1), max_size=8))
 def test_groups_are_a_partition_with_a_gap(values: list[float]) -> None:
-    found = two_groups(values)
+    found = two_groups(values, 1000)
     if found is not None:
         low, high = found
         assert low
@@ -196,10 +196,12 @@ def test_one_seed_that_arrives_has_no_interval_over_seeds() -> None:
 
 
 def test_without_a_level_seeds_in_two_groups_are_named() -> None:
-    found = compared(None, MIXED)
+    many = {label: [" ".join([each] * 20) for each in of] for label, of in MIXED.items()}
+    found = compared(None, many)
     (note,) = (note for note in found.notes if "two groups" in note)
     assert note.startswith("Warning: RL, greedy:")
     assert "(40.0 and 100.0, 100.0)" in note
+    assert not any("two groups" in note for note in compared(None, MIXED).notes)  # five problems
     assert found.arrival_pairs == ()
     assert "Arrivals" not in page(found, [])
 

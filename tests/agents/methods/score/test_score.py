@@ -341,7 +341,7 @@ def test_ablations_keep_the_number_of_steps() -> None:
     assert {variant.episodes for variant in variants} == {config.episodes}
     one, shaping, star = variants
     assert (one.stage_one_steps, one.stage_two_steps) == (0, 90)
-    assert one.stage_two_learning_rate == 1e-3
+    assert one == replace(config, stage_one_steps=0, stage_two_steps=90)  # and nothing else
     assert (shaping.alpha, shaping.stage_one_steps) == (0.0, 70)
     assert (star.stage_two, star.stage_one_steps, star.stage_two_steps) == ("star", 60, 30)
     assert all(one.in_stage_one(step) is False for step in range(90))
