@@ -1,6 +1,7 @@
 """SCoRe: its two stages, and what it refuses."""
 
-from collections.abc import Sequence
+from collections.abc from dataclasses import replace
+import Sequence
 from typing import Any
 
 import pytest
