@@ -1,7 +1,7 @@
 """SCoRe: its two stages, and what it refuses."""
 
-from collections.abc from dataclasses import replace
-import Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
