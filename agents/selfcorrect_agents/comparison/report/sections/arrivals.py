@@ -64,10 +64,12 @@ def _arrivals(comparison: MethodComparison) -> list[tuple[Child, list[Markup]]]:
 def _earlier(comparison: MethodComparison) -> Markup | None:
     if not comparison.arrival_pairs:
         return None
-    groups: list[tuple[Child, list[Markup]]] = []
-    for decoding in comparison.decodings:
-        head, *rows = arrival_pair_rows(comparison, decoding)
-        groups.append((decoding_title(decoding), [row(cells[0], cells[1:]) for cells in rows]))
+    tables = {d: arrival_pair_rows(comparison, d) for d in comparison.decodings}
+    head = tables[comparison.decodings[0]][0]
+    groups: list[tuple[Child, list[Markup]]] = [
+        (decoding_title(d), [row(cells[0], cells[1:]) for cells in rows[1:]])
+        for d, rows in tables.items()
+    ]
     heads = [head[0].capitalize(), *head[1:]]
     return table("Which arrives earlier, seed by seed; p is not corrected", heads, groups)
 
