@@ -11,6 +11,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 CELLS = Path(__file__).resolve().parents[2] / "benchmarks" / "phase" / "cells.csv"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("worst", [False, True], ids=["stored", "longest captions"])
 def test_no_text_touches_a_border_or_another_text(worst: bool) -> None:
     rows = phase_picture.read_rows(CELLS)
@@ -45,6 +46,7 @@ def test_a_cell_says_how_its_runs_ended() -> None:
     assert phase_picture.base_caption([ended]) == "40 → 90\nfixes 7.0%"
 
 
+@pytest.mark.slow
 def test_the_stored_picture_is_of_the_stored_runs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -42,6 +42,8 @@ FOLDERS = (
     "verifiers",
 )
 PAGES = [page for folder in FOLDERS for page in sorted((ROOT / "docs" / folder).glob("*.md"))]
+SLOW = ("lora", "which-gpu", "troubleshooting")
+"""Pages whose commands load torch several times."""
 ADDRESS = "http://localhost:8000/v1"
 SECONDS = 300
 
@@ -163,7 +165,11 @@ def url() -> Iterator[str]:
 
 
 @pytest.mark.filterwarnings("default::selfcorrect_env.UnjudgedWarning")
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: f"{page.parent.name}/{page.stem}")
+@pytest.mark.parametrize(
+    "page",
+    [pytest.param(p, marks=pytest.mark.slow if p.stem in SLOW else ()) for p in PAGES],
+    ids=lambda page: f"{page.parent.name}/{page.stem}",
+)
 def test_the_blocks_run(
     page: Path, url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
