@@ -42,8 +42,11 @@ FOLDERS = (
     "verifiers",
 )
 PAGES = [page for folder in FOLDERS for page in sorted((ROOT / "docs" / folder).glob("*.md"))]
-SLOW = ("lora", "which-gpu", "troubleshooting")
-"""Pages whose commands load torch several times."""
+SLOW = (
+    *("lora", "which-gpu", "troubleshooting", "own-method"),
+    *("pag", "thinktwice", "rise", "star", "sft"),
+)
+"""Pages that load torch several times, or train."""
 ADDRESS = "http://localhost:8000/v1"
 SECONDS = 300
 

@@ -277,7 +277,8 @@ def test_every_metric_is_explained_and_none_is_missing(policy: Policy, env: Self
         Objective(),
     )
     explained = {key.format(t=t) for key in LOGGED for t in (1, 2)} - {"train/skipped"}
-    of_the_trainer = {"episodes", "tokens", "train/unjudged_share", "train/learning_rate", "eval/…"}
+    of_the_trainer = {"episodes", "tokens", "gradient_tokens", "eval/…"}
+    of_the_trainer |= {"train/unjudged_share", "train/learning_rate"}
     assert set(metrics) == explained - of_the_trainer
     assert metrics["t1/kl"] > 0
     assert metrics["t2/tokens"] == pytest.approx(
