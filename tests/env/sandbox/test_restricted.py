@@ -60,17 +60,17 @@ def test_the_sandbox_holds_on(options: list[str], tmp_path: Path) -> None:
 REPORT = """
 import json, sys
 from selfcorrect_env.cli.doctor import isolation
-print(json.dumps([[it.what, it.state, it.detail] for it in isolation()]))
+print(json.dumps([[it.what, it.state, it.detail, it.advice] for it in isolation()]))
 """
 
 
 def test_the_doctor_says_what_is_missing_and_how_to_get_it() -> None:
     done = run_on(["--no-namespaces"], ["-c", REPORT])
-    found = {what: (state, detail) for what, state, detail in json.loads(done.stdout)}
-    state, detail = found["namespaces"]
+    found = {what: rest for what, *rest in json.loads(done.stdout)}
+    state, detail, advice = found["namespaces"]
     assert state == "missing"
     assert "unshare" in detail
-    assert "seccomp" in detail  # how to get them: another profile for the container
+    assert "seccomp" in advice  # how to get them: another profile for the container
     assert found["programs"][0] == "ok"
 
 
