@@ -42,11 +42,10 @@ FOLDERS = (
     "verifiers",
 )
 PAGES = [page for folder in FOLDERS for page in sorted((ROOT / "docs" / folder).glob("*.md"))]
-SLOW = (
-    *("lora", "which-gpu", "troubleshooting", "own-method"),
-    *("pag", "thinktwice", "rise", "star", "sft"),
-)
-"""Pages that load torch several times, or train."""
+FAST = ("start", "explanation", "how-to", "arithmetic", "math", "score", "README")
+"""Pages and folders that run with every change; the others run with the slow tests."""
+LOADS_TORCH = ("lora", "which-gpu", "troubleshooting", "own-method")
+"""Pages of these folders that load torch several times, or train."""
 ADDRESS = "http://localhost:8000/v1"
 SECONDS = 300
 
@@ -57,6 +56,11 @@ FENCE = re.compile(
     r"^(?P=indent)```$",
     re.MULTILINE | re.DOTALL,
 )
+
+
+def is_fast(page: Path) -> bool:
+    """Whether the blocks of a page run with every change."""
+    return bool({page.stem, page.parent.name} & set(FAST)) and page.stem not in LOADS_TORCH
 
 
 @dataclass(frozen=True)
@@ -170,7 +174,7 @@ def url() -> Iterator[str]:
 @pytest.mark.filterwarnings("default::selfcorrect_env.UnjudgedWarning")
 @pytest.mark.parametrize(
     "page",
-    [pytest.param(p, marks=pytest.mark.slow if p.stem in SLOW else ()) for p in PAGES],
+    [pytest.param(page, marks=() if is_fast(page) else pytest.mark.slow) for page in PAGES],
     ids=lambda page: f"{page.parent.name}/{page.stem}",
 )
 def test_the_blocks_run(

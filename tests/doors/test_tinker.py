@@ -388,6 +388,7 @@ def settings(**changed: Any) -> SCoReConfig:
     return SCoReConfig(**{**given, **changed})
 
 
+@pytest.mark.slow
 def test_it_learns_the_second_turn(service: StandIn, connected: tinker.ServiceClient) -> None:
     env = SelfCorrectEnv("arithmetic", split="train", size=100, verifier=digit_seven)
     config = settings(

@@ -101,6 +101,7 @@ def test_one_process_takes_one_cell_after_another(place: Path) -> None:
     assert [log.count("played") for log in logs] == [2, 0, 2, 0]
 
 
+@pytest.mark.slow
 def test_a_cell_draws_the_same_random_numbers_whatever_ran_before_it(place: Path) -> None:
     cells = cells_of("Random")
     run_cells(cells, place, jobs=1, watcher=Watched())
@@ -110,6 +111,7 @@ def test_a_cell_draws_the_same_random_numbers_whatever_ran_before_it(place: Path
     assert replies(cells[1:], place / "alone", "Random") == [second]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "status", "line"),
     [("Killed", -9, "no output."), ("Broken", 1, "RuntimeError: no reply today")],

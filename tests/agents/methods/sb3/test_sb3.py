@@ -144,6 +144,7 @@ def test_prefixes_are_found(sequences: list[list[int]]) -> None:
 
 
 # -- learning --------------------------------------------------------------------------------------
+@pytest.mark.slow
 @pytest.mark.parametrize("method", METHODS)
 def test_it_solves_a_trivial_problem_set(
     method: type[SB3PPO] | type[SB3A2C], policy: Policy, tmp_path: Path
