@@ -229,6 +229,7 @@ def compared(
     return out, json.loads((tmp_path / "out/comparison.json").read_text("utf-8"))
 
 
+@pytest.mark.slow
 def test_three_attempts_are_measured_and_named_each(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

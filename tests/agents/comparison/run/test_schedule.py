@@ -91,6 +91,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+@pytest.mark.slow
 def test_one_process_takes_one_cell_after_another(place: Path) -> None:
     cells, watched = cells_of("Process", "Random"), Watched()
     assert run_cells(cells, place, jobs=1, watcher=watched) == []
