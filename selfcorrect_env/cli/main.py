@@ -109,7 +109,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def unexpected(error: Exception) -> str:
-    """Return what an error says that nobody foresaw, and where it was raised."""
+    """Return the message of an unexpected error, with the place that raised it."""
     message = f"{type(error).__name__}: {error}".rstrip(": ").rstrip(".")
     places = traceback.extract_tb(error.__traceback__)
     where = f" ({places[-1].filename}, line {places[-1].lineno})" if places else ""

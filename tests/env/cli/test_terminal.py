@@ -1,4 +1,4 @@
-"""What every command has in common: --quiet, --json, NO_COLOR, no network that nobody asked for."""
+"""What every command has in common: --quiet, --json, NO_COLOR, no access to the network."""
 
 import json
 import os
