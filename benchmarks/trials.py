@@ -1,4 +1,4 @@
-"""Trials: training runs of the embedded tasks, each in its own process, with stored results.
+"""Trials: training runs of the embedded tasks, in several processes, with stored results.
 
 Shared by the scripts that need many trials. A trial is determined by its fields; its result is a
 line of a JSON Lines file, so a script that was stopped resumes where it was.
@@ -53,7 +53,7 @@ def run_trials(trials: Iterable[Trial], path: Path, *, jobs: int) -> dict[str, d
     spawn = multiprocessing.get_context("spawn")
     with (
         progress_display() as bar,
-        ProcessPoolExecutor(jobs, mp_context=spawn, max_tasks_per_child=1) as pool,
+        ProcessPoolExecutor(jobs, mp_context=spawn) as pool,
     ):
         models = list(dict.fromkeys(trial.model for trial in missing))
         task = bar.add_task("base models", total=len(models))
