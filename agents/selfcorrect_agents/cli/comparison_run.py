@@ -16,7 +16,6 @@ from selfcorrect_agents.comparison.report.sections.episodes import shown_episode
 from selfcorrect_agents.comparison.report.terminal import for_terminal
 from selfcorrect_agents.comparison.results.comparison import COMPARISON_FILE
 from selfcorrect_agents.comparison.results.summary import comparison_of
-from selfcorrect_agents.lm.loading import no_progress_bars
 from selfcorrect_env.cli import UsageError, note, print_json
 
 
@@ -33,8 +32,7 @@ def compare(config: CompareConfig, folder: Path, *, json: bool = False) -> int:
         UsageError: the folder can't be written.
     """
     try:
-        with no_progress_bars():
-            finished = run(config, folder)
+        finished = run(config, folder)
     except KeyboardInterrupt:
         print(f"\nselfcorrect: stopped; the same command resumes from {folder}.", file=sys.stderr)
         raise

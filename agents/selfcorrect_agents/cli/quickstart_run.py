@@ -22,7 +22,6 @@ from selfcorrect_agents.comparison.report.table_rows import arrival_pair_rows, a
 from selfcorrect_agents.comparison.report.terminal import arrival_title
 from selfcorrect_agents.comparison.results.cell_results import MethodResults, spent
 from selfcorrect_agents.comparison.results.summary import comparison_of
-from selfcorrect_agents.lm.loading import no_progress_bars
 from selfcorrect_agents.pictures.curves import write_svg
 from selfcorrect_agents.training.config import flat
 from selfcorrect_agents.training.method_lookup import Budgeted, learning_of
@@ -71,8 +70,7 @@ def quickstart(options: QuickstartOptions, folder: Path) -> int:
         KeyboardInterrupt: Ctrl-C; the message says how to resume.
     """
     try:
-        with no_progress_bars():
-            finished = run(configured(options), folder)
+        finished = run(configured(options), folder)
     except KeyboardInterrupt:
         print(f"\nselfcorrect: stopped; the same command resumes from {folder}.", file=sys.stderr)
         raise

@@ -161,6 +161,11 @@ def _defaults(method: str, learning: type[Any], argv: Sequence[str]) -> tuple[Tr
                 f"{out} holds a run of {config.get('method')!r}, not of {method!r}; name another "
                 "folder, or the run's method."
             )
+        if "options" not in config:
+            raise UsageError(
+                f"{out} holds a run that was started from Python. Resume it there: call learn(...) "
+                f"with the same arguments and run={str(out)!r}."
+            )
         return _of_run(learning, config)
     model = _given(argv, "--model") or ModelConfig.model
     name = _given(argv, "--preset") or default_preset(learning, model)

@@ -13,7 +13,7 @@ import torch
 from selfcorrect_agents.cli.measure_command import measure_command
 from selfcorrect_agents.errors import DiskError, DivergenceError, UnjudgedError
 from selfcorrect_agents.flat_config import flat
-from selfcorrect_agents.lm.loading import load_policy, no_progress_bars
+from selfcorrect_agents.lm.loading import load_policy
 from selfcorrect_agents.lm.policy import Policy
 from selfcorrect_agents.training.config import Evaluation
 from selfcorrect_agents.training.failures import explained
@@ -68,12 +68,11 @@ def train(name: str, options: TrainOptions, learning: Any) -> int:
     agent: Any = method(policy)
     run = _run_folder(name, options, learning, env)
     try:
-        with no_progress_bars():
-            apart = _held_out(options, learning)
-            more = {} if apart is None else {"held_out": apart}
-            history = agent.learn(env, learning, run=run, progress=True, **more)
-            with explained(lambda: len(history or ()), run.checkpoints):
-                save_trained(agent, policy, run)
+        apart = _held_out(options, learning)
+        more = {} if apart is None else {"held_out": apart}
+        history = agent.learn(env, learning, run=run, progress=True, **more)
+        with explained(lambda: len(history or ()), run.checkpoints):
+            save_trained(agent, policy, run)
     except KeyboardInterrupt:
         print(f"\nselfcorrect: stopped; {_state(run)}", file=sys.stderr)
         raise

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import torch
@@ -14,6 +12,7 @@ from selfcorrect_agents.lm.model_config import ModelConfig
 from selfcorrect_agents.lm.model_files import find_model
 from selfcorrect_agents.lm.policy import Policy
 from selfcorrect_agents.lm.pretrained import load_pretrained
+from selfcorrect_agents.lm.progress_bars import no_progress_bars
 from selfcorrect_agents.lm.tiny import TinyConfig, tiny_base
 from selfcorrect_agents.lm.token_caps import is_tiny
 from selfcorrect_env import UnknownNameError, is_quiet, progress_console
@@ -50,20 +49,6 @@ def load_policy(
             return_freed_memory()
     with no_progress_bars():
         return load_pretrained(dataclasses.replace(model, model=found), train=train)
-
-
-@contextmanager
-def no_progress_bars() -> Iterator[None]:
-    """Hide the progress bars of transformers: our commands have their own."""
-    import transformers
-
-    shown = transformers.utils.logging.is_progress_bar_enabled()
-    transformers.utils.logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        if shown:
-            transformers.utils.logging.enable_progress_bar()
 
 
 def _check_device(device: str) -> None:

@@ -28,6 +28,7 @@ from selfcorrect_agents.lm.decoders import (
 from selfcorrect_agents.lm.output_layer import few_rows
 from selfcorrect_agents.lm.plain_context import positions
 from selfcorrect_agents.lm.player import Player
+from selfcorrect_agents.lm.progress_bars import no_progress_bars
 from selfcorrect_agents.lm.samplers import (
     CachedSampler,
     Sampler,
@@ -131,7 +132,8 @@ class Policy(Player):
         ``AutoModelForCausalLM`` loads the folder. A model with an adapter writes the adapter
         alone, in peft's format, which ``AutoPeftModelForCausalLM`` loads.
         """
-        self.model.save_pretrained(folder, max_shard_size="5GB")
+        with no_progress_bars():
+            self.model.save_pretrained(folder, max_shard_size="5GB")
         self.tokenizer.save_pretrained(folder)
 
     def trainable(self) -> dict[str, nn.Parameter]:

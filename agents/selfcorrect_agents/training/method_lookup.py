@@ -108,6 +108,17 @@ def learning_of(name: str) -> type[Any]:
     return found
 
 
+def name_of(method: type[Any]) -> str:
+    """Return the name that `find_method` finds ``method`` by: an entry point's, or
+    ``module:Class``.
+    """
+    for name, entry in installed_agents().items():
+        above = f"{method.__module__}.".startswith(f"{entry.module}.")
+        if above and entry.attr == method.__name__ and entry.load() is method:
+            return name
+    return f"{method.__module__}:{method.__qualname__}"
+
+
 def find_method(name: str) -> Method:
     """Return the class of the method called ``name``.
 

@@ -12,6 +12,7 @@ from selfcorrect_agents.lm.agent import LanguageModelAgent
 from selfcorrect_agents.training.failures import explained
 from selfcorrect_agents.training.held_out import held_out_env
 from selfcorrect_agents.training.hub import push, upload_of
+from selfcorrect_agents.training.method_lookup import name_of
 from selfcorrect_agents.training.progress import MetricsRow
 from selfcorrect_agents.training.run_folder import RunFolder, open_run
 from selfcorrect_agents.training.trainer import Trainer
@@ -72,7 +73,7 @@ class TrainedAgent(LanguageModelAgent):
         self.check_attempts(env.attempts)
         if not isinstance(run, str | Path):
             return self._train(env, config, run, progress, apart)
-        with closing(open_run(run, type(self).__name__, env, config, self.fingerprint())) as folder:
+        with closing(open_run(run, name_of(type(self)), env, config, self.fingerprint())) as folder:
             return self._train(env, config, folder, progress, apart)
 
     def push_to_hub(

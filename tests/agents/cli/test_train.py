@@ -8,13 +8,20 @@ from pathlib import Path
 import pytest
 import transformers
 
-from selfcorrect_agents import ModelConfig, PlayConfig, SCoReConfig
+from selfcorrect_agents import (
+    ModelConfig,
+    MultiTurnRL,
+    MultiTurnRLConfig,
+    PlayConfig,
+    SCoReConfig,
+)
 from selfcorrect_agents.cli.measure_command import measure_command
 from selfcorrect_agents.cli.train import TrainOptions, _parse
 from selfcorrect_agents.cli.training_run import summary
 from selfcorrect_agents.flat_config import flat
 from selfcorrect_agents.lm.loading import load_policy
 from selfcorrect_agents.lm.template_config import TemplateConfig
+from selfcorrect_agents.training.config import from_flat
 from selfcorrect_agents.training.method_lookup import learning_of
 from selfcorrect_env import UnjudgedWarning, UsageError
 from selfcorrect_env.cli import parse
@@ -244,6 +251,20 @@ def test_more_steps_are_asked_for_by_resume(
     status, _, err = run(capsys, *words[:2], "--out", "run", "--resume", "--steps", "1")
     assert status == 2
     assert "steps was 2, now 1. A run can only be extended" in err
+
+
+def test_a_run_that_was_started_from_python_is_resumed_there(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    config = from_flat(MultiTurnRLConfig, {"problems_per_step": 2, "samples": 2, "steps": 1})
+    MultiTurnRL(load_policy(model(tmp_path))).learn("SelfCorrect-Arithmetic-v0", config, run="run")
+    assert "model shards" not in capsys.readouterr().err
+    status, _, err = run(capsys, "train", "multiturn_rl", "--out", "run", "--resume")
+    assert status == 2
+    assert err == (
+        "selfcorrect: run holds a run that was started from Python. Resume it there: call "
+        "learn(...) with the same arguments and run='run'.\n"
+    )
 
 
 def test_skipped_steps_are_counted_and_not_averaged() -> None:

@@ -56,7 +56,7 @@ def test_the_card_says_how_it_was_trained_and_measured(run: Path, report: Path) 
     assert f"| accuracy@t1 | {100 * first['value']:.1f} | [{low}, {high}] |" in body
     config = json.loads((run / "config.json").read_text())
     for expected in (
-        *("`MultiTurnRL`", config["fingerprint"], stored["measured"]["fingerprint"]),
+        *("`multiturn_rl`", config["fingerprint"], stored["measured"]["fingerprint"]),
         *("T = 1, at most 4 tokens", "pass@2, t2", "`learning_rate` | `0.0005`"),
         *("selfcorrect train m", config["torch"]),
     ):
@@ -89,7 +89,7 @@ def test_the_command_has_what_differs_from_the_preset() -> None:
         "selfcorrect train multiturn_rl --preset one-gpu --env SelfCorrect-GSM8K-v0 --model me/lm "
         "--schedule cosine --steps 7"
     )
-    assert train_command({"method": "MultiTurnRL", "learning": learning}) is None
+    assert train_command({"method": "multiturn_rl", "learning": learning}) is None
 
 
 # -- the server -----------------------------------------------------------------------------------

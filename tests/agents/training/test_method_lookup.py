@@ -7,7 +7,13 @@ import pytest
 
 from selfcorrect_agents.methods.score import SCoRe, SCoReConfig
 from selfcorrect_agents.training import method_lookup
-from selfcorrect_agents.training.method_lookup import find_method, learning_of, learns, trainable
+from selfcorrect_agents.training.method_lookup import (
+    find_method,
+    learning_of,
+    learns,
+    name_of,
+    trainable,
+)
 from selfcorrect_env import AgentError
 from selfcorrect_env.evaluation import installed_agents, load_named
 
@@ -36,6 +42,15 @@ def test_the_entry_points_name_the_configuration_of_the_method(name: str) -> Non
 def test_every_installed_method_names_its_configuration() -> None:
     """`trainable` imports nothing; this test imports all agents and finds those that learn."""
     assert {*trainable()} == {name for name in installed_agents() if learns(load_named(name))}
+
+
+@pytest.mark.parametrize("name", sorted(trainable()))
+def test_a_method_is_found_by_the_name_of_its_class(name: str) -> None:
+    assert name_of(find_method(name)) == name
+
+
+def test_a_method_without_an_entry_point_is_named_by_its_module() -> None:
+    assert name_of(Own) == f"{__name__}:Own"
 
 
 def test_each_method_has_a_line_about_it() -> None:

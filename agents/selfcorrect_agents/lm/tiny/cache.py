@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from selfcorrect_agents.lm.progress_bars import no_progress_bars
 from selfcorrect_agents.lm.tiny.config import TinyConfig
 from selfcorrect_agents.lm.tiny.corpora import corpus
 from selfcorrect_agents.lm.tiny.model import CHAT_TEMPLATE, build_model, build_tokenizer
@@ -77,7 +78,8 @@ def tiny_base(config: TinyConfig, on_step: Callable[[int, float], None] | None =
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".writing-") as written:
         made = Path(written) / "model"
-        model.save_pretrained(made)
+        with no_progress_bars():
+            model.save_pretrained(made)
         tokenizer.save_pretrained(made)
         (made / "tiny.json").write_text(json.dumps(asdict(config), indent=2) + "\n")
         try:

@@ -78,8 +78,8 @@ class VerifiedEnv:
     """A `TrainingEnv` of two attempts with a verification between them: three turns.
 
     The third turn's score is that of the final answer: the revision where the verification found
-    the first answer wrong, and the first answer again where it did not. There nothing is sampled
-    in the third turn.
+    the first answer wrong, and the first answer again where it did not. There the third turn is
+    dropped: `collect` samples it with the other rows, and it is not trained on.
     """
 
     attempts = 3
