@@ -96,21 +96,31 @@ class Options:
 
 def main() -> None:
     """Print a table."""
-    files = tyro.cli(Options, description=__doc__).files
+    options = tyro.cli(Options, description=__doc__)
     print("| recipe | GPU | peak memory | of it weights | rows sampled at once | tokens a forward "
           "pass | hours a row and seed | hours of all rows, 3 seeds |")  # fmt: skip
     print("| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: |")
-    for path in files:
-        config = read_config(path)
-        shape = shape_of(MODELS[str(config.model["model"])])
-        for card in CARDS:
-            work, found = planned(config, shape, path.stem.rpartition("-")[2], card)
-            hours = hours_of(config, shape, work, found, card)
-            rows = len(config.methods) - 1  # the base is not trained
-            print(f"| {path.stem} | {card.name} | {found.peak / 1e9:.1f} GB "
-                  f"| {found.weights / 1e9:.1f} GB | {found.rows_at_once} "
-                  f"| {found.tokens_per_forward:,} | {hours:.1f} "
-                  f"| {hours * rows * len(config.seeds):.0f} |")  # fmt: skip
+    for path in options.files:
+        for line in table_rows(path):
+            print(line)
+
+
+def table_rows(path: Path) -> list[str]:
+    """Return a recipe's rows of the table, one for each card."""
+    config = read_config(path)
+    shape = shape_of(MODELS[str(config.model["model"])])
+    trained = len(config.methods) - 1  # the base is not trained
+    lines = []
+    for card in CARDS:
+        work, found = planned(config, shape, path.stem.rpartition("-")[2], card)
+        hours = hours_of(config, shape, work, found, card)
+        cells = (
+            *(path.stem, card.name, f"{found.peak / 1e9:.1f} GB", f"{found.weights / 1e9:.1f} GB"),
+            *(str(found.rows_at_once), f"{found.tokens_per_forward:,}"),
+            *(f"{hours:.1f}", f"{hours * trained * len(config.seeds):.0f}"),
+        )
+        lines.append(f"| {' | '.join(cells)} |")
+    return lines
 
 
 def planned(config: CompareConfig, shape: ModelShape, task: str, card: Card) -> tuple[Work, Plan]:

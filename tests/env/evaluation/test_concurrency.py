@@ -83,7 +83,7 @@ def test_an_environment_that_is_stepped_as_it_is_plays_one_episode_at_a_time():
     assert agent.most == 1
 
 
-def test_a_slow_reply_holds_up_nobody_else():
+def test_a_slow_reply_does_not_delay_the_others():
     finished = threading.Event()
     answered = []
 

@@ -181,7 +181,7 @@ def test_a_refusing_hub(refusing, tmp_path):
 
 
 @pytest.mark.parametrize("variable", ["HF_HUB_OFFLINE", "HF_DATASETS_OFFLINE"])
-def test_offline_asks_nobody(silent, tmp_path, variable):
+def test_offline_makes_no_request(silent, tmp_path, variable):
     outcome = load("math", tmp_path, HF_ENDPOINT=silent, **{variable: "1"})
     assert outcome["name"] == "procedural-MATH"
     assert outcome["seconds"] < 8

@@ -123,7 +123,7 @@ def test_an_answer_for_another_job_replaces_the_pair(sandbox: Sandbox) -> None:
     assert follow_ups(sandbox) == [False, True] * 6
 
 
-def test_programs_that_nobody_waits_for_end_soon(interruptible: None) -> None:
+def test_abandoned_programs_end_soon(interruptible: None) -> None:
     sandbox = Sandbox(deadline=60, workers=1, isolation=ISOLATION)
     assert sandbox.run(RIGHT).right
     endless = Job("while True:\n    pass", RIGHT.tests, RIGHT.names)

@@ -100,7 +100,7 @@ def test_a_result_of_other_defaults_is_not_this_one(tmp_path: Path) -> None:
     assert not is_done(cell, tmp_path)
 
 
-def test_a_folder_that_nobody_knows_is_refused(tmp_path: Path) -> None:
+def test_an_unknown_folder_is_refused(tmp_path: Path) -> None:
     cell = plan(config())[1]
     (tmp_path / cell.folder / "run").mkdir(parents=True)
     with pytest.raises(CheckpointError, match=r"holds a run but no cell\.json"):
