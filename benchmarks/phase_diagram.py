@@ -11,7 +11,11 @@ replies whose working ends in the right digit.
     python benchmarks/phase_diagram.py --settings runs/tune/settings.json --out runs/phase
     python benchmarks/phase_diagram.py --fixes 0.1 --slips 0 --seeds 0        # one cell
 
-Resumable: each finished run is a line of runs.jsonl. Writes cells.csv and phase-diagram.svg.
+Every cell has the bases of `--seeds`; the cells that the text argues from (`ARGUED`) have those of
+`--more-seeds` as well.
+
+Resumable: each finished run is a line of runs.jsonl, which `remedies.py` shares. Writes cells.csv
+and phase-diagram.svg.
 """
 
 from __future__ import annotations
@@ -43,6 +47,9 @@ METHODS = {
 }
 """Name on the map -> row of the settings."""
 
+ARGUED = ((0.0, 0.0), (0.0, 0.3), (0.1, 0.15), (0.2, 0.3))
+"""The cells that the text argues from: share of fixes taught, share of workings with a slip."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class CellOptions:
@@ -53,14 +60,14 @@ class CellOptions:
     spoils: float = 0.04
     """Share of second replies that spoil in the pre-training of all bases; about a ninth of these
     is right by accident."""
-    seeds: tuple[int, ...] = (0, 1)
-    """Base models and runs of each cell."""
     episodes: int = 40_960
     """Training budget of a run."""
     problems: int = 1000
     """Number of held-out problems to evaluate on."""
     jobs: int = 2
     """Number of processes that run at the same time."""
+    out: str = "runs/phase"
+    """The output folder."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,14 +78,24 @@ class Options(CellOptions):
     """Shares of second replies that fix in the base's pre-training."""
     slips: tuple[float, ...] = (0.0, 0.15, 0.3)
     """Shares of the base's workings that contain a slip."""
-    out: str = "runs/phase"
-    """The output folder."""
+    seeds: tuple[int, ...] = (0, 1)
+    """Base models and runs of every cell."""
+    more_seeds: tuple[int, ...] = (2, 3, 4)
+    """Further ones of the cells that the text argues from."""
+
+    def cells(self) -> list[tuple[float, float, int]]:
+        """Return share of fixes, share of slips, and seed of every base."""
+        return [
+            (*cell, seed)
+            for cell in product(self.fixes, self.slips)
+            for seed in (*self.seeds, *(self.more_seeds if cell in ARGUED else ()))
+        ]
 
 
 def main() -> None:
     options = tyro.cli(Options, description=__doc__)
     chosen = json.loads(Path(options.settings).read_text())["chosen"]
-    cells = list(product(options.fixes, options.slips, options.seeds))
+    cells = options.cells()
     names = ("base", *METHODS)
     runs = {(name, *cell): trial(options, chosen, name, *cell) for cell in cells for name in names}
     results = run_trials(runs.values(), Path(options.out) / "runs.jsonl", jobs=options.jobs)
@@ -189,7 +206,7 @@ def write_csv(path: Path, rows: list[dict[str, Any]]) -> None:
 def print_table(options: Options, rows: list[dict[str, Any]]) -> None:
     names = ["base", *METHODS]
     table = Table(
-        title=f"Acc@t1/Acc@t2 (percent; mean over seeds {list(options.seeds)}), then solved runs; "
+        title="Acc@t1/Acc@t2 (percent; mean over the bases), then solved runs; "
         f"{options.episodes:,} episodes, {options.problems:,} held-out problems, T = 1"
     )
     for column in ("taught", "prior", "slips", "ceiling", *names):

@@ -5,12 +5,12 @@ fix is an accident, and reinforcement learning ends in copies. *Slips*: the base
 three in ten workings contain a slip, so the ceiling is low. Each remedy changes one thing of a
 method with the settings that `tune.py` chose, and has the same budget of episodes.
 
-    python benchmarks/remedies.py --out runs/remedies
+    python benchmarks/remedies.py --out runs/phase
     python benchmarks/remedies.py --corners slips --seeds 0
 
-Resumable: each finished run is a line of runs.jsonl. Prints Acc@t1/Acc@t2 (percent, T = 1) of
-every base, the share of first replies whose working ends right, and how many runs solved the task,
-that is, reached 90% of the *base's* ceiling.
+Resumable: each finished run is a line of runs.jsonl, which `phase_diagram.py` shares. Prints
+Acc@t1/Acc@t2 (percent, T = 1) of every base, the share of first replies whose working ends right,
+and how many runs solved the task, that is, reached 90% of the *base's* ceiling.
 """
 
 from __future__ import annotations
@@ -63,8 +63,8 @@ class Options(CellOptions):
 
     corners: tuple[str, ...] = tuple(CORNERS)
     """Corners to run: rare, slips."""
-    out: str = "runs/remedies"
-    """The output folder."""
+    seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
+    """Base models and runs of each corner."""
 
 
 def main() -> None:

@@ -13,6 +13,8 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 
 import tyro
+from phase_diagram import Options as MapOptions
+from phase_diagram import base_model
 from rich.progress import track
 
 from selfcorrect_agents.lm.loading import parse_tiny
@@ -28,6 +30,9 @@ ARITHMETIC = [f"tiny:seed={seed}" for seed in (*range(20), *TUNING)]
 TOYCODE = [f"tiny:task=toycode,seed={seed},steps=1200" for seed in (*range(10), *TUNING)]
 """Of the second task."""
 
+MAP = [base_model(fix, MapOptions.spoils, slips, seed) for fix, slips, seed in MapOptions().cells()]
+"""Of the map and its remedies."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
@@ -41,7 +46,7 @@ class Options:
 
 def main() -> None:
     options = tyro.cli(Options, description=__doc__)
-    names = options.only or (*ARITHMETIC, *TOYCODE)
+    names = options.only or (*ARITHMETIC, *TOYCODE, *MAP)
     if not options.only:
         remove_others(names)
     with ProcessPoolExecutor(options.jobs) as pool:
