@@ -16,6 +16,7 @@ import tyro
 from phase_diagram import Options as MapOptions
 from phase_diagram import base_model
 from rich.progress import track
+from write_comparison import DOUBTS
 
 from selfcorrect_agents.lm.loading import parse_tiny
 from selfcorrect_agents.lm.tiny import base_name, pretrain
@@ -29,6 +30,9 @@ ARITHMETIC = [f"tiny:seed={seed}" for seed in (*range(20), *TUNING)]
 
 TOYCODE = [f"tiny:task=toycode,seed={seed},steps=1200" for seed in (*range(10), *TUNING)]
 """Of the second task."""
+
+DOUBTING = [f"tiny:seed={seed},doubts={DOUBTS:g}" for seed in range(5)]
+"""That get worse at the second attempt greedily, too."""
 
 MAP = [base_model(fix, MapOptions.spoils, slips, seed) for fix, slips, seed in MapOptions().cells()]
 """Of the map and its remedies."""
@@ -46,7 +50,7 @@ class Options:
 
 def main() -> None:
     options = tyro.cli(Options, description=__doc__)
-    names = options.only or (*ARITHMETIC, *TOYCODE, *MAP)
+    names = options.only or (*ARITHMETIC, *TOYCODE, *DOUBTING, *MAP)
     if not options.only:
         remove_others(names)
     with ProcessPoolExecutor(options.jobs) as pool:

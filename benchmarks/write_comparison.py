@@ -6,6 +6,7 @@
   inference scaling at equal replies and equal tokens (figure 1, right)
 - ten-attempts: ten attempts of models that were trained on two (appendix A.1)
 - one-reply: one reply with the tokens of two, by RL on it: what the second attempt is worth
+- doubts: bases that get worse at the second attempt greedily, too (arithmetic only)
 
 Each row has the settings that `tune.py` chose for it. The settings of SCoRe's ablations and of the
 controls are derived from SCoRe's and from plain RL's, so only the named part differs.
@@ -35,6 +36,10 @@ from selfcorrect_agents.comparison.results.comparison import read_comparison
 from selfcorrect_agents.methods.score import SCoReConfig
 from selfcorrect_agents.training.config import flat, from_flat
 
+DOUBTS = 0.9
+"""Share of second replies to chains ending in a subtraction that change the answer, in the
+pre-training of the bases of the table "doubts"."""
+
 Rows: TypeAlias = dict[str, tuple[str, dict[str, Any]]]
 """Label -> (agent, fields of its configuration)."""
 
@@ -53,7 +58,7 @@ class Options:
     """Number of held-out problems."""
     arrival: float = 0.9
     """Acc@t2 from which a seed has arrived."""
-    table: Literal["main", "ablations", "beyond", "ten-attempts", "one-reply"] = "main"
+    table: Literal["main", "ablations", "beyond", "ten-attempts", "one-reply", "doubts"] = "main"
     """Which table."""
     equal_compute: Path | None = None
     """A comparison.json whose costs decide each row's number of episodes."""
@@ -63,19 +68,19 @@ def main() -> None:
     options = tyro.cli(Options, description=__doc__)
     found = json.loads(Path(options.settings).read_text())
     tuning, chosen = found["options"], found["chosen"]
-    make, head = TABLES[options.table]
-    rows = make(chosen, tuning["episodes"])
+    table = TABLES[options.table]
+    rows = table.rows(chosen, tuning["episodes"])
     budgets = {} if options.equal_compute is None else budgets_of(options.equal_compute)
     lines = [
         "# Written by write_comparison.py; settings chosen by tune.py on the validation split.",
         f"title = {json.dumps(options.title)}",
-        f'model = "{tuning["model"]}"',
+        f'model = "{tuning["model"]}{table.base}"',
         f"seeds = {list(options.seeds)}",
         f"episodes = {tuning['episodes']}",
         f"n = {options.n}",
         f"arrival = {options.arrival:g}",
         f'env = "{tuning["env"]}"',
-        *head,
+        *table.head,
     ]
     for label, (agent, learning) in rows.items():
         lines += ["", f"[methods.{json.dumps(label, ensure_ascii=False)}]", f'agent = "{agent}"']
@@ -177,16 +182,32 @@ def changed(config: SCoReConfig) -> dict[str, Any]:
     return {k: v for k, v in flat(config).items() if v != default[k]}
 
 
-SCALING = "scaling = {n = 200, samples = 32, temperature = 1.0}"
+@dataclass(frozen=True)
+class TableKind:
+    """What a table has."""
 
-TABLES: dict[str, tuple[Callable[[dict[str, dict[str, Any]], int], Rows], list[str]]] = {
-    "main": (main_rows, []),
-    "ablations": (ablations, []),
-    "beyond": (beyond, ['decodings = ["sampled", "greedy", "base_first"]', SCALING]),
-    "ten-attempts": (two_turns, ["train = {attempts = 2}", "test = {attempts = 10}"]),
-    "one-reply": (one_reply, ["attempts = 1", "max_new_tokens = 32"]),
+    rows: Callable[[dict[str, dict[str, Any]], int], Rows]
+    """Returns its rows, of the chosen settings and the budget."""
+    head: tuple[str, ...] = ()
+    """Further lines at the top of the file."""
+    base: str = ""
+    """Further options of the base model."""
+
+
+TABLES = {
+    "main": TableKind(main_rows),
+    "ablations": TableKind(ablations),
+    "beyond": TableKind(
+        beyond,
+        (
+            'decodings = ["sampled", "greedy", "base_first"]',
+            "scaling = {n = 200, samples = 32, temperature = 1.0}",
+        ),
+    ),
+    "ten-attempts": TableKind(two_turns, ("train = {attempts = 2}", "test = {attempts = 10}")),
+    "one-reply": TableKind(one_reply, ("attempts = 1", "max_new_tokens = 32")),
+    "doubts": TableKind(two_turns, base=f",doubts={DOUBTS:g}"),
 }
-"""Table -> its rows, and further lines at the top of the file."""
 
 
 if __name__ == "__main__":

@@ -30,9 +30,14 @@ RECIPE = 3
 
 
 def base_name(config: TinyConfig) -> str:
-    """Return the name of a base, with a hash of its configuration, corpus and procedure."""
+    """Return the name of a base, with a hash of its configuration, corpus and procedure.
+
+    Of the configuration, the hash has what differs from the defaults: a new field with a default
+    that changes nothing does not rename the bases.
+    """
+    default = asdict(TinyConfig())
     identity = {
-        **asdict(config),
+        **{field: value for field, value in asdict(config).items() if value != default[field]},
         "recipe": RECIPE,
         "template": CHAT_TEMPLATE,
         "corpus": corpus(config, 64).texts,  # prompts, problems and their random streams

@@ -36,6 +36,10 @@ class TinyConfig:
     slips: float = 0.0
     """Share of replies whose working has a slip, in [0, 1): the digit of a random step is wrong,
     and the later steps continue from it. The answer does not depend on it."""
+    doubts: float = 0.0
+    """Share of second replies that add 1 to the first answer (9 becomes 0), right or wrong, among
+    those to chains that end in a subtraction; `arithmetic` only. Above a half, the most likely
+    second reply spoils right answers of such chains, so the base gets worse greedily, too."""
     operations: int = 3
     """Number of operations in a problem, as counted by the task's problem set."""
 
@@ -51,5 +55,9 @@ class TinyConfig:
             raise ValueError("first_right must be in [0, 1], learning_rate > 0, seed >= 0.")
         if not (self.copy >= 0 and self.fix >= 0 and self.copy + self.fix <= 1):
             raise ValueError("copy and fix must be at least 0, and their sum at most 1.")
-        if not 0 <= self.slips < 1:
-            raise ValueError(f"slips must be in [0, 1), got {self.slips}.")
+        if not (0 <= self.slips < 1 and 0 <= self.doubts < 1):
+            raise ValueError(
+                f"slips and doubts must be in [0, 1), got {self.slips} and {self.doubts}."
+            )
+        if self.doubts and self.task != "arithmetic":
+            raise ValueError(f"doubts is an option of the task arithmetic, not of {self.task}.")

@@ -25,6 +25,7 @@ def test_the_key_covers_every_field_and_the_corpus(monkeypatch: pytest.MonkeyPat
         "fix": 0.1,
         "first_right": 0.4,
         "slips": 0.3,
+        "doubts": 0.3,
         "task": "toycode",
     }
     for field in fields(TinyConfig):

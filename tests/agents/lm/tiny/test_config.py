@@ -14,9 +14,15 @@ from selfcorrect_agents.lm.tiny import TinyConfig
         {"first_right": 1.5},
         {"learning_rate": 0.0},
         {"slips": 1.0},
+        {"doubts": 1.0},
         {"seed": -1},
     ],
 )
 def test_a_configuration_that_cannot_be_meant_is_refused(wrong: dict[str, float]) -> None:
     with pytest.raises(ValueError, match=r"at least|multiple|must be in"):
         TinyConfig(**wrong)  # type: ignore[arg-type]
+
+
+def test_an_option_of_another_task_is_refused() -> None:
+    with pytest.raises(ValueError, match="doubts is an option of the task arithmetic"):
+        TinyConfig(task="toycode", doubts=0.5)

@@ -24,9 +24,10 @@ def corpus(config: TinyConfig, count: int) -> Corpus:
     )
     behaviour = rng.choice(3, size=count, p=[config.copy, config.fix, 1 - config.copy - config.fix])
     first_right = rng.random(count) < config.first_right
-    # a separate generator, so that slips do not change the other draws
+    # separate generators, so that slips and doubts do not change the other draws
     slip_rng = np.random.default_rng([config.seed, 2])
     slips = slip_rng.random((count, 2)) < config.slips
+    doubts = np.random.default_rng([config.seed, 3]).random(count) < config.doubts
     texts, masked = [], np.full(count, -1)
     for i, problem in enumerate(problems):
         right, results = problem.reference, problem.metadata["results"]
@@ -39,6 +40,8 @@ def corpus(config: TinyConfig, count: int) -> Corpus:
             continue
         first = right if first_right[i] else other_digit(rng, right)
         second = [first, right, other_digit(rng, right, first)][behaviour[i]]
+        if doubts[i] and problem.prompt[-3] == "-":
+            second = str((int(first) + 1) % 10)
         texts.append(f"{question}{first}{working}<eos>{prompts.correction}{second}{again}<eos>")
         masked[i] = len(question)
     return Corpus(texts, masked)

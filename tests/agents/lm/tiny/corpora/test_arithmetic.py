@@ -64,6 +64,30 @@ def test_slips_are_as_many_as_asked_for_and_the_rest_of_the_working_follows_from
     assert all(abs(n - sum(at_step) / 3) < 5 * (sum(at_step) * 2 / 9) ** 0.5 for n in at_step)
 
 
+def test_doubts_add_one_at_chains_that_end_in_a_subtraction_and_change_nothing_else() -> None:
+    """The share within 5 standard errors (false alarm: below 1e-6, and seeded)."""
+    config = TinyConfig(doubts=0.7, copy=1.0, fix=0.0)
+    texts, masked = tiny.corpus(config, 8000)
+    plain, plain_masked = tiny.corpus(replace(config, doubts=0.0), 8000)
+    assert (masked == plain_masked).all()
+    assert texts[::2] == plain[::2]
+    doubted = []
+    for text, without in zip(texts[1::2], plain[1::2], strict=True):
+        first, second = text.removesuffix("<eos>").rsplit(PROMPTS["arithmetic"].correction, 1)
+        question, _, answer = first.partition("=")
+        if text != without:
+            assert second[0] == str((int(answer[0]) + 1) % 10)
+            assert (
+                without == f"{first}{PROMPTS['arithmetic'].correction}{answer[0]}{second[1:]}<eos>"
+            )
+        if question[-2] == "-":
+            doubted.append(text != without)
+        else:
+            assert text == without
+    assert 800 < len(doubted) < 1200  # a quarter of the chains
+    assert abs(np.mean(doubted) - 0.7) < 5 * (0.21 / len(doubted)) ** 0.5
+
+
 def test_problems_of_the_training_split_alone_are_taught() -> None:
     for text in tiny.corpus(TinyConfig(), 2000)[0]:
         assert split_of(text.partition("=")[0].rpartition("\n")[2] + "=") == "train"
