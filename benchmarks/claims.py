@@ -42,7 +42,7 @@ FIGURE = re.compile(
 )
 """What counts as a figure in a sentence or a cell."""
 
-CODE = re.compile(r"`[^`]*`|\]\([^)]*\)|arXiv [\d.]+|<[^>]*>")
+CODE = re.compile(r"`[^`]*`|\]\([^)]*\)|arXiv [\d.]+|\b\d{4}\.\d{5}\b|<[^>]*>")
 """Parts of a line without figures: code, targets of links, markup."""
 
 UNCHECKED = ("none", "paper")
