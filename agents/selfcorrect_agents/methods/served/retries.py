@@ -34,7 +34,11 @@ class RequestFailure:
 
 
 async def requested(
-    request: Callable[[], Awaitable[T]], *, retries: int, timeout: float
+    request: Callable[[], Awaitable[T]],
+    *,
+    retries: int,
+    timeout: float,
+    again: Callable[[int, str], None] = lambda tries, cause: None,
 ) -> tuple[T | RequestFailure, int]:
     """Make a request, again if that may help.
 
@@ -43,6 +47,7 @@ async def requested(
             chat completion.
         retries: how often it is made again at most.
         timeout: seconds for each.
+        again: called before each wait, with the number of requests so far and why the last failed.
 
     Returns:
         The result, or why there is none for good; and the number of requests.
@@ -65,6 +70,7 @@ async def requested(
         if tries > retries:
             times = f"{tries} requests" if tries > 1 else "1 request"
             return RequestFailure(f"{times} failed, the last one: {cause}", general=True), tries
+        again(tries, cause)
         await asyncio.sleep(_wait(tries) if asked_wait is None else asked_wait)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 import time
 from dataclasses import replace
 from types import TracebackType
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 MOST_FAILURES = 20
 """Conversations in a row that get no reply before the evaluation stops."""
+TOLD_AFTER = 3
+"""Requests of one conversation that fail, with nothing answered so far, before a warning says so."""
 
 
 class ServedModel(AsyncAgent):
@@ -43,7 +46,7 @@ class ServedModel(AsyncAgent):
     def __init__(self, config: ServedConfig) -> None:
         self.config = config
         self.name = config.model
-        self._answered = False
+        self._answered = self._told = False
         self._failures = 0  # since the last reply
         self._client: AsyncOpenAI | None = None
         self._new_client()  # what is missing is said at once
@@ -97,15 +100,16 @@ class ServedModel(AsyncAgent):
             response = await client.chat.completions.with_raw_response.create(**fields)
             return reply_of(response.text, config.input_price, config.output_price)
 
-        reply, tries = await requested(request, retries=config.retries, timeout=config.timeout)
+        reply, tries = await requested(
+            request, retries=config.retries, timeout=config.timeout, again=self._warn
+        )
         if isinstance(reply, RequestFailure):
             self._failures += 1
-            where = config.base_url or os.environ.get("OPENAI_BASE_URL", "") or "OpenAI"
             if reply.general and not self._answered:
-                raise AgentError(f"{config.model!r} at {where}: {reply.cause}")
+                raise AgentError(f"{self._where}: {reply.cause}")
             if self._failures >= MOST_FAILURES:
                 raise AgentError(
-                    f"{config.model!r} at {where}: {self._failures} conversations in a row got no "
+                    f"{self._where}: {self._failures} conversations in a row got no "
                     f"reply, the last one: {reply.cause}"
                 )
             raise NoReplyError(reply.cause)
@@ -135,6 +139,23 @@ class ServedModel(AsyncAgent):
                     thoughts = {"reasoning_content": generation.reasoning}
             messages.append({"role": message["role"], "content": str(content), **thoughts})
         return messages
+
+    @property
+    def _where(self) -> str:
+        server = self.config.base_url or os.environ.get("OPENAI_BASE_URL", "") or "OpenAI"
+        return f"{self.config.model!r} at {server}"
+
+    def _warn(self, tries: int, cause: str) -> None:
+        """Say once on stderr that a server has answered nothing so far: retries take minutes."""
+        if tries < TOLD_AFTER or self._answered or self._told:
+            return
+        self._told = True
+        left = self.config.retries + 1 - tries
+        print(
+            f"selfcorrect: warning: {self._where} has answered nothing so far ({cause}); up to "
+            f"{left} more requests are made, with longer and longer waits (retries).",
+            file=sys.stderr,
+        )
 
     def _new_client(self) -> AsyncOpenAI:
         config = self.config

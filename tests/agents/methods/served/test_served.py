@@ -136,6 +136,23 @@ def test_a_server_that_is_not_there_stops_the_evaluation():
         evaluate(agent, ENV, concurrency=1)
 
 
+def test_a_server_that_has_answered_nothing_is_said_once(capsys):
+    with StandInServer(second_thoughts) as server:
+        agent = served(server, retries=5)
+    with pytest.raises(AgentError):
+        evaluate(agent, ENV, concurrency=4)
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"selfcorrect: warning: 'm' at {server.url} has answered nothing so far")
+    assert "up to 3 more requests" in line
+
+
+def test_a_server_that_has_answered_may_fail_without_a_warning(capsys):
+    dead = range(10, 16)
+    with StandInServer(second_thoughts, fault=lambda n: "503" if n in dead else "") as server:
+        evaluate(served(server), ENV, concurrency=1)
+    assert not capsys.readouterr().err
+
+
 def test_a_server_that_dies_and_comes_back_loses_nothing():
     with StandInServer(second_thoughts, latency=0.05) as server:
 
