@@ -50,6 +50,8 @@ class Registry:
     """Raised if the object that a name refers to cannot be imported."""
     unknown: type[UnknownNameError] = UnknownNameError
     """Raised if nothing has the name."""
+    hint: str = "An import path module:attribute also works."
+    """The last sentence of its message."""
 
     def load(self, name: str) -> Any:
         """Import and return the thing called ``name``.
@@ -69,14 +71,12 @@ class Registry:
                 return import_attribute(name)
         except Exception as error:  # another package's module may raise anything
             raise self.cannot_import(name, error) from error
-        raise self.unknown.of(
-            self.kind, name, {*self.own, *installed}, "An import path module:attribute also works."
-        )
+        raise self.unknown.of(self.kind, name, {*self.own, *installed}, self.hint)
 
     def cannot_import(self, name: str, cause: BaseException) -> SelfCorrectError:
         """Return the error for a thing that raised ``cause`` when it was imported."""
         if isinstance(cause, ImportError):
-            reason = str(cause)
+            reason = str(cause).removeprefix(f"{name!r}: ")  # as `import_attribute` begins
         else:
             *_, last = traceback.extract_tb(cause.__traceback__)
             reason = f"{type(cause).__name__}: {cause} ({last.filename}, line {last.lineno})"

@@ -14,8 +14,8 @@ from rich.text import Text
 from selfcorrect_env import prompts, verifiers
 from selfcorrect_env.cli.options import parse
 from selfcorrect_env.cli.outputs import print_json
-from selfcorrect_env.evaluation.agent_factory import installed_agents, summary
-from selfcorrect_env.evaluation.missing_packages import missing_packages
+from selfcorrect_env.evaluation.agent_factory import installed_agents, summary_of
+from selfcorrect_env.evaluation.missing_packages import Sources
 from selfcorrect_env.problems import sources
 
 ABOUT = """\
@@ -57,13 +57,14 @@ def main(argv: list[str]) -> int:
 
 def listing() -> Listing:
     """Return kind -> name -> summary; nothing heavy is imported for it."""
+    read = Sources()
     return {
         "environments": {
             spec.id: _environment(spec.kwargs.get("problems"))
             for spec in gym.registry.values()
             if spec.id.startswith("SelfCorrect-")
         },
-        "agents": {name: _agent(name, point) for name, point in installed_agents().items()},
+        "agents": {name: _agent(point, read) for name, point in installed_agents().items()},
         "problem sets": {
             **{name: source.summary for name, source in sources.SOURCES.items()},
             **sources.REGISTRY.origins(),
@@ -79,10 +80,10 @@ def listing() -> Listing:
     }
 
 
-def _agent(name: str, point: EntryPoint) -> str:
-    missing = missing_packages(point.module)
+def _agent(point: EntryPoint, read: Sources) -> str:
+    missing = read.missing_packages(point.module)
     lacks = f" [cannot run: {', '.join(missing)} not installed]" if missing else ""
-    return summary(name) + lacks
+    return summary_of(point) + lacks
 
 
 def _environment(problems: object) -> str:

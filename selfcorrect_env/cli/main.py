@@ -48,6 +48,7 @@ REGISTRY = Registry(
     "selfcorrect_env.commands",
     {name: f"selfcorrect_env.cli.{name}:main" for name in OWN_COMMANDS},
     UsageError,
+    hint="See selfcorrect --help.",
 )
 """The commands by name, of this package and of others."""
 

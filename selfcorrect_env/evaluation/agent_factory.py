@@ -61,7 +61,11 @@ def summary(name: str) -> str:
     It is the first line of the docstring of the agent's class, with the package that an agent of
     another one is from; where that line can't be read, it is the agent's import path.
     """
-    point = installed_agents()[name]
+    return summary_of(installed_agents()[name])
+
+
+def summary_of(point: EntryPoint) -> str:
+    """Return the `summary` of the agent that an entry point names."""
     line = docstring_line(point.value)
     if line is not None and _is_own(point):
         return line

@@ -15,22 +15,43 @@ def missing_packages(module: str) -> list[str]:
     The imports at the top of the module's source are followed through the modules of its own
     package. Imports inside functions are not looked at: they are not needed to import it.
     """
-    missing: set[str] = set()
-    waiting, seen = [module], set[str]()
-    while waiting:
-        name = waiting.pop()
-        if name in seen:
-            continue
-        seen.add(name)
-        for imported in _imports(name):
-            top = imported.partition(".")[0]
-            if top == module.partition(".")[0]:
-                waiting.append(imported)
-            elif not _found(top):
-                missing.add(top)
-    if not _found(module.partition(".")[0]):
-        missing.add(module.partition(".")[0])
-    return sorted(missing)
+    return Sources().missing_packages(module)
+
+
+class Sources:
+    """The sources of modules, each of which is read once."""
+
+    def __init__(self) -> None:
+        self._imports: dict[str, tuple[str, ...]] = {}
+        self._found: dict[str, bool] = {}
+
+    def missing_packages(self, module: str) -> list[str]:
+        """Return the top-level packages that importing ``module`` would lack, sorted."""
+        own = module.partition(".")[0]
+        missing: set[str] = set() if self._is_found(own) else {own}
+        waiting, seen = [module], set[str]()
+        while waiting:
+            name = waiting.pop()
+            if name in seen:
+                continue
+            seen.add(name)
+            for imported in self._imports_of(name):
+                top = imported.partition(".")[0]
+                if top == own:
+                    waiting.append(imported)
+                elif not self._is_found(top):
+                    missing.add(top)
+        return sorted(missing)
+
+    def _imports_of(self, module: str) -> tuple[str, ...]:
+        if module not in self._imports:
+            self._imports[module] = tuple(_imports(module))
+        return self._imports[module]
+
+    def _is_found(self, package: str) -> bool:
+        if package not in self._found:
+            self._found[package] = _found(package)
+        return self._found[package]
 
 
 def _imports(module: str) -> Iterator[str]:

@@ -92,10 +92,8 @@ class Rescored:
         from rich.table import Table
         from rich.text import Text
 
-        table = Table(
-            title=f"{len(self.episodes):,} episodes re-scored with {self.verifier}",
-            title_justify="left",
-        )
+        title = f"{len(self.episodes):,} episodes re-scored with {self.verifier}"
+        table = Table()
         table.add_column("metric")
         for column in ("before", "after"):
             table.add_column(column, justify="right")
@@ -121,7 +119,7 @@ class Rescored:
         lines += [_line(difference) for difference in self.differences[:SHOWN]]
         more = len(self.differences) - SHOWN
         lines += [f"… and {more:,} more"] if more > 0 else []
-        return Group(table, *map(Text, lines))
+        return Group(Text(title, style="bold"), table, *map(Text, lines))
 
 
 def rescore(
@@ -187,7 +185,7 @@ def stored_episodes(run: str | Path) -> list[Episode]:
     if not file.exists():
         raise CheckpointError(
             f"There are no episodes at {str(file)!r}. Name a folder that 'selfcorrect eval --out' "
-            f"or 'selfcorrect train' wrote, or a {EPISODES_FILE}."
+            f"or 'selfcorrect train' wrote, or an {EPISODES_FILE}."
         )
     episodes = read_episodes(file)
     if not episodes:

@@ -65,7 +65,7 @@ def resolve_problems(problems: Problems, *, split: str | None = None, **options:
     if split not in (None, only.split):
         raise ProblemSetError(
             f"{only.name!r} has no split {split!r}: it is one set ({only.split!r}). Leave split "
-            "out; or divide the set with holdout=0.1 (--option holdout=0.1), which makes the "
+            "out; or divide the set with holdout=0.1 (--holdout 0.1), which makes the "
             "splits train and test; or give a folder with train.jsonl and test.jsonl."
         )
     return only

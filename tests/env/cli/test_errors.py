@@ -79,7 +79,12 @@ LINES = [
     ((*VALIDATE, "--n", "0"), "--n must be at least 1, got 0"),
     (("validate",), "Missing .*ID"),
     (("validate", "Nowhere-v0"), "Nowhere"),
-    (("rescore", "none", "--verifier", "exact"), "no episodes at"),
+    (("evla",), r"Unknown command 'evla'\. Did you mean 'eval'\? .* See selfcorrect --help\.$"),
+    (
+        ("eval", "some_agents:zer", "--env", ID),
+        "Agent 'some_agents:zer' cannot be imported: module 'some_agents' has no attribute 'zer'$",
+    ),
+    (("rescore", "none", "--verifier", "exact"), "no episodes at .* or an episodes.jsonl"),
     (("rescore", "file", "--verifier", "exact"), "file, line 1: not an episode"),
     (("rescore", ".", "--verifier", "exact", "--out", "file"), "is a file"),
     (("rescore", ".", "--verifier", "exact", "--out", "/proc/x"), "cannot write to '/proc/x'"),

@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from selfcorrect_env.evaluation.missing_packages import missing_packages
+from selfcorrect_env.evaluation.missing_packages import Sources, missing_packages
 
 
 @pytest.fixture
@@ -33,6 +33,14 @@ def package(tmp_path, monkeypatch):
 def test_missing_packages_are_found_through_the_imports(package, module, missing):
     assert missing_packages(f"{package}.{module}") == missing
     assert package not in sys.modules
+
+
+def test_a_source_is_read_once(package, tmp_path):
+    sources = Sources()
+    assert sources.missing_packages(f"{package}.heavy") == ["no_such_package", "other_lack"]
+    (tmp_path / "lacking" / "base.py").unlink()
+    assert sources.missing_packages(f"{package}.heavy") == ["no_such_package", "other_lack"]
+    assert missing_packages(f"{package}.heavy") == []
 
 
 def test_a_package_that_is_not_there_is_missing_itself():

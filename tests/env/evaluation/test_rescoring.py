@@ -42,6 +42,7 @@ def test_another_verifier_is_compared_reply_by_reply(run: Path) -> None:
     assert rescored.before.accuracy[0].value == 0.0
     assert rescored.after.accuracy[0].value == pytest.approx(1 / 3)
     assert "1, attempt 1: 0 wrong → 1 correct" in " ".join(str(rescored).split())
+    assert str(rescored).startswith(f"{len(rescored.episodes)} episodes re-scored with ")
 
 
 def test_differences_are_written(run: Path, tmp_path: Path) -> None:

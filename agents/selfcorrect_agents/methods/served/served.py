@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 MOST_FAILURES = 20
 """Conversations in a row that get no reply before the evaluation stops."""
 TOLD_AFTER = 3
-"""Requests of one conversation that fail, with nothing answered so far, before a warning says so."""
+"""Failed requests of one conversation, with nothing answered so far, before a warning says so."""
 
 
 class ServedModel(AsyncAgent):
