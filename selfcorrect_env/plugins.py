@@ -20,13 +20,13 @@ import os
 import re
 import sys
 import traceback
-import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import EntryPoint, distributions, entry_points
 from typing import Any
 
 from selfcorrect_env.errors import PluginWarning, SelfCorrectError, UnknownNameError
+from selfcorrect_env.notices import warn
 
 _IMPORT_PATH = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*")
 
@@ -148,7 +148,7 @@ def _points_one_by_one(group: str) -> dict[str, EntryPoint]:
                 f"The entry points of the installed package {distribution.name!r} cannot be "
                 f"read ({type(error).__name__}: {error}). Reinstall or remove it."
             )
-            warnings.warn(message, PluginWarning, stacklevel=2)
+            warn(message, PluginWarning)
             continue
         for point in found:
             points.setdefault(point.name, point)

@@ -24,6 +24,7 @@ from typing import TypeAlias
 
 from selfcorrect_env import interrupts
 from selfcorrect_env.errors import SelfCorrectError, UsageError
+from selfcorrect_env.notices import one_line_warnings
 from selfcorrect_env.plugins import Registry, origin
 from selfcorrect_env.terminal import quietly
 
@@ -92,7 +93,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
     try:
-        with quietly("--quiet" in given):
+        with quietly("--quiet" in given), one_line_warnings():
             status = _run(words)
         sys.stdout.flush()
         return status

@@ -28,17 +28,21 @@ class Symptom:
 
 
 def symptom_table(symptoms: Sequence[Symptom]) -> Table:
-    """Return a table with a line for each check, with its advice."""
+    """Return a table with a line for each check, with its advice.
+
+    Ids and commands are not broken inside of a word at 80 columns.
+    """
     table = Table(show_header=False, box=None)
-    for _ in range(4):
-        table.add_column(overflow="fold")
+    table.add_column(no_wrap=True)
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
     topic = ""
     for symptom in symptoms:
-        first = symptom.topic if symptom.topic != topic else ""
-        topic = symptom.topic
+        if symptom.topic != topic:
+            table.add_row(Text(symptom.topic, style="bold"))
+            topic = symptom.topic
         table.add_row(
-            Text(first, style="bold"),
-            Text(symptom.what),
+            Text(f"  {symptom.what}"),
             Text(symptom.state, style=STYLES[symptom.state]),
             Text(" → ".join(filter(None, (symptom.detail, symptom.advice)))),
         )

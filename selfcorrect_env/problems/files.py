@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-import warnings
 from pathlib import Path
 
 from selfcorrect_env.errors import ProblemSetError, ProblemSetWarning
+from selfcorrect_env.notices import warn
 from selfcorrect_env.problems.problem_set import ProblemSet
 from selfcorrect_env.problems.row_files import is_saved_dataset
 from selfcorrect_env.problems.split_folders import file_of_split
@@ -40,10 +40,9 @@ def given_file(path: str | os.PathLike[str] | None, variable: str, split: str) -
 def check_count(problems: ProblemSet, published: int, where: str) -> None:
     """Warn (`ProblemSetWarning`) if a set's size is not the one that its authors published."""
     if len(problems) != published:
-        warnings.warn(
+        warn(
             f"{problems.name}, split {problems.split!r}, was published with {published:,} "
             f"problems, but {where} gave {len(problems):,}. Scores on it are not scores on "
             f"{problems.name}.",
             ProblemSetWarning,
-            stacklevel=3,
         )

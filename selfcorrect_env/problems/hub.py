@@ -14,13 +14,13 @@ import os
 import re
 import threading
 import time
-import warnings
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import cast
 
 from selfcorrect_env.caches import datasets_folder
 from selfcorrect_env.errors import HubUnavailableError, ProblemSetError, ProblemSetWarning
+from selfcorrect_env.notices import warn
 from selfcorrect_env.problems.row_files import Row, read_arrow
 
 DEADLINE = 2.5
@@ -189,11 +189,10 @@ def _another_revision(
         folder, files = found
         known = re.fullmatch("[0-9a-f]{40}", folder.name)
         held = f"revision {folder.name}" if known else "an unknown revision"
-        warnings.warn(
+        warn(
             f"The pinned revision of {repo}, {PINNED.get(repo)}, is not available ({reason}). The "
             f"cache has {held}, which is used instead; the fingerprint identifies its content.",
             ProblemSetWarning,
-            stacklevel=4,
         )
         return _read_arrow(files)
     return None

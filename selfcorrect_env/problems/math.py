@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import os
 import re
-import warnings
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -25,6 +24,7 @@ from selfcorrect_env.errors import (
     ProblemSetError,
     ProblemSetWarning,
 )
+from selfcorrect_env.notices import warn
 from selfcorrect_env.problems import math_tree
 from selfcorrect_env.problems.columns import Columns
 from selfcorrect_env.problems.files import check_count, given_file
@@ -98,7 +98,7 @@ def _warn_of_substitute(error: MathUnavailableError) -> None:
             "problems='procedural'; to get an error instead, use problems='hendrycks'."
         )
         _explained.add(error.reason)
-    warnings.warn(text, ProblemSetWarning, stacklevel=3)
+    warn(text, ProblemSetWarning)
 
 
 def load_hendrycks(

@@ -18,6 +18,7 @@ from selfcorrect_env.cli import machine_checks
 from selfcorrect_env.cli.doctor import data
 from selfcorrect_env.cli.machine_checks import EXTRAS, devices, disk, packages
 from selfcorrect_env.cli.symptoms import Symptom, symptom_table
+from selfcorrect_env.problems.hub import PINNED
 
 SCRIPT = Path(sys.executable).parent / "selfcorrect"
 
@@ -52,6 +53,17 @@ def test_it_says_what_works_and_what_to_do(tmp_path: Path) -> None:
     console.print(symptom_table([Symptom(**row) for row in found.values()]))
     for word in ("devices", "disk", "isolation", "verifiers", "data", "→ unset HF_HUB_OFFLINE"):
         assert word in console.file.getvalue()
+
+
+def test_no_id_and_no_extra_is_broken_at_80_columns(monkeypatch: pytest.MonkeyPatch) -> None:
+    symptoms = [Symptom("data", repo, "missing", "not cached") for repo in PINNED]
+    monkeypatch.setattr(machine_checks, "EXTRAS", {f"no-such-{it}": it for it in EXTRAS.values()})
+    symptoms += packages()
+    console = Console(file=io.StringIO(), width=80)
+    console.print(symptom_table(symptoms))
+    words = console.file.getvalue().split()
+    assert set(PINNED) <= set(words)
+    assert {f'"selfcorrect-env[{extra}]"' for extra in EXTRAS.values() if extra} <= set(words)
 
 
 def test_the_extras_that_it_names_exist() -> None:
