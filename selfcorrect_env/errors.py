@@ -148,7 +148,8 @@ class UsageError(SelfCorrectError, ValueError):
 
 
 class ProblemSetWarning(UserWarning):
-    """A problem set is a substitute for the requested one: its scores mean something else."""
+    """A problem set is a substitute for the requested one, or a method trains on a test split:
+    scores mean something else."""
 
 
 class PluginWarning(UserWarning):

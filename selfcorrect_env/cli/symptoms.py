@@ -42,7 +42,7 @@ def symptom_table(symptoms: Sequence[Symptom]) -> Table:
             table.add_row(Text(symptom.topic, style="bold"))
             topic = symptom.topic
         table.add_row(
-            Text(f"  {symptom.what}"),
+            Text(f" {symptom.what}"),
             Text(symptom.state, style=STYLES[symptom.state]),
             Text(" → ".join(filter(None, (symptom.detail, symptom.advice)))),
         )

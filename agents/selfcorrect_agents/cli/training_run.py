@@ -191,10 +191,11 @@ def summary(history: Sequence[MetricsRow]) -> str:
     """Return accuracies over the first and the last tenth of the steps, in a line each."""
     taken = [row for row in history if "train/skipped" not in row]
     skipped = len(history) - len(taken)
+    steps = f"{len(history)} step{'s' * (len(history) != 1)}"
     left_out = f", {skipped} of them skipped because the verifier failed" if skipped else ""
     if not any(accuracy_keys(row) for row in taken):
-        return f"{len(history)} steps{left_out}; no accuracies were logged."
-    lines = [f"{len(history)} steps{left_out}; share of training episodes that were right:"]
+        return f"{steps}{left_out}; no accuracies were logged."
+    lines = [f"{steps}{left_out}; share of training episodes that were right:"]
     tenth = max(1, len(taken) // 10)
     for when, part in (("first", taken[:tenth]), ("last", taken[-tenth:])):
         shares = (f"{100 * share:.1f}%" for share in _accuracy(part))

@@ -16,7 +16,8 @@ from selfcorrect_agents.training.method_lookup import name_of
 from selfcorrect_agents.training.progress import MetricsRow
 from selfcorrect_agents.training.run_folder import RunFolder, open_run
 from selfcorrect_agents.training.trainer import Trainer
-from selfcorrect_env import AnyEnv, TrainingEnv, training_env
+from selfcorrect_env import AnyEnv, ProblemSetWarning, TrainingEnv, training_env
+from selfcorrect_env.notices import warn
 
 
 class TrainedAgent(LanguageModelAgent):
@@ -46,7 +47,8 @@ class TrainedAgent(LanguageModelAgent):
         Args:
             env: an environment's id (its training split is played), an environment that
                 ``gym.make`` returned, a `SelfCorrectEnv` or a subclass of it. Problems come from
-                its problem set, rewards from its verdicts.
+                its problem set, rewards from its verdicts. An environment of the split ``test``
+                gives a `ProblemSetWarning`.
             config: a `Learning`; by default one with default values.
             run: a folder to log to and to save to. A path that holds a run of the same settings
                 is resumed.
@@ -71,6 +73,12 @@ class TrainedAgent(LanguageModelAgent):
         apart = held_out_env(held_out, config.evaluation)
         env = training_env(env)
         self.check_attempts(env.attempts)
+        if env.problems.split == "test":
+            warn(
+                f"{type(self).__name__} trains on the split 'test' of {env.problems.name}, so a "
+                "score on that split will say nothing. Make the environment with split='train'.",
+                ProblemSetWarning,
+            )
         if not isinstance(run, str | Path):
             return self._train(env, config, run, progress, apart)
         with closing(open_run(run, name_of(type(self)), env, config, self.fingerprint())) as folder:

@@ -14,7 +14,13 @@ from selfcorrect_agents.lm.policy import Policy
 from selfcorrect_agents.methods.multiturn_rl import MultiTurnRL, MultiTurnRLConfig
 from selfcorrect_agents.methods.score import SCoRe, SCoReConfig
 from selfcorrect_agents.training.config import from_flat
-from selfcorrect_env import CheckpointError, ProgressBonus, SelfCorrectEnv, UnsupportedEnvError
+from selfcorrect_env import (
+    CheckpointError,
+    ProblemSetWarning,
+    ProgressBonus,
+    SelfCorrectEnv,
+    UnsupportedEnvError,
+)
 
 ID = "SelfCorrect-Arithmetic-v0"
 SMALL: dict[str, Any] = {"problems_per_step": 2, "samples": 2, "max_new_tokens": 3}
@@ -40,6 +46,13 @@ def test_an_id_a_made_and_a_wrapped_environment_are_trained_on(policy: Policy, e
 def test_an_id_is_trained_on_its_training_split(policy: Policy, tmp_path: Path) -> None:
     SCoRe(policy).learn(ID, score(), run=tmp_path / "run")
     assert '"split": "train"' in (tmp_path / "run" / "config.json").read_text()
+
+
+def test_training_on_the_test_split_gives_a_warning_at_the_callers_line(policy: Policy) -> None:
+    env = SelfCorrectEnv("arithmetic", split="test", size=50)
+    with pytest.warns(ProblemSetWarning, match="split 'test' of arithmetic") as caught:
+        SCoRe(policy).learn(env, score())
+    assert [warning.filename for warning in caught] == [__file__]
 
 
 def test_the_first_episode_is_kept_as_the_model_read_it(policy: Policy, tmp_path: Path) -> None:
