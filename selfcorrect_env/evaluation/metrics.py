@@ -270,6 +270,21 @@ class Metrics:
             f" is {least} with every unjudged attempt counted as wrong, {most} as right. {cause}"
         )
 
+    def why_cut_off(self) -> str:
+        """Return that the token cap cut off more than half of a turn's replies; else empty."""
+        shares = [turn.truncated or 0.0 for turn in self.turns]
+        if max(shares) <= 0.5:
+            return ""
+        listed = ", ".join(f"{100 * share:.0f}% at t{t}" for t, share in enumerate(shares, start=1))
+        return (
+            f"the token cap cut off {listed} of the replies, so most answers were never read: "
+            "raise it (max_new_tokens)."
+        )
+
+    def warnings(self) -> list[str]:
+        """Return what is wrong with the episodes that were measured, a line each."""
+        return [text for text in (self.why_unjudged(), self.why_cut_off()) if text]
+
     @property
     def partial(self) -> bool:
         """Whether a score is strictly between 0 and 1."""

@@ -126,7 +126,7 @@ class Report:
                     "resamples": RESAMPLES,
                     "seed": self.seed,
                 },
-                "warnings": [*self.warnings, *filter(None, [self.metrics.why_unjudged()])],
+                "warnings": [*self.warnings, *self.metrics.warnings()],
             }
         )
 
@@ -173,8 +173,8 @@ class Report:
                 f"{len(episodes)}. The two are of different runs, or the file was cut."
             )
         report = cls.of(episodes, measured, seed=seed, usage=usage)
-        unjudged = report.metrics.why_unjudged()  # follows from the episodes
-        return replace(report, warnings=tuple(text for text in warnings if text != unjudged))
+        computed = report.metrics.warnings()  # follow from the episodes
+        return replace(report, warnings=tuple(text for text in warnings if text not in computed))
 
     # -- for people -------------------------------------------------------------------------
     def __repr__(self) -> str:
@@ -194,9 +194,7 @@ class Report:
     def notes(self) -> tuple[str, ...]:
         """Return the lines below the table: usage, warnings, causes, reused episodes."""
         notes = [] if self.usage is None else self.usage.lines()
-        notes += [f"Warning: {warning}" for warning in self.warnings]
-        if self.metrics.unjudged:
-            notes.append(f"Warning: {self.metrics.why_unjudged()}")
+        notes += [f"Warning: {text}" for text in (*self.warnings, *self.metrics.warnings())]
         if self.reused:
             total = len(self.episodes)
             notes.append(

@@ -250,6 +250,7 @@ def test_identity_of_turns():
     )
     assert [t.characters for t in m.turns] == [2.0, 0.0]
     assert (m.turns[0].tokens, m.turns[0].truncated) == (3.0, 0.5)
+    assert m.warnings() == []
     assert measure(episodes(cc=1)).turns[0].tokens is None
 
 
@@ -394,3 +395,10 @@ def test_replies_of_a_megabyte_are_compared_by_their_beginning():
     first, second = "".join(letters[0]), "".join(letters[1])
     expected = edit_distance_ratio(first[:4_000], second[:4_000])
     assert edit_distance_ratio(first, second) == expected
+
+
+def test_most_replies_cut_off_is_a_warning():
+    cut = [episode(n, "ii", truncated=n > 0) for n in range(3)]
+    (warning,) = measure(cut).warnings()
+    assert warning.startswith("the token cap cut off 67% at t1, 67% at t2 of the replies")
+    assert measure([episode(0, "ii")]).warnings() == []  # not known

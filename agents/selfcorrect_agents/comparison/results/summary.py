@@ -63,6 +63,7 @@ def comparison_of(config: CompareConfig, results: Sequence[MethodResults]) -> Me
     left_out = tuple(m.label for m in config.methods if m.label not in labels)
     notes = [note for r in results if (note := budget_note(r.agent, config))]
     notes += _unjudged(results)
+    notes += _cut_off(results)
     if left_out:
         notes.append(f"Left out, because a run of theirs failed: {', '.join(left_out)}.")
     compared = MethodComparison(
@@ -114,6 +115,18 @@ def _unjudged(results: Sequence[MethodResults]) -> Iterator[str]:
                 f"Warning: {result.method.label}: {left_out:,} of {curves[0].parallel.shape[1]:,} "
                 "problems are left out of its scaling, because a sample was not judged."
             )
+
+
+def _cut_off(results: Sequence[MethodResults]) -> Iterator[str]:
+    """Yield a warning for each method and decoding with most replies cut off in a seed."""
+    for result in results:
+        first: dict[str, str] = {}
+        for cell in result.cells:
+            for decoding, report in cell.reports.items():
+                if text := report.metrics.why_cut_off():
+                    first.setdefault(decoding, f"seed {cell.cell.seed}: {text}")
+        for decoding, text in first.items():
+            yield f"Warning: {result.method.label}, {decoding}, {text}"
 
 
 def _loading(results: Sequence[MethodResults]) -> dict[str, Any]:

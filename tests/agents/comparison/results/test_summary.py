@@ -2,7 +2,8 @@
 
 import csv
 import json
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -404,3 +405,23 @@ def test_problems_that_are_left_out_of_the_scaling_are_named() -> None:
     notes = comparison_of(asked, [replace(found[0], cells=cells), found[1]]).notes
     (note,) = [note for note in notes if "scaling" in note]
     assert note.startswith("Warning: base: 1 of 2 problems are left out of its scaling")
+
+
+def test_a_method_with_most_replies_cut_off_is_named() -> None:
+    asked = config()
+    first, second = results(asked, {"base": "cc ii", "SCoRe": "ic ic"})
+    cells = [replace(cell, reports=cut_off(cell.reports)) for cell in second.cells]
+    (note,) = comparison_of(asked, [first, replace(second, cells=cells)]).notes
+    assert re.match(r"Warning: SCoRe, \w+, seed 0: the token cap cut off 100% at t1, 100%", note)
+
+
+def cut_off(reports: Mapping[str, Report]) -> dict[str, Report]:
+    """Return reports as if the cap had cut off every reply."""
+    found = {}
+    for decoding, report in reports.items():
+        cut = [
+            replace(e, attempts=tuple(replace(a, truncated=True) for a in e.attempts))
+            for e in report.episodes
+        ]
+        found[decoding] = Report.of(cut, report.measured)
+    return found
