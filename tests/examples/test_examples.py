@@ -102,13 +102,27 @@ def test_its_problems_bring_their_verifier_and_prompts(installed: Path, tmp_path
         "train, test = (SelfCorrectEnv('digit-sums', split=s) for s in ('train', 'test'))\n"
         "assert (test.verifier.name, test.prompts.name) == ('last-digit', 'digit-sums')\n"
         "assert not {p.id for p in train.problems} & {p.id for p in test.problems}\n"
-        "assert len(train.problems) + len(test.problems) == 100\n"
+        "assert len(train.problems) + len(test.problems) == 90\n"
         "check_problem_set(test.problems, test.verifier)\n"
         "check_verifier('last-digit', test.problems)\n"
         "adds = lambda c: str(sum(int(d) for d in c[0]['content'] if d.isdigit()))\n"
         "assert evaluate(adds, test).metrics.accuracy[-1].value == 1\n"
     )
     run(sys.executable, "-c", code, cwd=tmp_path, PYTHONPATH=str(installed))
+
+
+def test_its_reward_can_be_trusted(installed: Path, tmp_path: Path) -> None:
+    script = Path(sys.executable).with_name("selfcorrect")
+    words = (
+        "validate",
+        "SelfCorrect-Arithmetic-v0",
+        "--problems",
+        "digit-sums",
+        "--verifier",
+        "last-digit",
+    )
+    found = json.loads(run(script, *words, "--json", cwd=tmp_path, PYTHONPATH=str(installed)))
+    assert found["size"] == found["validated"] > 0
 
 
 def test_its_method_trains(installed: Path, tmp_path: Path) -> None:

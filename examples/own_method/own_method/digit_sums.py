@@ -10,7 +10,10 @@ from selfcorrect_env.problems import Source
 
 
 def load(split: str = "test") -> ProblemSet:
-    """Return the last digits of all sums of two digits, a fifth of them in the test split.
+    """Return the last digits of sums of two digits, a fifth of them in the test split.
+
+    The first digit is no 0: the last digit of "0+3=" is already the answer, so a reply that repeats
+    the problem would be right (``selfcorrect validate`` finds that).
 
     Raises:
         ValueError: ``split`` is neither ``"train"`` nor ``"test"``.
@@ -19,7 +22,7 @@ def load(split: str = "test") -> ProblemSet:
         raise ValueError(f"digit-sums has the splits 'train' and 'test', not {split!r}.")
     problems = [
         Problem(id=f"{a}+{b}", prompt=f"{a}+{b}=", reference=str((a + b) % 10))
-        for a, b in product(range(10), repeat=2)
+        for a, b in product(range(1, 10), range(10))
     ]
     held_out = [problem for problem in problems if is_test(problem.prompt)]
     chosen = held_out if split == "test" else [p for p in problems if p not in held_out]
