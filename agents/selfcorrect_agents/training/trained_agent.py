@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
@@ -17,7 +18,6 @@ from selfcorrect_agents.training.progress import MetricsRow
 from selfcorrect_agents.training.run_folder import RunFolder, open_run
 from selfcorrect_agents.training.trainer import Trainer
 from selfcorrect_env import AnyEnv, ProblemSetWarning, TrainingEnv, training_env
-from selfcorrect_env.notices import warn
 
 
 class TrainedAgent(LanguageModelAgent):
@@ -74,10 +74,11 @@ class TrainedAgent(LanguageModelAgent):
         env = training_env(env)
         self.check_attempts(env.attempts)
         if env.problems.split == "test":
-            warn(
+            warnings.warn(
                 f"{type(self).__name__} trains on the split 'test' of {env.problems.name}, so a "
                 "score on that split will say nothing. Make the environment with split='train'.",
                 ProblemSetWarning,
+                stacklevel=2,
             )
         if not isinstance(run, str | Path):
             return self._train(env, config, run, progress, apart)
