@@ -37,6 +37,7 @@ FOLDERS = (
     "environments",
     "explanation",
     "how-to",
+    "how-to/troubleshooting",
     "methods",
     "reference",
     "verifiers",
@@ -44,7 +45,7 @@ FOLDERS = (
 PAGES = [page for folder in FOLDERS for page in sorted((ROOT / "docs" / folder).glob("*.md"))]
 FAST = ("start", "explanation", "how-to", "arithmetic", "math", "score", "README")
 """Pages and folders that run with every change; the others run with the slow tests."""
-LOADS_TORCH = ("lora", "which-gpu", "troubleshooting", "own-method")
+LOADS_TORCH = ("lora", "which-gpu", "own-method")
 """Pages of these folders that load torch several times, or train."""
 ADDRESS = "http://localhost:8000/v1"
 SECONDS = 300
