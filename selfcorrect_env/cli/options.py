@@ -197,7 +197,8 @@ def one_line(box: str) -> str:
         elif text:
             sections[-1].append(text)
     told = [" ".join(lines) for lines in sections if lines and "helptext" not in lines[0]]
-    return f"{' '.join(told).partition(' Got errors:')[0].rstrip('.')}."
+    text = " ".join(told).partition(" Got errors:")[0].removesuffix(".")
+    return f"{text.removesuffix(' (required)').rstrip('.')}."
 
 
 def at_least(least: int, **options: int | None) -> None:

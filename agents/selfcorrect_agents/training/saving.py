@@ -55,9 +55,16 @@ def write_model(run: RunFolder, write: Callable[[Path], object]) -> None:
         shutil.rmtree(unfinished)
     try:
         write(unfinished)
+        _remove_empty_card(unfinished / "README.md")
     except BaseException:
         shutil.rmtree(unfinished, ignore_errors=True)
         raise
     if run.model.exists():  # what the run had learned before it was resumed
         shutil.rmtree(run.model)
     unfinished.rename(run.model)
+
+
+def _remove_empty_card(card: Path) -> None:
+    """Delete the unfilled form of a model card that peft writes; `push` writes a real one."""
+    if card.is_file() and "[More Information Needed]" in card.read_text(encoding="utf-8"):
+        card.unlink()

@@ -7,7 +7,7 @@ from typing import Any, cast
 import pytest
 
 from selfcorrect_agents.training.run_folder import RunFolder
-from selfcorrect_agents.training.saving import save_trained
+from selfcorrect_agents.training.saving import save_trained, write_model
 
 
 class Saver:
@@ -31,3 +31,17 @@ def test_a_resumed_run_saves_what_it_has_learned(tmp_path: Path, itself: bool) -
         save_trained(Saver(word), policy, run)
         run.close()
     assert (run.model / "weights").read_text() == ("its own, later" if itself else "later")
+
+
+@pytest.mark.parametrize(
+    ("text", "stays"), [("# A card\n", True), ("- **License:** [More Information Needed]\n", False)]
+)
+def test_an_empty_model_card_is_left_out(tmp_path: Path, text: str, stays: bool) -> None:
+    def write(path: Path) -> None:
+        Saver("weights").save(path)
+        (path / "README.md").write_text(text)
+
+    run = RunFolder(tmp_path / "run", {"learning": {}})
+    write_model(run, write)
+    run.close()
+    assert (run.model / "README.md").exists() is stays

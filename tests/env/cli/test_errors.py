@@ -64,7 +64,10 @@ LINES = [
     ((*EVAL, "--n", "-1"), "--n must be at least 1, got -1"),
     ((*EVAL, "--n", "two"), r"Error parsing --n: .*'two'.* See selfcorrect eval .* --help"),
     ((*EVAL, "--nonsense"), "Unrecognized options: --nonsense"),
-    (EVAL[:2], "Missing .*--env"),
+    (
+        EVAL[:2],
+        r"Missing .*--env STR The environment's id, such as \S+-v0\. See ",
+    ),
     ((*EVAL, "--option", "operations=nine"), "'operations' .* must be an integer, got 'nine'"),
     ((*EVAL, "--option", "nope=1"), "has no option 'nope'"),
     ((*EVAL, "--verifier", "some_agents:late"), "late is async"),
