@@ -186,13 +186,20 @@ def _no_color() -> Iterator[None]:
 def one_line(box: str) -> str:
     """Return the message in the box that tyro prints about invalid arguments, as one line.
 
+    Where the terminal's encoding has no box characters, tyro draws lines of ``-`` and no corners.
+
     >>> one_line("╭─ Title ─╮\\n│ Unrecognized options: --x │\\n│ ─── │\\n│ For full helptext … │")
+    'Unrecognized options: --x.'
+    >>> one_line(" Title \\n ----- \\n Unrecognized options: --x \\n ---- \\n For full helptext … ")
     'Unrecognized options: --x.'
     """
     sections: list[list[str]] = [[]]
     for line in box.splitlines():
         text = line.strip("│╭╮╰╯─ \t")
-        if "╭" in line or (not text and "─" in line):
+        ruled = text != "" and not text.strip("-")
+        if ruled and len(sections) == 1:
+            sections[0].clear()  # the title
+        if ruled or "╭" in line or (not text and "─" in line):
             sections.append([])
         elif text:
             sections[-1].append(text)
