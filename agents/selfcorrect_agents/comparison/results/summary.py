@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timezone
-from itertools import count, takewhile
+from itertools import count, islice, takewhile
 from typing import Any
 
 import numpy as np
@@ -118,15 +118,15 @@ def _unjudged(results: Sequence[MethodResults]) -> Iterator[str]:
 
 
 def _cut_off(results: Sequence[MethodResults]) -> Iterator[str]:
-    """Yield a warning for each method and decoding with most replies cut off in a seed."""
+    """Yield a warning for each method with most replies cut off, of the first seed that has it."""
     for result in results:
-        first: dict[str, str] = {}
-        for cell in result.cells:
-            for decoding, report in cell.reports.items():
-                if text := report.metrics.why_cut_off():
-                    first.setdefault(decoding, f"seed {cell.cell.seed}: {text}")
-        for decoding, text in first.items():
-            yield f"Warning: {result.method.label}, {decoding}, {text}"
+        found = (
+            f"Warning: {result.method.label}, {decoding}, seed {cell.cell.seed}: {text}"
+            for cell in result.cells
+            for decoding, report in cell.reports.items()
+            if (text := report.metrics.why_cut_off())
+        )
+        yield from islice(found, 1)
 
 
 def _loading(results: Sequence[MethodResults]) -> dict[str, Any]:
