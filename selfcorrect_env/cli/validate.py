@@ -17,7 +17,6 @@ from selfcorrect_env.terminal import status_line
 ABOUT = (
     """\
 Check on every problem of an environment that its reward can be trusted. The checks:
-
 """
     + "\n".join(f"  {name + ':':13}{claim}" for name, (claim, _) in CHECKS.items())
     + """

@@ -23,16 +23,16 @@ from selfcorrect_env.cli import UsageError, output_folder, parse
 ABOUT = """\
 Compare methods: each is trained from the same base model with the same number of episodes, and
 measured on the same problems, once for each seed. Prints the metrics with 95% intervals and paired
-tests, and writes comparison.json, table.md, table.csv and report.html (one page, works offline) to
---out.
+tests, and writes comparison.json, table.md, table.csv and report.html (one page, works offline)
+to --out.
 
 A method is a name from 'selfcorrect list', or module:attribute: a class that learns, an agent that
 only plays, or a function from a conversation to a reply. A compare.toml can give one method several
 times with other settings, and has further keys: docs/reference/compare-toml.md. Options of the
 command line override the keys of the file.
 
---jobs processes take one method x seed after another. After Ctrl-C, the same command resumes.
-Methods and seeds can be added later: only what is missing is run.
+Several processes (--jobs) take one method x seed after another. After Ctrl-C, the same command
+resumes. Methods and seeds can be added later: only what is missing is run.
 
 Exit status: 0 done; 1 a method x seed failed (the others are finished; the same command tries it
 again); 2 invalid arguments; 130 Ctrl-C.

@@ -30,8 +30,8 @@ ABOUT = """\
 Train a causal language model to correct itself, with one of the methods, on an environment's
 training split. 'selfcorrect train METHOD --help' shows the method's presets and options.
 
---preset sets what suits a kind of model; options that are given win over it. By default it is
-'tiny' for --model tiny, and 'one-gpu' for any other model.
+The option --preset sets what suits a kind of model; options that are given win over it. By default
+it is 'tiny' for --model tiny, and 'one-gpu' for any other model.
 
 The run's folder gets config.json, metrics.jsonl, TensorBoard files, curves.svg, episodes.jsonl,
 checkpoints and, at the end, the trained model. Ctrl-C leaves a checkpoint; --resume continues from
@@ -42,8 +42,9 @@ An episode that the verifier fails to judge is left out of the loss. If that is 
 the episodes in three steps in a row, training stops. It also stops where a number is not finite,
 where the KL is above --max-kl, or where the disk is full; the newest checkpoint is from before.
 
---plan loads no weights. It prints how much memory and disk the run will need, how steps will be cut
-to fit, and, if they don't, what would help. For another machine: --device cuda --plan-memory 24GB.
+With --plan, no weights are loaded and nothing is trained. It prints how much memory and disk the
+run will need, how steps will be cut to fit, and, if they don't, what would help. For another
+machine: --device cuda --plan-memory 24GB.
 
 Exit status: 0 done (or the plan fits); 1 training stopped (or the plan doesn't fit); 2 invalid
 arguments.
