@@ -60,13 +60,13 @@ def run(name: str, seed: int, episodes: int | None, problems: int) -> dict[str, 
         env = SelfCorrectEnv("arithmetic", split="test")
         report = evaluate(agent, env, n=problems, batch_size=500)
         found[decoding] = percentages(report)
-        print(row(name, f"{seed}", decoding, found[decoding]), note, flush=True)
+        print(row(name, f"{seed}", decoding, found[decoding], note), flush=True)
     return found
 
 
-def row(name: str, seed: str, decoding: str, values: Sequence[float]) -> str:
-    """Return a line of the table."""
-    return f"{name:<9}{seed:>5}  {decoding:<8}" + "".join(f"{value:10.1f}" for value in values)
+def row(name: str, seed: str, decoding: str, values: Sequence[float], note: str = "") -> str:
+    """Return a row of a Markdown table."""
+    return f"| {' | '.join([name, seed, decoding, *(f'{value:.1f}' for value in values), note])} |"
 
 
 def main() -> None:
@@ -80,16 +80,16 @@ def main() -> None:
     torch.set_num_threads(1)
     test = SelfCorrectEnv("arithmetic", split="test")
     print(f"{arguments.problems} problems of {test}\n")
-    print(f"{'method':<9}{'seed':>5}  {'decoding':<8}" + "".join(f"{c:>10}" for c in COLUMNS))
+    print(f"| {' | '.join(['method', 'seed', 'decoding', *COLUMNS, 'cost'])} |")
+    print("|" + " --- |" * (len(COLUMNS) + 4))
     found = {
         name: [run(name, seed, arguments.episodes, arguments.problems) for seed in arguments.seeds]
         for name in arguments.methods
     }
-    print(f"\nmeans over seeds {arguments.seeds}")
     for decoding in DECODINGS:
         for name, runs in found.items():
             columns = zip(*(one[decoding] for one in runs), strict=True)
-            print(row(name, "", decoding, [statistics.mean(column) for column in columns]))
+            print(row(name, "mean", decoding, [statistics.mean(column) for column in columns]))
 
 
 if __name__ == "__main__":
