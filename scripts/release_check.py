@@ -13,9 +13,10 @@ Steps:
               the newest that pip finds
 
 A check that is not possible here is reported as "not run" with its reason: no such interpreter, no
-such release, no CPU build of torch (a CUDA build of several gigabytes is never installed). Exit
-status: 0 no check failed; 1 one did. Only the standard library and a network with a package index
-are needed.
+such release, no CPU build of torch (a CUDA build of several gigabytes is never installed; where the
+newest torch has none, the release that the project is tested with is taken, and the line says which
+that was). Exit status: 0 no check failed; 1 one did. Only the standard library and a network with a
+package index are needed.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ from dataclasses import dataclass
 from email.parser import Parser
 from pathlib import Path
 
-from install_torch import is_cpu_build
+from install_torch import RELEASE, is_cpu_build
 
 ROOT = Path(__file__).resolve().parents[1]
 PYTHONS = ("3.10", "3.11", "3.12", "3.13")
@@ -194,7 +195,20 @@ def extras(check: Check) -> Iterator[Outcome]:
     """Try the wheel with each extra."""
     for extra in check.extras or provided_extras(check.wheel):
         name = f"extra {extra}, Python {sys.version_info.major}.{sys.version_info.minor}"
-        yield check.outcome(name, lambda e=extra: check.install(sys.executable, e))
+        yield check.outcome(name, lambda e=extra: try_extra(check, e))
+
+
+def try_extra(check: Check, extra: str) -> str:
+    """Try the wheel with an extra on this Python.
+
+    Raises:
+        NotPossibleError: the extra is for newer Pythons.
+        CommandError: the installation, or a trial, does not succeed.
+    """
+    least = least_python(check.wheel, extra)
+    if sys.version_info[:2] < least:
+        raise NotPossibleError(f"the extra needs Python {'.'.join(map(str, least))}")
+    return check.install(sys.executable, extra)
 
 
 def bounds(check: Check) -> Iterator[Outcome]:
@@ -241,9 +255,24 @@ def environment(python: str, folder: Path) -> Path:
 def cpu_torch(python: Path, requirement: str) -> str:
     """Return the pin of the CPU build that pip takes for a requirement of torch.
 
+    Where the newest release has CUDA, a lower bound takes the release that the project is tested
+    with (`install_torch.RELEASE`), if pip has a CPU build of that.
+
     Raises:
         NotPossibleError: it takes none, or one with CUDA.
     """
+    try:
+        return _cpu_build(python, requirement)
+    except NotPossibleError as reason:
+        if ">=" not in requirement:
+            raise
+        try:
+            return _cpu_build(python, f"torch=={RELEASE}")
+        except NotPossibleError:
+            raise reason from None
+
+
+def _cpu_build(python: Path, requirement: str) -> str:
     report = python.parent / "torch.json"
     options = ["--dry-run", "--no-deps", "--ignore-installed", "--quiet", "--report", report]
     try:
@@ -311,6 +340,13 @@ def lower_bounds(wheel: Path) -> dict[str, str]:
     """Return package -> ``"package>=x.y"`` of the bounded packages."""
     found = (re.match(r"([\w-]+)\s*>=\s*([\d.]+)", line) for line in requirements(wheel))
     return {match[1]: f"{match[1]}>={match[2]}" for match in found if match and match[1] in BOUNDED}
+
+
+def least_python(wheel: Path, extra: str) -> tuple[int, ...]:
+    """Return the oldest Python that an extra's own packages are required for; () for any."""
+    lines = [line for line in requirements(wheel) if re.search(rf"extra == .{extra}.$", line)]
+    found = (re.search(r"python_version >= .(\d+)\.(\d+).", line) for line in lines)
+    return max((tuple(map(int, match.groups())) for match in found if match), default=())
 
 
 def needs_torch(wheel: Path, extra: str) -> bool:

@@ -22,7 +22,9 @@ Requires-Dist: torch>=2.4; extra == 'agents'
 Requires-Dist: stable-baselines3>=2.4; extra == 'sb3'
 Requires-Dist: selfcorrect-env[agents]; extra == 'sb3'
 Requires-Dist: openai>=1.40; extra == 'openai'
+Requires-Dist: later>=1.0; (python_version >= '3.99') and extra == 'later'
 Provides-Extra: agents
+Provides-Extra: later
 Provides-Extra: sb3
 Provides-Extra: openai
 Provides-Extra: dev
@@ -45,9 +47,17 @@ def test_the_release_check_reads_bounds_and_extras_from_the_wheel(wheel: Path) -
         "transformers": "transformers>=5.0",
         "torch": "torch>=2.4",
     }
-    assert release_check.provided_extras(wheel) == ["agents", "sb3", "openai"]
+    assert release_check.provided_extras(wheel) == ["agents", "later", "sb3", "openai"]
     needed = {extra: release_check.needs_torch(wheel, extra) for extra in ("", "sb3", "openai")}
     assert needed == {"": False, "sb3": True, "openai": False}
+
+
+def test_an_extra_for_newer_pythons_is_not_run(wheel: Path, tmp_path: Path) -> None:
+    assert release_check.least_python(wheel, "openai") == ()
+    check = release_check.Check(tmp_path)
+    check._wheel = wheel
+    outcome = check.outcome("later", lambda: release_check.try_extra(check, "later"))
+    assert (outcome.state, outcome.detail) == ("not run", "the extra needs Python 3.99")
 
 
 def test_every_extra_has_a_trial_and_every_bound_is_required() -> None:
@@ -96,6 +106,28 @@ def test_a_cuda_build_is_never_installed(tmp_path: Path, monkeypatch: pytest.Mon
         release_check.cpu_torch(tmp_path / "python", "torch==2.4")
     found["version"] = "2.4.0+cpu"
     assert release_check.cpu_torch(tmp_path / "python", "torch==2.4") == "torch==2.4.0+cpu"
+
+
+@pytest.mark.parametrize("has_cpu_build", [True, False])
+def test_a_lower_bound_of_torch_falls_back_on_the_tested_cpu_build(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, has_cpu_build: bool
+) -> None:
+    tested = f"torch=={release_check.RELEASE}"
+    newest = {"version": "9.9.0", "requires_dist": ["nvidia-cublas-cu12==12.1"]}
+    cpu = {"version": f"{release_check.RELEASE}+cpu", "requires_dist": []}
+
+    def report(command: list[object], **options: object) -> str:
+        found = cpu if has_cpu_build and command[-1] == tested else newest
+        path = Path(str(command[command.index("--report") + 1]))
+        path.write_text(release_check.json.dumps({"install": [{"metadata": found}]}))
+        return ""
+
+    monkeypatch.setattr(release_check, "run", report)
+    if has_cpu_build:
+        assert release_check.cpu_torch(tmp_path / "python", "torch>=2.4") == f"{tested}+cpu"
+        return
+    with pytest.raises(release_check.NotPossibleError, match=r"with CUDA for torch>=2\.4"):
+        release_check.cpu_torch(tmp_path / "python", "torch>=2.4")
 
 
 def test_the_release_check_explains_itself(root: Path) -> None:
