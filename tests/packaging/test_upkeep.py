@@ -52,10 +52,12 @@ def test_the_release_check_reads_bounds_and_extras_from_the_wheel(wheel: Path) -
     assert needed == {"": False, "sb3": True, "openai": False}
 
 
-def test_an_extra_for_newer_pythons_is_not_run(wheel: Path, tmp_path: Path) -> None:
+def test_an_extra_for_newer_pythons_is_not_run(
+    wheel: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert release_check.least_python(wheel, "openai") == ()
     check = release_check.Check(tmp_path)
-    check._wheel = wheel
+    monkeypatch.setattr(release_check.Check, "wheel", wheel)
     outcome = check.outcome("later", lambda: release_check.try_extra(check, "later"))
     assert (outcome.state, outcome.detail) == ("not run", "the extra needs Python 3.99")
 
