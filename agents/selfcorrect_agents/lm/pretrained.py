@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 import torch
 
 from selfcorrect_agents.lm.model_config import LoRAConfig, ModelConfig
+from selfcorrect_agents.lm.model_files import find_model
 from selfcorrect_agents.lm.policy import Policy
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ def load_pretrained(config: ModelConfig, *, train: bool = False) -> Policy:
     adapter = _adapter_config(config)
     frozen = config.lora.rank > 0 or adapter is not None or not train
     stored = dtype if frozen else torch.float32
-    where = replace(config, model=adapter) if adapter is not None else config
+    where = config if adapter is None else replace(config, model=_found_base(adapter, config))
     model, tokenizer = _load_base(where, stored)
     cast(torch.nn.Module, model).to(device)
     if adapter is not None:
@@ -96,11 +97,12 @@ def _load_base(config: ModelConfig, dtype: torch.dtype) -> tuple[PreTrainedModel
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     path, options = Path(config.model), dict[str, Any]()
-    source: str | Path = config.model
     if config.revision is not None:
         options["revision"] = config.revision
     if path.suffix == ".gguf":
-        source, options["gguf_file"] = path.parent, path.name
+        path, options["gguf_file"] = path.parent, path.name
+    # an adapter's file names its base by this: it is the same from every working directory
+    source = path.resolve() if path.is_dir() else config.model
     tokenizer = AutoTokenizer.from_pretrained(source, **options)
     if "gguf_file" in options:
         from transformers import GgufConfig
@@ -118,6 +120,21 @@ def base_of_adapter(folder: str | Path) -> str | None:
     from peft import PeftConfig
 
     return str(PeftConfig.from_pretrained(str(folder)).base_model_name_or_path)
+
+
+def _found_base(base: str, config: ModelConfig) -> str:
+    """Return what to load for the base model of the adapter in ``config.model``.
+
+    Raises:
+        OSError: it is not where the adapter's file says.
+    """
+    try:
+        return find_model(base, config.revision)
+    except OSError as error:
+        raise OSError(
+            f"the base model of the adapter {config.model!r}: {error}. Correct "
+            f"base_model_name_or_path in its {ADAPTER_FILE}"
+        ) from error
 
 
 def _adapter_config(config: ModelConfig) -> str | None:

@@ -114,6 +114,24 @@ def test_the_adapter_alone_is_saved_and_peft_loads_it(
     assert_close(theirs(input_ids=ids).logits, ours.model(input_ids=ids).logits)
 
 
+def test_an_adapter_finds_the_base_of_a_relative_path_from_another_folder(
+    base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(base.parent)
+    adapted(Path(base.name)).save_pretrained(tmp_path / "adapter")
+    monkeypatch.chdir(tmp_path)
+    assert Policy.from_pretrained("adapter").has_adapter
+
+
+def test_an_adapter_without_its_base_says_what_to_correct(base: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "adapter"
+    adapted(base).save_pretrained(folder)
+    file = folder / "adapter_config.json"
+    file.write_text(file.read_text().replace(str(base), str(tmp_path / "gone")))
+    with pytest.raises(OSError, match=r"base model of the adapter .* no folder or file .*gone"):
+        Policy.from_pretrained(folder)
+
+
 @pytest.mark.parametrize("lora", [False, True])
 def test_a_run_that_is_cut_resumes_to_the_same_bits(
     base: Path, env: SelfCorrectEnv, tmp_path: Path, lora: bool, monkeypatch: pytest.MonkeyPatch
