@@ -1,4 +1,4 @@
-"""A configuration that cannot be meant is refused."""
+"""An invalid configuration is refused."""
 
 import pytest
 
@@ -18,7 +18,7 @@ from selfcorrect_agents.lm.tiny import TinyConfig
         {"seed": -1},
     ],
 )
-def test_a_configuration_that_cannot_be_meant_is_refused(wrong: dict[str, float]) -> None:
+def test_an_invalid_configuration_is_refused(wrong: dict[str, float]) -> None:
     with pytest.raises(ValueError, match=r"at least|multiple|must be in"):
         TinyConfig(**wrong)  # type: ignore[arg-type]
 
