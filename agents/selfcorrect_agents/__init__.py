@@ -10,6 +10,15 @@ from typing import TYPE_CHECKING
 from selfcorrect_agents.lazy_names import on_first_use
 
 if TYPE_CHECKING:
+    from selfcorrect_agents.errors import (
+        ComparisonError,
+        CreditError,
+        DiskError,
+        DivergenceError,
+        LearningError,
+        UnjudgedError,
+        UnsupportedModelError,
+    )
     from selfcorrect_agents.imitation.config import Fitting, SupervisedConfig
     from selfcorrect_agents.lm.agent import LanguageModelAgent, PlayConfig
     from selfcorrect_agents.lm.loading import load_policy
@@ -37,6 +46,7 @@ if TYPE_CHECKING:
     from selfcorrect_agents.rl.config import Objective
     from selfcorrect_agents.rl.rollout import Rollout, collect
     from selfcorrect_agents.training.config import (
+        Evaluation,
         Execution,
         OnPolicyConfig,
         Optimization,
@@ -44,6 +54,7 @@ if TYPE_CHECKING:
         flat,
         from_flat,
     )
+    from selfcorrect_agents.training.presets import preset
     from selfcorrect_agents.training.run_folder import RunFolder
     from selfcorrect_agents.training.trained_agent import TrainedAgent
     from selfcorrect_agents.training.trainer import Stage, Trainer
@@ -55,9 +66,15 @@ __all__ = [
     "SB3PPO",
     "Base",
     "CausalLMPolicy",
+    "ComparisonError",
+    "CreditError",
+    "DiskError",
+    "DivergenceError",
+    "Evaluation",
     "Execution",
     "Fitting",
     "LanguageModelAgent",
+    "LearningError",
     "LoRAConfig",
     "ModelConfig",
     "MultiTurnRL",
@@ -94,14 +111,21 @@ __all__ = [
     "TinyConfig",
     "TrainedAgent",
     "Trainer",
+    "UnjudgedError",
+    "UnsupportedModelError",
     "collect",
     "flat",
     "from_flat",
     "load_policy",
+    "preset",
     "tiny_base",
 ]
 
 _NAMES_OF = {
+    "errors": (
+        *("ComparisonError", "CreditError", "DiskError", "DivergenceError", "LearningError"),
+        *("UnjudgedError", "UnsupportedModelError"),
+    ),
     "imitation.config": ("Fitting", "SupervisedConfig"),
     "lm.agent": ("LanguageModelAgent", "PlayConfig"),
     "lm.loading": ("load_policy",),
@@ -123,9 +147,10 @@ _NAMES_OF = {
     "rl.config": ("Objective",),
     "rl.rollout": ("Rollout", "collect"),
     "training.config": (
-        *("Execution", "OnPolicyConfig", "Optimization", "Sampling"),
+        *("Evaluation", "Execution", "OnPolicyConfig", "Optimization", "Sampling"),
         *("flat", "from_flat"),
     ),
+    "training.presets": ("preset",),
     "training.run_folder": ("RunFolder",),
     "training.trained_agent": ("TrainedAgent",),
     "training.trainer": ("Stage", "Trainer"),

@@ -10,6 +10,7 @@ from selfcorrect_env.evaluation.agent_factory import (
     summary,
 )
 from selfcorrect_env.evaluation.agents import AsyncAgent, as_agent
+from selfcorrect_env.evaluation.code_identity import code_of
 from selfcorrect_env.evaluation.edit_distance import edit_distance_ratio
 from selfcorrect_env.evaluation.episode_files import (
     EpisodeLog,
@@ -72,6 +73,7 @@ __all__ = [
     "Usage",
     "answer_codes",
     "as_agent",
+    "code_of",
     "compare",
     "correct_to_incorrect",
     "correctness",

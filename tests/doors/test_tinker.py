@@ -448,6 +448,12 @@ def test_without_tinker_the_error_names_the_extra() -> None:
     assert done.stderr.strip().endswith("pip install 'selfcorrect-env[tinker]'.")
 
 
+SMALL = {
+    "problems_per_step": 2, "samples": 4, "max_new_tokens": 3,
+    "stage_one_steps": 1, "stage_two_steps": 1,
+}  # fmt: skip
+"""The sizes of a run that takes a second."""
+
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "trainers" / "tinker.md"
 
 
@@ -464,10 +470,10 @@ def test_the_page_has_a_complete_run(
         ("SelfCorrect-MATH-v0", "SelfCorrect-Arithmetic-v0"),
         ("SelfCorrect-MATH500-v0", "SelfCorrect-Arithmetic-v0"),
         ("n=200", "n=4"),
-        ("SCoReConfig.one_gpu()", "small"),
+        ("eval_every=0", "eval_every=0, **SMALL"),
     ):
         assert code.count(written) == 1, written
         code = code.replace(written, tried)
     service.tokenizer = str(tmp_path / "tiny")
-    exec(compile(code, str(PAGE), "exec"), {"small": settings()})
+    exec(compile(code, str(PAGE), "exec"), {"SMALL": SMALL})
     assert "Δ(t1, t2)" in capsys.readouterr().out

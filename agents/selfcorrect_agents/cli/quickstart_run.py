@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from selfcorrect_agents.comparison.plan.config import DECODINGS, CompareConfig, 
 from selfcorrect_agents.comparison.report.curves import curve_table
 from selfcorrect_agents.comparison.report.fitted_table import FittedTable
 from selfcorrect_agents.comparison.report.table_rows import arrival_pair_rows, arrival_rows
-from selfcorrect_agents.comparison.report.terminal import arrival_title
+from selfcorrect_agents.comparison.report.terminal import PAIRS_TITLE, arrival_title, identified
 from selfcorrect_agents.comparison.results.cell_results import MethodResults, spent
 from selfcorrect_agents.comparison.results.summary import comparison_of
 from selfcorrect_agents.pictures.curves import write_svg
@@ -156,16 +156,18 @@ def summary(config: CompareConfig, results: Sequence[MethodResults]) -> Renderab
             f"({first.measured.fingerprint}), in percent"
         )
         arrivals = arrival_rows(compared, decoding)
+        split = {m.name for m in compared.methods if m.trained and compared.arrives(decoding)}
         parts += [
-            metrics_table(title, rows, attempts),
+            metrics_table(title, rows, attempts, without_mean=split),
             FittedTable(title=f"{decoding}: {arrival_title(compared)}", rows=arrivals),
             Text(""),
         ]
     earlier = arrival_pair_rows(compared, "sampled")
-    parts.append(FittedTable(title="which arrives earlier, seed by seed", rows=earlier, names=2))
+    parts.append(FittedTable(title=PAIRS_TITLE, rows=earlier, names=2))
     trained = next(result for result in results if result.agent.trains)
     episodes = spent(trained).episodes
     parts.append(Text(f"Every trained policy played {episodes:,.0f} training episodes."))
+    parts += [Text(note) for note in (*identified(compared), *compared.notes)]
     return Group(*parts)
 
 
@@ -181,15 +183,24 @@ def seed_values(metrics: Metrics) -> tuple[float, ...]:
     return tuple(100 * estimate.value for estimate in (*metrics.accuracy, *changes))
 
 
-def metrics_table(title: str, rows: Sequence[SeedMetrics], attempts: int) -> FittedTable:
-    """Return one line for each method × seed, and the mean and sd over seeds of each method."""
+def metrics_table(
+    title: str, rows: Sequence[SeedMetrics], attempts: int, without_mean: Container[str] = ()
+) -> FittedTable:
+    """Return one line for each method × seed, and the mean and sd over seeds of each method.
+
+    Args:
+        title: of the table.
+        rows: one for each method and seed.
+        attempts: of an episode.
+        without_mean: methods of which a seed arrives or not, which a mean does not describe.
+    """
     lines = [["method", "seed", *metric_names(attempts)]]
     bold, ends = set(), set()
     for name in dict.fromkeys(row.name for row in rows):
         group = [row for row in rows if row.name == name]
         lines += [[name, str(row.seed), *_written(row.values)] for row in group]
         values = np.array([row.values for row in group])
-        if len(group) > 1:
+        if len(group) > 1 and name not in without_mean:
             bold.add(len(lines) - 1)
             lines.append([name, "mean", *_written(values.mean(axis=0))])
             lines.append([name, "sd", *_written(values.std(axis=0, ddof=1))])

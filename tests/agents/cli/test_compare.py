@@ -253,7 +253,7 @@ def test_three_attempts_are_measured_and_named_each(
         ["accuracy_t3 minus late:early", "1.0"],
     ]
     page = (tmp_path / "out/report.html").read_text("utf-8")
-    assert "<b>late:late</b> has the best Acc@t3" in page
+    assert "<b>late:late</b> has the highest Acc@t3" in page
     assert "Acc@t2, paired" not in page
     status, again, _ = run(capsys, "out/compare.toml", "--out", "out", "--json", "--quiet")
     assert status == 0
@@ -268,7 +268,7 @@ def test_one_attempt_has_no_second(tmp_path: Path, capsys: pytest.CaptureFixture
     assert [each["value"] for each in early["accuracy"]] == [1]
     assert late["delta"] is None
     page = (tmp_path / "out/report.html").read_text("utf-8")
-    assert "<b>late:early</b> has the best Acc@t1" in page
+    assert "<b>late:early</b> has the highest Acc@t1" in page
     for text in (out, (tmp_path / "out/table.md").read_text("utf-8"), page):
         assert "cc@t1" in text
         assert "cc@t2" not in text

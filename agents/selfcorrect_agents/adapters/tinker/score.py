@@ -24,7 +24,7 @@ from selfcorrect_agents.rl.loss import Batch, turn_advantages
 from selfcorrect_agents.rl.objectives import kl_k1, mean_of_valid
 from selfcorrect_agents.rl.rollout import Rollout, collect, rollout_metrics
 from selfcorrect_agents.training.checkpoint import step_seed
-from selfcorrect_agents.training.failures import check_rewards
+from selfcorrect_agents.training.failures import check_rewards, kl_failure
 from selfcorrect_agents.training.trainer import Stage
 from selfcorrect_agents.training.unjudged import UnjudgedWatch
 from selfcorrect_env import AnyEnv, Conversation, Reply, TrainingEnv, training_env
@@ -75,6 +75,7 @@ class TinkerSCoRe:
 
         Raises:
             UnjudgedError: the verifier failed at most episodes of several steps in a row.
+            DivergenceError: the KL of a step, estimated from its samples, is above ``max_kl``.
         """
         unjudged = UnjudgedWatch()
         for step in range(self.config.total_steps):
@@ -84,6 +85,8 @@ class TinkerSCoRe:
             metrics["train/unjudged_share"] = unjudged.finish_step(step)
             if failure := unjudged.failure(self.config.total_steps):
                 raise failure
+            if diverged := kl_failure(metrics, self.config.execution.max_kl):
+                raise diverged
             yield metrics
 
     def act(self, conversations: Sequence[Conversation]) -> list[Reply]:

@@ -189,6 +189,7 @@ def identity_of(cell: Cell) -> Identity:
     identity: Identity = {
         "training": {
             "agent": cell.method.agent,
+            **cell.compared_agent().code(),
             "learning": flat(learning) if trained else None,
             "play": dict(cell.method.play),
             **identity_of_model(cell.loaded_model()),

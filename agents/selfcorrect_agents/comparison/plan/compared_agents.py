@@ -20,7 +20,7 @@ from selfcorrect_agents.training.method_lookup import Budgeted, Method, learns
 from selfcorrect_agents.training.presets import default_preset, presets_of
 from selfcorrect_agents.training.trained_agent import TrainedAgent
 from selfcorrect_env import Agent, UnknownNameError
-from selfcorrect_env.evaluation import find_agent, load_named
+from selfcorrect_env.evaluation import code_of, find_agent, load_named
 
 
 @dataclass(frozen=True)
@@ -91,6 +91,16 @@ class ComparedAgent:
         Such a class has ``instrument: ClassVar[bool] = True``.
         """
         return bool(getattr(self.found, "instrument", False))
+
+    def code(self) -> dict[str, dict[str, str]]:
+        """Return what identifies the code of an agent of another package, under the key ``code``.
+
+        A comparison does not continue with other code. Nothing is returned for an agent of this
+        project, which its version identifies.
+        """
+        module = getattr(self.found, "__module__", None) or type(self.found).__module__
+        own = module.partition(".")[0] in ("selfcorrect_agents", "selfcorrect_env")
+        return {} if own else {"code": code_of(self.found)}
 
     @property
     def summary(self) -> str:

@@ -197,12 +197,12 @@ class CompareConfig:
         _check(bool(self.methods), "methods", "at least one method", ())
         slugs: dict[str, str] = {}
         for method in self.methods:
-            other = slugs.setdefault(method.slug, method.label)
-            if other is not method.label:
+            if method.slug in slugs:
                 raise ComparisonError(
-                    f"The methods {other!r} and {method.label!r} would share the folder "
-                    f"{method.slug!r}; give one of them another label."
+                    f"The methods {slugs[method.slug]!r} and {method.label!r} would share the "
+                    f"folder {method.slug!r}; give one of them another label."
                 )
+            slugs[method.slug] = method.label
         named = [("reference", self.reference)] if self.reference is not None else []
         if self.scaling is not None and self.scaling.methods is not None:
             named += [("scaling: methods", label) for label in self.scaling.methods]

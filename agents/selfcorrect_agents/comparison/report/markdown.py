@@ -18,7 +18,12 @@ from selfcorrect_agents.comparison.report.table_rows import (
     seed_rows,
     transition_rows,
 )
-from selfcorrect_agents.comparison.report.terminal import arrival_title, notes, subject
+from selfcorrect_agents.comparison.report.terminal import (
+    PAIRS_TITLE,
+    arrival_title,
+    notes,
+    subject,
+)
 from selfcorrect_agents.comparison.results.comparison import MethodComparison
 
 
@@ -51,7 +56,7 @@ def _decoding(comparison: MethodComparison, decoding: str) -> Iterator[str]:
         yield from (f"{title[0].upper()}{title[1:]}:", "", *_table(arrivals), "")
     earlier = arrival_pair_rows(comparison, decoding)
     if len(earlier) > 1:
-        yield from ("Which arrives earlier, seed by seed:", "", *_table(earlier), "")
+        yield from (f"{PAIRS_TITLE[0].upper()}{PAIRS_TITLE[1:]}:", "", *_table(earlier), "")
     pairs = pair_rows(comparison, decoding)
     if len(pairs) > 1:
         yield from (f"acc@t{last}, paired seed by seed and problem by problem:", "")
@@ -61,4 +66,4 @@ def _decoding(comparison: MethodComparison, decoding: str) -> Iterator[str]:
 def _table(rows: TableRows) -> Iterator[str]:
     head, *body = rows
     for row in (head, ["---", *["---:"] * (len(head) - 1)], *body):
-        yield "| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |"
+        yield "| " + " | ".join(" ".join(cell.replace("|", "\\|").split()) for cell in row) + " |"

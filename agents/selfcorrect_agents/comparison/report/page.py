@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
@@ -58,7 +58,9 @@ def write_page(path: Path, comparison: MethodComparison, episodes: Sequence[Show
 
 def page(comparison: MethodComparison, episodes: Sequence[ShownEpisode]) -> str:
     """Return the page as text; arguments as for `write_page`."""
-    shown = _displayed(comparison)
+    names = _shown_names([method.name for method in comparison.methods])
+    shown = _displayed(comparison, names)
+    episodes = [replace(each, method=names.get(each.method, each.method)) for each in episodes]
     sections = [found for module in SECTIONS if (found := module.section(shown))]
     script = "\n".join(_resource(name) for name in SCRIPTS)
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
@@ -84,23 +86,40 @@ def _resource(name: str) -> str:
     return files(PACKAGE).joinpath(name).read_text("utf-8")
 
 
-def _displayed(comparison: MethodComparison) -> MethodComparison:
-    """Return the comparison with every name on one line, and long ones cut."""
+def _displayed(comparison: MethodComparison, names: Mapping[str, str]) -> MethodComparison:
+    """Return the comparison with the names that are shown, and every text on one line."""
+
+    def shown(name: str) -> str:
+        return names.get(name) or one_line(name)  # of a file in which a pair names no method
+
     methods = [
-        replace(method, name=one_line(method.name), summary=one_line(method.summary, 400))
+        replace(method, name=names[method.name], summary=one_line(method.summary, 400))
         for method in comparison.methods
-    ]
-    compared = [
-        replace(pair, first=one_line(pair.first), second=one_line(pair.second))
-        for pair in comparison.pairs
     ]
     return replace(
         comparison,
         title=one_line(comparison.title, 200),
         notes=tuple(one_line(note, 500) for note in comparison.notes),
         methods=tuple(methods),
-        pairs=tuple(compared),
+        pairs=tuple(
+            replace(pair, first=shown(pair.first), second=shown(pair.second))
+            for pair in comparison.pairs
+        ),
+        arrival_pairs=tuple(
+            replace(pair, first=shown(pair.first), second=shown(pair.second))
+            for pair in comparison.arrival_pairs
+        ),
     )
+
+
+def _shown_names(names: Sequence[str]) -> dict[str, str]:
+    """Return each name on one line, cut if it is long; names that are then equal get a number."""
+    shown: dict[str, str] = {}
+    for name in names:
+        cut = one_line(name)
+        numbered = (cut, *(f"{cut} ({number})" for number in range(2, len(names) + 2)))
+        shown[name] = next(text for text in numbered if text not in shown.values())
+    return shown
 
 
 def _subject(comparison: MethodComparison) -> Markup:
@@ -112,8 +131,8 @@ def _subject(comparison: MethodComparison) -> Markup:
         "Verifier": on.verifier,
         "Attempts": str(on.attempts),
         "Model": comparison.base_model,
-        "Weights": ", ".join(dict.fromkeys(filter(None, comparison.bases.values()))),
-        "Instructions": comparison.instructions,
+        "Weights": comparison.weights,
+        "Processor": ", ".join(comparison.instructions),
         "Token cap": str(comparison.max_new_tokens),
         "Budget": f"{budget:,} training episodes" if budget else None,
         "Seeds": ", ".join(map(str, comparison.seeds)),

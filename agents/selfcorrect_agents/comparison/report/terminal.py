@@ -20,6 +20,9 @@ from selfcorrect_agents.comparison.report.table_rows import (
 )
 from selfcorrect_agents.comparison.results.comparison import MethodComparison
 
+PAIRS_TITLE = "which arrives earlier, seed by seed; p is not corrected for the number of pairs"
+"""Of the table of pairs of arrivals."""
+
 
 def for_terminal(comparison: MethodComparison) -> RenderableType:
     """Return the tables of every decoding, the pairs, and the notes."""
@@ -45,7 +48,7 @@ def for_terminal(comparison: MethodComparison) -> RenderableType:
             parts.append(FittedTable(title=title, rows=arrivals))
         earlier = arrival_pair_rows(comparison, decoding)
         if len(earlier) > 1:
-            title = f"\n{decoding}: which arrives earlier, seed by seed"
+            title = f"\n{decoding}: {PAIRS_TITLE}"
             parts.append(FittedTable(title=title, rows=earlier, names=2))
         pairs = pair_rows(comparison, decoding)
         if len(pairs) > 1:
@@ -56,15 +59,25 @@ def for_terminal(comparison: MethodComparison) -> RenderableType:
 
 
 def subject(comparison: MethodComparison) -> str:
-    """Return two lines: which problems were measured on, and how methods were trained."""
+    """Return lines: which problems were measured on, how methods were trained, and from what."""
     on, seeds = comparison.measured, ", ".join(map(str, comparison.seeds))
     budget = comparison.episodes
     trained = "as each method is configured" if budget is None else f"{budget:,} episodes each"
-    return (
+    lines = (
         f"{on.problems:,} of {on.size:,} problems of {on.problem_set}/{on.split} "
         f"(fingerprint {on.fingerprint}), verifier {on.verifier}\n"
         f"Base {comparison.base_model}; seeds {seeds}; training: {trained}."
     )
+    return "\n".join([lines, *identified(comparison)])
+
+
+def identified(comparison: MethodComparison) -> list[str]:
+    """Return a line with what identifies the weights of the base models, and the processors; no
+    line where neither is known."""
+    weights = f"Weights of the base models: {comparison.weights}." if comparison.weights else ""
+    names = ", ".join(comparison.instructions)
+    processor = f"Vector instructions: {names}." if names else ""
+    return [line] if (line := f"{weights} {processor}".strip()) else []
 
 
 def arrival_title(comparison: MethodComparison) -> str:
@@ -81,8 +94,8 @@ def notes(comparison: MethodComparison) -> list[str]:
     if comparison.arrival is not None:
         lines.append(
             "Arrivals: intervals are Clopper–Pearson's; episodes are those of training, until the "
-            "mean of the last 4% of the log reaches the level. A seed that never arrives comes "
-            "last. The p-values of these pairs are not corrected for their number."
+            "mean of the last 4% of the log, or the accuracy after a fit, first reaches the level. "
+            "A seed that does not arrive comes last."
         )
     if comparison.partial_credit:
         lines.append(

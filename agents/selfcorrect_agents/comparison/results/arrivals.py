@@ -8,7 +8,11 @@ with probability 0.95 it covers the true mean in 24% of the cases. What such run
   1934), which covers at least 95% at any share and any number of seeds;
 - the level of the seeds that arrived;
 - the training episodes until then. Two methods are compared on the same seeds, so on the same base
-  models, by the sign test: which of them arrives first? A seed that never arrives comes last.
+  models, by the sign test: which of them arrives first? A seed that does not arrive comes last.
+
+A seed arrives by what it is in the end, on held-out problems: a run that was at the level for a
+while and left it does not count, and a run that is at it in the end has arrived after all of its
+episodes at the latest.
 """
 
 from __future__ import annotations
@@ -59,16 +63,30 @@ def _beta_quantile(share: float, a: int, b: int) -> float:
 def episodes_to_arrival(
     history: Sequence[Mapping[str, float]], metric: str, level: float
 ) -> float | None:
-    """Return the training episodes after which a run has arrived; None if it never does.
+    """Return the training episodes after which a run has reached the level; None if it never does.
 
-    It has arrived where the mean of the metric over the last `WINDOW` of the log's rows first
-    reaches the level.
+    It has reached it where the mean of the metric over the last `WINDOW` of the log's rows is first
+    at the level, or where the policy is at it after a fit (``after_fit/…``, which the methods of
+    imitation log), whichever is earlier.
 
     Args:
         history: the training log.
         metric: the accuracy of the last attempt, ``t2/accuracy`` for two.
         level: in (0, 1).
     """
+    fitted = f"after_fit/{metric}"
+    after_fits = (
+        row["episodes"]
+        for row in history
+        if "episodes" in row and row.get(fitted, 0.0) >= level - 1e-12
+    )
+    found = [_mean_reaches(history, metric, level), next(after_fits, None)]
+    return min((episodes for episodes in found if episodes is not None), default=None)
+
+
+def _mean_reaches(
+    history: Sequence[Mapping[str, float]], metric: str, level: float
+) -> float | None:
     points = [row for row in history if metric in row and "episodes" in row]
     values = np.array([row[metric] for row in points])
     window = max(1, round(WINDOW * len(values)))
@@ -84,6 +102,7 @@ def arrivals_of(
     level: float,
     given: MetricValue | None,
     when: Sequence[float | None],
+    played: Sequence[float | None],
 ) -> Arrivals:
     """Return which seeds arrived.
 
@@ -92,8 +111,13 @@ def arrivals_of(
         level: at least this is an arrival.
         given: the accuracy of the seeds that arrived; None if none did.
         when: of each seed, see `episodes_to_arrival`.
+        played: the training episodes of each seed; None if its log does not count them.
     """
     arrived = tuple(value is not None and value >= level for value in last)
+    until = [
+        (total if reached is None else reached) if there else None
+        for there, reached, total in zip(arrived, when, played, strict=True)
+    ]
     share = clopper_pearson(sum(arrived), len(arrived))
     return Arrivals(
         seeds=arrived,
@@ -101,7 +125,7 @@ def arrivals_of(
             value=share.value, low=share.low, high=share.high, seeds=tuple(map(float, arrived))
         ),
         level=given,
-        episodes=tuple(when),
+        episodes=tuple(until),
     )
 
 
@@ -110,12 +134,13 @@ def arrival_pair(
 ) -> ArrivalPair:
     """Compare two methods seed by seed."""
     times = [
-        (math.inf if a is None else a, math.inf if b is None else b)
-        for a, b in zip(of_first.episodes, of_second.episodes, strict=True)
+        (a, b)
+        for a, b in zip(_times(of_first), _times(of_second), strict=True)
+        if not (math.isnan(a) or math.isnan(b))
     ]
     earlier_first = sum(a < b for a, b in times)
     earlier_second = sum(b < a for a, b in times)
-    both = [a / b for a, b in times if math.isfinite(a) and math.isfinite(b)]
+    both = [math.log(a / b) for a, b in times if math.isfinite(a) and math.isfinite(b) and a and b]
     pairs = list(zip(of_first.seeds, of_second.seeds, strict=True))
     only_first, only_second = sum(a and not b for a, b in pairs), sum(b and not a for a, b in pairs)
     return ArrivalPair(
@@ -125,11 +150,19 @@ def arrival_pair(
         earlier_first=earlier_first,
         earlier_second=earlier_second,
         p_earlier=mcnemar(earlier_first, earlier_second),  # the sign test is the same binomial test
-        ratio=float(np.median(both)) if both else None,
+        ratio=math.exp(np.median(both)) if both else None,
         only_first=only_first,
         only_second=only_second,
         p_arrived=mcnemar(only_first, only_second),
     )
+
+
+def _times(arrivals: Arrivals) -> list[float]:
+    """Return the episodes until each seed arrived: inf if it did not, nan if it is not known."""
+    return [
+        math.inf if not arrived else math.nan if episodes is None else episodes
+        for arrived, episodes in zip(arrivals.seeds, arrivals.episodes, strict=True)
+    ]
 
 
 def two_groups(

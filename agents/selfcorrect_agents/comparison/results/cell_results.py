@@ -13,6 +13,7 @@ from selfcorrect_agents.comparison.plan.compared_agents import ComparedAgent
 from selfcorrect_agents.comparison.plan.config import CompareConfig, MethodConfig
 from selfcorrect_agents.comparison.results.clock import read_seconds
 from selfcorrect_agents.comparison.results.comparison import Spent
+from selfcorrect_agents.comparison.results.processor import PROCESSOR_FILE, read_processors
 from selfcorrect_agents.comparison.results.sampling import ScalingCurves, read_curves
 from selfcorrect_agents.training.run_folder import read_metrics
 from selfcorrect_env import CheckpointError, Report
@@ -40,6 +41,8 @@ class CellResult:
     """Wall-clock time of "training" and "measuring", summed over interruptions."""
     scaling: ScalingCurves | None
     """Of many samples, if the cell was sampled."""
+    instructions: Sequence[str] = ()
+    """The vector instructions of the processors that it ran on."""
 
     @classmethod
     def load(cls, cell: Cell, folder: Path) -> CellResult:
@@ -55,6 +58,7 @@ class CellResult:
             history=read_metrics(metrics) if metrics.exists() else [],
             seconds=read_seconds(path / "seconds.json"),
             scaling=scaling,
+            instructions=read_processors(path / PROCESSOR_FILE),
         )
 
 

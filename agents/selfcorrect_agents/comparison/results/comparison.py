@@ -5,6 +5,7 @@ Shares, accuracies and scores are in [0, 1], KL divergences in nats. An undefine
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -151,8 +152,9 @@ class Arrivals:
     """Accuracy at the last attempt of the seeds that arrived, with an interval if there are two or
     more; None if none did."""
     episodes: tuple[float | None, ...] = ()
-    """Training episodes until each seed's accuracy in training first reached the level; None where
-    it never did, or where the training log has no such accuracy."""
+    """Training episodes until each seed that arrived first reached the level in training, or all of
+    its episodes where it reached it on the held-out problems alone; None for a seed that did not
+    arrive, or whose training log counts no episodes."""
 
     @property
     def count(self) -> int:
@@ -176,13 +178,15 @@ class ArrivalPair:
     decoding: str
     """How the held-out problems were answered."""
     earlier_first: int
-    """Seeds in which the first arrived earlier in training, or alone."""
+    """Seeds in which the first arrived earlier in training, or alone. Seeds whose episodes are not
+    known are in neither count."""
     earlier_second: int
     """Seeds in which the second did."""
     p_earlier: float
     """Of neither being earlier: the exact sign test, two-sided, over these seeds."""
     ratio: float | None
-    """Median over the seeds in which both arrived of the first's episodes / the second's."""
+    """Median over the seeds in which both arrived of the first's episodes / the second's, taken of
+    their logarithms, so that the ratio of the second to the first is its inverse."""
     only_first: int
     """Seeds in which only the first arrived on the held-out problems."""
     only_second: int
@@ -354,8 +358,9 @@ class MethodComparison:
     """The pairs compared seed by seed; empty without a level of arrival."""
     bases: Mapping[str, str] = field(default_factory=dict)
     """Name of each base model -> what identifies its weights."""
-    instructions: str = ""
-    """The vector instructions of the processor, as torch names them (``AVX2``)."""
+    instructions: tuple[str, ...] = ()
+    """The vector instructions of the processors that cells ran on, as torch names them
+    (``AVX2``)."""
 
     def __post_init__(self) -> None:
         if not self.methods:
@@ -372,10 +377,20 @@ class MethodComparison:
         how = ", ".join(f"{name} {value}" for name, value in self.loading.items())
         return f"{self.model} ({how})" if how else self.model
 
-    def split(self, decoding: str) -> bool:
-        """Whether some seeds of a method arrive and others do not: means over seeds then describe
-        neither, and have no intervals."""
-        return any(m.arrivals[decoding].mixed for m in self.methods if decoding in m.arrivals)
+    @property
+    def weights(self) -> str:
+        """What identifies the weights of all base models: the hash of the one, or of the hashes of
+        several; empty if they were not identified."""
+        known = [hash_ for hash_ in self.bases.values() if hash_]
+        if len(set(known)) < 2:
+            return known[0] if known else ""
+        return hashlib.sha256("\n".join(sorted(known)).encode()).hexdigest()[:16]
+
+    def arrives(self, decoding: str) -> bool:
+        """Whether a seed of a trained method arrives: outcomes then are of two kinds, and means
+        over several seeds have no intervals."""
+        trained = (method for method in self.methods if method.trained)
+        return any(m.arrivals[decoding].count for m in trained if decoding in m.arrivals)
 
     @property
     def unjudged(self) -> bool:

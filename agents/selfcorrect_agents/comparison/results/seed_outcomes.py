@@ -11,6 +11,7 @@ from selfcorrect_agents.comparison.results.comparison import (
     DecodingMetrics,
     MethodComparison,
     MetricValue,
+    ScalingMetrics,
 )
 
 
@@ -36,21 +37,34 @@ def with_arrival_pairs(comparison: MethodComparison) -> MethodComparison:
 def without_false_intervals(comparison: MethodComparison) -> MethodComparison:
     """Return a comparison that says which kind of outcome its seeds have, for each decoding.
 
-    Where a trained method's seeds arrive or do not, no mean over seeds of a trained method keeps
-    its interval, whatever depends on a later attempt: it would be false (see the module). Without
-    a level of arrival, a note names the methods whose seeds fall into two groups.
+    Where a seed of a trained method arrives, no mean over the seeds of a trained method keeps its
+    interval or its t test, whatever depends on a later attempt: they would be false, also where all
+    seeds that were run arrive (`selfcorrect_agents.comparison.results.arrivals`). A note names the
+    methods whose seeds lie around the level without two groups. Where none arrives, or without a
+    level, means keep their intervals, and a note names the methods whose seeds fall into two
+    groups.
     """
+    if len(comparison.seeds) == 1:  # its interval is over problems, and speaks of this run alone
+        return comparison
     for decoding in comparison.decodings:
-        if comparison.split(decoding):
+        if comparison.arrives(decoding):
             comparison = _without_intervals(comparison, decoding)
-        elif comparison.arrival is None:
+            comparison = _with_notes(comparison, _around_the_level(comparison, decoding))
+        else:
             comparison = _with_notes(comparison, _groups(comparison, decoding))
     return comparison
 
 
 def _without_intervals(comparison: MethodComparison, decoding: str) -> MethodComparison:
     methods = [
-        replace(m, metrics={**m.metrics, decoding: _bare(m.metrics[decoding])}) if m.trained else m
+        replace(
+            m,
+            metrics={**m.metrics, decoding: _bare(m.metrics[decoding])},
+            kl=(*m.kl[:1], *(value and _mean_alone(value) for value in m.kl[1:])),
+            scaling=m.scaling and _corrected_alone(m.scaling),
+        )
+        if m.trained
+        else m
         for m in comparison.methods
     ]
     trained = {method.name for method in methods if method.trained}
@@ -59,15 +73,17 @@ def _without_intervals(comparison: MethodComparison, decoding: str) -> MethodCom
             pair,
             difference=_mean_alone(pair.difference),
             unjudged_wrong=pair.unjudged_wrong and _mean_alone(pair.unjudged_wrong),
+            p_value=None,
+            p_holm=None,
         )
         if pair.decoding == decoding and trained & {pair.first, pair.second}
         else pair
         for pair in comparison.pairs
     ]
     note = (
-        f"{decoding}: some seeds arrive at {100 * (comparison.arrival or 0):g}% and others of the "
-        "same method do not. A mean over such seeds has no interval here: read the arrivals, the "
-        "level of the seeds that arrived, and the episodes until then."
+        f"{decoding}: a seed arrives at {100 * (comparison.arrival or 0):g}% or not, so means over "
+        "the seeds of trained methods have no interval and no t test: read the arrivals, the level "
+        "of the seeds that arrived, and the episodes until then."
     )
     changed = replace(comparison, methods=tuple(methods), pairs=tuple(pairs))
     return _with_notes(changed, [note])
@@ -94,8 +110,30 @@ def _bare(metrics: DecodingMetrics) -> DecodingMetrics:
     )
 
 
+def _corrected_alone(scaling: ScalingMetrics) -> ScalingMetrics:
+    """Return the scaling of which only first attempts have intervals."""
+    return replace(
+        scaling,
+        sequential=tuple(map(_mean_alone, scaling.sequential)),
+        pass_sequential=tuple(map(_mean_alone, scaling.pass_sequential)),
+    )
+
+
 def _mean_alone(metric: MetricValue) -> MetricValue:
     return replace(metric, low=None, high=None)
+
+
+def _around_the_level(comparison: MethodComparison, decoding: str) -> list[str]:
+    """Return a warning for each trained method whose seeds are on both sides, and not apart."""
+    problems = comparison.measured.problems
+    return [
+        f"Warning: {method.name}, {decoding}: its seeds lie around the level of arrival and not in "
+        "two groups apart, so whether one arrives says little: set arrival to another accuracy."
+        for method in comparison.methods
+        if method.trained
+        and method.arrivals[decoding].mixed
+        and two_groups(method.metrics[decoding].accuracy[-1].seeds, problems) is None
+    ]
 
 
 def _groups(comparison: MethodComparison, decoding: str) -> list[str]:

@@ -13,13 +13,15 @@ Two things make such a mean uncertain: other problems could have been drawn, and
 - Seeds: with S ≥ 2 of them the variance of the seeds' means, s²/S, is added to that of the
   resampled problems, b². The interval is ``mean ± t √(s²/S + b²)``; t is Student's 97.5% quantile
   for Welch's and Satterthwaite's degrees of freedom, ``(s²/S + b²)² / ((s²/S)² / (S − 1))``: as
-  few as S − 1 where the seeds differ most, many where they hardly do.
+  few as S − 1 where the seeds differ most, many where they hardly do. Where neither varies, since
+  all seeds agree at all problems, the interval is that of one seed: 0 of 2,000 problems is
+  compatible with a share of 0.2%.
 
 Why seeds are not resampled as well: a few of them make percentiles too narrow, since no resample
 leaves the range of what was seen. Where both methods are equally good and seeds vary a lot (a
 standard deviation of 10 points between seeds, 400 problems), a percentile bootstrap over seeds and
-problems calls 20%, 15% and 11% of differences significant at 2, 3 and 5 seeds instead of 5%; this
-one 10%, 7% and 6%, and fewer than 5% where seeds vary less. Pooling the seeds for one McNemar test
+problems calls 22%, 15% and 10% of differences significant at 2, 3 and 5 seeds instead of 5%; this
+one 13%, 7% and 5% (`benchmarks/interval_coverage.py`). Pooling the seeds for one McNemar test
 would be worse: it takes the same problem under five seeds for five problems.
 """
 
@@ -138,7 +140,7 @@ def interval(values: Array, resampled: Array, kind: Kind) -> Estimate:
     Args:
         values: shape (S, N).
         resampled: shape (resamples, S): each seed's mean in every resample of problems.
-        kind: what the metric is; it matters with one seed only.
+        kind: what the metric is: its range, and the interval where one seed is all there is.
     """
     means = seed_means(values)
     mean, over_problems = float(np.mean(means)), resampled.mean(axis=1)
@@ -148,8 +150,10 @@ def interval(values: Array, resampled: Array, kind: Kind) -> Estimate:
     if len(means) == 1 or math.isnan(mean):
         return estimate(mean, over_problems)
     error, freedom = standard_error(means, float(np.nanvar(over_problems)))
-    reach = 0.0 if error == 0 else t_quantile(freedom) * error
-    least = -1.0 if np.nanmin(values) < 0 else 0.0  # shares lie in [0, 1], differences in [-1, 1]
+    if error == 0:  # all seeds and problems agree: what one seed says is all there is
+        return interval(values[:1], resampled[:, :1], kind)
+    reach = t_quantile(freedom) * error
+    least = -1.0 if kind == "difference" else 0.0  # shares and means lie in [0, 1]
     return Estimate(mean, max(least, mean - reach), min(1.0, mean + reach))
 
 

@@ -11,7 +11,6 @@ from itertools import count, islice, takewhile
 from typing import Any
 
 import numpy as np
-import torch
 
 from selfcorrect_agents.comparison.plan.base_model import preset_by_default, settings_of
 from selfcorrect_agents.comparison.plan.compared_agents import budget_note
@@ -64,6 +63,11 @@ def comparison_of(config: CompareConfig, results: Sequence[MethodResults]) -> Me
     notes = [note for r in results if (note := budget_note(r.agent, config))]
     notes += _unjudged(results)
     notes += _cut_off(results)
+    if len(processors := _instructions(results)) > 1:
+        notes.append(
+            f"Warning: its cells ran on processors with different instructions ({processors}). The "
+            "same seed is another run on another processor."
+        )
     if left_out:
         notes.append(f"Left out, because a run of theirs failed: {', '.join(left_out)}.")
     compared = MethodComparison(
@@ -91,7 +95,7 @@ def comparison_of(config: CompareConfig, results: Sequence[MethodResults]) -> Me
         pairs=tuple(_pairs(config, results)),
         arrival=config.arrival,
         bases={cell.cell.model.model: cell.cell.weights or "" for r in results for cell in r.cells},
-        instructions=torch.backends.cpu.get_cpu_capability(),
+        instructions=tuple(_instructions(results)),
     )
     return without_false_intervals(with_arrival_pairs(compared))
 
@@ -134,6 +138,10 @@ def _loading(results: Sequence[MethodResults]) -> dict[str, Any]:
     trained = [r for r in results if r.agent.trains and r.method.preset is None] or results
     settings = settings_of(trained[0].cells[0].cell.loaded_model())
     return {key: value for key, value in settings.items() if key not in ("model", "device")}
+
+
+def _instructions(results: Sequence[MethodResults]) -> list[str]:
+    return sorted({name for r in results for cell in r.cells for name in cell.instructions})
 
 
 def _measured(result: MethodResults) -> MeasuredOn:
@@ -290,18 +298,27 @@ def _scaling(result: MethodResults) -> ScalingMetrics | None:
     curves = [cell.scaling for cell in result.cells if cell.scaling is not None]
     if len(curves) < len(result.cells):
         return None
-    stacked = {name: np.stack([getattr(c, name) for c in curves], axis=1) for name in SCALING}
-    # one array of shape (S, N) for each number of replies
-    found = iter(_metric_values([values for name in SCALING for values in stacked[name]]))
-    values = {name: tuple(next(found) for _ in stacked[name]) for name in SCALING}
     tokens = [curve.tokens for curve in curves if curve.tokens is not None]
-    first, whole = np.mean(tokens, axis=0).tolist() if len(tokens) == len(curves) else (None, None)
+    counted = len(tokens) == len(curves)  # else a seed has no first attempts at equal tokens
+    names = [name for name in SCALING if counted or not name.endswith("equal_tokens")]
+    stacked = {name: np.stack([getattr(c, name) for c in curves], axis=1) for name in names}
+    # one array of shape (S, N) for each number of replies
+    found = iter(_metric_values([values for name in names for values in stacked[name]]))
+    values = {name: tuple(next(found) for _ in stacked[name]) for name in names}
+    first, whole = np.mean(tokens, axis=0).tolist() if counted else (None, None)
     return ScalingMetrics(
         replies=curves[0].replies, first_tokens=first, episode_tokens=whole, **values
     )
 
 
 # -- arrivals --------------------------------------------------------------------------------------
+def trained_attempts(result: MethodResults) -> int:
+    """Return the attempts of an episode in training: fewer than in measuring, or as many."""
+    logged = {key for cell in result.cells for row in cell.history for key in row}
+    turns = range(1, result.attempts + 1)
+    return max((turn for turn in turns if f"t{turn}/accuracy" in logged), default=result.attempts)
+
+
 def _arrivals(
     config: CompareConfig, result: MethodResults, metrics: Mapping[str, DecodingMetrics]
 ) -> dict[str, Arrivals]:
@@ -310,7 +327,9 @@ def _arrivals(
     if level is None:
         return {}
     name = f"t{result.attempts}/accuracy"
-    when = [episodes_to_arrival(cell.history, name, level) for cell in result.cells]
+    trained_on = f"t{trained_attempts(result)}/accuracy"
+    when = [episodes_to_arrival(cell.history, trained_on, level) for cell in result.cells]
+    played = [cell.history[-1].get("episodes") if cell.history else None for cell in result.cells]
     found = {}
     for decoding, each in metrics.items():
         last = each.accuracy[-1].seeds
@@ -319,7 +338,7 @@ def _arrivals(
         (of_arrived,) = _metric_values([given], ["share"]) if arrived else (None,)
         if of_arrived is not None and len(arrived) == 1:  # one seed says nothing of other seeds
             of_arrived = replace(of_arrived, low=None, high=None)
-        found[decoding] = arrivals_of(last, level, of_arrived, when)
+        found[decoding] = arrivals_of(last, level, of_arrived, when, played)
     return found
 
 

@@ -27,6 +27,7 @@ from selfcorrect_agents.comparison.plan.compared_agents import ComparedAgent
 from selfcorrect_agents.comparison.plan.config import BASE_FIRST, TEMPERATURES
 from selfcorrect_agents.comparison.plan.environments import make_env, make_training_env
 from selfcorrect_agents.comparison.results.clock import Clock
+from selfcorrect_agents.comparison.results.processor import PROCESSOR_FILE, add_processor
 from selfcorrect_agents.comparison.results.sampling import sample_many
 from selfcorrect_agents.comparison.run.base_first import BaseFirst
 from selfcorrect_agents.lm.agent import LanguageModelAgent
@@ -53,6 +54,7 @@ def work(cell: Cell, folder: Path) -> None:
     if compared_agent.trains:
         with clock.spent_on("training"):
             policy = train(cell, compared_agent, folder)
+    add_processor(folder / PROCESSOR_FILE)
     with clock.spent_on("measuring"):
         measure(cell, compared_agent, policy, folder)
     write_identity(cell, folder, "done.json")

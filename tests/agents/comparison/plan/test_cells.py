@@ -1,7 +1,9 @@
 """Cells: their settings, when they are finished, and that settings are never mixed."""
 
 import dataclasses
+import importlib
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -108,3 +110,28 @@ def test_an_unknown_folder_is_refused(tmp_path: Path) -> None:
     (tmp_path / cell.folder / "cell.json").write_text("{")
     with pytest.raises(CheckpointError, match="is damaged"):
         require_same(cell, tmp_path)
+
+
+def test_other_code_of_a_users_method_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its cells are never continued with another algorithm."""
+    source = "class Constant:\n    def act(self, asked):\n        return ['{}'] * len(asked)\n"
+    monkeypatch.syspath_prepend(tmp_path)
+
+    def cell_of(answer: str) -> Cell:
+        (tmp_path / "constant_agent.py").write_text(source.format(answer))
+        monkeypatch.delitem(sys.modules, "constant_agent", raising=False)
+        importlib.invalidate_caches()
+        (cell,) = plan(config(seeds=[0], methods={"it": {"agent": "constant_agent:Constant"}}))
+        return cell
+
+    cell = cell_of("1")
+    finish([cell], tmp_path)
+    assert is_done(cell_of("1"), tmp_path)
+    other = cell_of("22")
+    assert not is_done(other, tmp_path)
+    with pytest.raises(CheckpointError, match=r"training: code: .*Results are never mixed"):
+        require_same(other, tmp_path)
+    (ours,) = plan(config(seeds=[0], methods={"base": {}}))
+    assert "code" not in identity_of(ours)["training"]

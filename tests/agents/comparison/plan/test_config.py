@@ -144,3 +144,9 @@ def test_a_file_that_is_not_there(tmp_path: Path) -> None:
 def test_a_configuration_made_in_python_checks_itself() -> None:
     with pytest.raises(ComparisonError, match="jobs must be at least 1"):
         CompareConfig(methods=(MethodConfig(label="base", agent="base"),), jobs=0)
+
+
+def test_the_same_label_twice_is_refused() -> None:
+    method = MethodConfig(label="SCoRe", agent="score")
+    with pytest.raises(ComparisonError, match="would share the folder 'score'"):
+        CompareConfig(methods=(method, method))

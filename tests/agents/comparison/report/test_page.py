@@ -128,7 +128,7 @@ def test_every_attempt_has_its_own_name_and_number(attempts: int) -> None:
     assert shown == [f"{10.11 * (turn + 1):.1f}" for turn in range(attempts)]
     assert ("Acc@t2" in html) is (attempts > 1)
     assert ("Acc@t3" in html) is (attempts > 2)
-    assert f"the best Acc@t{attempts}" in html
+    assert f"the highest Acc@t{attempts}" in html
     assert ('id="transitions"' in html) is (attempts > 1)
     assert ('<p class="ends">' in html) is (attempts > 1)
     assert f"differences of Acc@t{attempts} in points" in html
@@ -179,7 +179,7 @@ def test_an_oracle_or_instrument_is_labelled_and_never_best(kind: str) -> None:
     for row in rows:
         assert kind in row
         assert "(best)" not in row
-    assert "<b>SCoRe</b> has the best Acc@t2, <b>" in html
+    assert "<b>SCoRe</b> has the highest Acc@t2, <b>" in html
 
 
 def test_instruments_alone_have_no_best() -> None:
@@ -194,20 +194,20 @@ def test_what_ties_as_printed_shares_the_mark() -> None:
     for method, value in ((4, 0.99951), (5, 0.99949), (3, 0.5)):
         as_json["methods"][method]["metrics"]["greedy"]["accuracy"][1]["value"] = value
     html = rendered(as_json)
-    assert "Greedy decoding: <b>multi-turn RL</b> has the best Acc@t2, <b>100.0%</b>" in html
+    assert "Greedy decoding: <b>multi-turn RL</b> has the highest Acc@t2, <b>100.0%</b>" in html
     as_json["methods"][5]["metrics"]["greedy"]["accuracy"][1]["value"] = 0.99952
-    both = "<b>multi-turn RL</b>, <b>SCoRe</b> have the best Acc@t2, <b>100.0%</b> each"
+    both = "<b>multi-turn RL</b>, <b>SCoRe</b> have the highest Acc@t2, <b>100.0%</b> each"
     assert both in rendered(as_json)
 
 
 def test_a_pair_stands_with_both_signs() -> None:
     as_json = synthetic.comparison()
-    pair = as_json["pairs"][0] | {"second": "SCoRe", "decoding": "greedy", "p_value": 1e-9}
+    pair = as_json["pairs"][0] | {"second": "SCoRe", "decoding": "greedy", "p_holm": 1e-9}
     as_json["pairs"] = [pair | {"difference": {"value": 0.25, "low": 0.2, "high": 0.3}}]
     html = rendered(as_json)
     assert '<td class="up"><b>+25.0</b><small>&lt; 0.0001</small></td>' in html
     assert '<td class="down"><b>−25.0</b>' in html
-    assert "1 test; bold" in html
+    assert "1 test; small: p, corrected" in html
     assert "not tested" not in html
     other = pair | {"first": "STaR", "second": "Pair-SFT"}
     as_json["pairs"].append(other | {"difference": {"value": 0.25}})
@@ -320,6 +320,18 @@ def test_a_long_name_is_cut_and_still_finds_its_episodes() -> None:
     assert len(shown) == 80
     assert f">{shown}<" in html
     assert quote_plus(shown) in html  # the links of the flows
+
+
+def test_names_that_are_cut_to_the_same_text_stay_apart() -> None:
+    as_json = synthetic.comparison()
+    long = [f"{'long ' * 40}{end}" for end in ("first", "second")]
+    for method, name in zip(as_json["methods"], long, strict=False):
+        method["name"] = name
+    episodes = [replace(synthetic.worked_episode(), method=name) for name in long]
+    html = rendered(as_json, episodes)
+    first, second = (episode["method"] for episode in data_of(html))
+    assert second == f"{first} (2)"
+    assert f">{second}<" in html
 
 
 @pytest.mark.parametrize(

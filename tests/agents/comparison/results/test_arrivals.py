@@ -73,20 +73,56 @@ def test_episodes_until_the_mean_of_the_last_rows_reaches_the_level() -> None:
     assert episodes_to_arrival([{"episodes": 5.0, "fit/loss": 1.0}], "t2/accuracy", 0.9) is None
 
 
+def test_episodes_until_a_fit_takes_the_policy_to_the_level() -> None:
+    """The log of imitation: steps that gather with the policy of before, then a fit."""
+    gathered = log(*[0.3] * 50)
+    fitted = [*gathered[:-1], {**gathered[-1], "after_fit/t2/accuracy": 0.95}]
+    assert episodes_to_arrival(gathered, "t2/accuracy", 0.9) is None
+    assert episodes_to_arrival(fitted, "t2/accuracy", 0.9) == 500
+    again = [*fitted, *({**row, "episodes": row["episodes"] + 500} for row in log(*[0.95] * 50))]
+    assert episodes_to_arrival(again, "t2/accuracy", 0.9) == 500
+
+
 def test_pairs_are_compared_seed_by_seed() -> None:
     """A seed that never arrives comes last; where neither does, it says nothing."""
-    one = arrivals_of([0.95, 0.95, 0.95, 0.2, 0.2], 0.9, None, [100.0, 300.0, 200.0, None, None])
-    two = arrivals_of([0.95, 0.2, 0.95, 0.95, 0.2], 0.9, None, [200.0, None, 100.0, 500.0, None])
+    played = [900.0] * 5
+    when = [100.0, 300.0, 200.0, None, None]
+    one = arrivals_of([0.95, 0.95, 0.95, 0.2, 0.2], 0.9, None, when, played)
+    when = [200.0, None, 100.0, 500.0, None]
+    two = arrivals_of([0.95, 0.2, 0.95, 0.95, 0.2], 0.9, None, when, played)
     assert one.seeds == (True, True, True, False, False)
     assert (one.count, one.mixed, one.share.value) == (3, True, 0.6)
     pair = arrival_pair("one", "two", "sampled", one, two)
     assert (pair.earlier_first, pair.earlier_second) == (2, 2)
     assert (pair.only_first, pair.only_second) == (1, 1)
-    assert pair.ratio == pytest.approx((0.5 + 2.0) / 2)
+    assert pair.ratio == pytest.approx(1.0)  # twice as early and twice as late: neither
     assert pair.p_earlier == 1.0
-    first = arrivals_of([0.95] * 8, 0.9, None, [100.0] * 8)
-    later = arrivals_of([0.95] * 8, 0.9, None, [150.0] * 8)
-    assert arrival_pair("a", "b", "sampled", first, later).p_earlier == pytest.approx(2 / 2**8)
+    first = arrivals_of([0.95] * 8, 0.9, None, [100.0] * 8, [900.0] * 8)
+    later = arrivals_of([0.95] * 8, 0.9, None, [150.0] * 8, [900.0] * 8)
+    pair, reverse = (
+        arrival_pair("a", "b", "t", first, later),
+        arrival_pair("b", "a", "t", later, first),
+    )
+    assert pair.p_earlier == pytest.approx(2 / 2**8)
+    assert pair.ratio == pytest.approx(1 / (reverse.ratio or 0))
+
+
+def test_a_seed_has_arrived_by_what_it_is_in_the_end() -> None:
+    """One that was at the level and left it did not arrive; one that is at it on the held-out
+    problems alone arrived after all of its episodes."""
+    left, late, early = arrivals_of(
+        [0.4, 0.92, 0.99], 0.9, None, [50.0, None, 20.0], [80.0] * 3
+    ).episodes
+    assert (left, late, early) == (None, 80.0, 20.0)
+
+
+def test_seeds_whose_episodes_are_not_known_are_not_compared() -> None:
+    unknown = arrivals_of([0.95, 0.2], 0.9, None, [None, None], [None, None])
+    known = arrivals_of([0.95, 0.95], 0.9, None, [10.0, 10.0], [80.0, 80.0])
+    pair = arrival_pair("unknown", "known", "sampled", unknown, known)
+    assert (pair.earlier_first, pair.earlier_second) == (0, 1)
+    assert (pair.only_first, pair.only_second) == (0, 1)
+    assert pair.ratio is None
 
 
 @given(st.lists(st.floats(0, 1), max_size=8))
@@ -143,7 +179,7 @@ MIXED = {
 
 def test_where_seeds_split_no_mean_of_a_trained_method_has_an_interval(tmp_path: Path) -> None:
     found = compared(0.9, MIXED)
-    assert found.split("greedy")
+    assert found.arrives("greedy")
     base, score, rl = (method.metrics["greedy"] for method in found.methods)
     for trained in (score, rl):
         first, last = trained.accuracy
@@ -153,7 +189,8 @@ def test_where_seeds_split_no_mean_of_a_trained_method_has_an_interval(tmp_path:
         assert trained.delta.low is None
     assert base.accuracy[1].low is not None
     assert all(pair.difference.low is None for pair in found.pairs)
-    assert any("some seeds arrive at 90%" in note for note in found.notes)
+    assert all((pair.p_value, pair.p_holm) == (None, None) for pair in found.pairs)
+    assert any("a seed arrives at 90% or not" in note for note in found.notes)
     arrivals = {method.name: method.arrivals["greedy"] for method in found.methods}
     assert [arrivals[name].count for name in ("base", "SCoRe", "RL")] == [0, 3, 2]
     assert arrivals["RL"].level is not None
@@ -180,12 +217,49 @@ def test_where_seeds_split_no_mean_of_a_trained_method_has_an_interval(tmp_path:
     assert "20, –, 20 episodes until arrival" in html
 
 
-def test_where_all_seeds_agree_means_keep_their_intervals() -> None:
+def test_where_all_seeds_arrive_the_next_might_not() -> None:
+    """Three of three are compatible with an arrival in 29% of the seeds."""
     found = compared(0.9, {**MIXED, "RL": [COPIED] * 3})
-    assert not found.split("greedy")
-    assert found.methods[1].metrics["greedy"].accuracy[1].low is not None
-    share = found.methods[1].arrivals["greedy"].share
+    score = found.methods[1]
+    assert score.metrics["greedy"].accuracy[1].low is None
+    share, level = score.arrivals["greedy"].share, score.arrivals["greedy"].level
     assert (share.low, share.high) == (pytest.approx(0.2924018, abs=1e-6), 1.0)
+    assert level is not None
+    assert level.low is not None
+    assert "SCoRe</b>: <b>3 of 3</b> seeds, the most, arrive at 90%." in page(found, [])
+
+
+def test_where_no_trained_seed_arrives_means_keep_their_intervals() -> None:
+    """The base's seeds are not runs: where they are does not matter."""
+    found = compared(0.9, {"base": [SOLVED] * 3, "SCoRe": [COPIED] * 3, "RL": [COPIED] * 3})
+    assert not found.arrives("greedy")
+    assert found.methods[1].metrics["greedy"].accuracy[1].low is not None
+    assert all(pair.p_value is not None for pair in found.pairs)
+
+
+def test_two_groups_below_the_level_are_named() -> None:
+    better = "ic ic cc cc ii"
+    many = {
+        "base": [" ".join([COPIED] * 20)] * 4,
+        "SCoRe": [" ".join([each] * 20) for each in (COPIED, COPIED, better, better)],
+        "RL": [" ".join([COPIED] * 20)] * 4,
+    }
+    (note,) = (note for note in compared(0.9, many).notes if "two groups" in note)
+    assert note.startswith("Warning: SCoRe, greedy:")
+
+
+def test_seeds_around_the_level_are_named() -> None:
+    right, wrong = ["ic"] * 20, ["ii"] * 20
+    around = [" ".join(right[:k] + wrong[k:]) for k in (18, 17, 19)]
+    found = compared(0.9, {"base": [" ".join(wrong)] * 3, "SCoRe": around, "RL": around})
+    assert [
+        note for note in found.notes if note.startswith("Warning: SCoRe, greedy: its seeds lie")
+    ]
+
+
+def test_one_seed_speaks_of_its_run_alone_and_keeps_its_interval() -> None:
+    found = compared(0.9, {label: each[:1] for label, each in MIXED.items()})
+    assert found.methods[1].metrics["greedy"].accuracy[1].low is not None
 
 
 def test_one_seed_that_arrives_has_no_interval_over_seeds() -> None:

@@ -99,9 +99,26 @@ def test_methods_that_are_the_same_are_not_different() -> None:
     values = (np.random.default_rng(1).random((3, 50)) < 0.5) * 1.0
     (pair,) = statistics.paired_tests([(values, values)])
     assert pair.p_value == 1.0
-    assert (pair.difference.low, pair.difference.high) == (0.0, 0.0)
+    # of 50 problems that never differ, as many as Wilson's bound of 0 of 50 may differ
+    assert (pair.difference.low, pair.difference.high) == pytest.approx((-0.0713, 0.0713), abs=1e-4)
     (always,) = statistics.paired_tests([(np.zeros((3, 20)), np.ones((3, 20)))])
     assert always.p_value == mcnemar(0, 20)  # no variance at all: seeds are as one
+
+
+def test_a_share_that_never_varies_has_a_width() -> None:
+    (found,) = statistics.estimates([np.zeros((3, 2000))], ["share"])
+    assert (found.value, found.low) == (0.0, 0.0)
+    assert found.high == pytest.approx(wilson(0, 2000).high)
+
+
+@pytest.mark.parametrize(("kind", "least"), [("difference", -1.0), ("share", 0.0), ("mean", 0.0)])
+def test_the_range_of_a_metric_is_that_of_its_kind(kind: statistics.Kind, least: float) -> None:
+    """No problem of these got worse, but the mean gain may still be below 0."""
+    gains = np.zeros((3, 100))
+    gains[2, :30] = 1.0
+    (found,) = statistics.estimates([gains], [kind])
+    assert found.value == pytest.approx(0.1)
+    assert found.low == (0.0 if least == 0.0 else pytest.approx(-0.317, abs=0.001))
 
 
 def test_one_number_for_each_seed() -> None:

@@ -109,7 +109,7 @@ def test_a_method_that_provokes_errors_does_not_lead() -> None:
     assert pair.unjudged_wrong is not None
     assert pair.unjudged_wrong.value == -0.25
     leader = str(headline(found))
-    assert "<b>base</b> has the best Acc@t2 with unjudged attempts counted as wrong" in leader
+    assert "<b>base</b> has the highest Acc@t2 with unjudged attempts counted as wrong" in leader
     warning = "Warning: SCoRe: 6 of 8 episodes were not judged"
     page = str(section(found).markup())
     for text in (to_markdown(found), printed(found, 300), page):
@@ -363,6 +363,21 @@ def test_scaling_of_other_numbers_of_attempts() -> None:
     assert one.replies == (1, 2, 4)
     assert one.pass_parallel[:, 0] == pytest.approx([1 / 4, 1 / 2, 1])
     assert one.sequential.shape == one.pass_sequential.shape == (0, 1)
+
+
+def test_scaling_where_a_seed_did_not_count_its_tokens() -> None:
+    """It is compared at equal replies; at equal tokens it can't be."""
+    sampled = episodes("ic ic cc ii cc cc cc cc")
+    uncounted = [replace(sampled[0], attempts=tuple(
+        replace(attempt, tokens=None) for attempt in sampled[0].attempts
+    )), *sampled[1:]]  # fmt: skip
+    made = results(config())
+    curves = [scaling_curves(each, samples=4) for each in (sampled, uncounted)]
+    cells = [replace(c, scaling=s) for c, s in zip(made[1].cells, curves, strict=True)]
+    scaling = comparison_of(config(), [made[0], replace(made[1], cells=cells)]).methods[1].scaling
+    assert scaling is not None
+    assert (len(scaling.sequential), scaling.equal_tokens) == (2, ())
+    assert scaling.episode_tokens is None
 
 
 def test_scaling_counts_replies_on_both_sides() -> None:

@@ -42,8 +42,8 @@ def section(comparison: MethodComparison) -> Section | None:
             table("Seeds that arrive", [head[0].capitalize(), *head[1:]], _arrivals(comparison)),
             note(
                 "Intervals of the share of seeds are Clopper–Pearson’s. Episodes are those of "
-                "training, until the mean accuracy of the last 4% of the log reaches the level; "
-                "methods whose log has no such accuracy after their last fit have none."
+                "training, until the mean accuracy of the last 4% of the log, or the accuracy "
+                "after a fit, first reaches the level."
             ),
             _earlier(comparison),
         ),
@@ -51,10 +51,9 @@ def section(comparison: MethodComparison) -> Section | None:
 
 
 def _arrivals(comparison: MethodComparison) -> list[tuple[Child, list[Markup]]]:
-    named = {method.name: method for method in comparison.methods}
     groups: list[tuple[Child, list[Markup]]] = []
     for decoding in comparison.decodings:
-        methods = [m for m in named.values() if m.trained and decoding in m.arrivals]
+        methods = [m for m in comparison.methods if m.trained and decoding in m.arrivals]
         _, *rows = arrival_rows(comparison, decoding)
         shown = [row(method_name(m), cells[1:]) for m, cells in zip(methods, rows, strict=True)]
         groups.append((decoding_title(decoding), shown))

@@ -72,7 +72,7 @@ def episode_data(shown: ShownEpisode) -> dict[str, Any]:
     """
     problem = shown.episode.problem
     return {
-        "method": one_line(shown.method),
+        "method": one_line(shown.method, 100),  # the page has cut it, and numbered equal ones
         "seed": one_line(shown.seed),
         "decoding": one_line(shown.decoding),
         "id": _text(problem.id, LONGEST_ANSWER),

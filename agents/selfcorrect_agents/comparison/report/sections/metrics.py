@@ -22,10 +22,13 @@ from selfcorrect_agents.comparison.results.comparison import (
     MethodComparison,
     MetricValue,
 )
-from selfcorrect_agents.comparison.results.formats import interval, percent
+from selfcorrect_agents.comparison.results.formats import interval, p_value, percent
 from selfcorrect_agents.pictures.markup import Child, Markup, join, tag
 
 LOWER_IS_BETTER = {"delta_c_to_i"}
+
+LEVEL = 0.05
+"""Below this p-value, corrected for the number of pairs, two methods are told apart."""
 
 
 def section(comparison: MethodComparison) -> Section:
@@ -70,12 +73,18 @@ def columns(comparison: MethodComparison) -> dict[str, Child]:
 
 
 def headline(comparison: MethodComparison) -> Markup:
-    """Return a sentence for each way of decoding: which method has the best last attempt.
+    """Return a sentence for each way of decoding: which method arrives with most seeds, or, where
+    none arrives, which has the highest accuracy at the last attempt, and whether the next differs.
 
     Unjudged attempts count as wrong in it, so that no method leads by what was not judged.
     Oracles and instruments are left out; there is no sentence about fewer than two methods.
     """
-    sentences = (_best_sentence(comparison, decoding) for decoding in comparison.decodings)
+    sentences = (
+        _arrival_sentence(comparison, decoding)
+        if comparison.arrives(decoding)
+        else _highest_sentence(comparison, decoding)
+        for decoding in comparison.decodings
+    )
     return join(tag("p", *sentence, class_="headline") for sentence in sentences if sentence)
 
 
@@ -135,31 +144,68 @@ def _best(methods: Sequence[ComparedMethod], decoding: str, name: str) -> str | 
     return percent(best, signed=is_signed(name))
 
 
-def _best_sentence(comparison: MethodComparison, decoding: str) -> list[Child]:
+def _arrival_sentence(comparison: MethodComparison, decoding: str) -> list[Child]:
+    trained = [method for method in comparison.methods if method.trained and method.ranked]
+    counts = [method.arrivals[decoding].count for method in trained]
+    if len(trained) < 2:
+        return []
+    leaders = [m for m, found in zip(trained, counts, strict=True) if found == max(counts)]
+    names = join((tag("b", method.name) for method in leaders), ", ")
+    said = f"{max(counts)} of {len(comparison.seeds)}"
+    level = f"{100 * (comparison.arrival or 0):g}%"
+    each = " each" if len(leaders) > 1 else ""
+    most = " arrive at " if len(leaders) == len(trained) else ", the most, arrive at "
+    return [
+        f"{decoding_title(decoding)}: ",
+        names,
+        ": ",
+        tag("b", said),
+        f" seeds{each}{most}{level}.",
+    ]
+
+
+def _highest_sentence(comparison: MethodComparison, decoding: str) -> list[Child]:
     last = comparison.attempts
     name = f"accuracy_unjudged_wrong_t{last}" if comparison.unjudged else f"accuracy_t{last}"
     best = _best(comparison.methods, decoding, name)
     if best is None:
         return []
-    values = {m.name: m.metrics[decoding].named()[name] for m in comparison.methods}
-    leaders = [
-        method
-        for method in comparison.methods
-        if method.ranked and percent((v := values[method.name]) and v.value) == best
-    ]
-    names = join((tag("b", method.name) for method in leaders), ", ")
+    values = {m.name: m.metrics[decoding].named()[name] for m in comparison.methods if m.ranked}
+    shown = {name: percent(value and value.value) for name, value in values.items()}
+    leaders = [name for name, value in shown.items() if value == best]
+    names = join((tag("b", name) for name in leaders), ", ")
     verb = "has" if len(leaders) == 1 else "have"
-    said: list[Child] = [f"{decoding_title(decoding)}: ", names, f" {verb} the best Acc@t{last}"]
+    said: list[Child] = [f"{decoding_title(decoding)}: ", names, f" {verb} the highest Acc@t{last}"]
     said.append(" with unjudged attempts counted as wrong, " if comparison.unjudged else ", ")
     said.append(tag("b", f"{best}%"))
     if len(leaders) > 1:
         return [*said, " each."]
-    metrics = leaders[0].metrics[decoding]
-    said.append(f" {interval(values[leaders[0].name])}")
+    (leader,) = leaders
+    (metrics,) = (m.metrics[decoding] for m in comparison.methods if m.name == leader)
+    if value := interval(values[leader]):
+        said.append(f" {value}")
     if metrics.delta is not None and not comparison.unjudged:
         said.append(f", after {percent(metrics.accuracy[0].value)}% at t1 ")
         said.append(f"(Δ {percent(metrics.delta.value, signed=True)})")
-    return [*said, "."]
+    others = [n for n, value in values.items() if n != leader and value and value.value is not None]
+    following = max(others, key=lambda name: _value(values[name]))
+    said += ["; ", tag("b", following), f" is next with {shown[following]}%, "]
+    return [*said, _told_apart(comparison, decoding, {leader, following}), "."]
+
+
+def _value(metric: MetricValue | None) -> float:
+    return -1.0 if metric is None or metric.value is None else metric.value
+
+
+def _told_apart(comparison: MethodComparison, decoding: str, names: set[str]) -> str:
+    """Return whether the paired test of two methods, corrected, tells them apart."""
+    for pair in comparison.pairs:
+        if pair.decoding == decoding and {pair.first, pair.second} == names:
+            if pair.p_holm is None:
+                break
+            different = "different" if pair.p_holm < LEVEL else "not told apart"
+            return f"{different} (p = {p_value(pair.p_holm)}, Holm)"
+    return "without a test of the two"
 
 
 def _explained(comparison: MethodComparison) -> list[Child]:

@@ -77,11 +77,10 @@ def _matrix(comparison: MethodComparison, decoding: str) -> Markup:
     pairs = [pair for pair in comparison.pairs if pair.decoding == decoding]
     tested = {name for pair in pairs for name in (pair.first, pair.second)}
     names = [method.name for method in comparison.methods if method.name in tested]
-    level = LEVEL / len(pairs)
     cells = {(name, name): tag("td") for name in names}
     for pair in pairs:
-        cells[pair.second, pair.first] = _cell(pair, 1, level)
-        cells[pair.first, pair.second] = _cell(pair, -1, level)
+        cells[pair.second, pair.first] = _cell(pair, 1)
+        cells[pair.first, pair.second] = _cell(pair, -1)
     untested = tag("td", NOT_TESTED, class_="untested")
     rows = [row(name, [cells.get((name, other), untested) for other in names]) for name in names]
     caption = (
@@ -89,17 +88,17 @@ def _matrix(comparison: MethodComparison, decoding: str) -> Markup:
         "column’s, in points"
     )
     tests = "1 test" if len(pairs) == 1 else f"{len(pairs)} tests"
-    told = f"{tests}; bold: p < {LEVEL:g}/{len(pairs)} = {level:.2g} (Bonferroni); small: p."
+    told = f"{tests}; small: p, corrected by Holm’s method; bold: below {LEVEL:g}."
     if len(cells) < len(names) ** 2:
         told += f" {NOT_TESTED} marks pairs that were not tested."
     return join([table(caption, ["", *names], [(None, rows)]), note(told)])
 
 
-def _cell(pair: MethodPair, sign: int, level: float) -> Markup:
+def _cell(pair: MethodPair, sign: int) -> Markup:
     if pair.difference.value is None:
         return tag("td", UNDEFINED)
     difference = sign * pair.difference.value
-    clear = pair.p_value is not None and pair.p_value < level
+    clear = pair.p_holm is not None and pair.p_holm < LEVEL
     value = tag("b" if clear else "span", percent(difference, signed=True))
     class_ = ("up" if difference > 0 else "down") if clear else "open"
-    return tag("td", value, tag("small", p_value(pair.p_value)), class_=class_)
+    return tag("td", value, tag("small", p_value(pair.p_holm)), class_=class_)
