@@ -58,19 +58,20 @@ def gather(
     """
     rollout = trainer.collect(step)
     trainer.pool += rollout.episodes
-    metrics = rollout_metrics(rollout)
+    metrics, learned = rollout_metrics(rollout), False
     if fit_with is not None:
         seed = step_seed(trainer.config.sampling.seed, step, "fit")
         traces = traces_of(trainer.pool, np.random.default_rng(seed))
         if restart:
             trainer.reference.restore(trainer.policy)
         metrics |= fit(trainer.policy, traces, fit_with, seed, trainer.split.tokens_per_forward)
+        learned = restart or metrics["fit/steps"] > 0
         trainer.pool = []
         after = trainer.collect(step, purpose="after fit", counted=False)
         metrics |= {f"after_fit/{key}": value for key, value in rollout_metrics(after).items()}
         tokens = trainer.split.tokens_per_forward
         metrics |= kl_metrics(trainer.policy, trainer.reference, after, tokens)
-    trainer.log(step, metrics, rollout.episodes)
+    trainer.log(step, metrics, rollout.episodes, learned=learned)
 
 
 def kl_metrics(

@@ -142,9 +142,12 @@ LOGGED = {
     "train/unjudged": "episodes left out because the verifier failed",
     "train/unjudged_share": "share of all episodes sampled in the step at which the verifier "
     "failed; above a half in three steps in a row training stops",
-    "eval/…": "after every eval_every steps: the keys of turn_metrics (t{t}/accuracy, delta …) on "
-    "held-out problems, greedily; eval_sampled/… at the training's temperature",
+    "eval/…": "after every eval_every steps, each fit and the last step: the keys of turn_metrics "
+    "(t{t}/accuracy, delta …) on held-out problems, greedily; eval_sampled/… at the training's "
+    "temperature",
     "train/skipped": "1 if no episode of the batch could be judged: no step was taken, and only "
-    "this, train/unjudged and train/unjudged_share are logged",
+    "this, train/same_weights, train/unjudged and train/unjudged_share are logged",
+    "train/same_weights": "1 if the step left the weights as they were: it only gathered episodes, "
+    "or was skipped",
 }
 """What the keys of the log mean; ``{t}`` counts turns from 1."""

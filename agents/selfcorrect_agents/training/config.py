@@ -135,7 +135,8 @@ class Evaluation:
     """Evaluation on held-out problems in the course of training, never on the split ``test``."""
 
     eval_every: int = 0
-    """Steps between evaluations on held-out problems, ≥ 0; 0 takes none."""
+    """Steps between evaluations on held-out problems, ≥ 0; 0 takes none. One follows each fit and
+    the last step, too; steps that only gather episodes have none, as they change no weights."""
     eval_problems: int = 200
     """Held-out problems of an evaluation, the first of their split, ≥ 1."""
     eval_split: str = "validation"
@@ -147,10 +148,11 @@ class Evaluation:
     """The logged metric that is best where it is highest; by default the accuracy of the last
     attempt at the held-out problems."""
     keep_best: bool = False
-    """Whether the trained model is the one of the best evaluation, not of the last step."""
+    """Whether the trained model is the one of the best evaluation, the first of several, not of
+    the last step."""
     eval_patience: int = 0
     """Training ends after this many evaluations in a row that are no better than the best before
-    them, ≥ 0; 0 takes every step."""
+    them, ≥ 0; 0 takes every step. SCoRe counts those of its last stage alone."""
 
     def __post_init__(self) -> None:
         """Refuse invalid values."""

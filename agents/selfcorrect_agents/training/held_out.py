@@ -15,7 +15,7 @@ from selfcorrect_agents.lm.policy import Policy
 from selfcorrect_agents.rl.rollout import collect
 from selfcorrect_agents.training.checkpoint import step_seed
 from selfcorrect_agents.training.config import Evaluation, Sampling
-from selfcorrect_agents.training.progress import GREEDY, SAMPLED, MetricsRow
+from selfcorrect_agents.training.progress import GREEDY, SAME_WEIGHTS, SAMPLED, MetricsRow
 from selfcorrect_env import AnyEnv, Episode, TrainingEnv, UnknownProblemSetError, training_env
 from selfcorrect_env.evaluation import turn_metrics
 from selfcorrect_env.problems import ProblemSet, shared_problems, statement_hash
@@ -119,6 +119,26 @@ def held_out_env(env: str | AnyEnv | TrainingEnv | None, how: Evaluation) -> Tra
         ) from error
 
 
+def is_due(history: Sequence[Mapping[str, float]], every: int, total: int | None) -> bool:
+    """Whether the policy is evaluated after the last step of ``history``.
+
+    It is after every ``every`` steps, after each fit and after the last step, unless the weights
+    are those of the evaluation before.
+
+    Args:
+        history: the metrics of every step so far; a step that left the weights as they were says
+            so (`SAME_WEIGHTS`).
+        every: steps between evaluations, ≥ 1.
+        total: the steps of the run; None if they are not known.
+    """
+    step = len(history)
+    if not (step % every == 0 or step == total or "fit/steps" in history[-1]):
+        return False
+    prefixes = (f"{GREEDY}/", f"{SAMPLED}/")
+    measured = [i for i, row in enumerate(history) if any(key.startswith(prefixes) for key in row)]
+    return not measured or any(SAME_WEIGHTS not in row for row in history[measured[-1] + 1 :])
+
+
 def metric_of(how: Evaluation, attempts: int) -> str:
     """Return the key of the metric that is best where it is highest."""
     prefix = SAMPLED if how.eval_decoding == "sampled" else GREEDY
@@ -134,12 +154,21 @@ def best_step(history: Sequence[Mapping[str, float]], metric: str) -> int | None
     return -max(found)[1] if found else None
 
 
-def is_over(history: Sequence[Mapping[str, float]], metric: str, patience: int) -> bool:
-    """Whether the last ``patience`` evaluations are no better than the best before them."""
+def is_over(
+    history: Sequence[Mapping[str, float]], metric: str, patience: int, counted_from: int = 0
+) -> bool:
+    """Whether the last ``patience`` evaluations are no better than the best before them.
+
+    Args:
+        history: the metrics of every step so far.
+        metric: the key of what is best where it is highest.
+        patience: evaluations, ≥ 0; with 0 it is never over.
+        counted_from: evaluations after this many steps count, and earlier ones don't.
+    """
     best = best_step(history, metric)
     if not patience or best is None:
         return False
-    return sum(metric in row for row in history[best:]) >= patience
+    return sum(metric in row for row in history[max(best, counted_from) :]) >= patience
 
 
 def _held_out_of(problems: ProblemSet, most: int) -> list[int]:

@@ -19,6 +19,9 @@ MetricsRow: TypeAlias = dict[str, float]
 GREEDY, SAMPLED = "eval", "eval_sampled"
 """What the keys of metrics on held-out problems begin with, by how replies were drawn."""
 
+SAME_WEIGHTS = "train/same_weights"
+"""The key, 1, of a step that left the weights as they were: it only gathered, or was skipped."""
+
 CUT_OFF_LIMIT = 0.5
 """Share of replies cut off by the token cap above which the terminal warns."""
 

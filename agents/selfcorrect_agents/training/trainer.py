@@ -37,11 +37,17 @@ from selfcorrect_agents.training.failures import (
 from selfcorrect_agents.training.held_out import (
     HeldOut,
     best_step,
+    is_due,
     is_over,
     metric_of,
 )
 from selfcorrect_agents.training.memory_split import resumed, split_of
-from selfcorrect_agents.training.progress import MetricsRow, progress_bar, stop_on_interrupt
+from selfcorrect_agents.training.progress import (
+    SAME_WEIGHTS,
+    MetricsRow,
+    progress_bar,
+    stop_on_interrupt,
+)
 from selfcorrect_agents.training.run_folder import RunFolder
 from selfcorrect_agents.training.saving import write_model
 from selfcorrect_agents.training.unjudged import UnjudgedWatch
@@ -122,11 +128,13 @@ class Trainer:
         self._best_metric = metric_of(config.evaluation, env.attempts)
         self._vector_envs: dict[int, VectorEnv[Any, Any, Any]] = {}
         self._checked: list[Stage] = []
+        self._total: int | None = None
+        self._patience_from = 0
         self._sampled = (0, 0)  # episodes and tokens of this step so far
         self._unjudged = UnjudgedWatch()
         self._first_episode = ""  # as the model read and wrote it; written with the first log
 
-    def steps(self, total: int) -> Iterator[int]:
+    def steps(self, total: int, *, patience_from: int = 0) -> Iterator[int]:
         """Yield the numbers of the steps to take, from 0 to ``total - 1``.
 
         Resumes from the run's newest checkpoint. After Ctrl-C the current step is finished, a
@@ -135,11 +143,17 @@ class Trainer:
         With ``eval_patience`` it ends before ``total`` where evaluations stop getting better; with
         ``keep_best`` the policy then has the weights of the best one.
 
+        Args:
+            total: the steps of the run.
+            patience_from: ``eval_patience`` counts evaluations after this many steps: the start of
+                the last stage of a method with stages, whose others it must not end.
+
         Raises:
             UnjudgedError: the verifier failed at most episodes of several steps in a row
                 (`selfcorrect_agents.training.unjudged`); a checkpoint is written before.
             DivergenceError: the KL of a step is above ``max_kl``; no checkpoint is written.
         """
+        self._total, self._patience_from = total, patience_from
         start = self._resume()
         with stop_on_interrupt() as stopping, progress_bar(self.progress, total, start) as bar:
             for step in range(start, total):
@@ -163,7 +177,8 @@ class Trainer:
             write_model(self.run, self.policy.save_pretrained)
 
     def _is_over(self) -> bool:
-        return is_over(self.history, self._best_metric, self.config.evaluation.eval_patience)
+        patience = self.config.evaluation.eval_patience
+        return is_over(self.history, self._best_metric, patience, self._patience_from)
 
     def _saves_after(self, step: int) -> bool:
         due = step % self.config.execution.checkpoint_every == 0
@@ -307,12 +322,28 @@ class Trainer:
         for rollout in rollouts[1:]:
             offline = rollout_metrics(rollout)
             metrics |= {f"offline/{key}": value for key, value in offline.items()}
-        return self.log(step, metrics, rollouts[0].episodes)
+        learned = "train/skipped" not in metrics
+        return self.log(step, metrics, rollouts[0].episodes, learned=learned)
 
-    def log(self, step: int, metrics: MetricsRow, episodes: Sequence[Episode] = ()) -> MetricsRow:
+    def log(
+        self,
+        step: int,
+        metrics: MetricsRow,
+        episodes: Sequence[Episode] = (),
+        *,
+        learned: bool = True,
+    ) -> MetricsRow:
         """Log a step's metrics, with the numbers of episodes and tokens so far; returns them.
 
-        After every ``eval_every`` steps the policy is evaluated, and its metrics are added.
+        After every ``eval_every`` steps, after each fit and after the last step the policy is
+        evaluated, and its metrics are added.
+
+        Args:
+            step: the step's number, from 0.
+            metrics: of the step.
+            episodes: of the step.
+            learned: False if the step left the weights as they were: an evaluation that would
+                find those of the one before is not made.
         """
         before = self.history[-1] if self.history else {}
         sampled, tokens = self._sampled
@@ -323,11 +354,12 @@ class Trainer:
             "gradient_tokens": before.get("gradient_tokens", 0)
             + sum(metrics.get(f"{part}/gradient_tokens", 0) for part in ("train", "fit")),
             "train/unjudged_share": self._unjudged.finish_step(step),
+            **({} if learned else {SAME_WEIGHTS: 1.0}),
             **metrics,
         }
-        if self._held_out and (step + 1) % self.config.evaluation.eval_every == 0:
-            metrics |= self._held_out.measure()
         self.history.append(metrics)
+        if self._held_out and is_due(self.history, self.config.evaluation.eval_every, self._total):
+            metrics |= self._held_out.measure()
         if self.run is not None:
             self.run.log(step + 1, metrics)
             if self._first_episode:

@@ -276,7 +276,10 @@ def test_every_metric_is_explained_and_none_is_missing(policy: Policy, env: Self
         batch_of(rollout, rollout.scores),
         Objective(),
     )
-    explained = {key.format(t=t) for key in LOGGED for t in (1, 2)} - {"train/skipped"}
+    explained = {key.format(t=t) for key in LOGGED for t in (1, 2)} - {
+        "train/skipped",
+        "train/same_weights",
+    }
     of_the_trainer = {"episodes", "tokens", "gradient_tokens", "eval/…"}
     of_the_trainer |= {"train/unjudged_share", "train/learning_rate"}
     assert set(metrics) == explained - of_the_trainer

@@ -10,7 +10,8 @@ from selfcorrect_agents.errors import LearningError
 from selfcorrect_agents.lm.policy import Policy
 from selfcorrect_agents.methods.multiturn_rl import MultiTurnRL, MultiTurnRLConfig
 from selfcorrect_agents.training.config import Evaluation, Sampling, flat, from_flat
-from selfcorrect_agents.training.held_out import HeldOut, best_step, is_over
+from selfcorrect_agents.training.held_out import HeldOut, best_step, is_due, is_over
+from selfcorrect_agents.training.progress import SAME_WEIGHTS
 from selfcorrect_agents.training.run_folder import BEST, RunFolder, read_metrics
 from selfcorrect_agents.training.trainer import Trainer
 from selfcorrect_env import Problem, SelfCorrectEnv
@@ -122,6 +123,62 @@ def test_an_id_gives_its_validation_split(policy: Policy) -> None:
         MultiTurnRL(policy).learn("SelfCorrect-Arithmetic-v0", bad)
 
 
+# -- when there is one --------------------------------------------------------------------------
+@pytest.mark.parametrize(("steps", "every", "evaluated"), [(5, 2, [2, 4, 5]), (3, 9, [3])])
+def test_the_weights_of_the_last_step_are_evaluated(
+    policy: Policy, training: SelfCorrectEnv, steps: int, every: int, evaluated: list[int]
+) -> None:
+    config = configured(steps=steps, eval_every=every, eval_split="train", eval_problems=5)
+    history = MultiTurnRL(policy).learn(training, config)
+    found = [step for step, row in enumerate(history, 1) if "eval/t2/accuracy" in row]
+    assert found == evaluated
+
+
+LEARNED, FITTED, SAME = {}, {"fit/steps": 3.0}, {SAME_WEIGHTS: 1.0}
+EVALUATED = {"eval_sampled/delta": 0.0}
+
+
+@pytest.mark.parametrize(
+    ("rows", "due"),
+    [
+        ([LEARNED], False),
+        ([LEARNED, LEARNED], True),
+        ([SAME, SAME], True),  # the first one is made: nothing is known yet
+        ([SAME, SAME | EVALUATED, SAME, SAME], False),
+        ([SAME, SAME | EVALUATED, LEARNED, SAME], True),
+        ([SAME, SAME | EVALUATED, FITTED], True),
+        ([SAME, SAME | EVALUATED, FITTED | EVALUATED, SAME], False),
+        ([SAME, SAME | EVALUATED, FITTED | SAME], False),  # a fit to no traces
+        ([FITTED], True),
+        ([LEARNED, LEARNED | EVALUATED, LEARNED, LEARNED | EVALUATED, LEARNED], True),
+        ([LEARNED, LEARNED | EVALUATED, LEARNED, LEARNED | EVALUATED, SAME], False),
+    ],
+)
+def test_weights_that_were_evaluated_are_not_evaluated_again(
+    rows: list[dict[str, float]], due: bool
+) -> None:
+    """Every second step, in a run of five."""
+    assert is_due(rows, 2, 5) is due
+
+
+def test_a_skipped_step_is_not_evaluated(
+    policy: Policy, training: SelfCorrectEnv, validation: SelfCorrectEnv
+) -> None:
+    def failing(problem: Problem, text: str) -> bool:
+        if len(history) == 1:
+            raise RuntimeError("no verdict")
+        return even(problem, text)
+
+    env = SelfCorrectEnv(training.problems, verifier=failing)
+    config = configured(steps=3, eval_every=1, eval_problems=5)
+    trainer = Trainer(policy, env, config, held_out=validation)
+    history = trainer.history
+    with pytest.warns(UserWarning, match="verifier"):
+        MultiTurnRL(policy).train(trainer, config)
+    assert ["train/skipped" in row for row in history] == [False, True, False]
+    assert ["eval/t2/accuracy" in row for row in history] == [True, False, True]
+
+
 # -- the best one, and the end ------------------------------------------------------------------
 def log_of(*values: float | None) -> list[dict[str, float]]:
     return [{} if value is None else {"m": value} for value in values]
@@ -147,6 +204,11 @@ def test_patience(values: tuple[float | None, ...], patience: int, over: bool) -
     assert is_over(log_of(*values), "m", patience) is over
 
 
+@pytest.mark.parametrize(("counted_from", "over"), [(0, True), (2, True), (3, False), (9, False)])
+def test_patience_may_count_from_a_later_step(counted_from: int, over: bool) -> None:
+    assert is_over(log_of(0.3, 0.2, 0.1, 0.2), "m", 2, counted_from) is over
+
+
 class Scripted(MultiTurnRL):
     """Its evaluations at steps 1, 2 … have these accuracies at the last attempt."""
 
@@ -155,7 +217,7 @@ class Scripted(MultiTurnRL):
     def train(self, trainer: Trainer, config: MultiTurnRLConfig) -> None:
         assert trainer._held_out is not None
         trainer._held_out.measure = lambda: {  # type: ignore[method-assign]
-            "eval/t2/accuracy": self.accuracies[len(trainer.history)]
+            "eval/t2/accuracy": self.accuracies[len(trainer.history) - 1]
         }
         super().train(trainer, config)
 

@@ -140,6 +140,11 @@ class SCoReConfig(OnPolicyConfig):
         first = min(max(round(share * of_round), least_one), of_round - least_two)
         return {"stage_one_steps": first, "stage_two_steps": of_round - first}
 
+    @property
+    def last_stage(self) -> int:
+        """The step, from 0, that the run's last stage begins with."""
+        return self.total_steps - (self.stage_two_steps or self.stage_one_steps)
+
     def in_stage_one(self, step: int) -> bool:
         """Whether ``step`` (from 0), which is after the warm start, belongs to stage I."""
         return self._of_round(step) < self.stage_one_steps

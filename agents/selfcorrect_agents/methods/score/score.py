@@ -37,7 +37,7 @@ class SCoRe(TrainedAgent):
                 f"{trainer.attempts}. Make it with attempts=2, or take stage_two='rl'."
             )
         one, two = stage_one(config, trainer.attempts), stage_two(config, trainer.attempts)
-        for step in trainer.steps(config.total_steps):
+        for step in trainer.steps(config.total_steps, patience_from=config.last_stage):
             if step < config.warm_start_steps:
                 last = step + 1 == config.warm_start_steps
                 gather(trainer, step, fit_with=config.warm_start if last else None, traces_of=d_sft)

@@ -229,6 +229,40 @@ def test_a_warm_start_is_a_fit_before_both_stages(
     assert not all(torch.equal(base[name], w) for name, w in policy.model.state_dict().items())
 
 
+@pytest.mark.parametrize(
+    ("stages", "last"),
+    [
+        ((0, 4, 2, 1), 4),
+        ((3, 4, 2, 2), 13),
+        ((1, 4, 0, 2), 5),  # without stage II the last stage I is the last stage
+        ((0, 0, 2, 1), 0),
+    ],
+)
+def test_the_last_stage(stages: tuple[int, int, int, int], last: int) -> None:
+    names = ("warm_start_steps", "stage_one_steps", "stage_two_steps", "rounds")
+    config = from_flat(SCoReConfig, dict(zip(names, stages, strict=True)))
+    assert config.last_stage == last
+    assert config.within_stage(last)[0] == 0
+
+
+def test_stage_one_does_not_use_up_patience(policy: Policy, env: SelfCorrectEnv) -> None:
+    """Every evaluation is worse than the first; the run ends with the second of stage II."""
+
+    class Falling(SCoRe):
+        def train(self, trainer: Trainer, config: SCoReConfig) -> None:
+            assert trainer._held_out is not None
+            trainer._held_out.measure = lambda: {  # type: ignore[method-assign]
+                "eval/t2/accuracy": 1 / len(trainer.history)
+            }
+            super().train(trainer, config)
+
+    stages = {"warm_start_steps": 1, "stage_one_steps": 4, "stage_two_steps": 5}
+    evaluated = {"eval_every": 1, "eval_split": "train", "eval_patience": 2}
+    config = from_flat(SCoReConfig, {**SMALL, **stages, **evaluated})
+    history = Falling(policy).learn(env, config)
+    assert len(history) == 1 + 4 + 2
+
+
 def test_the_pairs_of_a_warm_start_have_loss_on_both_replies() -> None:
     config = from_flat(SCoReConfig, {"warm_start_steps": 1, "warm_start_learning_rate": 1e-4})
     how = config.warm_start
