@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from selfcorrect_agents.errors import DivergenceError
 from selfcorrect_agents.lm.turns import Turn
 
 
@@ -29,7 +30,9 @@ def draw(
         whose logits are not finite.
     """
     if temperature == 0.0:
-        return logits.argmax(dim=-1), torch.zeros(len(logits), device=logits.device)
+        token = logits.argmax(dim=-1)
+        highest = logits.gather(1, token[:, None])[:, 0].float()
+        return token, highest - highest  # 0, and nan where the logit is not finite
     if temperature != 1.0:
         logits = logits / temperature
     if top_p < 1.0:
@@ -58,10 +61,10 @@ def finite(turn: Turn) -> Turn:
     """Return a turn whose log-probabilities are finite.
 
     Raises:
-        FloatingPointError: they are not.
+        DivergenceError: they are not.
     """
     if not bool(turn.logps.isfinite().all()):
-        raise FloatingPointError(
+        raise DivergenceError(
             "The model's logits are not finite, so no token can be drawn from them. Check its "
             "weights: a training step may have diverged (lower the learning rate), or the file "
             "may be damaged."

@@ -85,7 +85,7 @@ class PlainContext(TokenRows):
         """Sample one turn of every row; see `Context.sample`.
 
         Raises:
-            FloatingPointError: a logit is not finite.
+            DivergenceError: a logit is not finite.
         """
         shape, device = (len(self.ids), max_new_tokens), self.ids.device
         uniforms = torch.rand(shape, generator=generator, device=device)

@@ -145,8 +145,8 @@ class Evaluation:
     eval_decoding: Literal["greedy", "sampled", "both"] = "greedy"
     """``greedy`` logs eval/…, ``sampled``, at the training's temperature, eval_sampled/…"""
     best_metric: str | None = None
-    """The logged metric that is best where it is highest; by default the accuracy of the last
-    attempt at the held-out problems."""
+    """The metric on held-out problems that is best where it is highest; by default eval/t2/accuracy
+    with two attempts: the accuracy of the last one."""
     keep_best: bool = False
     """Whether the trained model is the one of the best evaluation, the first of several, not of
     the last step."""

@@ -39,15 +39,6 @@ def check_rewards(rewards: Tensor, scores: Tensor) -> None:
     )
 
 
-@contextmanager
-def finite_sampling() -> Iterator[None]:
-    """Turn a sampler's refusal of logits that are not finite into a `DivergenceError`."""
-    try:
-        yield
-    except FloatingPointError as error:
-        raise DivergenceError(str(error)) from error
-
-
 def check_sampled(rollout: Rollout) -> None:
     """Refuse a rollout with log-probabilities that are not finite.
 

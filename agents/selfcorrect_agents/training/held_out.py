@@ -20,6 +20,8 @@ from selfcorrect_env import AnyEnv, Episode, TrainingEnv, UnknownProblemSetError
 from selfcorrect_env.evaluation import turn_metrics
 from selfcorrect_env.problems import ProblemSet, shared_problems, statement_hash
 
+TURN_METRICS, CHANGES = ("accuracy", "score", "tokens", "truncated"), ("delta", "unchanged")
+"""What `turn_metrics` says of each turn, and of a whole episode."""
 MOST_OF_TRAINING = 5
 """One in so many training problems can be held out with ``eval_split="train"``."""
 
@@ -36,7 +38,8 @@ class HeldOut:
             a time than in a step.
 
     Raises:
-        LearningError: problems are both trained on and held out, or there are too few of them.
+        LearningError: problems are both trained on and held out, of the split ``test``, or too
+            few; or the best metric is none of an evaluation.
     """
 
     def __init__(
@@ -49,6 +52,12 @@ class HeldOut:
     ) -> None:
         self.policy, self.how, self.sampling = policy, how, sampling
         self.env = training if held_out is None else held_out
+        if self.env.problems.split == "test":
+            raise LearningError(
+                f"{self.env.problems.name}/test is for measuring the trained model, and "
+                "evaluations in training choose it: hold out problems of another split."
+            )
+        _check_metric(how, self.env.attempts)
         if held_out is None:
             if how.eval_split != "train":
                 raise LearningError(
@@ -72,8 +81,8 @@ class HeldOut:
         return metrics
 
     def _decodings(self) -> list[tuple[str, float]]:
-        both = [(GREEDY, 0.0), (SAMPLED, self.sampling.temperature)]
-        return {"greedy": both[:1], "sampled": both[1:], "both": both}[self.how.eval_decoding]
+        temperatures = {GREEDY: 0.0, SAMPLED: self.sampling.temperature}
+        return [(prefix, temperatures[prefix]) for prefix in _prefixes(self.how)]
 
     def _played(self, temperature: float) -> list[Episode]:
         seed = step_seed(self.sampling.seed, 0, "held out")
@@ -141,8 +150,7 @@ def is_due(history: Sequence[Mapping[str, float]], every: int, total: int | None
 
 def metric_of(how: Evaluation, attempts: int) -> str:
     """Return the key of the metric that is best where it is highest."""
-    prefix = SAMPLED if how.eval_decoding == "sampled" else GREEDY
-    return how.best_metric or f"{prefix}/t{attempts}/accuracy"
+    return how.best_metric or f"{_prefixes(how)[0]}/t{attempts}/accuracy"
 
 
 def best_step(history: Sequence[Mapping[str, float]], metric: str) -> int | None:
@@ -169,6 +177,23 @@ def is_over(
     if not patience or best is None:
         return False
     return sum(metric in row for row in history[max(best, counted_from) :]) >= patience
+
+
+def _prefixes(how: Evaluation) -> list[str]:
+    """Return what the keys of an evaluation begin with."""
+    both = [GREEDY, SAMPLED]
+    return {"greedy": both[:1], "sampled": both[1:], "both": both}[how.eval_decoding]
+
+
+def _check_metric(how: Evaluation, attempts: int) -> None:
+    """Refuse a best metric that no evaluation logs: such a run would have no best step."""
+    of_turns = [f"t{turn}/{name}" for turn in range(1, attempts + 1) for name in TURN_METRICS]
+    names = [f"{prefix}/{name}" for prefix in _prefixes(how) for name in (*of_turns, *CHANGES)]
+    if how.best_metric is not None and how.best_metric not in names:
+        raise LearningError(
+            f"best_metric must be a metric on held-out problems, as eval_decoding="
+            f"{how.eval_decoding!r} logs them ({', '.join(names)}), got {how.best_metric!r}."
+        )
 
 
 def _held_out_of(problems: ProblemSet, most: int) -> list[int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -31,7 +32,6 @@ from selfcorrect_agents.training.config import OnPolicyConfig, TrainingConfig
 from selfcorrect_agents.training.failures import (
     check_rewards,
     check_sampled,
-    finite_sampling,
     kl_failure,
 )
 from selfcorrect_agents.training.held_out import (
@@ -51,7 +51,7 @@ from selfcorrect_agents.training.progress import (
 from selfcorrect_agents.training.run_folder import RunFolder
 from selfcorrect_agents.training.saving import write_model
 from selfcorrect_agents.training.unjudged import UnjudgedWatch
-from selfcorrect_env import Episode, TrainingEnv
+from selfcorrect_env import Episode, TrainingEnv, UnjudgedWarning
 from selfcorrect_env.evaluation import episode_text
 
 
@@ -87,8 +87,8 @@ class Trainer:
             training problems, if the configuration says so.
 
     Raises:
-        LearningError: the policy drops the thoughts of earlier replies; held-out problems are
-            missing, too few or also trained on; or the best model is to be kept without a run.
+        LearningError: the policy drops the thoughts of earlier replies; `HeldOut` refuses the
+            held-out problems or the best metric; or the best model is to be kept without a run.
     """
 
     def __init__(
@@ -190,7 +190,15 @@ class Trainer:
     def _take_best(self) -> None:
         """Load the weights of the best evaluation, if they are to be kept and are not here."""
         best = self._best_step()
-        if self.run is None or not self.config.evaluation.keep_best or best is None:
+        if self.run is None or not self.config.evaluation.keep_best:
+            return
+        if best is None:
+            warnings.warn(
+                f"No evaluation has {self._best_metric}: it counts judged episodes, and none was. "
+                "The model is that of the last step.",
+                UnjudgedWarning,
+                stacklevel=2,
+            )
             return
         if best != len(self.history):
             checkpoint = open_checkpoint(checkpoint_of(self.run.checkpoints, best))
@@ -232,18 +240,17 @@ class Trainer:
         generator = torch.Generator(self.policy.device)
         if isinstance(self.policy.sampler, CachedSampler):
             self.policy.sampler.rows_at_once = self.split.rows_at_once
-        with finite_sampling():
-            rollout = collect(
-                self.policy,
-                self._vector_env(len(chosen) * config.samples),
-                chosen,
-                samples=config.samples,
-                max_new_tokens=config.max_new_tokens,
-                temperature=config.temperature,
-                generator=generator.manual_seed(step_seed(config.seed, step, f"samples{purpose}")),
-                first=given,
-                seed=step_seed(config.seed, step, f"episodes{purpose}") % (1 << 31),
-            )
+        rollout = collect(
+            self.policy,
+            self._vector_env(len(chosen) * config.samples),
+            chosen,
+            samples=config.samples,
+            max_new_tokens=config.max_new_tokens,
+            temperature=config.temperature,
+            generator=generator.manual_seed(step_seed(config.seed, step, f"samples{purpose}")),
+            first=given,
+            seed=step_seed(config.seed, step, f"episodes{purpose}") % (1 << 31),
+        )
         check_sampled(rollout)
         self._unjudged.add(rollout.episodes)
         if step == 0 and not self._first_episode:

@@ -31,6 +31,16 @@ def test_temperature_0_takes_the_most_likely_token() -> None:
     assert logps.tolist() == [0.0, 0.0]
 
 
+@pytest.mark.parametrize("temperature", [0.0, 1.0])
+@pytest.mark.parametrize("bad", [[0.1, torch.nan, 0.3], [torch.inf, 0.0, 0.0], [-torch.inf] * 3])
+def test_logits_that_are_not_finite_have_no_log_probability(
+    bad: list[float], temperature: float
+) -> None:
+    logits = torch.tensor([bad, [0.0, 1.0, -torch.inf]])
+    _, logps = draw(logits, torch.tensor([0.5, 0.5]), temperature)
+    assert logps.isfinite().tolist() == [False, True]
+
+
 @given(st.floats(0, 1, exclude_max=True, width=32), st.integers(0, 5))
 def test_impossible_tokens_are_never_drawn(uniform: float, seed: int) -> None:
     logits = torch.randn(1, 50, generator=torch.Generator().manual_seed(seed)) * 20

@@ -249,11 +249,11 @@ def test_killed_workers_of_a_verifier_are_replaced(policy: Policy, env: SelfCorr
         def train(self, trainer: Trainer, config: MultiTurnRLConfig) -> None:
             log = trainer.log
 
-            def kill(*values: Any) -> dict[str, float]:
+            def kill(*values: Any, **options: Any) -> dict[str, float]:
                 for pid in verifier.pool.pids():
                     os.kill(pid, signal.SIGKILL)
                     killed.append(pid)
-                return log(*values)
+                return log(*values, **options)
 
             trainer.log = kill  # type: ignore[method-assign]
             super().train(trainer, config)

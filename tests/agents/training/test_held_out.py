@@ -1,20 +1,22 @@
 """Evaluation on held-out problems while training: what is measured, kept, ended and resumed."""
 
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
-from selfcorrect_agents.errors import LearningError
+from selfcorrect_agents.errors import DivergenceError, LearningError
 from selfcorrect_agents.lm.policy import Policy
 from selfcorrect_agents.methods.multiturn_rl import MultiTurnRL, MultiTurnRLConfig
-from selfcorrect_agents.training.config import Evaluation, Sampling, flat, from_flat
+from selfcorrect_agents.methods.pag import PAG
+from selfcorrect_agents.training.config import Evaluation, Sampling, changed, flat, from_flat
 from selfcorrect_agents.training.held_out import HeldOut, best_step, is_due, is_over
 from selfcorrect_agents.training.progress import SAME_WEIGHTS
 from selfcorrect_agents.training.run_folder import BEST, RunFolder, read_metrics
 from selfcorrect_agents.training.trainer import Trainer
-from selfcorrect_env import Problem, SelfCorrectEnv
+from selfcorrect_env import Problem, ProblemSetWarning, SelfCorrectEnv, UnjudgedWarning
 from selfcorrect_env.problems import statement_hash
 
 SMALL = {"problems_per_step": 4, "samples": 4, "max_new_tokens": 4, "checkpoint_every": 4}
@@ -114,6 +116,86 @@ def test_held_out_problems_are_never_those_of_training_or_test(
         MultiTurnRL(policy).learn(training, kept)
 
 
+@pytest.mark.parametrize("split", ["validation", "train"])
+def test_the_split_test_is_refused_however_it_is_given(
+    policy: Policy, training: SelfCorrectEnv, split: str
+) -> None:
+    """As an environment, around one, and as the problems that are held out of those of training."""
+    test = SelfCorrectEnv("arithmetic", split="test", size=30, verifier=even)
+    config = configured(eval_every=1, eval_split=split)
+    refusal = "arithmetic/test is for measuring the trained model"
+    for method in (MultiTurnRL, PAG):
+        with pytest.raises(LearningError, match=refusal):
+            method(policy).learn(training, config, held_out=test)
+    if split == "train":
+        with pytest.raises(LearningError, match=refusal), pytest.warns(ProblemSetWarning):
+            MultiTurnRL(policy).learn(test, config)
+
+
+@pytest.mark.parametrize(
+    ("metric", "decoding"),
+    [
+        ("eval/t2/acuracy", "greedy"),
+        ("eval/t3/accuracy", "greedy"),
+        ("eval/t2/accuracy", "sampled"),
+        ("eval_sampled/delta", "greedy"),
+        ("t2/accuracy", "both"),  # of the weights before the step, not of those that are kept
+    ],
+)
+def test_a_best_metric_that_no_evaluation_logs_is_refused(
+    policy: Policy, training: SelfCorrectEnv, metric: str, decoding: str
+) -> None:
+    config = configured(
+        eval_every=1, eval_split="train", best_metric=metric, eval_decoding=decoding
+    )
+    before = weights_of(policy)
+    with pytest.raises(LearningError, match=rf"eval_decoding='{decoding}'.* got '{metric}'"):
+        MultiTurnRL(policy).learn(training, config)
+    assert all(torch.equal(weight, before[name]) for name, weight in weights_of(policy).items())
+
+
+@pytest.mark.parametrize("method", [MultiTurnRL, PAG])
+def test_every_metric_of_an_evaluation_may_be_the_best_one(
+    policy: Policy, training: SelfCorrectEnv, method: type[MultiTurnRL | PAG]
+) -> None:
+    """The names that are allowed are those that are logged, in methods with more turns, too."""
+    evaluated = {"eval_every": 1, "eval_split": "train", "eval_problems": 5}
+    config = from_flat(method.Learning, {"steps": 1, **SMALL, **evaluated, "eval_decoding": "both"})
+    (row,) = method(policy).learn(training, config)
+    logged = {key for key in row if key.startswith("eval")}
+    with pytest.raises(LearningError, match="best_metric must be") as refused:
+        method(policy).learn(training, changed(config, best_metric="none"))
+    allowed = set(re.findall(r"eval\w*/[\w/]+", str(refused.value)))
+    if method is PAG:  # no answer was revised, so no revision was cut off
+        logged |= {"eval/t3/truncated", "eval_sampled/t3/truncated"}
+    assert logged == allowed
+
+
+@pytest.mark.parametrize("decoding", ["greedy", "sampled"])
+def test_logits_that_are_not_finite_end_an_evaluation(
+    policy: Policy, training: SelfCorrectEnv, tmp_path: Path, decoding: Any
+) -> None:
+    """The last step's weights are NaN, as after a step that overflowed: only it is left to see."""
+
+    class Overflowing(MultiTurnRL):
+        def train(self, trainer: Trainer, config: MultiTurnRLConfig) -> None:
+            step = trainer.learner.step
+
+            def overflow(losses: Any) -> float:
+                norm = step(losses)
+                with torch.no_grad():
+                    next(iter(self.policy.trainable().values())).fill_(float("nan"))
+                return norm
+
+            trainer.learner.step = overflow  # type: ignore[method-assign]
+            super().train(trainer, config)
+
+    config = configured(steps=1, eval_every=1, eval_split="train", eval_decoding=decoding)
+    with pytest.raises(DivergenceError, match="after step 1: The model's logits are not finite"):
+        Overflowing(policy).learn(training, config, run=tmp_path)
+    assert not list(tmp_path.rglob("model.safetensors"))
+
+
 def test_an_id_gives_its_validation_split(policy: Policy) -> None:
     config = configured(steps=1, eval_every=1, eval_problems=5)
     (row,) = MultiTurnRL(policy).learn("SelfCorrect-Arithmetic-v0", config)
@@ -173,7 +255,7 @@ def test_a_skipped_step_is_not_evaluated(
     config = configured(steps=3, eval_every=1, eval_problems=5)
     trainer = Trainer(policy, env, config, held_out=validation)
     history = trainer.history
-    with pytest.warns(UserWarning, match="verifier"):
+    with pytest.warns(UserWarning, match="not judged"):
         MultiTurnRL(policy).train(trainer, config)
     assert ["train/skipped" in row for row in history] == [False, True, False]
     assert ["eval/t2/accuracy" in row for row in history] == [True, False, True]
@@ -254,6 +336,20 @@ def test_patience_ends_a_run_and_the_model_is_the_best(
     scripted(tmp_path / "ended", policy, training, eval_patience=3)
     assert len(read_metrics(run.path / "metrics.jsonl")) == 6
     assert all(torch.equal(best[name], weight) for name, weight in weights_of(policy).items())
+
+
+def test_a_run_whose_evaluations_were_not_judged_says_which_model_it_has(
+    policy: Policy, training: SelfCorrectEnv, tmp_path: Path
+) -> None:
+    def broken(problem: Problem, text: str) -> bool:
+        raise RuntimeError("no verdict")
+
+    held_out = SelfCorrectEnv("arithmetic", split="validation", size=5, verifier=broken)
+    config = configured(steps=1, eval_every=1, keep_best=True)
+    with pytest.warns(UnjudgedWarning, match="No evaluation has eval/t2/accuracy.* last step"):
+        MultiTurnRL(policy).learn(training, config, held_out=held_out, run=tmp_path)
+    assert (tmp_path / "model/model.safetensors").is_file()
+    assert not (tmp_path / BEST).exists()
 
 
 def test_a_killed_run_keeps_the_same_best_model(

@@ -28,7 +28,7 @@ from selfcorrect_agents.adapters.trl.schedule import with_stages
 from selfcorrect_agents.adapters.trl.turns import SampledTurns, turn_metrics
 from selfcorrect_agents.errors import CreditError, LearningError
 from selfcorrect_agents.methods.score.score import stage_one, stage_two
-from selfcorrect_agents.training.failures import check_rewards, finite_sampling
+from selfcorrect_agents.training.failures import check_rewards
 from selfcorrect_agents.training.trainer import Stage
 from selfcorrect_env import AnyEnv, TrainingEnv
 
@@ -101,8 +101,7 @@ class SCoReGRPOTrainer(LossTrainer):
         return cast(Tensor, self.accelerator.gather(values))
 
     def _play(self, prompts: Sequence[Any], trainer: GRPOTrainer) -> dict[str, list[Any]]:
-        with finite_sampling():
-            return self.rollouts[self._mode](prompts, trainer)
+        return self.rollouts[self._mode](prompts, trainer)
 
     # -- advantages ---------------------------------------------------------------------
     def _generate_and_score_completions(self, inputs: list[dict[str, Any]]) -> dict[str, Any]:

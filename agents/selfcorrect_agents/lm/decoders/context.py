@@ -109,7 +109,7 @@ class DecoderContext(TokenRows):
         """Sample one turn of every row; see `Context.sample`.
 
         Raises:
-            FloatingPointError: a logit is not finite.
+            DivergenceError: a logit is not finite.
         """
         shape = len(self.ids), max_new_tokens
         uniforms = torch.rand(shape, generator=generator, device=self._model.device)
@@ -169,7 +169,7 @@ class Drawn:
         """Return what was drawn.
 
         Raises:
-            FloatingPointError: a log-probability is not finite.
+            DivergenceError: a log-probability is not finite.
         """
         ids, logps = (x[:-1].view(-1, self.cap) for x in (self._ids, self._logps))
         lengths = (ids >= 0).sum(dim=1)

@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch.testing import assert_close
 
+from selfcorrect_agents.errors import DivergenceError
 from selfcorrect_agents.lm.decoders import context, rows
 from selfcorrect_agents.lm.decoders.context import DecoderContext
 from selfcorrect_agents.lm.plain_context import PlainContext
@@ -130,10 +131,13 @@ def test_bfloat16_samples_what_it_scores(make_policy: MakePolicy) -> None:
     assert float((logps - turn.logps)[turn.mask].abs().mean()) < 0.1
 
 
-def test_logits_that_are_not_finite_are_reported(make_policy: MakePolicy) -> None:
+@pytest.mark.parametrize("temperature", [0.0, 1.0])
+def test_logits_that_are_not_finite_are_reported(
+    make_policy: MakePolicy, temperature: float
+) -> None:
     policy = make_policy("llama")
     ours = own(policy)
     with torch.no_grad():
         next(iter(policy.model.parameters())).fill_(torch.nan)
-    with pytest.raises(FloatingPointError, match="not finite"):
-        ours.sample(4, 1.0)
+    with pytest.raises(DivergenceError, match="not finite"):
+        ours.sample(4, temperature)
