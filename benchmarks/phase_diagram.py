@@ -34,6 +34,8 @@ from rich.console import Console
 from rich.table import Table
 from trials import Trial, run_trials
 
+from selfcorrect_agents.comparison.results.arrivals import episodes_to_arrival
+
 SOLVED = 0.9
 """Share of the ceiling from which a run counts as solved."""
 
@@ -176,13 +178,11 @@ def row(
     }
 
 
-def episodes_to_reach(curve: list[list[float]], goal: float, window: int = 5) -> float | str:
-    """Return the episodes at which a running mean of training Acc@t2 first reaches the goal."""
-    values = np.array([point[2] for point in curve])
-    for i in range(window - 1, len(values)):
-        if values[i - window + 1 : i + 1].mean() >= goal:
-            return curve[i][0]
-    return ""  # imitation methods reach it with their last fit, after all episodes
+def episodes_to_reach(curve: list[list[float]], goal: float) -> float | str:
+    """Return the episodes at which training Acc@t2, as a running mean, first reaches the goal."""
+    log = [{"episodes": point[0], "t2/accuracy": point[2]} for point in curve]
+    found = episodes_to_arrival(log, "t2/accuracy", goal)
+    return "" if found is None else found  # imitation methods reach it with a fit
 
 
 def failure(result: dict[str, Any], base: dict[str, Any]) -> str:

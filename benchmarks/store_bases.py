@@ -16,7 +16,7 @@ import tyro
 from phase_diagram import Options as MapOptions
 from phase_diagram import base_model
 from rich.progress import track
-from write_comparison import DOUBTS
+from write_comparison import DOUBTS, FURTHER_SEEDS, SEEDS
 
 from selfcorrect_agents.lm.loading import parse_tiny
 from selfcorrect_agents.lm.tiny import base_name, pretrain
@@ -25,13 +25,18 @@ from selfcorrect_agents.lm.tiny.shipped import FOLDER, store
 TUNING = (100, 101)
 """Seeds of the bases that settings are searched on; no table uses them."""
 
-ARITHMETIC = [f"tiny:seed={seed}" for seed in (*range(20), *TUNING)]
+ARITHMETIC = [
+    f"tiny:seed={seed}" for seed in (*range(SEEDS["SelfCorrect-Arithmetic-v0"]["main"]), *TUNING)
+]
 """Of the first table, the sensitivities, the quickstart and the examples."""
 
-TOYCODE = [f"tiny:task=toycode,seed={seed},steps=1200" for seed in (*range(10), *TUNING)]
+TOYCODE = [
+    f"tiny:task=toycode,seed={seed},steps=1200"
+    for seed in (*range(SEEDS["SelfCorrect-ToyCode-v0"]["main"]), *TUNING)
+]
 """Of the second task."""
 
-DOUBTING = [f"tiny:seed={seed},doubts={DOUBTS:g}" for seed in range(5)]
+DOUBTING = [f"tiny:seed={seed},doubts={DOUBTS:g}" for seed in range(FURTHER_SEEDS)]
 """That get worse at the second attempt greedily, too."""
 
 MAP = [base_model(fix, MapOptions.spoils, slips, seed) for fix, slips, seed in MapOptions().cells()]

@@ -1,7 +1,8 @@
 """Trials: training runs of the embedded tasks, in several processes, with stored results.
 
-Shared by the scripts that need many trials. A trial is determined by its fields; its result is a
-line of a JSON Lines file, so a script that was stopped resumes where it was.
+Shared by the scripts that need many trials. A trial is determined by its fields and by the weights
+of its base; its result is a line of a JSON Lines file, so a script that was stopped resumes where
+it was. A result of other weights under the same name is not used.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from selfcorrect_agents.comparison.plan.content_hashes import weights_of
 from selfcorrect_env.evaluation import progress_display
 
 
@@ -44,7 +46,11 @@ class Trial:
 
 
 def run_trials(trials: Iterable[Trial], path: Path, *, jobs: int) -> dict[str, dict[str, Any]]:
-    """Run the trials that are not in ``path``, ``jobs`` at a time; return all results by key."""
+    """Run the trials that are not in ``path``, ``jobs`` at a time; return all results by key.
+
+    Raises:
+        RuntimeError: a trial failed. Those that were running then are finished and stored.
+    """
     results = read_results(path)
     missing = list({t.key: t for t in trials if t.key not in results}.values())
     if not missing:
@@ -62,21 +68,42 @@ def run_trials(trials: Iterable[Trial], path: Path, *, jobs: int) -> dict[str, d
             bar.advance(task)
         task = bar.add_task("trials", total=len(missing))
         waiting = {pool.submit(run_trial, trial): trial for trial in missing}
+        failed: tuple[Trial, BaseException] | None = None
         for done in as_completed(waiting):
-            trial, result = waiting[done], done.result()
-            results[trial.key] = result
+            if done.cancelled():
+                continue
+            trial, error = waiting[done], done.exception()
+            if error is not None:
+                failed = failed or (trial, error)
+                for other in waiting:
+                    other.cancel()  # those that are running go on
+                continue
+            results[trial.key] = done.result()
+            line = {"trial": asdict(trial), "base": weights_of(trial.model)}
             with path.open("a", encoding="utf-8") as file:
-                file.write(json.dumps({"trial": asdict(trial), "result": result}) + "\n")
+                file.write(json.dumps({**line, "result": done.result()}) + "\n")
             bar.advance(task)
+    if failed is not None:
+        raise RuntimeError(f"A trial failed: {failed[0]}") from failed[1]
     return results
 
 
 def read_results(path: Path) -> dict[str, dict[str, Any]]:
-    """Return the results in a file, by the keys of their trials."""
+    """Return the results in a file, by the keys of their trials; those of other weights left out.
+
+    Raises:
+        ValueError: a line does not say which weights its base had.
+    """
     if not path.exists():
         return {}
     rows = [json.loads(line) for line in path.read_text("utf-8").splitlines() if line.strip()]
-    return {Trial(**row["trial"]).key: row["result"] for row in rows}
+    if any("base" not in row for row in rows):
+        raise ValueError(f"{path} has results that don't name their base's weights: move it away.")
+    bases = {name: weights_of(name) for name in {row["trial"]["model"] for row in rows}}
+    same = [row for row in rows if row["base"] == bases[row["trial"]["model"]]]
+    if len(same) < len(rows):
+        print(f"{path}: {len(rows) - len(same)} of {len(rows)} results are of other base weights")
+    return {Trial(**row["trial"]).key: row["result"] for row in same}
 
 
 def prepare_base(model: str) -> None:
@@ -115,6 +142,7 @@ def run_trial(trial: Trial) -> dict[str, Any]:
     turns = range(1, len(m.accuracy) + 1)
     ends = [e.attempts[0].reply[-1:] == e.problem.reference for e in report.episodes]
     return {
+        "instructions": torch.backends.cpu.get_cpu_capability(),
         **{f"t{t}": m.accuracy[t - 1].value for t in turns},
         "delta": m.delta.value,
         "i_to_c": m.delta_i_to_c.value,

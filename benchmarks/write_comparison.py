@@ -14,17 +14,21 @@ controls are derived from SCoRe's and from plain RL's, so only the named part di
     python benchmarks/write_comparison.py --settings benchmarks/settings/arithmetic.json \\
         > benchmarks/arithmetic.toml
     python benchmarks/write_comparison.py --settings benchmarks/settings/arithmetic.json \\
-        --table ablations --seeds 0 1 2 3 4 > ablations.toml
+        --table ablations > ablations.toml
     python benchmarks/write_comparison.py --settings benchmarks/settings/arithmetic.json \\
         --equal-compute runs/arithmetic/comparison.json > compute.toml
 
-Equal compute: every row gets as many episodes as cost it what SCoRe's cost in the comparison named,
-counted in sampled tokens plus tokens with a gradient, means over its seeds.
+Equal compute: every trained row gets as many episodes as cost it what SCoRe's cost in the
+comparison named, counted in sampled tokens plus tokens with a gradient, means over its seeds. Costs
+are taken as proportional to episodes, which those of imitation are not (a fit takes 10,000 pairs at
+most). So run it again on the comparison that came out; it prints what each row cost, relative to
+SCoRe.
 """
 
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -40,6 +44,15 @@ DOUBTS = 0.9
 """Share of second replies to chains ending in a subtraction that change the answer, in the
 pre-training of the bases of the table "doubts"."""
 
+SEEDS = {
+    "SelfCorrect-Arithmetic-v0": {"main": 20, "equal compute": 10},
+    "SelfCorrect-ToyCode-v0": {"main": 10},
+}
+"""Environment -> table -> number of seeds."""
+
+FURTHER_SEEDS = 5
+"""Of every other table."""
+
 Rows: TypeAlias = dict[str, tuple[str, dict[str, Any]]]
 """Label -> (agent, fields of its configuration)."""
 
@@ -52,8 +65,8 @@ class Options:
     """The file of settings that `tune.py` wrote."""
     title: str = "Every method of the paper at toy scale"
     """Title of the comparison."""
-    seeds: tuple[int, ...] = tuple(range(20))
-    """Seeds of base models and runs."""
+    seeds: tuple[int, ...] = ()
+    """Seeds of base models and runs; by default the table's (`SEEDS`)."""
     n: int = 2000
     """Number of held-out problems."""
     arrival: float = 0.9
@@ -69,13 +82,14 @@ def main() -> None:
     found = json.loads(Path(options.settings).read_text())
     tuning, chosen = found["options"], found["chosen"]
     table = TABLES[options.table]
+    seeds = options.seeds or seeds_of(tuning["env"], options.table, options.equal_compute)
     rows = table.rows(chosen, tuning["episodes"])
-    budgets = {} if options.equal_compute is None else budgets_of(options.equal_compute)
+    budgets = {} if options.equal_compute is None else budgets_of(options.equal_compute, rows)
     lines = [
         "# Written by write_comparison.py; settings chosen by tune.py on the validation split.",
         f"title = {json.dumps(options.title)}",
         f'model = "{tuning["model"]}{table.base}"',
-        f"seeds = {list(options.seeds)}",
+        f"seeds = {list(seeds)}",
         f"episodes = {tuning['episodes']}",
         f"n = {options.n}",
         f"arrival = {options.arrival:g}",
@@ -92,16 +106,33 @@ def main() -> None:
     print("\n".join(lines))
 
 
-def budgets_of(path: Path) -> dict[str, int]:
-    """Return the episodes of each trained row that cost what SCoRe's cost."""
-    found = read_comparison(path)
+def seeds_of(env: str, table: str, equal_compute: Path | None) -> range:
+    """Return the seeds of a table."""
+    kind = table if equal_compute is None else "equal compute"
+    return range(SEEDS[env].get(kind, FURTHER_SEEDS))
+
+
+def budgets_of(path: Path, rows: Rows) -> dict[str, int]:
+    """Return the episodes of each trained row that cost what SCoRe's cost.
+
+    Raises:
+        SystemExit: a row's cost is not known from the file.
+    """
+    found = {method.name: method for method in read_comparison(path).methods}
     costs: dict[str, tuple[float, float]] = {}
-    for method in found.methods:
-        spent = method.spent
-        if method.trained and None not in (spent.tokens, spent.gradient_tokens, spent.episodes):
-            total = (spent.tokens or 0) + (spent.gradient_tokens or 0)
-            costs[method.name] = total, spent.episodes or 0
+    for name, (agent, _) in rows.items():
+        spent = found[name].spent if name in found else None
+        if agent == "base":
+            continue
+        if spent is None or None in (spent.tokens, spent.gradient_tokens, spent.episodes):
+            raise SystemExit(f"{path} has no costs of the row {name!r}.")
+        total = (spent.tokens or 0) + (spent.gradient_tokens or 0)
+        costs[name] = total, spent.episodes or 0
+    if "SCoRe" not in costs:
+        raise SystemExit(f"The table has no row 'SCoRe', whose cost is the aim: {', '.join(rows)}.")
     aim, _ = costs["SCoRe"]
+    for name, (total, _) in costs.items():
+        print(f"{name}: {total / aim:.2f} of SCoRe's tokens", file=sys.stderr)
     return {name: round(episodes * aim / total) for name, (total, episodes) in costs.items()}
 
 
