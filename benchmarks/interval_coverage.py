@@ -13,7 +13,7 @@ Second, how often does an interval hold the true value where a seed arrives at 9
 probability and else stays at 42%? `--sets` comparisons of one method for each probability and
 number of seeds:
 
-- mean: the interval that a mean over seeds has elsewhere (it is not shown in this case)
+- mean: the interval that a mean over seeds has elsewhere (it is not shown if a seed arrives)
 - arrivals: Clopper–Pearson's, of the probability
 - level: that of the accuracy of the seeds that arrived (sets with fewer than two are left out)
 
