@@ -5,11 +5,14 @@ A region of a page names the files that its figures come from, and ends at the n
     <!-- figures: benchmarks/results/served-real.md -->
     <!-- figures: none -->
 
-Within a region, a figure is a number with decimals, a percentage or a ratio (1.6 ×). Each must be
-in one of the files, rounded to the page's digits; shares in a file also count as percent. A row of
-a table must have its figures in a row of the files that starts with the same words. A region of
-``paper`` quotes the paper, one of ``none`` is prose without results: settings, definitions,
-examples. A page that has figures and names no file at all is listed, and fails with --strict.
+Within a region, a figure is a number with decimals, a percentage, a ratio (1.6 ×) or a count (17 of
+20). Each must be in one of the files, rounded to the page's digits; shares in a file also count as
+percent. A row of a table must have its figures in a row of the files that starts with the same
+words, and in a column of the same head if these rows have one. A region of ``paper`` quotes the
+paper, one of ``none`` is prose without results: settings, definitions, examples. A page with
+figures before its first region is listed, and fails with --strict.
+
+What it does not see: whether a sentence names the right row of the file.
 
     python benchmarks/claims.py                  # every page
     python benchmarks/claims.py docs/results/arithmetic.md  # one of them
@@ -19,9 +22,10 @@ Exit status: 0 every figure is there; 1 some are not, listed with page and line.
 
 from __future__ import annotations
 
+import csv
 import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -33,12 +37,15 @@ ROOT = Path(__file__).resolve().parents[1]
 REGION = re.compile(r"^<!-- figures: (.+?) -->$")
 """A line that says where the figures of the following lines come from."""
 
-NUMBER = re.compile(r"(?<![\w.\-–/])[−+-]?\d[\d,]*(?:\.\d+)?(?![\w]*\d)")
+NUMBER = re.compile(
+    r"(?<![\w.\-–/])[−+-]?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?(?:[eE][+-]?\d+)?(?![\w]*\d)"
+)
 """A number, with separators and a true minus sign or not."""
 
 FIGURE = re.compile(
-    r"(?<![\w./-])(?P<number>[−+]?\d[\d,]*\.\d+)(?![\d.])"
+    r"(?<![\w./-])(?P<number>[−+]?\d[\d,]*\.\d+)(?!\d|\.\d)"
     r"|(?<![\w./-])(?P<share>[−+]?\d[\d,]*)\s?(?:%|×)"
+    r"|(?<![\w./-])(?P<count>\d[\d,]* of \d[\d,]*)(?![\w.]*\d)"
 )
 """What counts as a figure in a sentence or a cell."""
 
@@ -56,7 +63,7 @@ class Options:
     pages: tyro.conf.Positional[tuple[Path, ...]] = ()
     """Pages; by default README.md and all of docs/."""
     strict: bool = False
-    """Also fail for pages that have figures and name no file."""
+    """Also fail for pages with figures before their first region."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +75,8 @@ class Line:
     text: str
     sources: tuple[str, ...]
     """Files of results, relative to the repository; empty before the first region."""
+    heads: tuple[str, ...] = ()
+    """Of the columns, if the line is a row of a table."""
 
 
 def main() -> int:
@@ -76,25 +85,26 @@ def main() -> int:
     wrong, unnamed, checked = [], [], 0
     for page in pages:
         read = list(lines(page.resolve()))
-        if not any(line.sources for line in read):
-            if any(figures(line.text) for line in read):
-                unnamed.append(page)
-            continue
+        if any(figures(line.text) for line in read if not line.sources):
+            unnamed.append(page)
         for line in read:
             found = list(missing(line))
-            checked += len(figures(line.text))
+            checked += len(figures(line.text)) if line.sources else 0
             wrong += [f"{line.page.relative_to(ROOT)}:{line.number}: {one}" for one in found]
     for one in wrong:
         print(one)
     for page in unnamed:
-        print(f"{page.resolve().relative_to(ROOT)}: names no file of results")
-    print(f"{checked} figures checked, {len(wrong)} not found; {len(unnamed)} pages without files")
+        print(f"{page.resolve().relative_to(ROOT)}: figures before its first region")
+    print(
+        f"{checked} figures checked, {len(wrong)} not found; {len(unnamed)} pages with unnamed ones"
+    )
     return 1 if wrong or (options.strict and unnamed) else 0
 
 
 def lines(page: Path) -> Iterator[Line]:
     """Yield the lines of a page outside blocks of code."""
     sources: tuple[str, ...] = ()
+    heads: tuple[str, ...] = ()
     fenced = False
     for number, text in enumerate(page.read_text("utf-8").splitlines(), start=1):
         if text.lstrip().startswith("```"):
@@ -102,41 +112,66 @@ def lines(page: Path) -> Iterator[Line]:
         elif region := REGION.match(text):
             sources = tuple(region[1].split())
         elif not fenced and not text.startswith("    "):
-            yield Line(page, number, text, sources)
+            row = tuple(cells(text)) if text.startswith("|") else ()
+            heads = (heads or row) if row else ()
+            yield Line(page, number, text, sources, heads)
 
 
 def figures(text: str) -> list[str]:
     """Return the figures of a line.
 
-    >>> figures("SCoRe has 98.7 [97.1, 99.4], 12% more: 1.6 × in `0.5` (p = 0.02)")
-    ['98.7', '97.1', '99.4', '12', '1.6', '0.02']
+    >>> figures("SCoRe has 98.7 [97.1, 99.4], 12% more: 1.6 × in `0.5` (p = 0.02), 17 of 20.")
+    ['98.7', '97.1', '99.4', '12', '1.6', '0.02', '17 of 20']
     """
     plain = CODE.sub(" ", text)
-    return [m["number"] or m["share"] for m in FIGURE.finditer(plain)]
+    return [m["number"] or m["share"] or m["count"] for m in FIGURE.finditer(plain)]
 
 
 def missing(line: Line) -> Iterator[str]:
     """Yield a message for each figure of a line that its files do not have."""
     if not line.sources or line.sources[0] in UNCHECKED:
         return
+    names = ", ".join(line.sources)
     texts = [content(name) for name in line.sources]
-    if line.text.startswith("|"):
-        label = cells(line.text)[0]
-        rows = [row for text in texts for row in rows_of(text, label)]
-        known = [number for row in rows for number in numbers(row)]
-        where = f"no row {label!r} in" if not rows else f"not in the rows {label!r} of"
-    else:
-        known = [number for text in texts for number in numbers(text)]
-        where = "not found in"
-    for figure in figures(line.text):
-        if not any(agrees(figure, number) for number in known):
-            yield f"{figure}: {where} {', '.join(line.sources)}"
+    if not line.text.startswith("|"):
+        for figure in figures(line.text):
+            if not any(holds(text, figure) for text in texts):
+                yield f"{figure}: not found in {names}"
+        return
+    label, *row = cells(line.text)
+    found = [one for text in texts for one in rows_of(text, label)]
+    for figure in figures(label):
+        if not any(holds(text, figure) for text in texts):
+            yield f"{figure}: not found in {names}"
+    for head, cell in zip(line.heads[1:], row, strict=False):
+        same = [one[plain(head)] for one in found if plain(head) in one]
+        where = f"{label!r}, {head!r}" if same else f"{label!r}"
+        known = same or [text for one in found for text in one.values()]
+        for figure in figures(cell):
+            if not found:
+                yield f"{figure}: no row {label!r} in {names}"
+            elif not any(holds(text, figure) for text in known):
+                yield f"{figure}: not in the rows {where} of {names}"
+
+
+def holds(text: str, figure: str) -> bool:
+    """Whether a text has a figure, rounded to the figure's digits, or a count."""
+    if " of " in figure:
+        return re.search(rf"(?<![\d,.]){re.escape(figure)}(?![\d,]*\d)", text) is not None
+    return any(agrees(figure, number) for number in numbers(text))
 
 
 @lru_cache
 def content(name: str) -> str:
-    """Return the text of a file of results."""
-    return (ROOT / name).read_text("utf-8")
+    """Return the text of a file of results; a CSV file as a Markdown table."""
+    path = ROOT / name
+    if path.suffix != ".csv":
+        return path.read_text("utf-8")
+    with path.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.reader(file))
+    return "\n".join(
+        "| " + " | ".join(each.replace("|", "\\|") for each in row) + " |" for row in rows
+    )
 
 
 @lru_cache
@@ -145,14 +180,23 @@ def numbers(text: str) -> tuple[float, ...]:
     return tuple(value(found) for found in NUMBER.findall(text))
 
 
-def rows_of(text: str, label: str) -> list[str]:
-    """Return the rows of a Markdown or CSV file whose first cell is ``label``."""
-    found = []
-    for row in text.splitlines():
-        first = cells(row)[0] if row.startswith("|") else row.partition(",")[0].strip('"')
-        if plain(first) == plain(label):
-            found.append(row)
-    return found
+@lru_cache
+def rows_of(text: str, label: str) -> tuple[Mapping[str, str], ...]:
+    """Return the rows of a file's tables whose first cell is ``label``: head of a column -> cell.
+
+    Heads are as `plain` returns them; cells of columns with the same head are joined.
+    """
+    found: list[Mapping[str, str]] = []
+    heads: Sequence[str] = ()
+    for line in text.splitlines():
+        row = cells(line) if line.startswith("|") else ()
+        heads = (heads or row) if row else ()
+        if row and plain(row[0]) == plain(label):
+            joined: dict[str, str] = {}
+            for head, cell in zip(heads[1:], row[1:], strict=False):
+                joined[plain(head)] = f"{joined.get(plain(head), '')} {cell}"
+            found.append(joined)
+    return tuple(found)
 
 
 def cells(row: str) -> Sequence[str]:

@@ -51,7 +51,7 @@ def test_figures_that_are_stored_are_found(page: Path) -> None:
 
 def test_a_figure_of_another_row_is_not(page: Path) -> None:
     page.write_text(PAGE.format(base="98.7"))
-    assert wrong(page) == ["13: 98.7: not in the rows 'base' of results.md"]
+    assert wrong(page) == ["13: 98.7: not in the rows 'base', 't2' of results.md"]
 
 
 def test_a_figure_that_was_changed_is_named(page: Path) -> None:
@@ -75,3 +75,39 @@ def test_the_projects_own_pages() -> None:
         for one in claims.missing(line)
     ]
     assert found == []
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("It ends at 98.8.", "98.8: not found in results.md"),
+        ("It arrives in 17 of 20 seeds.", "17 of 20: not found in results.md"),
+        (
+            "| row | delta |\n| --- | --- |\n| SCoRe | 98.7 |",
+            "98.7: not in the rows 'SCoRe', 'delta'",
+        ),
+        ("| row | t2 |\n| --- | --- |\n| other | 98.7 |", "98.7: no row 'other'"),
+    ],
+)
+def test_a_figure_that_is_not_there_is_found(page: Path, text: str, message: str) -> None:
+    page.write_text(f"<!-- figures: results.md -->\n{text}\n")
+    (found,) = wrong(page)
+    assert message in found
+
+
+def test_a_column_of_another_head_is_one_of_the_row(page: Path) -> None:
+    page.write_text("<!-- figures: results.md -->\n| row | it |\n| --- | --- |\n| SCoRe | 98.7 |\n")
+    assert wrong(page) == []
+
+
+def test_a_csv_file_is_read_cell_by_cell(page: Path) -> None:
+    rows = 'method,seed,value\n"RL, r2 alone",3,0.9885\nRL,5,12800\n"SCoRe",,19 of 20\n'
+    (page.parent / "table.csv").write_text(rows)
+    table = "| method | value |\n| --- | --- |\n"
+    text = "<!-- figures: table.csv -->\n" + table
+    page.write_text(f"{text}| RL, r2 alone | 98.9% |\n| RL | 12,800.0 |\n| SCoRe | 19 of 20 |\n")
+    assert wrong(page) == []
+    page.write_text(f"{text}| RL | 98.9% |\n")
+    assert len(wrong(page)) == 1
+    page.write_text("<!-- figures: table.csv -->\n30.9885 and 512,800.0\n")
+    assert len(wrong(page)) == 2
