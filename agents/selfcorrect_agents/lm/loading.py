@@ -35,7 +35,7 @@ def load_policy(
     Raises:
         OSError: there is no such model, or the hub does not answer within seconds.
         UnknownNameError: ``tiny`` was given an option that it does not have.
-        ValueError: an option's value is invalid, the tokenizer has no chat template, or
+        ValueError: an option's value is invalid, the tokenizer has no end-of-sequence token, or
             there is no such device.
     """
     if not isinstance(model, ModelConfig):

@@ -145,8 +145,8 @@ LOGGED = {
     "eval/…": "after every eval_every steps, each fit and the last step: the keys of turn_metrics "
     "(t{t}/accuracy, delta …) on held-out problems, greedily; eval_sampled/… at the training's "
     "temperature",
-    "train/skipped": "1 if no episode of the batch could be judged: no step was taken, and only "
-    "this, train/same_weights, train/unjudged and train/unjudged_share are logged",
+    "train/skipped": "1 if no episode of the batch could be judged: no step was taken, and no "
+    "metrics of episodes are logged",
     "train/same_weights": "1 if the step left the weights as they were: it only gathered episodes, "
     "or was skipped",
 }
