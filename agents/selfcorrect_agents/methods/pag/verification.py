@@ -25,6 +25,18 @@ from selfcorrect_env import (
 )
 
 
+_CLAUSE_END = re.compile(
+    r"[.!?;:,\n]|\b(?:and|so|but|thus|hence|therefore|because|since)\s+(?=(?:the|this|it|my)\b)",
+    re.IGNORECASE,
+)
+_DENIED = re.compile(r"(?:\b(?:not|never|cannot)|n['’]t)\W+(?:\w+\W+)?\Z", re.IGNORECASE)
+_UNSETTLED = re.compile(
+    r"\b(?:no|not|never|cannot|nothing|none|neither|nor|or|whether|if|without|hardly|almost|nearly|"
+    r"partially|partly|mostly)\b|n['’]t\b",
+    re.IGNORECASE,
+)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Verification:
     """What the model is asked between its attempts, and how its judgement is read."""
@@ -40,15 +52,29 @@ class Verification:
     )
     """The request for a revision, after a verification that found the answer wrong."""
     right: str = "correct"
-    """The last word of a verification that finds the answer right."""
+    """The last word of a verification that finds the answer right; see `judgement`."""
     wrong: str = "wrong"
     """The last word of one that finds it wrong."""
 
     def judgement(self, text: str) -> bool | None:
-        """Return whether a verification finds the answer right; None if it does not say."""
-        words = f"{re.escape(self.right)}|{re.escape(self.wrong)}"
-        found = re.search(rf"(?<!\w)({words})\W*\Z", text, re.IGNORECASE)
-        return None if found is None else found[1].casefold() == self.right.casefold()
+        """Return whether a verification finds the answer right; None if it does not say.
+
+        Its last word says it, by the clause that it ends: "not correct" and "incorrect" find the
+        answer wrong. Another clause with a negation, an alternative, a condition or a part
+        ("nothing is wrong", "correct or wrong", "partly correct"), and a question, say nothing.
+        """
+        right, wrong = re.escape(self.right), re.escape(self.wrong)
+        found = re.search(rf"(?<!\w)((?:in)?{right}|{wrong})(\W*)\Z", text, re.IGNORECASE)
+        if found is None or "?" in found[2]:
+            return None
+        clause = _CLAUSE_END.split(text[: found.start()])[-1]
+        says = found[1].casefold() == self.right.casefold()
+        denied = _DENIED.search(clause)
+        if _UNSETTLED.search(clause[: denied.start()] if denied else clause):
+            return None
+        if denied:
+            return False if says else None
+        return says
 
     def asked(self, conversation: Conversation) -> Conversation:
         """Return a conversation whose last message is the request for a verification."""

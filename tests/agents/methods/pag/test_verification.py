@@ -19,13 +19,91 @@ RIGHT, WRONG, SILENT = "Fine. The answer is correct.", "No. The answer is wrong.
         ("the answer is **CORRECT**", True),
         ("The answer is wrong!\n", False),
         ("It looks correct. The answer is wrong.", False),
-        ("The answer is incorrect.", None),
         ("The answer is correct, I think", None),
         ("", None),
     ],
 )
 def test_a_judgement_is_the_last_word(text: str, judgement: bool | None) -> None:
     assert TEXTS.judgement(text) is judgement
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "The answer is not correct.",
+        "The answer is **not** correct.",
+        "The answer isn't correct.",
+        "The answer isn’t quite correct.",
+        "The answer cannot be correct",
+        "That can't be correct!",
+        "The answer is incorrect.",
+        "Incorrect",
+        "17 is no prime, so the answer is wrong.",
+        "The second step does not follow and the answer is wrong.",
+    ],
+)
+def test_a_judgement_may_be_a_denial(text: str) -> None:
+    assert TEXTS.judgement(text) is False
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "I found no mistake. The answer is correct.",
+        "I found no mistake, so the answer is correct.",
+        "There is no mistake so the answer is correct.",
+        "Nothing is missing: correct",
+        "It is not what I expected, but it is correct.",
+        "Step 1 isn't needed\nThe answer is correct",
+    ],
+)
+def test_a_denial_in_another_clause_says_nothing_of_the_answer(text: str) -> None:
+    assert TEXTS.judgement(text) is True
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "There is no incorrect step.",
+        "No step is incorrect.",
+        "Nothing is wrong.",
+        "I can't find anything wrong.",
+        "The answer is not wrong.",
+        "The answer isn't incorrect.",
+        "There is no doubt that the answer is correct.",
+        "I don't think that the answer is correct.",
+        "I can't tell whether the answer is correct.",
+        "The answer is neither correct nor wrong.",
+        "The answer is correct or wrong.",
+        'I end with "The answer is correct." or "The answer is wrong."',
+        "The answer is partly correct.",
+        "The answer is almost correct.",
+        "Is the answer correct?",
+        "See if it is not correct.",
+    ],
+)
+def test_what_does_not_settle_it_is_no_judgement(text: str) -> None:
+    assert TEXTS.judgement(text) is None
+
+
+@pytest.mark.parametrize(
+    ("words", "text", "judgement"),
+    [
+        (("yes", "no"), "Is it right? No.", False),
+        (("yes", "no"), "There is no mistake: yes", True),
+        (("valid", "invalid"), "The proof is invalid.", False),
+        (("correct", "incorrect"), "It is incorrect.", False),
+    ],
+)
+def test_other_words(words: tuple[str, str], text: str, judgement: bool) -> None:
+    right, wrong = words
+    assert Verification(right=right, wrong=wrong).judgement(text) is judgement
+
+
+@given(st.text())
+def test_the_requested_sentences_are_read_after_any_sentence(text: str) -> None:
+    for sentence, judgement in ((RIGHT, True), (WRONG, False)):
+        assert TEXTS.judgement(f"{text}. {sentence}") is judgement
 
 
 @given(st.text())
