@@ -52,8 +52,8 @@ class PlayConfig:
 class LanguageModelAgent:
     """A causal language model as an agent: it answers conversations.
 
-    If the conversations of a call continue those of the previous call, the agent appends to their
-    token ids instead of tokenising them again.
+    If the conversations of a call continue those of the previous call, or some of them in the same
+    order, the agent appends to their token ids instead of tokenising them again.
 
     Args:
         policy: the model with its tokenizer.
@@ -140,17 +140,30 @@ class LanguageModelAgent:
         return replies
 
     def _continued(self, conversations: Sequence[Conversation]) -> Context | None:
-        """Return the context of the last call if every conversation continues it."""
-        continues = len(conversations) == len(self._expected) and all(
-            len(new) > len(old) and new[: len(old)] == old
-            for new, old in zip(conversations, self._expected, strict=True)
-        )
+        """Return a context of the rows of the last call that the conversations continue.
+
+        None if one of them continues no row.
+        """
+        rows = self._rows_of(conversations)
         context, self._context = self._context, None  # a failed call leaves no partial state
-        if not continues or context is None or self.policy.chat.template.thoughts == "drop":
+        if rows is None or context is None or self.policy.chat.template.thoughts == "drop":
             return None
-        before = [conversation[:-1] for conversation in self._expected]
-        self.policy.extend(context, added(before, conversations))
+        messages = added([self._expected[row][:-1] for row in rows], conversations)
+        if len(rows) < len(self._expected):
+            return self.policy.branch(context, rows, messages)
+        self.policy.extend(context, messages)
         return context
+
+    def _rows_of(self, conversations: Sequence[Conversation]) -> list[int] | None:
+        """Return the rows of the last call that the conversations continue, in its order."""
+        waiting, rows = iter(enumerate(self._expected)), list[int]()
+        for new in conversations:
+            found = (r for r, old in waiting if len(new) > len(old) and new[: len(old)] == old)
+            row = next(found, None)
+            if row is None:
+                return None
+            rows.append(row)
+        return rows
 
     def save(self, path: str | Path) -> None:
         """Write the policy to a folder, as ``save_pretrained`` does."""

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import torch
+
 from selfcorrect_agents.lm.chat import Chat
 from selfcorrect_agents.lm.turns import Context, Sampler, Turn
 from selfcorrect_env import Conversation, Message, Reply
@@ -46,6 +48,24 @@ class Player:
 
     def extend(self, context: Context, added: Sequence[Sequence[Message]]) -> None:
         """Append messages after each row's reply, after a missing end-of-turn token."""
+        context.read(self._following(context.ended.tolist(), added))
+
+    def branch(
+        self, context: Context, rows: Sequence[int], added: Sequence[Sequence[Message]]
+    ) -> Context:
+        """Return a context of some rows of another, with messages appended as by `extend`.
+
+        The ids of these rows are read again: they are not rendered, which could change them.
+        """
+        kept = torch.tensor(rows, device=context.ids.device)
+        ids, real = context.ids[kept], context.mask[kept]
+        following = self._following(context.ended[kept].tolist(), added)
+        read = [row[of].tolist() for row, of in zip(ids, real, strict=True)]
+        return self.sampler.start([a + b for a, b in zip(read, following, strict=True)])
+
+    def _following(
+        self, ended: Sequence[bool], added: Sequence[Sequence[Message]]
+    ) -> list[list[int]]:
+        """Return the ids of messages after replies, whose end is there if the model wrote it."""
         end = sorted(self.chat.eos_ids)[:1]
-        ends = [end if ended else [] for ended in context.ended.tolist()]
-        context.read(list(map(self.chat.follow_up, ends, added)))
+        return list(map(self.chat.follow_up, [end if it else [] for it in ended], added))

@@ -24,7 +24,6 @@ from selfcorrect_env import (
     Verifier,
 )
 
-
 _CLAUSE_END = re.compile(
     r"[.!?;:,\n]|\b(?:and|so|but|thus|hence|therefore|because|since)\s+(?=(?:the|this|it|my)\b)",
     re.IGNORECASE,

@@ -143,6 +143,37 @@ def test_an_answer_is_revised_only_if_it_is_found_wrong(
     assert all(m["content"] != "new" for c in read for m in c if m["role"] == "user")
 
 
+def test_a_revision_does_not_depend_on_the_batch(policy: Policy) -> None:
+    """In a batch some answers are revised; alone, a conversation is the whole batch.
+
+    The template drops digits of earlier replies, as some drop thoughts: the ids of a verification
+    go on all the same.
+    """
+    policy.tokenizer.chat_template = (
+        "{% for m in messages %}{% if m.role == 'assistant' %}"
+        "{{ m.content.replace('6', '').replace('1', '') }}<eos>"
+        "{% else %}{{ m.content }}{% endif %}{% endfor %}"
+    )
+    chat = Policy(policy.model, policy.tokenizer)
+    conversations = [
+        (
+            {"role": "user", "content": f"{i}+{i + 7}="},
+            {"role": "assistant", "content": f"{i * i}"},
+            {"role": "user", "content": "-"},
+        )
+        for i in range(40)
+    ]
+    texts = Verification(verify="*", revise="-", right="666", wrong="0")
+
+    def final(conversations: Any) -> list[str]:
+        agent = PAG(chat, max_new_tokens=3, verification=texts)
+        return [f"{reply} ({reply.tokens})" for reply in agent.act(conversations)]
+
+    whole = final(conversations)
+    assert 0 < sum(reply.endswith("(3)") for reply in whole) < 40, "some are revised"
+    assert whole == [final([conversation])[0] for conversation in conversations]
+
+
 def test_a_trained_agent_is_measured_in_an_environment_of_two_attempts(policy: Policy) -> None:
     agent = PAG(policy, max_new_tokens=3, verification=DIGITS)
     metrics = evaluate(agent, "SelfCorrect-Arithmetic-v0", n=4).metrics
