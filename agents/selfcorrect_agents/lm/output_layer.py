@@ -1,6 +1,10 @@
-"""`few_rows`: an output layer over the whole vocabulary, for the few rows of a decoding step."""
+"""The output layer: `few_rows` for a decoding step, `logit_changes` for what comes after it."""
 
 from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -10,6 +14,45 @@ BLOCK = 1024
 
 ROWS = 32
 """More rows than this are computed in one product."""
+
+SCALES = ("logits_scaling", "logit_scale", "lm_head_multiplier", "output_multiplier")
+"""Names of factors in configurations: Granite divides by its own, the others multiply."""
+
+CAPS = ("final_logit_softcapping", "logits_soft_cap")
+"""Names of the bound of the logits in configurations, as Gemma 2 has it."""
+
+
+@dataclass(frozen=True, slots=True)
+class LogitChange:
+    """What a model does to the logits of its output layer: ``cap · tanh(scale · logits / cap)``."""
+
+    scale: float = 1.0
+    """Factor of the logits."""
+    cap: float | None = None
+    """Bound of their size; None: they have none."""
+
+    def __call__(self, logits: Tensor) -> Tensor:
+        """Return the model's logits; any shape."""
+        if self.scale != 1.0:
+            logits = logits * self.scale
+        return logits if self.cap is None else self.cap * torch.tanh(logits / self.cap)
+
+
+def logit_changes(config: Any) -> Iterator[LogitChange]:
+    """Yield what a model may do to the logits of its output layer, the likeliest first.
+
+    What is named in a configuration comes first; the last one changes nothing.
+
+    Args:
+        config: a configuration of transformers.
+    """
+    text = config.get_text_config()
+    named = [getattr(text, name, None) for name in SCALES]
+    scales = [s for scale in named if scale for s in (1 / scale, scale)]
+    caps = [cap for name in CAPS if (cap := getattr(text, name, None))]
+    for cap in [*caps, None]:
+        for scale in [*scales, 1.0]:
+            yield LogitChange(scale, cap)
 
 
 @torch.no_grad()

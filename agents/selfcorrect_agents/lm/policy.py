@@ -9,6 +9,7 @@ pass over the whole episode scores every turn. `Policy` joins the parts: `Chat` 
 from __future__ import annotations
 
 import contextlib
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -25,7 +26,7 @@ from selfcorrect_agents.lm.decoders import (
     decoder_of,
     pack_rows,
 )
-from selfcorrect_agents.lm.output_layer import few_rows
+from selfcorrect_agents.lm.output_layer import LogitChange, few_rows, logit_changes
 from selfcorrect_agents.lm.plain_context import positions
 from selfcorrect_agents.lm.player import Player
 from selfcorrect_agents.lm.progress_bars import no_progress_bars
@@ -77,7 +78,7 @@ class Policy(Player):
         without_dropout(model)
         ends = TurnEnds(chat.pad_id, chat.eos_ids, chat.turn_end)
         super().__init__(chat, sampler or CachedSampler(self, ends))
-        self._plain_head: bool | None = None
+        self._logit_change: LogitChange | UnsupportedModelError | None = None
         self._decoder: Decoder | UnsupportedModelError | None = None
 
     @property
@@ -120,11 +121,11 @@ class Policy(Player):
             OSError: there is no such model, or the hub cannot be reached.
             ValueError: the tokenizer has no end-of-sequence token.
         """
+        from selfcorrect_agents.lm.loading import load_policy
         from selfcorrect_agents.lm.model_config import ModelConfig
-        from selfcorrect_agents.lm.pretrained import load_pretrained
 
         options = {"device": "cpu", "dtype": "float32", **options}
-        return load_pretrained(ModelConfig(model=str(model), **options))
+        return load_policy(ModelConfig(model=str(model), **options))
 
     def save_pretrained(self, folder: str | Path) -> None:
         """Write model and tokenizer.
@@ -132,7 +133,9 @@ class Policy(Player):
         ``AutoModelForCausalLM`` loads the folder. A model with an adapter writes the adapter
         alone, in peft's format, which ``AutoPeftModelForCausalLM`` loads.
         """
-        with no_progress_bars():
+        with no_progress_bars(), warnings.catch_warnings():
+            # peft looks for a config.json to know whether the vocabulary was changed: it was not
+            warnings.filterwarnings("ignore", r"Could not find a config file in .*\.gguf")
             self.model.save_pretrained(folder, max_shard_size="5GB")
         self.tokenizer.save_pretrained(folder)
 
@@ -171,8 +174,8 @@ class Policy(Player):
         if self._decoder is None:
             try:
                 decoder = decoder_of(self.model)
-                if not self._head_is_plain():
-                    raise UnsupportedModelError("it changes its logits after the output layer")
+                if isinstance(change := self._change_of_logits(), UnsupportedModelError):
+                    raise change
                 self._decoder = checked(decoder, self)
             except UnsupportedModelError as reason:
                 self._decoder = reason
@@ -191,7 +194,7 @@ class Policy(Player):
         With a `decoder`, the prompt that a group of rows shares is computed once. Other models
         compute every row with its prompt. Gradients flow where they are on.
         """
-        if not self._head_is_plain():
+        if not self.makes_logits:
             rows, mask = packed.rows()
             logits = self.forward(**_whole_rows(rows, mask)).logits
             return logits[packed.tokens_of_rows()]
@@ -217,29 +220,43 @@ class Policy(Player):
         Returns:
             (B, C, H), with a gradient where gradients are on.
         """
-        inputs = _whole_rows(ids, attention_mask)
-        if not self._head_is_plain():
-            return self.forward(**inputs, logits_to_keep=columns - 1).logits
-        if self.decoder is not None:
-            packed = pack_rows(ids, attention_mask)
+        packed = pack_rows(ids, attention_mask)
+        if self.makes_logits and self.decoder is not None:
             return self.packed_hidden(packed)[packed.predictors(columns)]
-        return self._decoder_output(inputs)[:, columns - 1]
+        inputs = _whole_rows(*packed.rows())  # a window of columns would see padding between tokens
+        indices = packed.index_in_row[:, columns - 1]
+        row = torch.arange(len(ids), device=ids.device)[:, None]
+        if self.makes_logits:
+            return self._decoder_output(inputs)[row, indices]
+        kept = indices.unique()
+        logits = self.forward(**inputs, logits_to_keep=kept).logits
+        return logits[row, torch.searchsorted(kept, indices)]
 
     def head(self, hidden: Tensor) -> Tensor:
         """(…, H) hidden states -> (…, V) float32 logits."""
-        if not self._head_is_plain():
+        change = self._change_of_logits()
+        if isinstance(change, UnsupportedModelError):
             return hidden.float()
         with self._precision():
             if not torch.is_grad_enabled():
-                return few_rows(self._output_layer, hidden).float()
-            return self._output_layer(hidden).float()
+                return change(few_rows(self._output_layer, hidden)).float()
+            return change(self._output_layer(hidden)).float()
 
     @property
     def head_weights(self) -> list[nn.Parameter]:
         """The trainable weights that `head` uses; none where it passes the model's logits on."""
-        if not self._head_is_plain():
+        if not self.makes_logits:
             return []
         return [weight for weight in self._output_layer.parameters() if weight.requires_grad]
+
+    @property
+    def makes_logits(self) -> bool:
+        """Whether `head` makes logits of hidden states.
+
+        False for a model that does more to its logits than `logit_changes` knows: `hidden` then
+        returns the model's own logits, and `head` passes them on: correct, with more memory.
+        """
+        return not isinstance(self._change_of_logits(), UnsupportedModelError)
 
     def logits(self, ids: Tensor, attention_mask: Tensor, columns: Tensor) -> Tensor:
         """Return (B, C, V) float32 logits of the tokens in ``columns``; arguments as `hidden`."""
@@ -256,22 +273,23 @@ class Policy(Player):
             return decoder(**inputs).last_hidden_state
 
     @torch.no_grad()
-    def _head_is_plain(self) -> bool:
-        """Whether logits are exactly the output layer of the decoder's last hidden states.
+    def _change_of_logits(self) -> LogitChange | UnsupportedModelError:
+        """Return what the model does to its logits after the output layer, if it is known.
 
-        Some architectures scale or cap their logits after the output layer. They are found by
-        comparing both ways on a few tokens; `hidden` then returns the model's own logits, and
-        `head` passes them on: correct, with more memory.
+        Both ways to the logits are compared on a few tokens.
         """
-        if self._plain_head is None:
+        if self._logit_change is None:
             # tokens from all over the vocabulary: the embedding of a padding token may be zero
             ids = torch.linspace(0, self.vocab_size - 1, 4, device=self.device).long().unsqueeze(0)
             inputs = _whole_rows(ids, torch.ones_like(ids, dtype=torch.bool))
             expected = self.forward(**inputs).logits.float()
             with self._precision():
-                found = self._output_layer(self._decoder_output(inputs)).float()
-            self._plain_head = bool(torch.allclose(found, expected, rtol=1e-3, atol=1e-3))
-        return self._plain_head
+                found = self._output_layer(self._decoder_output(inputs))
+            self._logit_change = next(
+                (it for it in logit_changes(self.config) if _close(it(found), expected)),
+                UnsupportedModelError("it changes its logits after the output layer"),
+            )
+        return self._logit_change
 
     def _precision(self) -> contextlib.AbstractContextManager[Any]:
         if self.autocast is None:
@@ -287,6 +305,10 @@ def _whole_rows(ids: Tensor, mask: Tensor) -> dict[str, Any]:
         "position_ids": positions(mask),
         "use_cache": False,
     }
+
+
+def _close(found: Tensor, expected: Tensor) -> bool:
+    return bool(torch.allclose(found.float(), expected, rtol=1e-3, atol=1e-3))
 
 
 def without_dropout(model: nn.Module) -> None:

@@ -51,6 +51,8 @@ class Work:
     """Whether activations are recomputed in the backward pass."""
     optimizer: OptimizerName = "adamw"
     """The optimiser."""
+    whole_logits: bool = False
+    """Whether the logits of every token are kept, as for a model whose own logits are used."""
     episodes: int
     """Episodes of a step, ≥ 1."""
     read: int
@@ -173,7 +175,8 @@ def _with_phases(shape: ModelShape, work: Work, fixed: Plan, each: int) -> Plan:
 def bytes_of_token(shape: ModelShape, work: Work) -> int:
     """Return the bytes of one token of a micro-batch: kept for the backward pass, and working."""
     kept = shape.activations(rank=work.rank, mixed=work.mixed, checkpointing=work.checkpointing)
-    return kept + shape.working(2 if work.mixed else 4)
+    logits = 4 * 4 * shape.vocabulary if work.whole_logits else 0
+    return kept + shape.working(2 if work.mixed else 4) + logits
 
 
 def fitting_tokens(shape: ModelShape, work: Work, free: int) -> int:

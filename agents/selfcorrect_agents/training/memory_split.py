@@ -62,6 +62,7 @@ def split_of(policy: Policy, env: TrainingEnv, config: TrainingConfig) -> Split:
         checkpointing=any(getattr(m, "gradient_checkpointing", False)
                           for m in policy.model.modules()),
         optimizer=config.optimizer,
+        whole_logits=not policy.makes_logits,
         episodes=episodes,
         read=read_tokens(policy.chat, env),
         sampled=sampling.max_new_tokens * env.attempts,

@@ -13,10 +13,14 @@ from peft import LoraConfig, get_peft_model
 from torch import Tensor
 from torch.testing import assert_close
 from transformers import (
+    CohereConfig,
+    CohereForCausalLM,
     Gemma2Config,
     Gemma2ForCausalLM,
     GPT2Config,
     GPT2LMHeadModel,
+    GraniteConfig,
+    GraniteForCausalLM,
     LlamaConfig,
     LlamaForCausalLM,
     Olmo2Config,
@@ -28,6 +32,7 @@ from transformers import (
     Qwen3ForCausalLM,
 )
 
+from selfcorrect_agents.lm.decoders import pack_rows
 from selfcorrect_agents.lm.policy import Policy
 from selfcorrect_agents.lm.pretrained import checkpoint_activations
 from selfcorrect_agents.lm.references import AdapterOff, FrozenCopy
@@ -194,27 +199,59 @@ def test_columns_that_are_padding_in_every_row_are_not_read(
     assert micro_batches(wider, rows * columns) == [slice(0, rows)]
 
 
-def test_a_model_that_caps_its_logits_is_scored_by_its_own(policy: Policy) -> None:
-    """Gemma 2 caps logits after its output layer: the layer alone would give others."""
+class Waves(LlamaForCausalLM):
+    """A model that does to its logits what nobody knows."""
+
+    def forward(self, *args: Any, **options: Any) -> Any:
+        output = super().forward(*args, **options)
+        output.logits = output.logits.sin()
+        return output
+
+
+CHANGED: dict[str, tuple[type[PreTrainedModel], Any, dict[str, Any]]] = {
+    "capped": (Gemma2ForCausalLM, Gemma2Config, {"head_dim": 8, "final_logit_softcapping": 0.05}),
+    "capped, little": (Gemma2ForCausalLM, Gemma2Config, {"head_dim": 8}),
+    "divided": (GraniteForCausalLM, GraniteConfig, {"logits_scaling": 8.0}),
+    "multiplied": (CohereForCausalLM, CohereConfig, {"logit_scale": 0.0625}),
+    "as they are": (LlamaForCausalLM, LlamaConfig, {}),
+    "unknown": (Waves, LlamaConfig, {}),
+}
+
+
+@pytest.mark.parametrize("kind", CHANGED)
+def test_logits_are_those_of_the_model_whatever_it_does_to_them(policy: Policy, kind: str) -> None:
+    """What is known is done to a chunk at a time: hidden states are all there is of every token."""
     torch.manual_seed(0)
-    config = Gemma2Config(
-        vocab_size=len(policy.tokenizer),
-        hidden_size=16,
-        intermediate_size=16,
-        num_hidden_layers=1,
-        num_attention_heads=2,
-        num_key_value_heads=1,
-        head_dim=8,
-        final_logit_softcapping=0.05,
-        initializer_range=1.0,
-    )
-    model = Gemma2ForCausalLM(config).eval()
-    capped = Policy(cast(PreTrainedModel, model), policy.tokenizer)
+    made, config, options = CHANGED[kind]
+    model = made(
+        config(
+            vocab_size=len(policy.tokenizer),
+            hidden_size=16,
+            intermediate_size=16,
+            num_hidden_layers=1,
+            num_attention_heads=2,
+            num_key_value_heads=1,
+            initializer_range=1.0,
+            pad_token_id=0,
+            **options,
+        )
+    ).eval()
+    changed = Policy(model, policy.tokenizer)
     ids = torch.tensor([[3, 4, 5, 6]])
     columns, ones = torch.tensor([1, 2, 3]), torch.ones_like(ids, dtype=torch.bool)
     expected = model(input_ids=ids).logits[:, :-1]
-    assert expected.abs().max() <= 0.05
-    assert_close(capped.logits(ids, ones, columns), expected)
+    assert_close(changed.logits(ids, ones, columns), expected)
+    with torch.no_grad():
+        assert_close(changed.logits(ids, ones, columns), expected)
+    width = 16 if kind != "unknown" else changed.vocab_size
+    assert changed.hidden(ids, ones, columns).shape == (1, 3, width)
+    assert changed.packed_hidden(pack_rows(ids, ones)).shape == (4, width)
+    assert changed.makes_logits is (kind != "unknown")
+    of_hidden, of_model = (
+        torch.autograd.grad(logits.square().sum(), list(changed.trainable().values()))
+        for logits in (changed.logits(ids, ones, columns), model(input_ids=ids).logits[:, :-1])
+    )
+    assert_close(of_hidden, of_model, rtol=1e-4, atol=1e-3)
 
 
 FAMILIES: dict[str, Callable[..., Any]] = {

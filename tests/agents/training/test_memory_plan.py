@@ -3,15 +3,18 @@
 from dataclasses import replace
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from transformers import LlamaConfig, LlamaForCausalLM
 
 from selfcorrect_agents.lm.policy import Policy
 from selfcorrect_agents.lm.samplers import CachedSampler
 from selfcorrect_agents.lm.shapes import ModelShape
 from selfcorrect_agents.methods.multiturn_rl import MultiTurnRLConfig
+from selfcorrect_agents.training import memory_plan
 from selfcorrect_agents.training.config import from_flat
-from selfcorrect_agents.training.memory_plan import Work, plan
+from selfcorrect_agents.training.memory_plan import Work, bytes_of_token, plan
 from selfcorrect_agents.training.memory_split import Split, read_tokens, resumed, split_of
 from selfcorrect_agents.training.trainer import Trainer
 from selfcorrect_env import SelfCorrectEnv
@@ -84,6 +87,34 @@ def test_a_trainer_cuts_its_steps_by_the_plan(policy: Policy, env: SelfCorrectEn
     assert rollout.attention_mask.sum(1).max() <= read + 2 * 4
     assert split_of(policy, env, configured()).rows_at_once == 6
     assert split_of(policy, env, configured(tokens_per_forward=7)).tokens_per_forward == 7
+
+
+class Waves(LlamaForCausalLM):
+    """A model that does to its logits what nobody knows: its own logits are used."""
+
+    def forward(self, *args: Any, **options: Any) -> Any:
+        output = super().forward(*args, **options)
+        output.logits = output.logits.sin()
+        return output
+
+
+def test_logits_of_every_token_are_counted_where_a_model_has_them(
+    policy: Policy, env: SelfCorrectEnv, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = replace(WORK, whole_logits=True)
+    more = bytes_of_token(SHAPE, whole) - bytes_of_token(SHAPE, WORK)
+    assert more >= 2 * 4 * SHAPE.vocabulary  # the logits and their gradient
+    assert plan(SHAPE, whole).tokens_per_forward < plan(SHAPE, WORK).tokens_per_forward
+    monkeypatch.setattr(memory_plan, "MOST_TOKENS", {"cpu": 1 << 60, "cuda": 1 << 60})
+    sizes: dict[str, Any] = {
+        "hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1,
+    }  # fmt: skip
+    shape = LlamaConfig(vocab_size=9_000, num_attention_heads=2, pad_token_id=0, **sizes)
+    chunked, kept = (
+        split_of(Policy(made(shape).eval(), policy.tokenizer), env, configured())
+        for made in (LlamaForCausalLM, Waves)
+    )
+    assert kept.tokens_per_forward < chunked.tokens_per_forward / 4
 
 
 def test_the_rollout_keeps_to_the_rows_at_once(policy: Policy, env: SelfCorrectEnv) -> None:
