@@ -33,14 +33,14 @@ class CachedSampler:
     """Samples with a transformers model, and continues from the cache of the turns before.
 
     A model with a `Decoder` decodes with it: rows leave the batch when they end. Any other model
-    runs as transformers does, with all rows until the last one has ended.
+    runs as transformers does, with all rows in memory until the last of them has ended.
 
     Args:
         model: runs the forward passes.
         ends: how turns end.
         rows_at_once: rows whose keys and values are in memory, ≥ 1; further rows wait for the
-            end of one of them, and what they sample does not depend on it. None puts all rows in
-            memory, as models without a `Decoder` do always.
+            end of one of them, or, without a `Decoder`, of all of them. What they sample does not
+            depend on it. None puts all rows in memory.
     """
 
     def __init__(self, model: CausalLM, ends: TurnEnds, rows_at_once: int | None = None) -> None:
@@ -49,7 +49,7 @@ class CachedSampler:
     def start(self, prompts: Sequence[Sequence[int]], samples: int = 1) -> Context:
         """Start ``samples`` rows with each prompt, which is read once."""
         if (decoder := self.model.decoder) is None:
-            return PlainContext(self.model, self.ends, prompts, samples)
+            return PlainContext(self.model, self.ends, prompts, samples, self.rows_at_once)
         return DecoderContext(self.model, decoder, self.ends, prompts, samples, self.rows_at_once)
 
 

@@ -184,6 +184,12 @@ class TokenRows:
         """Return the real tokens of each row."""
         return [row[real].tolist() for row, real in zip(self.ids, self.mask, strict=True)]
 
+    def left_padded(self, rows: slice) -> tuple[Tensor, Tensor]:
+        """Return the real tokens of some rows, (B, N) int64, left-padded, and their mask."""
+        chosen = zip(self.ids[rows], self.mask[rows], strict=True)
+        return _left_padded([ids[real].tolist() for ids, real in chosen],
+                            self.ends.pad_id, self.ids.device)  # fmt: skip
+
     def _append(self, ids: Tensor, mask: Tensor) -> None:
         self.ids = torch.cat([self.ids, ids], dim=1)
         self.mask = torch.cat([self.mask, mask], dim=1)

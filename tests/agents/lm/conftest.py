@@ -13,6 +13,7 @@ from selfcorrect_agents.lm.policy import Policy
 from selfcorrect_agents.lm.tiny import build_tokenizer
 
 KV = {"num_key_value_heads": 2}
+EXPERTS = {"sliding_window": 4, "num_local_experts": 4, "num_experts_per_tok": 2}
 LLAMA3 = {
     "rope_type": "llama3",
     "rope_theta": 1e4,
@@ -28,13 +29,19 @@ FAMILIES: dict[str, tuple[str, dict[str, Any]]] = {
     "qwen2": ("Qwen2", KV),
     "qwen3": ("Qwen3", {**KV, "head_dim": 16}),
     "olmo2": ("Olmo2", KV),
-    "gemma2": ("Gemma2", {**KV, "head_dim": 8}),
+    "gemma2": ("Gemma2", {**KV, "head_dim": 8, "sliding_window": 4}),
+    "gemma3": ("Gemma3", {**KV, "head_dim": 8, "sliding_window": 4, "num_hidden_layers": 6}),
+    "gpt_oss": ("GptOss", {**KV, "head_dim": 8, **EXPERTS}),
     "windowed": ("Mistral", {**KV, "sliding_window": 4}),
     "gpt_neox": ("GPTNeoX", {}),
 }
 """Class names of transformers, and options of their configurations."""
 
 MakePolicy = Callable[..., Policy]
+
+
+def _config_class(name: str) -> Any:
+    return getattr(transformers, "Gemma3TextConfig" if name == "Gemma3" else f"{name}Config")
 
 
 @pytest.fixture
@@ -54,7 +61,7 @@ def make_policy() -> MakePolicy:
             "eos_token_id": tokenizer.eos_token_id,
             "bos_token_id": None,
         }
-        config = getattr(transformers, f"{name}Config")(**shape, **options)
+        config = _config_class(name)(**{**shape, **options})
         torch.manual_seed(0)
         model = getattr(transformers, f"{name}ForCausalLM")(config)
         for weight in model.parameters():
