@@ -9,6 +9,7 @@ itself, since the tokenizer's ``eos_token`` is another token in many families (G
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, cast
@@ -30,8 +31,16 @@ _ASKED: tuple[Message, ...] = (
     {"role": "assistant", "content": PLACEHOLDER},
 )
 
-_THOUGHT_STARTS = ("<think>", "<thinking>", "<reasoning>")
-_THOUGHT_ENDS = ("</think>", "</thinking>", "</reasoning>")
+_THOUGHTS = {
+    "<think>": "</think>",
+    "<thinking>": "</thinking>",
+    "<thought>": "</thought>",
+    "<reasoning>": "</reasoning>",
+    "<seed:think>": "</seed:think>",
+    "[THINK]": "[/THINK]",
+    "◁think▷": "◁/think▷",
+}
+"""The marks around a thought that a prompt may open."""
 
 
 class Chat:
@@ -170,25 +179,53 @@ class Chat:
         ends = [self._last_end, self.turn_end] if last else [self.turn_end, self._last_end]
         end = next((it for it in ends if it is not None), cast(int, self.tokenizer.eos_token_id))
         opening = self._last_opening if last else self.reply_opening
-        if any(mark in text for mark in _THOUGHT_ENDS):
-            opening, text = "", self._unopened(text)  # the reply has thoughts of its own
+        own = self._unopened(text)
+        if own != text or any(mark in text for mark in _THOUGHTS.values()):
+            opening, text = "", own  # the reply has thoughts of its own
         return [*self._encode(opening + text), *([end] if ended else [])]
 
     def decode(self, ids: Sequence[int]) -> str:
-        """Return the text of a reply's ids, without special tokens and the reply's opening."""
+        """Return the text of a reply's ids, without special tokens and the reply's opening.
+
+        A thought is in it with its marks, of which the prompt may have written the first one.
+        """
         return self.batch_decode([ids])[0]
 
     def batch_decode(self, rows: Sequence[Sequence[int]]) -> list[str]:
         """Return `decode` of every row."""
         opening = self._opening_ids
-        replies = [list(ids) for ids in rows]
-        if opening:
-            start = len(opening)
-            replies = [ids[start:] if ids[:start] == opening else ids for ids in replies]
+        opened = [bool(opening) and list(ids[: len(opening)]) == opening for ids in rows]
+        texts = self._texts(
+            [list(ids[len(opening) :] if it else ids) for ids, it in zip(rows, opened, strict=True)]
+        )
+        start = self._thought_start
+        return [text if it else start + text for text, it in zip(texts, opened, strict=True)]
+
+    def _texts(self, rows: list[list[int]]) -> list[str]:
+        """Decode rows without special tokens, except for the marks of thoughts."""
+        if self._thought_marks:
+            return [self._text_with_marks(row) for row in rows]
+        return self._plain_texts(rows)
+
+    def _text_with_marks(self, row: list[int]) -> str:
+        parts: list[str] = []
+        for is_mark, group in itertools.groupby(row, self._thought_marks.__contains__):
+            ids = list(group)
+            parts += [self._thought_marks[i] for i in ids] if is_mark else self._plain_texts([ids])
+        return "".join(parts)
+
+    def _plain_texts(self, rows: list[list[int]]) -> list[str]:
         backend = getattr(self.tokenizer, "backend_tokenizer", None)
         if backend is None or getattr(self.tokenizer, "clean_up_tokenization_spaces", False):
-            return [cast(str, self.tokenizer.decode(i, skip_special_tokens=True)) for i in replies]
-        return backend.decode_batch(replies, skip_special_tokens=True)
+            return [cast(str, self.tokenizer.decode(i, skip_special_tokens=True)) for i in rows]
+        return backend.decode_batch(rows, skip_special_tokens=True)
+
+    @cached_property
+    def _thought_marks(self) -> dict[int, str]:
+        """Marks of thoughts that are special tokens: without them a thought looks like a reply."""
+        marks = {*_THOUGHTS, *_THOUGHTS.values()}
+        added = self.tokenizer.added_tokens_decoder.items()
+        return {i: token.content for i, token in added if token.special and token.content in marks}
 
     def decode_all(self, ids: Sequence[int]) -> str:
         """Return the text of ids with the special tokens, as the model reads it."""
@@ -202,17 +239,22 @@ class Chat:
         prompt = self._render(_ASKED[:1])
         whole, found, _ = self._render([*_ASKED, *added], bool(added)).partition(PLACEHOLDER)
         opening = whole[len(prompt) :] if found and whole.startswith(prompt) else otherwise
-        thinks = next((it for it in _THOUGHT_STARTS if prompt.rstrip().endswith(it)), "")
-        if thinks and not opening.strip():
-            return f"\n</{thinks[1:]}\n\n"  # the prompt starts a thought: it is left empty
+        if self._thought_start and not opening.strip():
+            end = _THOUGHTS[self._thought_start.rstrip()]
+            return f"\n{end}\n\n"  # the prompt starts a thought: it is left empty
         return opening if opening.strip() else ""  # a blank is sampled with the reply's first word
+
+    @cached_property
+    def _thought_start(self) -> str:
+        """The end of the prompt that starts a thought, with its blanks; "" if it starts none."""
+        prompt = self._render(_ASKED[:1])
+        mark = next((it for it in _THOUGHTS if prompt.rstrip().endswith(it)), "")
+        return prompt[prompt.rindex(mark) :] if mark else ""
 
     def _unopened(self, text: str) -> str:
         """Return a reply without the start of a thought that the prompt already ends with."""
-        prompt = self._render(_ASKED[:1])
-        starts = (mark + blank for mark in _THOUGHT_STARTS for blank in ("\n", ""))
-        start = next((it for it in starts if prompt.endswith(it) and text.startswith(it)), "")
-        return text.removeprefix(start)
+        start = self._thought_start
+        return text.removeprefix(start if text.startswith(start) else start.rstrip())
 
     def _after_reply(
         self, added: Sequence[Message], *, generation_prompt: bool = True
@@ -235,7 +277,7 @@ class Chat:
         system = self.template.system
         if system and not (messages and messages[0]["role"] == "system"):
             messages = [{"role": "system", "content": system}, *messages]
-        template = PLAIN_TEMPLATE if self.is_plain else self.tokenizer.get_chat_template()
+        template = self._plain if self.is_plain else self.tokenizer.get_chat_template()
         try:
             text = self.tokenizer.apply_chat_template(
                 cast(Any, list(messages)),
@@ -247,6 +289,13 @@ class Chat:
         except jinja2.TemplateError as error:
             raise ValueError(f"The chat template refuses the conversation: {error}") from error
         return cast(str, text)
+
+    @cached_property
+    def _plain(self) -> str:
+        """`PLAIN_TEMPLATE`, after the token that the tokenizer itself begins a text with."""
+        start = self.tokenizer.bos_token_id
+        begins = start is not None and list(self.tokenizer("a")["input_ids"])[:1] == [start]
+        return ("{{ bos_token }}" if begins else "") + PLAIN_TEMPLATE
 
     def _encode(self, text: str) -> list[int]:
         return self._encode_all([text])[0]

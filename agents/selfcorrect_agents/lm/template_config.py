@@ -18,7 +18,8 @@ PLAIN_TEMPLATE = (
     "{{ '\n\n' }}{% endfor %}"
     "{% if add_generation_prompt %}Assistant:{% endif %}"
 )
-"""The template of a tokenizer that has none, as those of base models: roles in plain words."""
+"""The template of a tokenizer that has none, as those of base models: roles in plain words. Before
+it comes the token that the tokenizer itself begins texts with, if there is one."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,8 +31,8 @@ class TemplateConfig:
     args: Annotated[
         tuple[str, ...], tyro.conf.UseAppendAction, tyro.conf.arg(metavar="NAME=VALUE")
     ] = ()
-    """An argument of the template, such as enable_thinking=false: the value is JSON, or else text.
-    Repeat it for more."""
+    """An argument of the template, such as enable_thinking=false: the value is JSON, or Python's
+    True, False or None in any case, or else text. Repeat it for more."""
     date: str = "2024-07-26"
     """The date, YYYY-MM-DD, that a template that prints today's date is given, so that a run does
     not depend on the day."""
@@ -66,10 +67,7 @@ class TemplateConfig:
                 )
             if name in _RESERVED:
                 raise ValueError(f"template.args can't set {name!r}, which the renderer sets.")
-            try:
-                found[name] = json.loads(value)
-            except ValueError:
-                found[name] = value
+            found[name] = _value(value)
         return found
 
     def dated(self, template: str) -> str:
@@ -89,5 +87,16 @@ class TemplateConfig:
         return ", ".join([*system, *self.args, *thoughts])
 
 
+def _value(text: str) -> Any:
+    """Return the value of a text: a word such as False is no text, which would be true."""
+    if text.lower() in _WORDS:
+        return _WORDS[text.lower()]
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
+_WORDS = {"true": True, "false": False, "none": None, "null": None}
 _DIRECTIVES = (*"aAbBdejmyYHIMSpx", "-d", "-m")
 _RESERVED = ("messages", "tools", "add_generation_prompt", "strftime_now", "tokenize")

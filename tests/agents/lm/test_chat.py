@@ -3,12 +3,21 @@ turn are those of the template's own rendering."""
 
 from __future__ import annotations
 
+import copy
 from typing import Any, cast
 
 import pytest
 import torch
 from gymnasium.vector import AutoresetMode
-from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, trainers
+from tokenizers import (
+    AddedToken,
+    Tokenizer,
+    decoders,
+    models,
+    pre_tokenizers,
+    processors,
+    trainers,
+)
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from selfcorrect_agents import SCoRe
@@ -20,6 +29,7 @@ from selfcorrect_agents.lm.template_config import TemplateConfig
 from selfcorrect_agents.rl.rollout import collect
 from selfcorrect_agents.rl.scoring import score
 from selfcorrect_env import Message, SelfCorrectVectorEnv
+from selfcorrect_env.verifiers import without_thoughts
 
 TEMPLATES = {
     "chatml": (
@@ -179,6 +189,41 @@ def test_a_prompt_that_starts_a_thought_gets_it_once(fast: PreTrainedTokenizerFa
         assert text_of(fast, chat.reply_ids(reply)) == f"{thought}<|im_end|>"
     empty = text_of(fast, chat.reply_ids("It is 5."))
     assert empty == "\n</think>\n\nIt is 5.<|im_end|>"
+    assert chat.decode(chat.reply_ids("It is 5.", ended=False)) == "It is 5."
+
+
+@pytest.mark.parametrize("mark", ["<think>\n", "<think>", "<reasoning>\n\n", "[THINK]"])
+@pytest.mark.parametrize(
+    ("sampled", "judged"),
+    [
+        ("2 + 3 is \\boxed{5}, but", ""),
+        ("<think>\nso", ""),
+        ("", ""),
+        ("2 + 3{end}\n\nIt is 5.", "It is 5."),
+        ("2 + 3{end}", ""),
+        ("\n{end}\n\nIt is 5.", "It is 5."),
+    ],
+)
+@pytest.mark.parametrize("ended", [False, True])
+def test_a_thought_that_the_prompt_opens_is_no_answer(
+    fast: PreTrainedTokenizerFast, mark: str, sampled: str, judged: str, ended: bool
+) -> None:
+    """Also one that never ends. Its text has the ids that were sampled."""
+    fast.chat_template = THINKS.replace("<think>\n", mark)
+    chat = Chat(fast)
+    name = mark.strip()
+    text = sampled.replace("{end}", f"{name[0]}/{name[1:]}")
+    ids = cast(list[int], fast(text, add_special_tokens=False)["input_ids"])
+    decoded = chat.decode(ids)
+    assert without_thoughts(decoded).strip() == judged
+    written = chat.reply_ids(decoded, ended=ended)
+    assert written == [*ids, *([chat.turn_end] if ended else [])]
+
+
+def test_marks_of_thoughts_that_are_special_tokens_are_kept(fast: PreTrainedTokenizerFast) -> None:
+    chat = chat_of(fast, "chatml")
+    text = "<think>2 or 3?</think>It is 5."
+    assert chat.decode(chat.reply_ids(text, ended=False)) == text
 
 
 def test_without_a_template_roles_are_in_plain_words(fast: PreTrainedTokenizerFast) -> None:
@@ -189,6 +234,23 @@ def test_without_a_template_roles_are_in_plain_words(fast: PreTrainedTokenizerFa
     assert text_of(fast, written + chat.follow_up(written, AGAIN)).startswith(
         "5<|endoftext|>\n\nUser"
     )
+
+
+def test_without_a_template_a_text_begins_as_the_tokenizer_begins_it(
+    fast: PreTrainedTokenizerFast,
+) -> None:
+    """Base models of Llama 3 and Gemma were trained with a token before every text."""
+    base = copy.deepcopy(fast)
+    base.chat_template = None  # type: ignore[assignment]
+    base._tokenizer.post_processor = processors.TemplateProcessing(
+        single="<bos> $A", special_tokens=[("<bos>", base.bos_token_id)]
+    )
+    chat = Chat(base)
+    opening = chat.prompt_ids(tuple(ASKED))
+    assert text_of(base, opening) == "<bos>User: What is 2 + 3?\n\nAssistant:"
+    assert base.bos_token_id not in chat.reply_ids("5") + chat.continuation_ids(AGAIN)
+    base.chat_template = TEMPLATES["chatml"]  # a template writes its special tokens itself
+    assert base.bos_token_id not in Chat(base).prompt_ids(tuple(ASKED))
 
 
 def test_a_system_prompt_comes_first_or_is_refused(fast: PreTrainedTokenizerFast) -> None:
@@ -216,6 +278,18 @@ def test_arguments_reach_the_template(fast: PreTrainedTokenizerFast) -> None:
     chat = Chat(fast, template=template)
     assert text_of(fast, chat.prompt_ids(tuple(ASKED))).endswith("off short")
     assert str(chat) == "enable_thinking=false, style=short"
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        *(("false", False), ("False", False), ("FALSE", False), ("True", True), ("true", True)),
+        *(("None", None), ("null", None), ("3", 3), ("[1]", [1]), ("short", "short")),
+        *(('"False"', "False"), ("falsehood", "falsehood")),
+    ],
+)
+def test_values_are_json_or_python_s_words_or_text(text: str, value: object) -> None:
+    assert TemplateConfig(args=(f"it={text}",)).arguments() == {"it": value}
 
 
 @pytest.mark.parametrize(
