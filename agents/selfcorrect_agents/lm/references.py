@@ -9,15 +9,29 @@ from __future__ import annotations
 import contextlib
 import copy
 from collections.abc import Iterator
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
+from torch import nn
 
 from selfcorrect_agents.lm.policy import Policy
 
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
 
 class Reference(Policy):
-    """A policy that never changes; it samples and scores like any other."""
+    """A policy that never changes; it samples and scores like any other.
+
+    Args:
+        model: its model.
+        policy: the policy that it belongs to; it reads prompts in the same template.
+    """
+
+    def __init__(self, model: PreTrainedModel, policy: Policy) -> None:
+        super().__init__(
+            model, policy.tokenizer, autocast=policy.autocast, template=policy.chat.template
+        )
 
     def restore(self, policy: Policy) -> None:
         """Set the trained weights of ``policy`` to those that it had when this was made."""
@@ -29,7 +43,7 @@ class FrozenCopy(Reference):
 
     def __init__(self, policy: Policy) -> None:
         model = copy.deepcopy(policy.model).eval().requires_grad_(False)
-        super().__init__(model, policy.tokenizer, autocast=policy.autocast)
+        super().__init__(model, policy)
 
     def restore(self, policy: Policy) -> None:
         """Copy all weights back."""
@@ -40,7 +54,7 @@ class AdapterOff(Reference):
     """A policy's own model with the adapter switched off: the base model."""
 
     def __init__(self, policy: Policy) -> None:
-        super().__init__(policy.model, policy.tokenizer, autocast=policy.autocast)
+        super().__init__(policy.model, policy)
         self._start = {name: w.detach().clone() for name, w in policy.trainable().items()}
 
     @contextlib.contextmanager
@@ -48,6 +62,11 @@ class AdapterOff(Reference):
         """As for any policy, with the adapter switched off."""
         with cast(Any, self.model).disable_adapter(), super().computing():
             yield
+
+    @property
+    def _output_layer(self) -> nn.Linear:
+        layer: Any = super()._output_layer  # an adapter of peft may be around it, or a trained copy
+        return getattr(layer, "base_layer", getattr(layer, "original_module", layer))
 
     @torch.no_grad()
     def restore(self, policy: Policy) -> None:

@@ -166,6 +166,7 @@ def collect(
         if first is not None and not turns:
             sampled = other and other.sample(max_new_tokens, temperature, generator)
             turns.append(sampled or cast(Turn, first))
+            other = None  # its keys and values are not needed any more
             context.take(turns[0])
         else:
             turns.append(context.sample(max_new_tokens, temperature, generator))

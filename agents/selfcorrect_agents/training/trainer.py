@@ -238,8 +238,9 @@ class Trainer:
             repeated = [e.attempts[0] for e in after for _ in range(config.samples)]
             given = written(self.policy, repeated)
         generator = torch.Generator(self.policy.device)
-        if isinstance(self.policy.sampler, CachedSampler):
-            self.policy.sampler.rows_at_once = self.split.rows_at_once
+        for player in (self.policy, given):
+            if isinstance(player, Policy) and isinstance(player.sampler, CachedSampler):
+                player.sampler.rows_at_once = self.split.rows_at_once
         rollout = collect(
             self.policy,
             self._vector_env(len(chosen) * config.samples),
