@@ -105,7 +105,8 @@ class CompareOptions:
     device: Annotated[str | None, option("DEVICE", "cpu if tiny, else auto")] = None
     """Where models run: cpu, cuda …; auto is cuda if there is one."""
     dtype: Annotated[DType | None, option("{auto,float32,bfloat16}", "auto")] = None
-    """Precision of the forward pass; auto is bfloat16 on a GPU that supports it, else float32."""
+    """Precision of the forward pass; auto is bfloat16 on a GPU that computes in it, else
+    float32."""
     lora: LoRAOptions = LoRAOptions()
     template: TemplateOptions = TemplateOptions()
     activation_checkpointing: Annotated[bool | None, option("", "the preset's")] = None

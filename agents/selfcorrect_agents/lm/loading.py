@@ -9,7 +9,7 @@ import torch
 
 from selfcorrect_agents.lm.allocator import return_freed_memory
 from selfcorrect_agents.lm.model_config import ModelConfig
-from selfcorrect_agents.lm.model_files import find_model
+from selfcorrect_agents.lm.model_files import ADAPTER_FILE, find_model
 from selfcorrect_agents.lm.policy import Policy
 from selfcorrect_agents.lm.pretrained import load_pretrained
 from selfcorrect_agents.lm.progress_bars import no_progress_bars
@@ -45,6 +45,8 @@ def load_policy(
         found = str(tiny_base_with_progress(parse_tiny(model.model)))
     else:
         found = find_model(model.model, model.revision)
+        if (Path(found) / ADAPTER_FILE).is_file() and not Path(model.model).expanduser().exists():
+            model = dataclasses.replace(model, revision=None)  # the adapter's; not that of its base
         if train:
             return_freed_memory()
     with no_progress_bars():

@@ -9,17 +9,23 @@ from pathlib import Path
 from selfcorrect_env import HubUnavailableError
 from selfcorrect_env.problems import ask_hub, offline_variable
 
-WEIGHTS = ("config.json", "adapter_config.json")
+ADAPTER_FILE = "adapter_config.json"
+"""The file that marks a folder, or a repository of the hub, as an adapter of peft."""
+
+WEIGHTS = ("config.json", ADAPTER_FILE)
 TOKENIZERS = (
     *("tokenizer.json", "tokenizer_config.json", "tokenizer.model"),
     *("vocab.json", "vocab.txt", "spiece.model"),
 )
+ADAPTER_FILES = ["adapter_*", "*token*", "vocab.*", "merges.txt", "spiece.model", "*.jinja"]
+"""Patterns of the files of an adapter that are loaded from the hub."""
 
 
 def find_model(name: str, revision: str | None = None) -> str:
     """Return what to load for ``name``: a path, or a Hugging Face id that the hub has.
 
-    A cached model is found without the hub.
+    A cached model is found without the hub. An adapter on the hub is downloaded, and its folder
+    returned: its base model is loaded first, as for an adapter in a folder.
 
     Args:
         name: a folder, the path of a .gguf file, or a Hugging Face id.
@@ -36,14 +42,22 @@ def find_model(name: str, revision: str | None = None) -> str:
         raise FileNotFoundError(f"there is no folder or file {name!r}")
     cached = _cached_folder(name, revision)
     try:
-        _ask(name, revision)
+        files = _ask(name, revision)
     except HubUnavailableError as error:
         if cached is None:
             raise OSError(
                 f"there is no folder of that name, it is not cached, and {error}"
             ) from error
         return str(cached)
-    return name
+    return _adapter_folder(name, revision) if ADAPTER_FILE in files else name
+
+
+def _adapter_folder(name: str, revision: str | None) -> str:
+    import huggingface_hub
+
+    return str(
+        huggingface_hub.snapshot_download(name, revision=revision, allow_patterns=ADAPTER_FILES)
+    )
 
 
 def _check_path(path: Path, name: str) -> None:
@@ -55,6 +69,8 @@ def _check_path(path: Path, name: str) -> None:
         raise OSError(f"the folder {name!r} holds .gguf files; name one of them")
     if not any((path / file).is_file() for file in WEIGHTS):
         raise OSError(f"the folder {name!r} holds no model (no config.json)")
+    if (path / ADAPTER_FILE).is_file():
+        return  # without a tokenizer of its own it has its base model's
     if not any((path / file).is_file() for file in TOKENIZERS):
         raise OSError(f"the folder {name!r} holds no tokenizer (no tokenizer.json)")
 
@@ -76,15 +92,18 @@ def _cached_folder(name: str, revision: str | None) -> Path | None:
     return None
 
 
-def _ask(name: str, revision: str | None) -> None:
+def _ask(name: str, revision: str | None) -> list[str]:
+    """Return the names of the files that the hub has of a model."""
     variable = offline_variable()
     if variable is not None:
         raise HubUnavailableError(f"{variable} is set")
     import huggingface_hub
 
-    ask_hub(
-        lambda seconds: huggingface_hub.HfApi().model_info(
-            name, revision=revision, timeout=seconds
-        ),
-        name,
-    )
+    files: list[str] = []
+
+    def request(seconds: float) -> None:
+        info = huggingface_hub.HfApi().model_info(name, revision=revision, timeout=seconds)
+        files.extend(file.rfilename for file in info.siblings or [])
+
+    ask_hub(request, name)
+    return files

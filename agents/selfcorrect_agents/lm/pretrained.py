@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,21 +13,19 @@ from typing import TYPE_CHECKING, Any, cast
 import torch
 
 from selfcorrect_agents.lm.model_config import LoRAConfig, ModelConfig
-from selfcorrect_agents.lm.model_files import find_model
+from selfcorrect_agents.lm.model_files import ADAPTER_FILE, TOKENIZERS, find_model
 from selfcorrect_agents.lm.policy import Policy
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
-
-ADAPTER_FILE = "adapter_config.json"
-"""The file that marks a folder as an adapter of peft."""
 
 
 def load_pretrained(config: ModelConfig, *, train: bool = False) -> Policy:
     """Load the model and the tokenizer that ``config`` names.
 
     Args:
-        config: its ``model`` is a folder, a hub id or the path of a ``.gguf`` file.
+        config: its ``model`` is a folder, the path of a ``.gguf`` file, or a hub id (of an adapter:
+            the folder that `find_model` returns).
         train: whether the weights are going to be trained. With bfloat16 they are then kept in
             float32, and forward passes compute in bfloat16 by autocast. A base model under new
             adapters is frozen and stored in bfloat16.
@@ -40,13 +39,14 @@ def load_pretrained(config: ModelConfig, *, train: bool = False) -> Policy:
     adapter = _adapter_config(config)
     frozen = config.lora.rank > 0 or adapter is not None or not train
     stored = dtype if frozen else torch.float32
-    where = config if adapter is None else replace(config, model=_found_base(adapter, config))
+    where = config if adapter is None else _found_base(adapter, config)
     model, tokenizer = _load_base(where, stored)
     cast(torch.nn.Module, model).to(device)
     if adapter is not None:
         model = _load_adapter(model, config.model)
+        tokenizer = _own_tokenizer(config.model) or tokenizer
     elif config.lora.rank:
-        model = _add_adapter(model, config.lora)
+        model = _add_adapter(model, config)
     if config.activation_checkpointing:
         checkpoint_activations(model)
     mixed = dtype != torch.float32 and (train or hasattr(model, "peft_config"))
@@ -66,11 +66,19 @@ def device_of(config: ModelConfig) -> torch.device:
 
 
 def dtype_of(config: ModelConfig) -> torch.dtype:
-    """Return the precision of the forward pass; "auto" is bfloat16 on a GPU that supports it."""
+    """Return the precision of the forward pass; "auto" is bfloat16 on a GPU that computes in it."""
     if config.dtype != "auto":
         return getattr(torch, config.dtype)
-    on_gpu = device_of(config).type == "cuda"
-    return torch.bfloat16 if on_gpu and torch.cuda.is_bf16_supported() else torch.float32
+    device = device_of(config)
+    return torch.bfloat16 if device.type == "cuda" and has_bfloat16(device) else torch.float32
+
+
+def has_bfloat16(device: torch.device) -> bool:
+    """Return whether a GPU computes in bfloat16: AMD's, and NVIDIA's since compute capability 8.
+
+    Older ones (T4, V100) emulate it, which ``torch.cuda.is_bf16_supported()`` counts as support.
+    """
+    return torch.version.hip is not None or torch.cuda.get_device_capability(device)[0] >= 8
 
 
 def load_weights(model: PreTrainedModel, folder: Path) -> None:
@@ -101,8 +109,7 @@ def _load_base(config: ModelConfig, dtype: torch.dtype) -> tuple[PreTrainedModel
         options["revision"] = config.revision
     if path.suffix == ".gguf":
         path, options["gguf_file"] = path.parent, path.name
-    # an adapter's file names its base by this: it is the same from every working directory
-    source = path.resolve() if path.is_dir() else config.model
+    source = path if path.is_dir() else config.model
     tokenizer = AutoTokenizer.from_pretrained(source, **options)
     if "gguf_file" in options:
         from transformers import GgufConfig
@@ -115,26 +122,43 @@ def _load_base(config: ModelConfig, dtype: torch.dtype) -> tuple[PreTrainedModel
 
 def base_of_adapter(folder: str | Path) -> str | None:
     """Return the name of the base model if ``folder`` holds an adapter of peft; else None."""
+    found = _peft_config(folder)
+    return None if found is None else str(found.base_model_name_or_path)
+
+
+def _peft_config(folder: str | Path) -> Any:
+    """Return the configuration of the adapter in a folder; None if there is none."""
     if not (Path(folder) / ADAPTER_FILE).is_file():
         return None
     from peft import PeftConfig
 
-    return str(PeftConfig.from_pretrained(str(folder)).base_model_name_or_path)
+    return PeftConfig.from_pretrained(str(folder))
 
 
-def _found_base(base: str, config: ModelConfig) -> str:
-    """Return what to load for the base model of the adapter in ``config.model``.
+def _found_base(base: str, config: ModelConfig) -> ModelConfig:
+    """Return ``config`` with the base model of its adapter, in the revision that it names.
 
     Raises:
         OSError: it is not where the adapter's file says.
     """
+    revision = config.revision or _peft_config(config.model).revision
     try:
-        return find_model(base, config.revision)
+        return replace(config, model=find_model(base, revision), revision=revision)
     except OSError as error:
         raise OSError(
             f"the base model of the adapter {config.model!r}: {error}. Correct "
             f"base_model_name_or_path in its {ADAPTER_FILE}"
         ) from error
+
+
+def _own_tokenizer(folder: str) -> Any:
+    """Return the tokenizer in the folder of an adapter, with its template; None without one."""
+    vocabularies = (file for file in TOKENIZERS if file != "tokenizer_config.json")
+    if not any((Path(folder) / file).is_file() for file in vocabularies):
+        return None
+    from transformers import AutoTokenizer
+
+    return AutoTokenizer.from_pretrained(folder)
 
 
 def _adapter_config(config: ModelConfig) -> str | None:
@@ -183,7 +207,27 @@ def _linear_names(model: PreTrainedModel) -> list[str]:
     return sorted(linear)
 
 
-def _add_adapter(model: PreTrainedModel, lora: LoRAConfig) -> PreTrainedModel:
+def _add_adapter(model: PreTrainedModel, config: ModelConfig) -> PreTrainedModel:
+    adapted = _with_lora(model, config.lora)
+    for settings in cast(Any, adapted).peft_config.values():
+        settings.base_model_name_or_path = _recorded_name(config.model)
+        settings.revision = config.revision
+    return adapted
+
+
+def _recorded_name(model: str) -> str:
+    """Return the name of a base model that an adapter's file records.
+
+    A path is absolute, of a .gguf file as well, whose folder transformers takes as the name. The
+    folder of a cached hub model is its id, which other machines have as well.
+    """
+    path = Path(model)
+    if cached := re.search(r"/models--([^/]+)/snapshots/[^/]+$", path.as_posix()):
+        return cached[1].replace("--", "/")
+    return str(path.resolve()) if path.exists() else model
+
+
+def _with_lora(model: PreTrainedModel, lora: LoRAConfig) -> PreTrainedModel:
     from peft import LoraConfig, get_peft_model
 
     layers = int(model.config.get_text_config().num_hidden_layers)

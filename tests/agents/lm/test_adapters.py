@@ -1,19 +1,27 @@
 """LoRA adapters: the reference is the model with the adapter off; the adapter alone is saved."""
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import torch
+from model_sources import serving, write_gguf
 from torch.testing import assert_close
 
 from selfcorrect_agents.lm.model_config import LoRAConfig, ModelConfig
 from selfcorrect_agents.lm.policy import Policy
 from selfcorrect_agents.lm.pretrained import load_pretrained
 from selfcorrect_agents.lm.references import AdapterOff, FrozenCopy, reference_of
+from selfcorrect_agents.lm.samplers import CachedSampler
+from selfcorrect_agents.lm.template_config import TemplateConfig
 from selfcorrect_agents.methods.score import SCoRe, SCoReConfig
 from selfcorrect_agents.training.config import from_flat
+from selfcorrect_agents.training.memory_split import Split
+from selfcorrect_agents.training.trainer import Trainer
 from selfcorrect_env import SelfCorrectEnv
 
 SMALL: dict[str, Any] = {
@@ -76,6 +84,44 @@ def test_the_reference_is_the_base_and_shares_its_memory(
     assert_close(logits(ours), logits(policy))
 
 
+@pytest.mark.filterwarnings("ignore:Model has `tie_word_embeddings=True`:UserWarning")
+def test_an_adapter_on_the_output_layer_is_off_in_the_reference(policy: Policy, base: Path) -> None:
+    lora = LoRAConfig(rank=4, alpha=8.0, target_modules=("q_proj", "lm_head"))
+    ours = load_pretrained(ModelConfig(model=str(base), device="cpu", lora=lora), train=True)
+    reference = reference_of(ours)
+    assert isinstance(reference, AdapterOff)
+    assert_close(logits(reference), logits(policy))  # its first use, when the adapter is new
+    with torch.no_grad():
+        for name, weight in ours.trainable().items():
+            if "lm_head" in name:
+                torch.nn.init.normal_(weight)
+    assert (logits(ours) - logits(policy)).abs().max() > 1e-2
+    assert_close(logits(reference), logits(policy))
+    assert reference.vocab_size == ours.vocab_size
+
+
+@pytest.mark.parametrize("lora", [False, True])
+def test_the_reference_reads_prompts_as_the_policy_does(base: Path, lora: bool) -> None:
+    template = TemplateConfig(system="Be brief.")
+    ours = adapted(base, template=template) if lora else Policy.from_pretrained(base)
+    asked = ({"role": "user", "content": "1+2-3+4="},)
+    if not lora:
+        ours = Policy(ours.model, ours.tokenizer, template=template)
+    ids = reference_of(ours).chat.prompt_ids(asked)  # type: ignore[arg-type]
+    assert ids == ours.chat.prompt_ids(asked)  # type: ignore[arg-type]
+    assert ids != Policy.from_pretrained(base).chat.prompt_ids(asked)  # type: ignore[arg-type]
+
+
+def test_the_reference_samples_as_many_rows_at_once(base: Path, env: SelfCorrectEnv) -> None:
+    ours = adapted(base)
+    options = {**SMALL, "stage_one_steps": 1, "stage_two_steps": 1, "offline_share": 0.5}
+    trainer = Trainer(ours, env, from_flat(SCoReConfig, options))
+    trainer.split = Split(tokens_per_forward=64, rows_at_once=3)
+    trainer.collect(0, first=trainer.reference)
+    for player in (ours, trainer.reference):
+        assert cast(CachedSampler, player.sampler).rows_at_once == 3
+
+
 def test_a_trained_adapter_is_its_own_reference(base: Path, env: SelfCorrectEnv) -> None:
     """Its weights at the start, not the base model's."""
     ours = adapted(base)
@@ -130,6 +176,64 @@ def test_an_adapter_without_its_base_says_what_to_correct(base: Path, tmp_path: 
     file.write_text(file.read_text().replace(str(base), str(tmp_path / "gone")))
     with pytest.raises(OSError, match=r"base model of the adapter .* no folder or file .*gone"):
         Policy.from_pretrained(folder)
+
+
+def test_an_adapter_plays_with_the_tokenizer_in_its_folder(base: Path, tmp_path: Path) -> None:
+    ours = adapted(base)
+    ours.tokenizer.chat_template = "{% for m in messages %}[{{ m['content'] }}]{% endfor %}"
+    ours.save_pretrained(tmp_path / "adapter")
+    loaded = Policy.from_pretrained(tmp_path / "adapter")
+    assert loaded.tokenizer.chat_template == ours.tokenizer.chat_template
+    ours.model.save_pretrained(tmp_path / "alone")  # peft saves no tokenizer
+    alone = Policy.from_pretrained(tmp_path / "alone")
+    assert alone.tokenizer.chat_template == Policy.from_pretrained(base).tokenizer.chat_template
+
+
+def test_an_adapter_names_its_base_as_it_was_asked_for(policy: Policy, tmp_path: Path) -> None:
+    """A cached model of the hub by its id, and with the revision."""
+    folder = tmp_path / "models--me--base" / "snapshots" / "0123"
+    policy.save_pretrained(folder)
+    ours = adapted(folder, revision="v2")
+    (settings,) = ours.model.peft_config.values()  # type: ignore[union-attr]
+    assert (settings.base_model_name_or_path, settings.revision) == ("me/base", "v2")
+
+
+def test_an_adapter_of_a_gguf_file_loads_again(tmp_path: Path) -> None:
+    file = write_gguf(tmp_path / "weights" / "base.gguf")
+    ours = adapted(file)
+    ours.save_pretrained(tmp_path / "adapter")
+    again = Policy.from_pretrained(tmp_path / "adapter")
+    assert again.has_adapter
+    assert_close(logits(again), logits(ours))
+
+
+FIND = """
+import sys
+from selfcorrect_agents.lm.model_files import find_model
+print(find_model("me/adapter", "v1"))
+"""
+
+
+def test_an_adapter_on_the_hub_is_loaded_over_its_base(base: Path, tmp_path: Path) -> None:
+    ours = adapted(base)
+    with torch.no_grad():
+        for weight in ours.trainable().values():
+            weight.add_(0.1)
+    ours.save_pretrained(tmp_path / "adapter")
+    with serving("me/adapter", tmp_path / "adapter") as address:
+        environment = {
+            **os.environ,
+            **{"HF_HUB_OFFLINE": "0", "HF_DATASETS_OFFLINE": "0"},
+            **{"HF_ENDPOINT": address, "HF_HOME": str(tmp_path / "home")},
+        }
+        found = subprocess.run(
+            [sys.executable, "-c", FIND],
+            env=environment, capture_output=True, text=True, timeout=300,
+        )  # fmt: skip
+    assert found.returncode == 0, found.stderr
+    folder = Path(found.stdout.strip())
+    assert folder.is_relative_to(tmp_path / "home")
+    assert_close(logits(Policy.from_pretrained(folder)), logits(ours))
 
 
 @pytest.mark.parametrize("lora", [False, True])
