@@ -8,25 +8,52 @@ from pathlib import Path
 import torch
 
 _CGROUPS = (
-    ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"),
-    ("/sys/fs/cgroup/memory/memory.limit_in_bytes", "/sys/fs/cgroup/memory/memory.usage_in_bytes"),
+    ("/sys/fs/cgroup", "memory.max", "memory.current", "inactive_file"),
+    (
+        "/sys/fs/cgroup/memory",
+        "memory.limit_in_bytes",
+        "memory.usage_in_bytes",
+        "total_inactive_file",
+    ),
 )
+"""Folder, files of the limit and of what is used, and the name in ``memory.stat`` of those cached
+pages that the kernel gives up first: versions 2 and 1 of control groups."""
 
 
 def free_memory(device: torch.device) -> int:
     """Return how many bytes are free on a device: of a GPU, or of this machine's memory.
 
     On Linux it is what the kernel calls available, or what is left below the limit of the
-    process's control group if that is less; on other systems, all physical memory.
+    process's control group if that is less, where files that were read and can be dropped from the
+    cache count as free; on other systems, all physical memory.
     """
     if device.type == "cuda":
         return int(torch.cuda.mem_get_info(device)[0])
-    available = _available()
-    for limit, usage in _CGROUPS:
-        most, used = _number(limit), _number(usage)
-        if most is not None and used is not None:
-            available = min(available, max(0, most - used))
-    return available
+    left = [free_in_group(Path(folder), *names) for folder, *names in _CGROUPS]
+    return min([_available(), *(free for free in left if free is not None)])
+
+
+def free_in_group(folder: Path, limit: str, usage: str, cached: str) -> int | None:
+    """Return the bytes that are left in a control group; None if it has no limit.
+
+    Args:
+        folder: of the control group.
+        limit: the file of its limit.
+        usage: the file of the bytes that are used, cached files included.
+        cached: the line in ``memory.stat`` of the bytes of files that can be dropped.
+    """
+    most, used = _number(folder / limit), _number(folder / usage)
+    if most is None or used is None:
+        return None
+    return min(most, max(0, most - used + _cached(folder, cached)))
+
+
+def _cached(folder: Path, name: str) -> int:
+    try:
+        lines = (folder / "memory.stat").read_text().splitlines()
+    except OSError:
+        return 0
+    return int(dict(line.split(" ", 1) for line in lines).get(name, 0))
 
 
 def _available() -> int:
@@ -38,10 +65,10 @@ def _available() -> int:
     return 1024 * int(sizes["MemAvailable"].split()[0])
 
 
-def _number(path: str) -> int | None:
+def _number(path: Path) -> int | None:
     """Return the number in a file; None if there is no such file, or no limit in it."""
     try:
-        text = Path(path).read_text().strip()
+        text = path.read_text().strip()
     except OSError:
         return None
     return int(text) if text.isdecimal() else None

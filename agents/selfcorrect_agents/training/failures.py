@@ -20,7 +20,8 @@ from selfcorrect_agents.rl.rollout import Rollout
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 """Numbers of the system's errors that mean that there is no room for a file."""
 
-_SAYS_FULL = re.compile(rf"os error ({'|'.join(map(str, FULL))})\b")  # safetensors
+_SAYS_FULL = re.compile(rf"\b(?:os error |Os {{ code: )({'|'.join(map(str, FULL))})\b")
+"""What safetensors says, since 0.6 and before."""
 
 
 def check_rewards(rewards: Tensor, scores: Tensor) -> None:

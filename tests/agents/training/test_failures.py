@@ -20,7 +20,7 @@ from selfcorrect_agents.methods.multiturn_rl import MultiTurnRL, MultiTurnRLConf
 from selfcorrect_agents.rl.credit import own_turn
 from selfcorrect_agents.training.checkpoint import latest_checkpoint
 from selfcorrect_agents.training.config import from_flat
-from selfcorrect_agents.training.failures import explained, kl_failure
+from selfcorrect_agents.training.failures import FULL, disk_failure, explained, kl_failure
 from selfcorrect_agents.training.run_folder import open_run, read_metrics
 from selfcorrect_agents.training.saving import write_model
 from selfcorrect_agents.training.trainer import Stage, Trainer
@@ -114,6 +114,21 @@ def test_a_model_that_does_not_fit_leaves_the_one_before(
         write_model(run, policy.save_pretrained)
     assert not (run.path / ".model").exists()
     assert (run.model / "model.safetensors").read_bytes() == before
+
+
+@pytest.mark.parametrize("number", FULL)
+@pytest.mark.parametrize(
+    "says",
+    [
+        'Error while serializing: IoError(Os {{ code: {}, kind: StorageFull, message: "full" }})',
+        "Error while serializing: I/O error: full (os error {})",
+    ],
+)
+def test_what_safetensors_says_of_a_full_disk(says: str, number: int) -> None:
+    """Its releases until 0.5 say it in other words than later ones."""
+    assert disk_failure(Exception(says.format(number))) == says.format(number)
+    assert disk_failure(Exception(says.format(f"1{number}"))) is None
+    assert disk_failure(Exception(says.format(13))) is None
 
 
 # -- numbers that are not finite ----------------------------------------------------------------
