@@ -58,8 +58,8 @@ class ModelConfig:
     dtype: DType = "auto"
     """Precision of the forward pass. bfloat16 stores frozen weights in bfloat16 (a model that only
     plays, or the base model under LoRA adapters); weights that are trained stay in float32, and
-    autocast computes in bfloat16. "auto" is bfloat16 on a GPU that computes in it (not T4 and V100, which
-    emulate it), else float32."""
+    autocast computes in bfloat16. "auto" is bfloat16 on a GPU that computes in it (not T4 and V100,
+    which emulate it), else float32."""
     lora: LoRAConfig = field(default_factory=LoRAConfig)
     """Low-rank adapters; rank 0 trains the full weights."""
     template: TemplateConfig = field(default_factory=TemplateConfig)
