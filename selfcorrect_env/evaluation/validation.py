@@ -6,6 +6,7 @@ of a public data set is listed, not hidden.
 
 from __future__ import annotations
 
+import itertools
 import json
 import time
 from collections import Counter
@@ -257,10 +258,14 @@ def hedging(subject: Subject) -> Outcomes:
     hedged = subject.answer_format.hedged
     if subject.answer_format.hedge is None:
         return
-    others = [p.reference for p in subject.problems]
+    references = [p.reference for p in subject.problems]
     pairs = []
     for index, problem in enumerate(subject.problems):
-        other = next((r for r in others[index + 1 :] + others if r != problem.reference), None)
+        following = (references[i % len(references)] for i in itertools.count(index + 1))
+        other = next(
+            (r for r in itertools.islice(following, len(references)) if r != problem.reference),
+            None,
+        )
         if other is not None and not _equal(subject, problem, other):
             pairs.append((problem, other))
     cases = [

@@ -28,6 +28,7 @@ def to_csv(comparison: MethodComparison) -> str:
     - ``arrived``, ``accuracy_tK of arrived``, ``episodes to arrival``: with a level of arrival;
     - ``accuracy_tK minus BASE``, ``p of …`` and ``Holm's p of …`` it: pairs with BASE; and
       ``accuracy_tK minus BASE with unjudged wrong`` if an episode was not judged;
+    - ``seeds earlier than BASE``, ``seeds later than BASE`` …: pairs of arrivals with BASE;
     - ``parallel, 8 replies`` …: scaling, without a decoding;
     - ``spent episodes`` …: cost, without a decoding, and ``tokens per episode``, ``tokens at
       attempt 1`` … in measuring.
@@ -61,6 +62,18 @@ def to_csv(comparison: MethodComparison) -> str:
         if (of_all := pair.unjudged_wrong) is not None:
             name += " with unjudged wrong"
             rows.writerow([*start, name, "mean", of_all.value, of_all.low, of_all.high])
+    for pair in comparison.arrival_pairs:
+        start = [pair.second, pair.decoding]
+        for name, value in (
+            (f"seeds earlier than {pair.first}", pair.earlier_second),
+            (f"seeds later than {pair.first}", pair.earlier_first),
+            (f"p of earlier than {pair.first}", pair.p_earlier),
+            (f"episodes to arrival over those of {pair.first}", pair.ratio and 1 / pair.ratio),
+            (f"seeds arrived without {pair.first}", pair.only_second),
+            (f"seeds not arrived with {pair.first}", pair.only_first),
+            (f"p of arrived unlike {pair.first}", pair.p_arrived),
+        ):
+            rows.writerow([*start, name, "mean", value, None, None])
     return out.getvalue()
 
 

@@ -206,6 +206,7 @@ def test_where_seeds_split_no_mean_of_a_trained_method_has_an_interval(tmp_path:
     table = (tmp_path / "table.csv").read_text()
     rows = {tuple(row[:4]): row[4:] for row in csv.reader(table.splitlines())}
     assert rows["RL", "greedy", "arrived", "1"][0] == "0.0"
+    assert rows["RL", "greedy", "seeds later than SCoRe", "mean"][0] == "1"
     assert rows["RL", "greedy", "episodes to arrival", "1"][0] == ""
     assert rows["RL", "greedy", "episodes to arrival", "2"][0] == "20.0"
     console = Console(width=120)
