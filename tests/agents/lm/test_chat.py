@@ -26,7 +26,7 @@ from selfcorrect_agents.lm.agent import LanguageModelAgent
 from selfcorrect_agents.lm.chat import Chat
 from selfcorrect_agents.lm.policy import Policy
 from selfcorrect_agents.lm.template_config import TemplateConfig
-from selfcorrect_agents.rl.rollout import collect
+from selfcorrect_agents.rl.rollout import collect, written
 from selfcorrect_agents.rl.scoring import score
 from selfcorrect_env import Message, SelfCorrectVectorEnv
 from selfcorrect_env.verifiers import without_thoughts
@@ -220,6 +220,24 @@ def test_a_thought_that_the_prompt_opens_is_no_answer(
     assert written == [*ids, *([chat.turn_end] if ended else [])]
 
 
+def test_an_agent_that_is_cut_off_in_a_thought_has_not_answered(
+    fast: PreTrainedTokenizerFast,
+) -> None:
+    fast.chat_template = THINKS
+    policy = small_policy(fast)
+    agent = LanguageModelAgent(policy, max_new_tokens=8)
+    (reply,) = agent.act([tuple(ASKED)])
+    assert reply.truncated
+    assert reply.startswith("<think>\n")
+    assert len(reply) > len("<think>\n")
+    assert without_thoughts(reply) == ""
+    env = SelfCorrectVectorEnv(1, "arithmetic", autoreset_mode=AutoresetMode.DISABLED)
+    generator = torch.Generator().manual_seed(0)
+    rollout = collect(policy, env, [0], samples=1, max_new_tokens=8, generator=generator)
+    attempt = rollout.episodes[0].attempts[0]
+    assert policy.replies(written(policy, [attempt])) == [attempt.reply]
+
+
 def test_marks_of_thoughts_that_are_special_tokens_are_kept(fast: PreTrainedTokenizerFast) -> None:
     chat = chat_of(fast, "chatml")
     text = "<think>2 or 3?</think>It is 5."
@@ -361,7 +379,9 @@ def small_policy(fast: PreTrainedTokenizerFast, **template: object) -> Policy:
         num_attention_heads=1,
     )
     settings = TemplateConfig(**template)  # type: ignore[arg-type]
-    return Policy(LlamaForCausalLM(config).eval(), fast, template=settings)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        return Policy(LlamaForCausalLM(config).eval(), fast, template=settings)
 
 
 def test_thoughts_of_earlier_replies_are_kept_or_dropped(fast: PreTrainedTokenizerFast) -> None:

@@ -8,7 +8,9 @@ import torch
 
 from selfcorrect_agents.lm.agent import LanguageModelAgent
 from selfcorrect_agents.lm.loading import load_policy, parse_tiny
+from selfcorrect_agents.lm.model_config import ModelConfig
 from selfcorrect_agents.lm.policy import Policy
+from selfcorrect_agents.lm.pretrained import dtype_of
 from selfcorrect_agents.lm.tiny import TinyConfig
 from selfcorrect_env import SelfCorrectEnv, UnknownNameError, play
 
@@ -42,6 +44,25 @@ def test_a_model_that_is_nowhere(tmp_path: Path) -> None:
 def test_a_device_that_is_not_there(device: str) -> None:
     with pytest.raises(ValueError, match=f"Device '{device}' can't be used"):
         load_policy("tiny", device=device)
+
+
+@pytest.mark.parametrize(
+    ("capability", "hip", "dtype"),
+    [
+        ((7, 0), None, torch.float32),  # V100
+        ((7, 5), None, torch.float32),  # T4
+        ((8, 0), None, torch.bfloat16),
+        ((12, 0), None, torch.bfloat16),
+        ((9, 0), "6.2", torch.bfloat16),
+    ],
+)
+def test_a_gpu_that_emulates_bfloat16_computes_in_float32(
+    monkeypatch: pytest.MonkeyPatch, capability: tuple[int, int], hip: str | None, dtype: object
+) -> None:
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: capability)
+    monkeypatch.setattr(torch.version, "hip", hip)
+    assert dtype_of(ModelConfig(device="cuda:0")) == dtype
+    assert dtype_of(ModelConfig(device="cuda:0", dtype="bfloat16")) == torch.bfloat16
 
 
 @pytest.mark.skipif(
