@@ -3,8 +3,9 @@
     python benchmarks/recipe_plans.py
 
 Computed from the models' published sizes; no weights are loaded, and no GPU is needed. The memory
-is that of `selfcorrect_agents.training.memory_plan`. The hours of one row (training with one seed)
-are floating-point operations and bytes, divided by what the card does:
+is that of `selfcorrect_agents.training.memory_plan`, for the row that takes most. The hours of one
+row (with one seed) are floating-point operations and bytes, divided by what the card does, for
+the turns that the row's method samples; a row of imitation counts as one of reinforcement learning:
 
     sampling    every token of a step reads the weights once for all rows that are sampled at once,
                 and each row's keys and values: bytes / bandwidth, and at least `LAUNCH` seconds
@@ -24,22 +25,26 @@ from pathlib import Path
 import tyro
 from transformers import LlamaConfig, PretrainedConfig, Qwen2Config
 
-from selfcorrect_agents.comparison.plan.config import CompareConfig, read_config
+from selfcorrect_agents.comparison.plan import cells
+from selfcorrect_agents.comparison.plan.cells import Cell
+from selfcorrect_agents.comparison.plan.config import read_config
 from selfcorrect_agents.lm.shapes import ModelShape, shape_of
-from selfcorrect_agents.methods.multiturn_rl import MultiTurnRLConfig
-from selfcorrect_agents.training.config import from_flat
 from selfcorrect_agents.training.memory_plan import Plan, Work, plan
 
 RECIPES = Path(__file__).parent / "recipes"
 
 READ = {"gsm8k": 330, "math": 330}
 """Tokens of an episode that are read: the prompt with its instruction (about 200 for the paper's
-text and a problem), and the correction instruction with the template's marks (about 130)."""
+text and a problem), and the correction instruction with the template's marks (`BETWEEN`)."""
+BETWEEN = 130
+"""Tokens of a request between two turns, with the template's marks."""
 USED = 0.3
 """Share of the bfloat16 peak that scoring reaches."""
 LAUNCH = 0.02
 """Seconds that a forward pass of 28 layers takes at least, if Python launches each kernel: some 700
 launches of about 30 µs. A guess."""
+ATTEMPTS = 2
+"""Attempts in an episode of the recipes' environments."""
 FILLED = 0.6
 """Mean length of a reply, as a share of the token cap."""
 
@@ -107,26 +112,37 @@ def main() -> None:
 
 def table_rows(path: Path) -> list[str]:
     """Return a recipe's rows of the table, one for each card."""
-    config = read_config(path)
-    shape = shape_of(MODELS[str(config.model["model"])])
-    trained = len(config.methods) - 1  # the base is not trained
-    lines = []
+    rows, shape = trained_rows(path)
+    seeds, lines = len(read_config(path).seeds), []
     for card in CARDS:
-        work, found = planned(config, shape, path.stem.rpartition("-")[2], card)
-        hours = hours_of(config, shape, work, found, card)
-        cells = (
-            *(path.stem, card.name, f"{found.peak / 1e9:.1f} GB", f"{found.weights / 1e9:.1f} GB"),
-            *(str(found.rows_at_once), f"{found.tokens_per_forward:,}"),
-            *(f"{hours:.1f}", f"{hours * trained * len(config.seeds):.0f}"),
+        plans = [planned(row, shape, path.stem.rpartition("-")[2], card) for row in rows]
+        hours = [hours_of(row, shape, *found, card) for row, found in zip(rows, plans, strict=True)]
+        largest = max((found for _, found in plans), key=lambda found: found.peak)
+        cells_of_line = (
+            *(path.stem, card.name),
+            *(f"{largest.peak / 1e9:.1f} GB", f"{largest.weights / 1e9:.1f} GB"),
+            *(str(largest.rows_at_once), f"{largest.tokens_per_forward:,}"),
+            *(f"{min(hours):.1f} to {max(hours):.1f}", f"{sum(hours) * seeds:.0f}"),
         )
-        lines.append(f"| {' | '.join(cells)} |")
+        lines.append(f"| {' | '.join(cells_of_line)} |")
     return lines
 
 
-def planned(config: CompareConfig, shape: ModelShape, task: str, card: Card) -> tuple[Work, Plan]:
-    """Return what a row of RL does on a card, and the memory that it needs there."""
-    model = config.base_model(config.methods[-1], 0)
-    learning = from_flat(MultiTurnRLConfig, {"problems_per_step": 16})
+def trained_rows(path: Path) -> tuple[list[Cell], ModelShape]:
+    """Return the rows of a recipe that are trained, with its first seed, and its model's sizes."""
+    config = read_config(path)
+    rows = [
+        row
+        for row in cells.plan(config)
+        if row.seed == config.seeds[0] and row.compared_agent().trains
+    ]
+    return rows, shape_of(MODELS[str(config.model["model"])])
+
+
+def planned(row: Cell, shape: ModelShape, task: str, card: Card) -> tuple[Work, Plan]:
+    """Return what a row does on a card, and the memory that it needs there."""
+    model, learning = row.loaded_model(), row.learning()
+    turns = learning.turns(ATTEMPTS)
     work = Work(
         device="cuda",
         memory=int(card.memory),
@@ -134,15 +150,14 @@ def planned(config: CompareConfig, shape: ModelShape, task: str, card: Card) -> 
         rank=model.lora.rank,
         checkpointing=model.activation_checkpointing,
         episodes=learning.episodes_per_step,
-        read=READ[task],
-        sampled=2 * config.token_cap,
+        read=READ[task] + (turns - ATTEMPTS) * BETWEEN,
+        sampled=turns * learning.sampling.max_new_tokens,
+        copies=learning.weight_copies,
     )
     return work, plan(shape, work)
 
 
-def hours_of(
-    config: CompareConfig, shape: ModelShape, work: Work, found: Plan, card: Card
-) -> float:
+def hours_of(row: Cell, shape: ModelShape, work: Work, found: Plan, card: Card) -> float:
     """Return the hours that one row trains with one seed."""
     length = work.read + FILLED * work.sampled
     batches = -(-work.episodes // found.rows_at_once)
@@ -151,8 +166,7 @@ def hours_of(
     # the longest row of a batch ends it: all tokens up to the cap are read for
     sampling = batches * work.sampled * max(LAUNCH, (weights + kept) / card.bandwidth)
     scoring = 8 * shape.parameters * work.episodes * length / (USED * card.flops)
-    steps = (config.episodes or 0) / work.episodes
-    return steps * (sampling + scoring) / 3600
+    return row.learning().total_steps * (sampling + scoring) / 3600
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from recipe_plans import CARDS, MODELS, RECIPES, hours_of, planned, table_rows
+from recipe_plans import CARDS, MODELS, RECIPES, hours_of, planned, table_rows, trained_rows
 
 from selfcorrect_agents.comparison.plan.config import read_config
 from selfcorrect_agents.lm.shapes import shape_of
@@ -11,19 +11,21 @@ from selfcorrect_agents.lm.shapes import shape_of
 
 @pytest.mark.parametrize("path", sorted(RECIPES.glob("*.toml")), ids=lambda path: path.stem)
 def test_a_recipe_fits_on_its_cards(path):
-    config = read_config(path)
-    shape = shape_of(MODELS[config.model["model"]])
-    task = path.stem.rpartition("-")[2]
-    hours = []
-    for card in CARDS:
-        work, found = planned(config, shape, task, card)
-        assert found.peak < card.memory
-        assert work.rank == 16
-        assert work.mixed
-        assert work.checkpointing
-        assert work.episodes == 128
-        hours.append(hours_of(config, shape, work, found, card))
-    assert hours[0] > hours[1] > 0, "the larger card is faster"
+    rows, shape = trained_rows(path)
+    task, cap = path.stem.rpartition("-")[2], read_config(path).token_cap
+    assert len(rows) == 8
+    for row in rows:
+        hours = []
+        for card in CARDS:
+            work, found = planned(row, shape, task, card)
+            assert found.peak < card.memory
+            assert work.rank == 16
+            assert work.mixed
+            assert work.checkpointing
+            assert work.episodes == 128
+            assert work.sampled == (3 if row.method.agent == "pag" else 2) * cap
+            hours.append(hours_of(row, shape, work, found, card))
+        assert hours[0] > hours[1] > 0, "the larger card is faster"
 
 
 def test_the_models_have_their_published_numbers_of_weights():

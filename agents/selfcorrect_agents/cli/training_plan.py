@@ -30,6 +30,8 @@ PARTS = {
     "weights": "weights",
     "reference": "reference",
     "optimizer": "optimizer's state",
+    "casts": "trained weights in bfloat16",
+    "copies": "copy of the best weights of a fit",
     "cache": "keys and values of the rollout",
     "sampling": "logits of the rollout",
     "gradients": "gradients",
@@ -84,6 +86,7 @@ def as_values(work: Work, found: Plan, helps: Sequence[tuple[str, int]]) -> dict
 def work_of(options: TrainOptions, learning: Any, env: TrainingEnv, chat: Chat) -> Work:
     """Return what a run does, as far as memory depends on it."""
     device, sampling = device_of(options.model), learning.sampling
+    turns = learning.turns(env.attempts)
     given = options.plan_memory
     if given is None and device.type == "cuda" and not torch.cuda.is_available():
         raise ValueError("there is no GPU here; say how much memory it has: --plan-memory 24GB")
@@ -95,9 +98,11 @@ def work_of(options: TrainOptions, learning: Any, env: TrainingEnv, chat: Chat) 
         checkpointing=options.model.activation_checkpointing,
         optimizer=learning.optimizer,
         episodes=sampling.problems_per_step * sampling.samples,
-        read=read_tokens(chat, env),
-        sampled=sampling.max_new_tokens * env.attempts,
+        read=read_tokens(chat, env, turns),
+        sampled=sampling.max_new_tokens * turns,
         tokens_per_forward=learning.execution.tokens_per_forward,
+        copies=learning.weight_copies,
+        keep_best=learning.evaluation.keep_best,
     )
 
 

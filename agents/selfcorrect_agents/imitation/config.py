@@ -63,6 +63,11 @@ class Fitting:
         among(self, "first_reply", ("never", "right", "always"))
         check(0 <= self.held_out < 1, "held_out", "in [0, 1)", self.held_out)
 
+    @property
+    def holds_out(self) -> bool:
+        """Whether a fit holds out traces, and so keeps a copy of its best weights."""
+        return self.held_out > 0 and not self.epochs
+
 
 @dataclass(frozen=True, kw_only=True)
 class SupervisedConfig:
@@ -97,6 +102,15 @@ class SupervisedConfig:
     def max_grad_norm(self) -> float:
         """The gradient is clipped to this norm."""
         return self.fitting.max_grad_norm
+
+    @property
+    def weight_copies(self) -> int:
+        """Copies of the trained weights that a fit keeps in memory."""
+        return int(self.fitting.holds_out)
+
+    def turns(self, attempts: int) -> int:
+        """Return the turns that are sampled in an episode of ``attempts`` attempts."""
+        return attempts
 
     @property
     def extendable(self) -> tuple[str, ...]:

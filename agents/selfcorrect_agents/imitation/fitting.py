@@ -152,7 +152,8 @@ class _Fit:
         optimizer = make_optimizer(policy.model, how.learning_rate, how.optimizer)
         self.learner = Learner(policy.model, optimizer, max_grad_norm=how.max_grad_norm)
         self.best = self._look()
-        self.weights = self._copy()
+        trainable = policy.trainable() if self.held_out is not None else {}
+        self.weights = {name: w.detach().clone() for name, w in trainable.items()}
         self.metrics: MetricsRow = {}
 
     def run(self, rng: np.random.Generator) -> None:
@@ -202,7 +203,8 @@ class _Fit:
         loss = self._look()
         better = loss < self.best
         if better:
-            self.best, self.weights = loss, self._copy()
+            self.best = loss
+            self._keep()
         return better
 
     @torch.no_grad()
@@ -218,13 +220,17 @@ class _Fit:
             counts.append(len(some[0]))
         return float(np.average(losses, weights=counts))
 
-    def _copy(self) -> dict[str, Tensor]:
-        return {name: w.detach().clone() for name, w in self.policy.trainable().items()}
+    @torch.no_grad()
+    def _keep(self) -> None:
+        trained = self.policy.trainable()
+        for name, kept in self.weights.items():
+            kept.copy_(trained[name])
 
     @torch.no_grad()
     def _restore(self) -> None:
-        for name, weight in self.policy.trainable().items():
-            weight.copy_(self.weights[name])
+        trained = self.policy.trainable()
+        for name, kept in self.weights.items():
+            trained[name].copy_(kept)
 
 
 def encode(
@@ -319,7 +325,7 @@ def _split(
 ) -> tuple[list[Trace], list[Trace]]:
     """Split by problem: at least one is held out if there are two and ``held_out`` is above 0."""
     problems = sorted({trace.problem_id for trace in traces})
-    holds_out = how.held_out and not how.epochs and len(problems) > 1
+    holds_out = how.holds_out and len(problems) > 1
     held = max(1, int(how.held_out * len(problems))) if holds_out else 0
     out = {problems[i] for i in rng.permutation(len(problems))[:held]}
     return (

@@ -18,7 +18,7 @@ BETAS = (0.9, 0.99)
 
 
 class Learner:
-    """Takes optimiser steps on the trainable weights of a model.
+    """Takes optimiser steps on the trainable weights of a model; it leaves no gradients behind.
 
     Args:
         model: the model; weights without ``requires_grad`` do not change.
@@ -75,6 +75,7 @@ class Learner:
                 )
             self.optimizer.step()
         finally:
+            self.optimizer.zero_grad()  # the next rollout has their memory
             self.model.train(mode)
         return norm
 

@@ -199,6 +199,15 @@ class TrainingConfig(Protocol):
         """The gradient is clipped to this norm, ≥ 0; 0 clips nothing."""
         ...
 
+    @property
+    def weight_copies(self) -> int:
+        """Copies of the trained weights, ≥ 0, that are in memory beside policy and reference."""
+        ...
+
+    def turns(self, attempts: int) -> int:
+        """Return the turns that are sampled in an episode of ``attempts`` attempts."""
+        ...
+
 
 @dataclass(frozen=True, kw_only=True)
 class OnPolicyConfig:
@@ -243,6 +252,15 @@ class OnPolicyConfig:
     def max_grad_norm(self) -> float:
         """The gradient is clipped to this norm."""
         return self.optimization.max_grad_norm
+
+    @property
+    def weight_copies(self) -> int:
+        """Copies of the trained weights in memory beside policy and reference."""
+        return 0
+
+    def turns(self, attempts: int) -> int:
+        """Return the turns that are sampled in an episode of ``attempts`` attempts."""
+        return attempts
 
     def rate_factor(self, step: int) -> float:
         """Return the factor on the learning rate at the run's ``step``, from 0, by the schedule."""

@@ -2,7 +2,8 @@
 
     at all times    weights + reference + optimiser
     in a rollout    + keys and values of the rows that are sampled at once + their logits
-    in an update    + gradients + activations of one micro-batch + a chunk of logits
+    in an update    + gradients + activations of one micro-batch + a chunk of logits + a fit's copy
+    in both         + the trained weights in bfloat16, as autocast keeps them
 
 The peak is that of the larger of the two phases. No weights are loaded, so a plan can be made for
 another machine.
@@ -58,9 +59,13 @@ class Work:
     read: int
     """Tokens of an episode that are read: prompt and instructions."""
     sampled: int
-    """Tokens of an episode that are sampled, at most: the token cap times the attempts."""
+    """Tokens of an episode that are sampled, at most: the token cap times the turns."""
     tokens_per_forward: int | None = None
     """Tokens of a micro-batch; None: as `fitting_tokens` says."""
+    copies: int = 0
+    """Copies of the trained weights that a method keeps."""
+    keep_best: bool = False
+    """Whether the checkpoint of the best evaluation is kept beside the newest ones."""
 
     @property
     def length(self) -> int:
@@ -80,6 +85,10 @@ class Plan:
     """The reference's own weights; with adapters, their initial values."""
     optimizer: int
     """The optimiser's state on the device."""
+    copies: int
+    """Copies of the trained weights that a fit keeps."""
+    casts: int
+    """Trained weights in bfloat16, beside those in float32: autocast keeps them."""
     gradients: int
     """Of the weights that are trained."""
     cache: int
@@ -92,6 +101,8 @@ class Plan:
     """A chunk of logits with what is computed from it, and hidden states of the sampled tokens."""
     checkpoint: int
     """One checkpoint on disk."""
+    checkpoints: int
+    """Checkpoints on disk, at most: two, a third while it is written, and the best one's."""
     model: int
     """The trained model on disk."""
     tokens_per_forward: int
@@ -107,12 +118,12 @@ class Plan:
     @property
     def rollout(self) -> int:
         """Bytes of the rollout, beside `always`."""
-        return self.cache + self.sampling
+        return self.casts + self.cache + self.sampling
 
     @property
     def update(self) -> int:
         """Bytes of the update, beside `always`."""
-        return self.gradients + self.activations + self.logits
+        return self.copies + self.casts + self.gradients + self.activations + self.logits
 
     @property
     def peak(self) -> int:
@@ -121,8 +132,8 @@ class Plan:
 
     @property
     def disk(self) -> int:
-        """Bytes on disk at most: two checkpoints, a third while it is written, and the model."""
-        return 3 * self.checkpoint + self.model
+        """Bytes on disk at most: the checkpoints and the model."""
+        return self.checkpoints * self.checkpoint + self.model
 
 
 def plan(shape: ModelShape, work: Work) -> Plan:
@@ -137,12 +148,15 @@ def plan(shape: ModelShape, work: Work) -> Plan:
         weights=weights,
         reference=4 * adapters if work.rank else weights,
         optimizer=0 if paged else STATE_BYTES[work.optimizer] * trained,
+        copies=4 * trained * work.copies,
+        casts=2 * trained if work.mixed and not work.rank else 0,
         gradients=4 * trained,
         cache=0,
         sampling=0,
         activations=0,
         logits=0,
         checkpoint=(4 + STATE_BYTES[work.optimizer]) * trained,
+        checkpoints=3 + work.keep_best,
         model=4 * trained,
         tokens_per_forward=0,
         rows_at_once=0,
@@ -151,21 +165,20 @@ def plan(shape: ModelShape, work: Work) -> Plan:
 
 
 def _with_phases(shape: ModelShape, work: Work, fixed: Plan, each: int) -> Plan:
-    free = max(0, work.memory - fixed.always)
+    free = max(0, work.memory - fixed.always - fixed.casts)
     whole = work.episodes * work.length
-    budget = free - fixed.gradients
+    budget = free - fixed.gradients - fixed.copies
     tokens = work.tokens_per_forward or fitting_tokens(shape, work, budget)
     tokens = min(whole, max(work.length, tokens))
     rows = fitting_rows(shape, work, free)
     scored = min(tokens, -(-tokens * work.sampled // work.length))
     chunk = min(scored, chunk_size(scored, shape.vocabulary, work.device))
     head = 0 if work.rank else 4 * shape.vocabulary * shape.hidden  # one more gradient of it
-    casts = 2 * shape.parameters if work.mixed and not work.rank else 0
     return replace(
         fixed,
         cache=rows * work.length * shape.cache(each),
         sampling=3 * 4 * rows * shape.vocabulary,
-        activations=tokens * bytes_of_token(shape, work) + casts,
+        activations=tokens * bytes_of_token(shape, work),
         logits=4 * 4 * chunk * shape.vocabulary + 4 * 4 * scored * shape.hidden + head,
         tokens_per_forward=tokens,
         rows_at_once=rows,
@@ -208,4 +221,4 @@ def fitting_rows(shape: ModelShape, work: Work, free: int) -> int:
 
 def _power_of_two(most: float) -> int:
     """Return the largest power of two that is at most ``most``; at least 1."""
-    return 1 << max(0, int(most).bit_length() - 1)
+    return 1 << (max(1, int(most)).bit_length() - 1)

@@ -66,10 +66,13 @@ def split_of(policy: Policy, env: TrainingEnv, config: TrainingConfig) -> Split:
         episodes=episodes,
         read=read_tokens(policy.chat, env),
         sampled=sampling.max_new_tokens * env.attempts,
+        copies=config.weight_copies,
     )  # fmt: skip
-    free = max(0, work.memory - trained * STATE_BYTES[work.optimizer])
+    casts = 2 if work.mixed and not work.rank else 0
+    free = max(0, work.memory - trained * (STATE_BYTES[work.optimizer] + casts))
     return Split(
-        tokens_per_forward=given or fitting_tokens(shape, work, free - 4 * trained),
+        tokens_per_forward=given
+        or fitting_tokens(shape, work, free - 4 * trained * (1 + work.copies)),
         rows_at_once=fitting_rows(shape, work, free),
     )
 
@@ -82,16 +85,23 @@ def resumed(now: Split, before: Split | None, config: TrainingConfig) -> Split:
                    or before.tokens_per_forward)  # fmt: skip
 
 
-def read_tokens(chat: Chat, env: TrainingEnv) -> int:
-    """Return how many tokens of an episode are read: the longest prompt seen, and instructions."""
-    longest = 0
+def read_tokens(chat: Chat, env: TrainingEnv, turns: int | None = None) -> int:
+    """Return how many tokens of an episode are read: the longest prompt seen, and instructions.
+
+    Args:
+        chat: the chat template.
+        env: whose problems and texts are read.
+        turns: turns that are sampled, with an instruction between each two; by default the
+            attempts.
+    """
+    longest, between_turns = 0, (turns or env.attempts) - 1
     step = max(1, len(env.problems) // LOOKED_AT)
     for index in range(0, len(env.problems), step):
         opening = env.prompts.first(env.problems[index])
         corrected = env.prompts.correct(opening, "")
         (instruction,) = added([opening], [corrected])
         between = len(chat.follow_up([], instruction))
-        longest = max(longest, len(chat.prompt_ids(opening)) + (env.attempts - 1) * between)
+        longest = max(longest, len(chat.prompt_ids(opening)) + between_turns * between)
     return longest
 
 

@@ -20,8 +20,8 @@ def model(policy: Policy, tmp_path: Path) -> Path:
     return tmp_path / "model"
 
 
-def planned(*options: str) -> int:
-    return main(["train", "score", "--plan", *options])
+def planned(*options: str, method: str = "score") -> int:
+    return main(["train", method, "--plan", *options])
 
 
 def test_a_plan_needs_no_weights_and_leaves_nothing_behind(
@@ -48,6 +48,26 @@ def test_a_plan_as_json(model: Path, capsys: pytest.CaptureFixture[str]) -> None
     printed = json.loads(capsys.readouterr().out)
     assert printed["fits"] is False
     assert min(printed["remedies"].values()) < printed["peak"]
+
+
+def test_a_plan_is_the_methods(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """PAG samples a verification between the attempts; STaR keeps the best weights of a fit."""
+
+    def plan_of(method: str, *options: str) -> tuple[dict[str, int], dict[str, int]]:
+        assert planned("--model", str(model), *SIZES, "--json", *options, method=method) == 0
+        printed = json.loads(capsys.readouterr().out)
+        return printed["work"], printed["plan"]
+
+    rl, of_rl = plan_of("multiturn_rl")
+    pag, _ = plan_of("pag")
+    assert (rl["sampled"], pag["sampled"]) == (2 * 8, 3 * 8)
+    assert pag["read"] > rl["read"]
+    _, star = plan_of("star")
+    assert (of_rl["copies"], star["copies"]) == (0, star["gradients"])
+    _, epochs = plan_of("star", "--epochs", "1")
+    assert epochs["copies"] == 0
+    _, best = plan_of("multiturn_rl", "--eval-every", "1", "--keep-best")
+    assert (of_rl["checkpoints"], best["checkpoints"]) == (3, 4)
 
 
 def test_a_plan_that_does_not_fit_says_what_helps(

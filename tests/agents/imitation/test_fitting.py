@@ -241,6 +241,26 @@ def test_without_anything_held_out_a_fit_takes_its_steps(
     assert not same(before, weights_of(policy))
 
 
+@pytest.mark.parametrize(("how", "copies"), [({"held_out": 0.2}, 1), ({"held_out": 0.0}, 0),
+                                              ({"held_out": 0.2, "epochs": 1}, 0)])  # fmt: skip
+def test_a_fit_keeps_one_copy_of_the_weights_at_most(
+    policy: Policy, env: SelfCorrectEnv, monkeypatch: pytest.MonkeyPatch, how: Any, copies: int
+) -> None:
+    """As many as its configuration says; a better one is written over it."""
+    traces, cloned = seven(env, 20), list[int]()
+    clone = torch.Tensor.clone
+
+    def counted(self: torch.Tensor, *values: Any, **options: Any) -> torch.Tensor:
+        cloned.append(self.numel())
+        return clone(self, *values, **options)
+
+    monkeypatch.setattr(torch.Tensor, "clone", counted)
+    fitting = Fitting(learning_rate=1e-2, batch_size=4, most_steps=12, check_every=2, **how)
+    fit(policy, traces, fitting, seed=1)
+    assert sum(cloned) == copies * sum(w.numel() for w in policy.trainable().values())
+    assert SupervisedConfig(fitting=fitting).weight_copies == copies
+
+
 @pytest.mark.parametrize(("epochs", "steps"), [(1, 3), (2, 6)])
 def test_a_fit_may_take_whole_epochs_of_all_traces(
     policy: Policy, env: SelfCorrectEnv, epochs: int, steps: int

@@ -1,5 +1,6 @@
 """`Learner`: micro-batches add up, the gradient is clipped, a bad gradient changes nothing."""
 
+import contextlib
 from collections.abc import Iterator
 
 import pytest
@@ -55,6 +56,13 @@ def test_gradients_of_the_step_before_are_forgotten(model: nn.Linear) -> None:
     one = torch.tensor([1.0, 0.0, 0.0])
     assert learner.step([model(one).sum()]) == pytest.approx(1.0)
     assert learner.step([model(one).sum()]) == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize("factor", [1.0, float("nan")])
+def test_no_gradient_is_left_in_memory(model: nn.Linear, factor: float) -> None:
+    with contextlib.suppress(DivergenceError):
+        sgd(model, 1e9).step([model(torch.ones(3)).sum() * factor])
+    assert [weight.grad for weight in model.parameters()] == [None] * len(list(model.parameters()))
 
 
 def test_losses_are_computed_in_training_mode_one_after_the_other(model: nn.Linear) -> None:

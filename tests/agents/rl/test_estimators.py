@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import pytest
 import torch
-from tabular import Game, Table, anything, dyadic, sgd
+from tabular import Game, Table, anything, dyadic, kept_gradients, sgd
 
 from selfcorrect_agents.methods.score import SCoReConfig
 from selfcorrect_agents.methods.score.score import scale_later, stage_one, stage_two
@@ -68,8 +68,9 @@ def followed(
     rollout = game.rollout(game.pairs(table) if rows is None else rows, table, samples)
     batch = Batch(rollout=rollout, rewards=rewards(rollout.scores), betas=betas)
     learner = sgd(policy, 0.0)
+    gradients = kept_gradients(learner)
     update(policy, Table(game, reference), learner, [batch], objective)
-    return -policy.model.weight.grad.numpy()
+    return -gradients[0].numpy()
 
 
 def exact(

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import torch
 from gymnasium.vector import AutoresetMode
+from tabular import kept_gradients
 from torch.testing import assert_close
 
 from selfcorrect_agents.errors import DivergenceError
@@ -58,9 +59,10 @@ def gradient(
     **how: Any,
 ) -> torch.Tensor:
     """The gradient of one update, flat; the weights stay as they are."""
-    update(policy, reference, learner(policy, 0.0), batches, objective or Objective(), **how)
-    grads = [weight.grad for weight in policy.model.parameters()]
-    return torch.cat([grad.flatten() for grad in grads if grad is not None])
+    still = learner(policy, 0.0)
+    gradients = kept_gradients(still)
+    update(policy, reference, still, batches, objective or Objective(), **how)
+    return torch.cat([gradient.flatten() for gradient in gradients])
 
 
 def batch_of(

@@ -196,6 +196,18 @@ class Table:
     head_weights: Sequence[Tensor] = ()
 
 
+def kept_gradients(learner: Learner) -> list[Tensor]:
+    """Return a list that is filled with the gradients of the learner's next step."""
+    kept: list[Tensor] = []
+
+    def keep(optimizer: torch.optim.Optimizer, *_: object) -> None:
+        weights = [weight for group in optimizer.param_groups for weight in group["params"]]
+        kept[:] = [weight.grad.clone() for weight in weights if weight.grad is not None]
+
+    learner.optimizer.register_step_pre_hook(keep)
+    return kept
+
+
 def sgd(policy: Table, learning_rate: float) -> Learner:
     """Plain gradient descent, without clipping."""
     optimizer = torch.optim.SGD(policy.model.parameters(), lr=learning_rate)

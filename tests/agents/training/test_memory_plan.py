@@ -12,9 +12,19 @@ from selfcorrect_agents.lm.policy import Policy
 from selfcorrect_agents.lm.samplers import CachedSampler
 from selfcorrect_agents.lm.shapes import ModelShape
 from selfcorrect_agents.methods.multiturn_rl import MultiTurnRLConfig
+from selfcorrect_agents.methods.pag import PAGConfig
+from selfcorrect_agents.methods.pag.verification import Verification, VerifiedEnv
+from selfcorrect_agents.methods.score import SCoReConfig
+from selfcorrect_agents.methods.star import STaRConfig
 from selfcorrect_agents.training import memory_plan
 from selfcorrect_agents.training.config import from_flat
-from selfcorrect_agents.training.memory_plan import Work, bytes_of_token, plan
+from selfcorrect_agents.training.memory_plan import (
+    Work,
+    bytes_of_token,
+    fitting_rows,
+    fitting_tokens,
+    plan,
+)
 from selfcorrect_agents.training.memory_split import Split, read_tokens, resumed, split_of
 from selfcorrect_agents.training.trainer import Trainer
 from selfcorrect_env import SelfCorrectEnv
@@ -50,6 +60,48 @@ def test_the_parts_by_hand() -> None:
     assert plan(SHAPE, replace(WORK, optimizer="paged_adamw_8bit")).optimizer == 0
 
 
+def test_what_a_method_keeps_beside_policy_and_reference() -> None:
+    """A copy of the best weights in a fit, and the checkpoint of the best evaluation."""
+    plain = plan(SHAPE, replace(WORK, rank=0, tokens_per_forward=4096))
+    fitted = plan(SHAPE, replace(WORK, rank=0, tokens_per_forward=4096, copies=1))
+    assert (plain.copies, fitted.copies) == (0, 4 * SHAPE.parameters)
+    assert fitted.update == plain.update + fitted.copies
+    assert fitted.rollout == plain.rollout
+    assert plan(SHAPE, replace(WORK, copies=1)).copies == 4 * 16 * SHAPE.ports
+    best = plan(SHAPE, replace(WORK, keep_best=True))
+    assert (best.checkpoints, plain.checkpoints) == (4, 3)
+    assert best.disk == 4 * best.checkpoint + best.model
+
+
+def test_autocast_keeps_trained_weights_in_both_phases() -> None:
+    full = plan(SHAPE, replace(WORK, rank=0))
+    assert full.casts == 2 * SHAPE.parameters
+    assert full.rollout == full.casts + full.cache + full.sampling
+    assert plan(SHAPE, replace(WORK, rank=0, mixed=False)).casts == 0
+    assert plan(SHAPE, WORK).casts == 0, "the frozen weights are in bfloat16 themselves"
+
+
+@pytest.mark.parametrize(
+    ("config", "copies"),
+    [
+        (MultiTurnRLConfig(), 0),
+        (PAGConfig(), 0),
+        (STaRConfig(), 1),
+        (from_flat(STaRConfig, {"epochs": 1}), 0),
+        (from_flat(STaRConfig, {"held_out": 0.0}), 0),
+        (from_flat(SCoReConfig, {"warm_start_steps": 1}), 0),  # one epoch: it holds nothing out
+        (SCoReConfig().with_star(), 1),
+    ],
+)
+def test_a_configuration_says_how_many_copies_there_are(config: Any, copies: int) -> None:
+    assert config.weight_copies == copies
+
+
+def test_a_configuration_says_how_many_turns_are_sampled(env: SelfCorrectEnv) -> None:
+    assert MultiTurnRLConfig().turns(3) == SCoReConfig().turns(3) == STaRConfig().turns(3) == 3
+    assert PAGConfig().turns(2) == VerifiedEnv(env, Verification()).attempts == 3
+
+
 @given(
     memory=st.integers(0, 100 * 10**9),
     rank=st.sampled_from([0, 8]),
@@ -71,6 +123,15 @@ def test_a_plan_cuts_a_step_into_what_exists(
     assert more.rows_at_once >= found.rows_at_once
 
 
+@pytest.mark.parametrize("memory", [0, 25 * 10**9, 31 * 10**9])
+def test_where_nothing_is_left_a_step_is_cut_into_single_episodes(memory: int) -> None:
+    """Weights, reference and optimiser take 24.7 GB, gradients 6.2 GB more."""
+    work = replace(WORK, rank=0, memory=memory, copies=1)
+    found = plan(SHAPE, work)
+    assert found.tokens_per_forward == work.length
+    assert fitting_tokens(SHAPE, work, -(10**9)) == fitting_rows(SHAPE, work, 0) == 1
+
+
 def test_1_5_b_with_adapters_fits_24_gb_and_its_full_weights_do_not() -> None:
     assert plan(SHAPE, WORK).peak < 0.7 * WORK.memory
     assert plan(SHAPE, replace(WORK, rank=0)).peak > WORK.memory
@@ -87,6 +148,7 @@ def test_a_trainer_cuts_its_steps_by_the_plan(policy: Policy, env: SelfCorrectEn
     assert rollout.attention_mask.sum(1).max() <= read + 2 * 4
     assert split_of(policy, env, configured()).rows_at_once == 6
     assert split_of(policy, env, configured(tokens_per_forward=7)).tokens_per_forward == 7
+    assert read_tokens(policy.chat, env, 3) > read
 
 
 class Waves(LlamaForCausalLM):

@@ -27,3 +27,7 @@ class PAGConfig(OneStageConfig):
         """Refuse invalid values."""
         super().__post_init__()
         at_least(self, 0, "bonus")
+
+    def turns(self, attempts: int) -> int:
+        """Return the turns that are sampled: a verification stands between the two attempts."""
+        return attempts + 1

@@ -175,6 +175,11 @@ class SCoReConfig(OnPolicyConfig):
         return Fitting(learning_rate=self.star_learning_rate, optimizer=self.optimization.optimizer)
 
     @property
+    def weight_copies(self) -> int:
+        """Copies of the trained weights that a fit of STaR keeps in memory."""
+        return int(self.stage_two == "star" and self.star_fitting.holds_out)
+
+    @property
     def warm_start(self) -> Fitting:
         """How the warm start is fitted."""
         return Fitting(
