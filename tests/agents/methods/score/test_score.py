@@ -185,7 +185,7 @@ def test_star_in_stage_two_imitates_what_it_is_told(
         policy: Policy, traces: list[Trace], how: Fitting, seed: int, tokens: int | None
     ) -> dict[str, float]:
         asked.append(([is_right(trace.first) for trace in traces], how))
-        return {}
+        return {"fit/steps": 1.0}
 
     monkeypatch.setattr("selfcorrect_agents.imitation.fitting.fit", fit)
     config = from_flat(
