@@ -10,7 +10,9 @@ from gymnasium.vector import AutoresetMode
 
 from selfcorrect_agents.errors import CreditError
 from selfcorrect_agents.lm.policy import Policy
+from selfcorrect_agents.lm.pretrained import checkpoint_activations
 from selfcorrect_agents.lm.references import FrozenCopy
+from selfcorrect_agents.lm.tiny import TinyConfig, build_model, build_tokenizer
 from selfcorrect_agents.methods.multiturn_rl import MultiTurnRL, MultiTurnRLConfig
 from selfcorrect_agents.methods.pag import PAG, PAGConfig
 from selfcorrect_agents.methods.score import SCoRe, SCoReConfig
@@ -20,6 +22,7 @@ from selfcorrect_agents.rl.config import Objective
 from selfcorrect_agents.rl.credit import Reach, check_credit, discounted, own_turn
 from selfcorrect_agents.rl.objectives import progress_bonus
 from selfcorrect_agents.rl.rollout import Rollout, collect
+from selfcorrect_agents.rl.scoring import score
 from selfcorrect_agents.training.config import changed, from_flat
 from selfcorrect_agents.training.trainer import Stage, Trainer
 from selfcorrect_env import SelfCorrectEnv, SelfCorrectVectorEnv
@@ -186,6 +189,49 @@ def test_nothing_is_changed_by_the_check(policy: Policy, env: SelfCorrectEnv) ->
     assert all(map(torch.equal, before, policy.model.parameters()))
     assert all(weight.grad is None for weight in policy.model.parameters())
     assert all(torch.equal(value, getattr(rollout, name)) for name, value in kept.items())
+
+
+def deep(dropout: float = 0.0) -> Policy:
+    tokenizer = build_tokenizer()
+    model = build_model(TinyConfig(hidden_size=16, layers=6, heads=2), tokenizer)
+    for module in model.modules():
+        if hasattr(module, "attention_dropout"):
+            module.attention_dropout = dropout
+    return Policy(model.eval(), tokenizer)
+
+
+def saved(policy: Policy, rollout: Rollout) -> int:
+    """Numbers that the check keeps for its backward passes."""
+    count: list[int] = []
+
+    def pack(tensor: torch.Tensor) -> torch.Tensor:
+        count.append(tensor.numel())
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+        check_credit(policy, rollout, lambda s: s, own_turn(2), Objective())
+    return sum(count)
+
+
+def test_the_check_recomputes_activations_as_an_update_does(env: SelfCorrectEnv) -> None:
+    policy = deep()
+    rollout = roll(policy, env)
+    whole = saved(policy, rollout)
+    checkpoint_activations(policy.model)
+    assert saved(policy, rollout) < 0.3 * whole
+    assert not policy.model.training
+
+
+def test_training_mode_drops_nothing_in_the_check(env: SelfCorrectEnv) -> None:
+    """A model with dropout has none in a policy: both modes compute the same."""
+    policy = deep(dropout=0.5)
+    rollout = roll(policy, env)
+    with torch.no_grad():
+        expected = score(policy, policy, rollout, kl_gradient=False).logps
+        policy.model.train()
+        assert torch.equal(score(policy, policy, rollout, kl_gradient=False).logps, expected)
+    check_credit(policy, rollout, lambda s: s, own_turn(2), Objective())
+    assert policy.model.training, "the mode stays as it was"
 
 
 def test_the_trainer_asks_before_the_first_step_of_each_stage(
