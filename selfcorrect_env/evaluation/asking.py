@@ -148,6 +148,7 @@ class LoopAsker(Asker):
         self._agent = agent
         self._loop = asyncio.new_event_loop()
         self._questions: asyncio.PriorityQueue[tuple[int, int, Question]] = asyncio.PriorityQueue()
+        self._closing = False
         self._serving = self._loop.create_task(self._serve())
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
@@ -159,6 +160,7 @@ class LoopAsker(Asker):
 
     def close(self) -> list[Answered]:
         """Cancel the requests in progress, and close the agent's connections."""
+        self._closing = True
         if self._thread.is_alive():
             self._loop.call_soon_threadsafe(self._serving.cancel)
         self._thread.join(CLOSING)
@@ -173,6 +175,10 @@ class LoopAsker(Asker):
         except BaseException as error:  # raised again in the thread that evaluates
             self._answers.put(Answered(None, error=error))
         finally:
+            if left := asyncio.all_tasks(self._loop):
+                for task in left:
+                    task.cancel()
+                self._loop.run_until_complete(asyncio.gather(*left, return_exceptions=True))
             self._loop.run_until_complete(self._loop.shutdown_asyncgens())
             self._loop.close()
 
@@ -185,8 +191,13 @@ class LoopAsker(Asker):
             _, _, question = await self._questions.get()
             try:
                 reply = await self._agent.answer(question.conversation, question.sample)
-            except asyncio.CancelledError:
+            except GeneratorExit:
                 raise
+            except asyncio.CancelledError:
+                if self._closing:
+                    raise
+                error = NoReplyError("The request was cancelled, by the agent's own code.")
+                self._answers.put(Answered(question, error=error))
             except BaseException as error:  # raised again in the thread that evaluates
                 self._answers.put(Answered(question, error=error))
             else:

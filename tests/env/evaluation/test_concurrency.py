@@ -150,6 +150,25 @@ def test_an_async_agent_is_an_agent_of_batches_too():
     assert asyncio.run(inside()) == ["no idea"] * 40
 
 
+class Cancelling(Counted):
+    """Its second request is cancelled, as by a timeout of a library."""
+
+    async def answer(self, conversation, sample=0):
+        if len(self.shown) == 1:
+            self.shown.append(conversation)
+            raise asyncio.CancelledError
+        return await super().answer(conversation, sample)
+
+
+def test_a_request_that_the_agent_cancels_is_a_reply_that_does_not_come():
+    """The others go on, and nothing waits for it for ever."""
+    agent = Cancelling(wait=0.01)
+    with pytest.warns(UnjudgedWarning, match="The request was cancelled"):
+        report = evaluate(agent, sums_env(), concurrency=4)
+    assert report.metrics.unjudged == 1
+    assert agent.state == ["open", "closed"]
+
+
 def test_an_answer_that_is_no_text_is_named():
     async def agent(conversation):
         return None
