@@ -10,9 +10,9 @@ ABOUT = """\
 Train a small language model to correct its answers, with SCoRe and with plain multi-turn RL.
 
 For each seed, a tiny Llama-style model (the first 5 come with the package, others are pre-trained
-in a minute or two) is trained on an arithmetic task with two attempts: with plain multi-turn RL that
-rewards both attempts, with plain multi-turn RL that rewards the second one alone (figure 6 of the
-paper), and with SCoRe, each for the same number of episodes. Prints the metrics of each seed on
+in a minute or two) is trained on an arithmetic task with two attempts: with plain multi-turn RL
+that rewards both attempts, with plain multi-turn RL that rewards the second one alone (figure 6 of
+the paper), and with SCoRe, each for the same number of episodes. Prints the metrics of each seed on
 held-out problems, sampled and greedy, which seeds learn to correct themselves and when, and the
 learning curves.
 
