@@ -9,7 +9,7 @@ from selfcorrect_env.cli import UsageError, output_folder, parse
 ABOUT = """\
 Train a small language model to correct its answers, with SCoRe and with plain multi-turn RL.
 
-For each seed, a tiny Llama-style model (the first 5 come with the package, others are pre-trained
+For each seed, a tiny Llama-style model (the first 20 come with the package, others are pre-trained
 in a minute or two) is trained on an arithmetic task with two attempts: with plain multi-turn RL
 that rewards both attempts, with plain multi-turn RL that rewards the second one alone (figure 6 of
 the paper), and with SCoRe, each for the same number of episodes. Prints the metrics of each seed on
