@@ -22,6 +22,7 @@ import sys
 import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from importlib.metadata import EntryPoint, distributions, entry_points
 from typing import Any
 
@@ -131,7 +132,23 @@ def origin(point: EntryPoint) -> str:
     return f"{point.value}, from {point.dist.name}." if point.dist else point.value
 
 
-def _points(group: str) -> dict[str, EntryPoint]:
+def _points(group: str) -> Mapping[str, EntryPoint]:
+    return _points_of(group, tuple((path, _changed_at(path)) for path in sys.path))
+
+
+def _changed_at(path: str) -> int | None:
+    """Return when a folder was last changed, which installing a package into it does."""
+    try:
+        return os.stat(path or ".").st_mtime_ns
+    except OSError:
+        return None
+
+
+@lru_cache(maxsize=32)
+def _points_of(
+    group: str, searched: tuple[tuple[str, int | None], ...]
+) -> Mapping[str, EntryPoint]:
+    """Read the entry points; reading takes some 50 ms with 200 installed packages."""
     try:
         return {point.name: point for point in entry_points(group=group)}
     except Exception:  # one package's malformed entry_points.txt makes the call fail for all

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
+from functools import cache
 from typing import Any, TypeVar, get_type_hints
 
 from selfcorrect_env import UnknownNameError
@@ -108,7 +109,8 @@ def _default(cls: type[Any], name: str) -> dict[str, Any]:
     return {}
 
 
-def _constructor_fields(cls: type[Any]) -> dict[str, Any]:
+@cache
+def _constructor_fields(cls: type[Any]) -> Mapping[str, Any]:
     hints = get_type_hints(cls)
     return {field.name: hints[field.name] for field in dataclasses.fields(cls) if field.init}
 

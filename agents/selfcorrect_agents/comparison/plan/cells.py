@@ -21,6 +21,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from dataclasses import dataclass
+from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -47,6 +48,8 @@ from selfcorrect_agents.lm.model_config import ModelConfig
 from selfcorrect_agents.training.config import flat
 from selfcorrect_env import CheckpointError, __version__
 from selfcorrect_env.evaluation import replacing
+
+TRANSFORMERS = version("transformers")
 
 Identity: TypeAlias = dict[str, Any]
 """The settings that determine a cell's result, by part."""
@@ -101,6 +104,11 @@ class Cell:
     def base_first(self) -> bool:
         """Whether it is measured on first attempts of the base model, too."""
         return BASE_FIRST in self.decodings
+
+    @cached_property
+    def identity(self) -> Identity:
+        """The settings that determine the cell's result, its method's defaults included."""
+        return _identity(self)
 
     def compared_agent(self) -> ComparedAgent:
         """Return the agent of its method (imports it)."""
@@ -182,8 +190,7 @@ def _scaling(scaling: ScalingConfig | None, label: str) -> ScalingConfig | None:
 
 
 # -- identity ----------------------------------------------------------------------
-def identity_of(cell: Cell) -> Identity:
-    """Return the settings that determine the cell's result, its method's defaults included."""
+def _identity(cell: Cell) -> Identity:
     learning = cell.learning()
     trained = learning is not None
     identity: Identity = {
@@ -200,7 +207,7 @@ def identity_of(cell: Cell) -> Identity:
             "fingerprint": cell.train_problems if trained else None,
             "selfcorrect_env": __version__,
             "torch": torch.__version__,
-            "transformers": version("transformers"),
+            "transformers": TRANSFORMERS,
         },
         "test": {
             **dataclasses.asdict(cell.test),
@@ -218,7 +225,7 @@ def identity_of(cell: Cell) -> Identity:
 def is_done(cell: Cell, folder: Path) -> bool:
     """Whether the cell was trained and measured with exactly these settings."""
     finished = _read(folder / cell.folder / "done.json")
-    return all(finished.get(part) == settings for part, settings in identity_of(cell).items())
+    return all(finished.get(part) == settings for part, settings in cell.identity.items())
 
 
 def require_same(cell: Cell, folder: Path) -> None:
@@ -234,7 +241,7 @@ def require_same(cell: Cell, folder: Path) -> None:
             f"{path} holds a run but no cell.json, so its settings are unknown. Delete it, or "
             "name another folder with --out."
         )
-    wanted = identity_of(cell)
+    wanted = cell.identity
     differences = [
         f"{part}: {key}: {asked[part].get(key)!r} then, {wanted[part].get(key)!r} now"
         for part in wanted
@@ -253,7 +260,7 @@ def require_same(cell: Cell, folder: Path) -> None:
 def write_identity(cell: Cell, path: Path, name: str) -> None:
     """Add the cell's settings to the file ``name`` in its folder ``path``."""
     path.mkdir(parents=True, exist_ok=True)
-    identity = {**_read(path / name), **identity_of(cell)}
+    identity = {**_read(path / name), **cell.identity}
     with replacing(path / name) as temporary:
         temporary.write_text(json.dumps(identity, indent=2) + "\n", "utf-8")
 

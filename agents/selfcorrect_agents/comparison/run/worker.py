@@ -22,7 +22,7 @@ from typing import Any
 import torch
 
 from selfcorrect_agents.comparison.plan.base_model import to_play, trained_in
-from selfcorrect_agents.comparison.plan.cells import Cell, identity_of, write_identity
+from selfcorrect_agents.comparison.plan.cells import Cell, write_identity
 from selfcorrect_agents.comparison.plan.compared_agents import ComparedAgent
 from selfcorrect_agents.comparison.plan.config import BASE_FIRST, TEMPERATURES
 from selfcorrect_agents.comparison.plan.environments import make_env, make_training_env
@@ -73,7 +73,7 @@ def train(cell: Cell, compared_agent: ComparedAgent, folder: Path) -> Policy:
     if trained.exists():
         return load_policy(trained_in(str(run_folder / "model"), cell.model))
     policy = load_policy(cell.model, train=True)
-    run = RunFolder(run_folder, identity_of(cell)["training"], resume=True, episodes_every=0)
+    run = RunFolder(run_folder, cell.identity["training"], resume=True, episodes_every=0)
     if not run.checkpoints.exists():
         run.rewind(0)  # a method without checkpoints starts over, and so does its log
     agent = compared_agent.of_policy(policy, _settings(cell, temperature=1.0))

@@ -8,7 +8,7 @@ import pytest
 
 from selfcorrect_agents.cli.compare import CompareOptions, LoRAOptions, TemplateOptions, configured
 from selfcorrect_agents.comparison.plan.base_model import MODEL_FIELDS
-from selfcorrect_agents.comparison.plan.cells import Cell, identity_of, plan
+from selfcorrect_agents.comparison.plan.cells import Cell, plan
 from selfcorrect_agents.comparison.plan.config import config_of, read_config, to_toml
 from selfcorrect_agents.errors import ComparisonError
 from selfcorrect_agents.lm.model_config import LoRAConfig
@@ -81,9 +81,9 @@ def test_what_does_not_fit_is_refused_by_name(tables: dict[str, Any], expected: 
 
 
 def test_the_identity_covers_how_the_model_is_loaded() -> None:
-    plain = {label: identity_of(cell) for label, cell in cells().items()}
+    plain = {label: cell.identity for label, cell in cells().items()}
     for change in ({"lora": {"rank": 2}}, {"activation_checkpointing": True}):
-        changed = {label: identity_of(cell) for label, cell in cells(**change).items()}
+        changed = {label: cell.identity for label, cell in cells(**change).items()}
         assert changed["SCoRe"] != plain["SCoRe"], change
         assert changed["base"] == plain["base"], change
     for change in (
@@ -92,7 +92,7 @@ def test_the_identity_covers_how_the_model_is_loaded() -> None:
         {"attention": "eager"},
         {"revision": "v2"},
     ):
-        changed = {label: identity_of(cell) for label, cell in cells(**change).items()}
+        changed = {label: cell.identity for label, cell in cells(**change).items()}
         assert all(changed[label] != plain[label] for label in plain), change
 
 

@@ -1,5 +1,6 @@
 """Cells: their settings, when they are finished, and that settings are never mixed."""
 
+import copy
 import dataclasses
 import importlib
 import json
@@ -10,7 +11,6 @@ import pytest
 
 from selfcorrect_agents.comparison.plan.cells import (
     Cell,
-    identity_of,
     is_done,
     plan,
     require_same,
@@ -96,7 +96,7 @@ def test_a_result_of_other_defaults_is_not_this_one(tmp_path: Path) -> None:
     cell = plan(config())[1]
     finish([cell], tmp_path)
     assert is_done(cell, tmp_path)
-    settings = identity_of(cell)
+    settings = copy.deepcopy(cell.identity)
     settings["training"]["learning"]["beta_1"] = 0.77
     (tmp_path / cell.folder / "done.json").write_text(json.dumps(settings))
     assert not is_done(cell, tmp_path)
@@ -134,4 +134,4 @@ def test_other_code_of_a_users_method_is_refused(
     with pytest.raises(CheckpointError, match=r"training: code: .*Results are never mixed"):
         require_same(other, tmp_path)
     (ours,) = plan(config(seeds=[0], methods={"base": {}}))
-    assert "code" not in identity_of(ours)["training"]
+    assert "code" not in ours.identity["training"]
