@@ -8,10 +8,10 @@ has exactly ``--tokens`` tokens, and each row of the table is the same work on e
 shape takes a few whole steps of multi-turn RL: episodes are sampled, then the policy is updated.
 
 Columns: sampled tokens a second in the rollout; the same of transformers' ``generate`` on the
-first attempt alone; tokens a second of the update (prompt, replies and instruction); the update's
-floating-point operations, counted without recomputation, as a share of the rate at which this
-GPU multiplies 8192 x 8192 matrices in bfloat16; seconds of a whole step; peak memory that PyTorch
-allocated, beside the prediction of `selfcorrect train --plan`.
+first attempt alone; tokens a second that the update computes (replies and instructions, and each
+problem's prompt once); the update's floating-point operations, counted without recomputation, as a
+share of the rate at which this GPU multiplies 8192 x 8192 matrices in bfloat16; seconds of a whole
+step; peak memory that PyTorch allocated, beside the prediction of `selfcorrect train --plan`.
 
 On a machine without a GPU, ``--device cpu --shapes tiny`` runs the same code in seconds.
 """
@@ -36,6 +36,8 @@ from selfcorrect_agents.lm.shapes import shape_of
 from selfcorrect_agents.lm.tiny import build_tokenizer
 from selfcorrect_agents.methods.multiturn_rl import MultiTurnRLConfig
 from selfcorrect_agents.rl.credit import own_turn
+from selfcorrect_agents.rl.rollout import Rollout
+from selfcorrect_agents.rl.scoring import micro_batches, packed_rows
 from selfcorrect_agents.training.config import from_flat
 from selfcorrect_agents.training.memory_plan import Plan, Work, plan
 from selfcorrect_agents.training.trainer import Stage, Trainer
@@ -68,8 +70,10 @@ class Shape:
             max_position_embeddings=4096,
         )
 
-    def update_flops(self, read: float, scored: float) -> float:
+    def update_flops(self, computed: float, scored: float) -> float:
         """Return the floating-point operations of an update, without recomputation.
+
+        ``computed`` tokens pass the layers: the prompt of a problem once for its samples.
 
         2 for each weight and token in a forward pass, of the policy and of the reference, and 2
         more for the gradient of the activations; frozen weights have no gradient. The output layer
@@ -78,7 +82,7 @@ class Shape:
         width = self.hidden // self.heads
         attention = 2 * self.hidden * (self.hidden + self.kv_heads * width)
         layers = self.layers * (attention + 3 * self.hidden * self.inner)
-        return 6.0 * (layers * read + self.vocabulary * self.hidden * scored)
+        return 6.0 * (layers * computed + self.vocabulary * self.hidden * scored)
 
 
 SHAPES = {
@@ -136,15 +140,18 @@ def main(options: Options) -> None:
     print(f"{options.problems * options.samples} episodes a step, prompts of {options.prompt} "
           f"tokens, two replies of {options.tokens}, LoRA rank {options.rank}")  # fmt: skip
     print(HEADER)
-    rows = []
+    rows: list[Row] = []
     for shape in options.shapes:
-        row = measure(options, shape, device, ceiling)
-        rows.append(row)
-        print(line(row), flush=True)
-    if options.out:
-        found = {"device": name, "torch": torch.__version__, "matmul": ceiling,
-                 "options": asdict(options), "rows": [asdict(row) for row in rows]}  # fmt: skip
-        Path(options.out).write_text(json.dumps(found, indent=2) + "\n")
+        planned = plan_of(shape, options, device)
+        if planned.peak > free_memory(device):
+            print(f"{shape:>6}  needs {planned.peak / 1e9:.1f} GB by its plan: not measured here")
+            continue
+        rows.append(measure(options, shape, planned, device, ceiling))
+        print(line(rows[-1]), flush=True)
+        if options.out:  # after each: what is measured is kept if a later shape fails
+            found = {"device": name, "torch": torch.__version__, "matmul": ceiling,
+                     "options": asdict(options), "rows": [asdict(row) for row in rows]}  # fmt: skip
+            Path(options.out).write_text(json.dumps(found, indent=2) + "\n")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -179,16 +186,17 @@ def line(row: Row) -> str:
     )
 
 
-def measure(options: Options, shape: str, device: torch.device, ceiling: float) -> Row:
+def measure(
+    options: Options, shape: str, planned: Plan, device: torch.device, ceiling: float
+) -> Row:
     """Take ``steps`` steps with a shape and measure them."""
-    planned = plan_of(shape, options, device)
     policy = random_policy(shape, options, device)
     trainer, stage = make_trainer(policy, options, planned)
     trainer.update(0, stage, [trainer.collect(0)])
     _synchronise(device)
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
-    rollout_seconds = update_seconds = sampled = read = 0.0
+    rollout_seconds = update_seconds = sampled = computed = 0.0
     for step in range(1, options.steps + 1):
         start = time.perf_counter()
         rollout = trainer.collect(step)
@@ -199,14 +207,14 @@ def measure(options: Options, shape: str, device: torch.device, ceiling: float) 
         rollout_seconds += middle - start
         update_seconds += time.perf_counter() - middle
         sampled += rollout.tokens
-        read += float(rollout.attention_mask.sum())
+        computed += computed_tokens(rollout, planned.tokens_per_forward)
     peak = torch.cuda.max_memory_allocated(device) if device.type == "cuda" else 0
-    flops = SHAPES[shape].update_flops(read, sampled)
+    flops = SHAPES[shape].update_flops(computed, sampled)
     row = Row(
         shape=shape,
         rollout=sampled / rollout_seconds,
         generate=generate_rate(policy, options, device),
-        update=read / update_seconds,
+        update=computed / update_seconds,
         utilisation=flops / update_seconds / ceiling,
         step_seconds=(rollout_seconds + update_seconds) / options.steps,
         rollout_seconds=rollout_seconds / options.steps,
@@ -220,6 +228,12 @@ def measure(options: Options, shape: str, device: torch.device, ceiling: float) 
     if device.type == "cuda":
         torch.cuda.empty_cache()
     return row
+
+
+def computed_tokens(rollout: Rollout, tokens_per_forward: int) -> int:
+    """Return the tokens that pass the layers in an update, which shares prompts."""
+    parts = (rollout[rows] for rows in micro_batches(rollout, tokens_per_forward))
+    return sum(packed_rows(part).ids.numel() for part in parts)
 
 
 def random_policy(shape: str, options: Options, device: torch.device) -> Policy:

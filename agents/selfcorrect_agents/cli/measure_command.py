@@ -10,7 +10,9 @@ from selfcorrect_agents.flat_config import flat
 from selfcorrect_env.cli import EnvOptions
 
 
-def measure_command(method: str, options: Any, model: str, learning: Any) -> str:
+def measure_command(
+    method: str, options: Any, model: str, learning: Any, *, split: bool = True
+) -> str:
     """Return a ``selfcorrect eval`` command for a trained model, quoted for a shell.
 
     It names every option of the environment and of the chat template that is not the default.
@@ -20,12 +22,13 @@ def measure_command(method: str, options: Any, model: str, learning: Any) -> str
         options: the `TrainOptions` of the run.
         model: where the trained model is.
         learning: the configuration of the method.
+        split: whether the problems have a split "test"; a set without splits is measured whole.
     """
     words = ["selfcorrect", "eval", method, "--model", model, "--env", options.env]
     words += _changed(EnvOptions(), options, "", without=("split",))
     template = options.model.template
     words += _changed(type(template)(), template, "template.")
-    words += ["--split", "test"]
+    words += ["--split", "test"] if split else []
     cap = flat(learning).get("max_new_tokens")
     if cap is not None:
         words += ["--max-new-tokens", str(cap)]

@@ -23,6 +23,9 @@ Examples:
   selfcorrect push runs/score me/my-model --report runs/eval --dry-run
   selfcorrect push runs/score me/my-model --report runs/eval --private"""
 
+REPEATED = ("option", "template.args")
+"""Options that are given once for each of their values."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class PushOptions:
@@ -98,5 +101,9 @@ def _flags(values: Mapping[str, Any], defaults: Mapping[str, Any]) -> Iterator[s
         if isinstance(value, bool):
             yield f"--{flag}" if value else f"--no-{flag}"
             continue
-        yield f"--{flag}"
-        yield from map(str, value if isinstance(value, list | tuple) else [value])
+        values_of = value if isinstance(value, list | tuple) else [value]
+        if key in REPEATED:
+            for each in values_of:
+                yield from (f"--{flag}", str(each))
+        else:
+            yield from (f"--{flag}", *map(str, values_of))

@@ -42,6 +42,10 @@ class QuickstartOptions:
     json: bool = False
     """Print the comparison as one JSON object instead of tables."""
 
+    def __post_init__(self) -> None:
+        if self.hidden_size < 1:
+            raise ValueError(f"hidden_size must be at least 1, got {self.hidden_size}.")
+
 
 def main(argv: list[str]) -> int:
     """Run the command; returns the exit status."""

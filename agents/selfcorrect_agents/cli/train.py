@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Annotated, Any
 
 import tyro
 
 from selfcorrect_agents.flat_config import from_flat
 from selfcorrect_agents.lm.model_config import ModelConfig
+from selfcorrect_agents.lm.model_files import ADAPTER_FILE, find_model
 from selfcorrect_agents.training.method_lookup import learning_of, trainable
 from selfcorrect_agents.training.presets import (
     ABOUT as PRESETS,
@@ -21,7 +23,7 @@ from selfcorrect_agents.training.presets import (
     presets_of,
     with_preset_model,
 )
-from selfcorrect_agents.training.resuming import read_run_config
+from selfcorrect_agents.training.resuming import CHANGEABLE_OPTIONS, read_run_config
 from selfcorrect_agents.training.run_folder import holds_run
 from selfcorrect_env import SelfCorrectError
 from selfcorrect_env.cli import EnvOptions, UsageError, output_folder, parse
@@ -101,6 +103,8 @@ class TrainOptions(EnvOptions):
             raise ValueError(f"episodes_every must be at least 0, got {self.episodes_every}.")
         if self.show_every < 0:
             raise ValueError(f"show_every must be at least 0, got {self.show_every}.")
+        if self.plan_memory is not None and not self.plan:
+            raise ValueError("plan_memory is the memory of a plan: give --plan as well.")
 
 
 def main(argv: list[str]) -> int:
@@ -111,7 +115,7 @@ def main(argv: list[str]) -> int:
     if options.plan:
         from selfcorrect_agents.cli.training_plan import show_plan
 
-        return show_plan(options, learning)
+        return show_plan(argv[0], options, learning)
     output_folder(options.out)  # before a model is loaded
     from selfcorrect_agents.cli.training_run import train  # torch, which --help does not need
 
@@ -147,7 +151,23 @@ def _parse(name: str, learning: type[Any], argv: list[str]) -> tuple[TrainOption
         raise UsageError(str(error)) from error
     about = f"{ABOUT}\n\nPresets of {name}:\n{describe(learning)}"
     parsed: Any = parse(both, argv, prog=f"selfcorrect train {name}", about=about, default=default)
-    return parsed.run, parsed.learning
+    options = parsed.run
+    if options.model.lora.rank and not options.resume and _given(argv, "--lora.rank") is None:
+        options = _without_second_adapter(options)
+    return options, parsed.learning
+
+
+def _without_second_adapter(options: TrainOptions) -> TrainOptions:
+    """Return options without the preset's adapter if the model is an adapter on the hub."""
+    model = options.model
+    try:
+        found = find_model(model.model, model.revision)
+    except OSError:  # loading says so
+        return options
+    if not (Path(found) / ADAPTER_FILE).is_file():
+        return options
+    lora = dataclasses.replace(model.lora, rank=0)
+    return dataclasses.replace(options, model=dataclasses.replace(model, lora=lora))
 
 
 def _defaults(method: str, learning: type[Any], argv: Sequence[str]) -> tuple[TrainOptions, Any]:
@@ -183,7 +203,8 @@ def _of_run(learning: type[Any], config: Mapping[str, Any]) -> tuple[TrainOption
         return from_flat(cls, known)
 
     try:
-        return fitted(TrainOptions, config["options"]), fitted(learning, config["learning"])
+        options = {**config.get(CHANGEABLE_OPTIONS, {}), **config["options"]}
+        return fitted(TrainOptions, options), fitted(learning, config["learning"])
     except (KeyError, TypeError, AttributeError, SelfCorrectError) as error:
         raise UsageError(f"config.json is not of a run of this method ({error}).") from error
 

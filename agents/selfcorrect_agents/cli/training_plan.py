@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import re
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -13,10 +15,13 @@ from selfcorrect_agents.cli.training_run import environment
 from selfcorrect_agents.lm.chat import Chat
 from selfcorrect_agents.lm.free_memory import free_memory
 from selfcorrect_agents.lm.model_config import ModelConfig
+from selfcorrect_agents.lm.model_files import ADAPTER_FILE, find_model
 from selfcorrect_agents.lm.pretrained import device_of, dtype_of
 from selfcorrect_agents.lm.shapes import ModelShape, read_shape, read_tokenizer
+from selfcorrect_agents.lm.token_caps import is_tiny
 from selfcorrect_agents.training.memory_plan import Plan, Work, plan
 from selfcorrect_agents.training.memory_split import read_tokens
+from selfcorrect_agents.training.method_lookup import find_method
 from selfcorrect_env import SelfCorrectError, TrainingEnv
 from selfcorrect_env.cli import UsageError, print_json
 
@@ -41,22 +46,33 @@ PARTS = {
 """Part of a `Plan` -> how it is printed."""
 
 
-def show_plan(options: TrainOptions, learning: Any) -> int:
+def show_plan(name: str, options: TrainOptions, learning: Any) -> int:
     """Print the plan of a run; returns 0 if it fits, 1 if it doesn't.
 
     Args:
+        name: the method's name.
         options: ``plan_memory`` is the memory of the device; by default what is free now.
         learning: the method's configuration.
 
     Raises:
         UsageError: there is no such model, or the method's memory can't be planned.
+        LearningError: the method is not defined for the environment's attempts.
     """
     if not hasattr(learning, "execution"):
         raise UsageError("--plan knows the memory of methods that this package trains by itself.")
+    env = environment(options)
+    check_attempts = getattr(find_method(name), "check_attempts", None)
+    if check_attempts is not None:
+        check_attempts(env.attempts)
     try:
-        shape = read_shape(options.model)
-        chat = Chat(read_tokenizer(options.model), template=options.model.template)
-        work = work_of(options, learning, environment(options), chat)
+        model, trained_adapter = base_and_adapter(options.model)
+        options = dataclasses.replace(options, model=model)
+        shape = read_shape(model)
+        if model.lora.layers > shape.layers:
+            raise ValueError(f"lora.layers must be at most {shape.layers}, the model's layers")
+        chat = Chat(read_tokenizer(model), template=model.template)
+        work = work_of(options, learning, env, chat)
+        work = dataclasses.replace(work, copied_reference=trained_adapter)
     except SelfCorrectError:
         raise
     except (ImportError, OSError, ValueError) as error:
@@ -68,6 +84,34 @@ def show_plan(options: TrainOptions, learning: Any) -> int:
     else:
         print("\n".join(lines(shape, work, found)))
     return 0 if found.peak <= work.memory else 1
+
+
+def base_and_adapter(config: ModelConfig) -> tuple[ModelConfig, bool]:
+    """Return a model as its base model with adapters, and whether these were trained before.
+
+    Raises:
+        OSError: there is no such model, or the hub cannot be reached.
+        ValueError: the sizes of its adapter are not those of LoRA.
+    """
+    if is_tiny(config.model):
+        return config, False
+    file = Path(find_model(config.model, config.revision)) / ADAPTER_FILE
+    if not file.is_file():
+        return config, False
+    if config.lora.rank:
+        raise ValueError("it is an adapter already; lora.rank would add a second one")
+    adapter = json.loads(file.read_bytes())
+    targets = adapter.get("target_modules")
+    if adapter.get("peft_type") != "LORA" or isinstance(targets, str):
+        raise ValueError("only the memory of LoRA adapters with named modules can be planned")
+    lora = dataclasses.replace(
+        config.lora,
+        rank=int(adapter["r"]),
+        target_modules=tuple(sorted(targets or ())),
+        layers=len(adapter.get("layers_to_transform") or ()),
+    )
+    base, revision = str(adapter["base_model_name_or_path"]), adapter.get("revision")
+    return dataclasses.replace(config, model=base, revision=revision, lora=lora), True
 
 
 def as_values(work: Work, found: Plan, helps: Sequence[tuple[str, int]]) -> dict[str, Any]:
@@ -97,10 +141,12 @@ def work_of(options: TrainOptions, learning: Any, env: TrainingEnv, chat: Chat) 
         rank=options.model.lora.rank,
         checkpointing=options.model.activation_checkpointing,
         optimizer=learning.optimizer,
-        episodes=sampling.problems_per_step * sampling.samples,
+        episodes=getattr(learning, "oversample", 1) * sampling.problems_per_step * sampling.samples,
         read=read_tokens(chat, env, turns),
         sampled=sampling.max_new_tokens * turns,
         tokens_per_forward=learning.execution.tokens_per_forward,
+        optimizers=learning.optimizers,
+        saved_optimizers=learning.saved_optimizers,
         copies=learning.weight_copies,
         keep_best=learning.evaluation.keep_best,
     )

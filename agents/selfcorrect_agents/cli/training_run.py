@@ -25,28 +25,20 @@ from selfcorrect_agents.training.progress import (
     cut_off,
     cut_off_warning,
 )
+from selfcorrect_agents.training.resuming import CHANGEABLE_OPTIONS
 from selfcorrect_agents.training.run_folder import BEST, RunFolder, holds_run, read_metrics
 from selfcorrect_agents.training.saving import save_trained
 from selfcorrect_env import SelfCorrectError, TrainingEnv, UnknownNameError, training_env
 from selfcorrect_env.cli import UsageError, make_env, note, print_json
+from selfcorrect_env.problems import has_splits
 
 if TYPE_CHECKING:
     from selfcorrect_agents.cli.train import TrainOptions
 
-NOT_OF_THE_RUN = (
-    "out",
-    "resume",
-    "threads",
-    "episodes_every",
-    "show_every",
-    "plan",
-    "plan_memory",
-    "json",
-    "trackers",
-    "device",
-    "attention",
-)
-"""Options that don't change a run's result; config.json doesn't hold them."""
+OF_A_CALL = ("out", "resume", "plan", "plan_memory", "json")
+"""Options of one call of the command; config.json doesn't hold them."""
+CHANGEABLE = ("threads", "episodes_every", "show_every", "trackers", "device", "attention")
+"""Options that don't change a run's result; a call that resumes the run may change them."""
 
 
 def train(name: str, options: TrainOptions, learning: Any) -> int:
@@ -66,7 +58,7 @@ def train(name: str, options: TrainOptions, learning: Any) -> int:
     env = environment(options)
     policy = _load(options)  # before the run's folder is checked: it can fail
     agent: Any = method(policy)
-    run = _run_folder(name, options, learning, env)
+    run = _run_folder(name, options, learning, env, policy.precision)
     try:
         apart = _held_out(options, learning)
         more = {} if apart is None else {"held_out": apart}
@@ -82,7 +74,8 @@ def train(name: str, options: TrainOptions, learning: Any) -> int:
     finally:
         run.close()
     history = history or _logged(run)
-    command = measure_command(name, options, str(run.model), learning)
+    others = has_splits(options.problems, options.holdout)
+    command = measure_command(name, options, str(run.model), learning, split=others)
     if options.json:
         ended = {"model": str(run.model), "best": _best(run), "measure": command}
         print_json({"method": name, **outcome(history), **ended})
@@ -91,7 +84,8 @@ def train(name: str, options: TrainOptions, learning: Any) -> int:
     best = _best(run)
     if best is not None:
         print(f"The model is that of step {best['step']}: {best['metric']} {best['value']:.3f}.")
-    note(f"Model: {run.model}. Measure it on other problems, greedily, with the same token cap:")
+    on = "other problems" if others else "the problems of its training (there are no others)"
+    note(f"Model: {run.model}. Measure it on {on}, greedily, with the same token cap:")
     note(f"  {command}")
     return 0
 
@@ -130,8 +124,15 @@ def _load(options: TrainOptions) -> Policy:
         raise UsageError(f"Cannot load model {options.model.model!r}: {text}") from error
 
 
-def _run_folder(name: str, options: TrainOptions, learning: Any, env: TrainingEnv) -> RunFolder:
-    given = {key: value for key, value in flat(options).items() if key not in NOT_OF_THE_RUN}
+def _run_folder(
+    name: str, options: TrainOptions, learning: Any, env: TrainingEnv, precision: str
+) -> RunFolder:
+    given = {key: value for key, value in flat(options).items() if key not in OF_A_CALL}
+    metadata = {
+        "options": {key: value for key, value in given.items() if key not in CHANGEABLE},
+        CHANGEABLE_OPTIONS: {key: given[key] for key in CHANGEABLE},
+        "precision": precision,
+    }
     try:
         return RunFolder.of(
             options.out,
@@ -139,7 +140,7 @@ def _run_folder(name: str, options: TrainOptions, learning: Any, env: TrainingEn
             learning,
             env,
             model=options.model.model,
-            metadata={"options": given},
+            metadata=metadata,
             resume=options.resume,
             episodes_every=options.episodes_every,
             show_every=options.show_every,
@@ -153,9 +154,10 @@ def _run_folder(name: str, options: TrainOptions, learning: Any, env: TrainingEn
 def _state(run: RunFolder) -> str:
     if not holds_run(run.path):
         return "no step was finished, and nothing was written."
+    if not run.checkpoints.exists():
+        return "no checkpoint was written. The same command with --resume starts again."
     newest = f"the newest checkpoint is in {run.checkpoints}"
-    found = newest if run.checkpoints.exists() else "no checkpoint was written"
-    return f"{found}. The same command with --resume continues."
+    return f"{newest}. The same command with --resume continues."
 
 
 def _logged(run: RunFolder) -> list[MetricsRow]:
@@ -183,8 +185,10 @@ def outcome(history: Sequence[MetricsRow]) -> dict[str, Any]:
 
 def _accuracy(rows: Sequence[MetricsRow]) -> list[float]:
     """Return the mean accuracy of each attempt over steps that logged it."""
-    keys = accuracy_keys(rows[0]) if rows else []
-    return [sum(row[key] for row in rows) / len(rows) for key in keys]
+    logged = [row for row in rows if accuracy_keys(row)]
+    keys = accuracy_keys(max(logged, key=lambda row: len(accuracy_keys(row)))) if logged else []
+    values = ([row[key] for row in logged if key in row] for key in keys)
+    return [sum(of_turn) / len(of_turn) for of_turn in values]
 
 
 def summary(history: Sequence[MetricsRow]) -> str:

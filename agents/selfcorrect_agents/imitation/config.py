@@ -104,6 +104,16 @@ class SupervisedConfig:
         return self.fitting.max_grad_norm
 
     @property
+    def optimizers(self) -> int:
+        """Optimisers whose states are in memory at once: a fit's."""
+        return 1
+
+    @property
+    def saved_optimizers(self) -> int:
+        """Optimisers whose states a checkpoint holds: none, each fit starts with a new one."""
+        return 0
+
+    @property
     def weight_copies(self) -> int:
         """Copies of the trained weights that a fit keeps in memory."""
         return int(self.fitting.holds_out)

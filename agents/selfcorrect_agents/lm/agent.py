@@ -17,7 +17,8 @@ from selfcorrect_agents.lm.conversations import added
 from selfcorrect_agents.lm.loading import load_policy
 from selfcorrect_agents.lm.model_config import ModelConfig
 from selfcorrect_agents.lm.policy import Policy
-from selfcorrect_agents.lm.samplers import Context
+from selfcorrect_agents.lm.rows_in_memory import rows_in_memory
+from selfcorrect_agents.lm.samplers import CachedSampler, Context
 from selfcorrect_agents.lm.token_caps import TOKEN_CAP, token_cap
 from selfcorrect_env import Conversation, Reply
 from selfcorrect_env.problems import TrainedOn, read_trained_on
@@ -127,7 +128,7 @@ class LanguageModelAgent:
         """Sample a reply to each conversation, in one batch."""
         if not conversations:
             return []
-        context = self._continued(conversations) or self.policy.start(conversations)
+        context = self._continued(conversations) or self._started(conversations)
         turn = context.sample(
             self.max_new_tokens, self.temperature, self._generator, top_p=self.top_p
         )
@@ -138,6 +139,15 @@ class LanguageModelAgent:
             for conversation, reply in zip(conversations, replies, strict=True)
         )
         return replies
+
+    def _started(self, conversations: Sequence[Conversation]) -> Context:
+        """Start a context, with as many rows in memory as fit through a second attempt."""
+        sampler = self.policy.sampler
+        if isinstance(sampler, CachedSampler):
+            longest = max(conversations, key=lambda turns: sum(len(t["content"]) for t in turns))
+            turn = len(self.policy.chat.prompt_ids(longest)) + self.max_new_tokens
+            sampler.rows_at_once = rows_in_memory(self.policy, len(conversations), 2 * turn)
+        return self.policy.start(conversations)
 
     def _continued(self, conversations: Sequence[Conversation]) -> Context | None:
         """Return a context of the rows of the last call that the conversations continue.

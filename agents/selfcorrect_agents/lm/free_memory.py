@@ -23,12 +23,15 @@ pages that the kernel gives up first: versions 2 and 1 of control groups."""
 def free_memory(device: torch.device) -> int:
     """Return how many bytes are free on a device: of a GPU, or of this machine's memory.
 
+    Of a GPU, blocks that PyTorch keeps and doesn't use count as free.
+
     On Linux it is what the kernel calls available, or what is left below the limit of the
     process's control group if that is less, where files that were read and can be dropped from the
     cache count as free; on other systems, all physical memory.
     """
     if device.type == "cuda":
-        return int(torch.cuda.mem_get_info(device)[0])
+        kept = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+        return int(torch.cuda.mem_get_info(device)[0]) + kept
     left = [free_in_group(Path(folder), *names) for folder, *names in _CGROUPS]
     return min([_available(), *(free for free in left if free is not None)])
 

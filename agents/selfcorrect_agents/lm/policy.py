@@ -92,6 +92,11 @@ class Policy(Player):
         return self.autocast or self.model.get_input_embeddings().weight.dtype  # type: ignore
 
     @property
+    def precision(self) -> str:
+        """The name of `dtype`, such as "bfloat16"."""
+        return str(self.dtype).removeprefix("torch.")
+
+    @property
     def config(self) -> Any:
         """The model's configuration."""
         return self.model.config

@@ -71,8 +71,7 @@ def score(
             the backward pass is cheaper.
     """
     own = reference is policy
-    group = min(rollout.samples, len(rollout))
-    packed = pack_rows(rollout.ids, rollout.attention_mask, 1 if len(rollout) % group else group)
+    packed = packed_rows(rollout)
     predictors = packed.predictors(rollout.columns)[rollout.mask]
     with torch.no_grad():  # first: its memory is free before the policy's graph is built
         ref_hidden = None if own else reference.packed_hidden(packed)[predictors]
@@ -88,6 +87,15 @@ def score(
     terms = token_terms(heads, hidden, ref_hidden, ids, policy.head_weights)
     packed = terms.logps, terms.ref_logps, terms.kl, terms.entropy
     return Scores(*(_unpacked(values, rollout.mask) for values in packed))
+
+
+def packed_rows(rollout: Rollout) -> PackedRows:
+    """Return what a forward pass over a rollout computes: the prompt of each problem is there once.
+
+    If episodes of a problem are missing, every episode has its own prompt.
+    """
+    group = min(rollout.samples, len(rollout))
+    return pack_rows(rollout.ids, rollout.attention_mask, 1 if len(rollout) % group else group)
 
 
 @torch.no_grad()

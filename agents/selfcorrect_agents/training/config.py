@@ -9,6 +9,7 @@ files and on the command line a configuration is flat: ``{"learning_rate": 5e-4,
 from __future__ import annotations
 
 import dataclasses
+from bisect import bisect_left
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, get_args
 
@@ -200,6 +201,16 @@ class TrainingConfig(Protocol):
         ...
 
     @property
+    def optimizers(self) -> int:
+        """Optimisers, ≥ 1, whose states are in memory at once."""
+        ...
+
+    @property
+    def saved_optimizers(self) -> int:
+        """Optimisers, ≥ 0, whose states a checkpoint holds."""
+        ...
+
+    @property
     def weight_copies(self) -> int:
         """Copies of the trained weights, ≥ 0, that are in memory beside policy and reference."""
         ...
@@ -254,6 +265,16 @@ class OnPolicyConfig:
         return self.optimization.max_grad_norm
 
     @property
+    def optimizers(self) -> int:
+        """Optimisers whose states are in memory at once."""
+        return 1
+
+    @property
+    def saved_optimizers(self) -> int:
+        """Optimisers whose states a checkpoint holds."""
+        return 1
+
+    @property
     def weight_copies(self) -> int:
         """Copies of the trained weights in memory beside policy and reference."""
         return 0
@@ -291,10 +312,14 @@ class OnPolicyConfig:
         """Episodes that one step samples, those of dynamic sampling included."""
         return self.oversample * self.sampling.problems_per_step * self.sampling.samples
 
+    def episodes_in(self, step: int) -> int:
+        """Return the episodes that ``step`` (from 0) samples; a method may have other steps."""
+        return self.episodes_per_step
+
     @property
     def episodes(self) -> int:
         """Training episodes that a whole run samples: its budget."""
-        return self.total_steps * self.episodes_per_step
+        return sum(map(self.episodes_in, range(self.total_steps)))
 
     def within(self, episodes: int) -> Self:
         """Return the same configuration with as many steps as ``episodes`` allow.
@@ -302,7 +327,16 @@ class OnPolicyConfig:
         Raises:
             ValueError: the budget is below one step, or below the method's minimum.
         """
-        steps = steps_in(episodes, self.episodes_per_step)
+        shortest = steps_in(episodes, self.episodes_per_step)  # if every step is oversampled
+        longest = episodes * self.oversample // self.episodes_per_step  # if none is
+
+        def too_long(steps: int) -> bool:
+            return self._of_length(steps).episodes > episodes
+
+        found = bisect_left(range(longest + 1), True, lo=shortest + 1, key=too_long)
+        return self._of_length(found - 1)
+
+    def _of_length(self, steps: int) -> Self:
         return dataclasses.replace(self, **self.steps_within(steps))
 
     def steps_within(self, steps: int) -> dict[str, Any]:

@@ -62,8 +62,14 @@ class Work:
     """Tokens of an episode that are sampled, at most: the token cap times the turns."""
     tokens_per_forward: int | None = None
     """Tokens of a micro-batch; None: as `fitting_tokens` says."""
+    optimizers: int = 1
+    """Optimisers whose states are in memory at once."""
+    saved_optimizers: int = 1
+    """Optimisers whose states a checkpoint holds."""
     copies: int = 0
     """Copies of the trained weights that a method keeps."""
+    copied_reference: bool = False
+    """Whether the reference is a copy of the whole model, as that of trained adapters is."""
     keep_best: bool = False
     """Whether the checkpoint of the best evaluation is kept beside the newest ones."""
 
@@ -143,11 +149,12 @@ def plan(shape: ModelShape, work: Work) -> Plan:
     each = 2 if work.mixed else 4
     weights = each * shape.parameters + 4 * adapters if work.rank else 4 * shape.parameters
     paged = work.optimizer.startswith("paged") and work.device == "cuda"
+    state = STATE_BYTES[work.optimizer]
     partial = Plan(
         process=PROCESS[work.device],
         weights=weights,
-        reference=4 * adapters if work.rank else weights,
-        optimizer=0 if paged else STATE_BYTES[work.optimizer] * trained,
+        reference=4 * adapters if work.rank and not work.copied_reference else weights,
+        optimizer=0 if paged else work.optimizers * state * trained,
         copies=4 * trained * work.copies,
         casts=2 * trained if work.mixed and not work.rank else 0,
         gradients=4 * trained,
@@ -155,7 +162,7 @@ def plan(shape: ModelShape, work: Work) -> Plan:
         sampling=0,
         activations=0,
         logits=0,
-        checkpoint=(4 + STATE_BYTES[work.optimizer]) * trained,
+        checkpoint=(4 + work.saved_optimizers * state) * trained,
         checkpoints=3 + work.keep_best,
         model=4 * trained,
         tokens_per_forward=0,

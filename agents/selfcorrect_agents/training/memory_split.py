@@ -66,10 +66,11 @@ def split_of(policy: Policy, env: TrainingEnv, config: TrainingConfig) -> Split:
         episodes=episodes,
         read=read_tokens(policy.chat, env),
         sampled=sampling.max_new_tokens * env.attempts,
+        optimizers=config.optimizers,
         copies=config.weight_copies,
     )  # fmt: skip
     casts = 2 if work.mixed and not work.rank else 0
-    free = max(0, work.memory - trained * (STATE_BYTES[work.optimizer] + casts))
+    free = max(0, work.memory - trained * (work.optimizers * STATE_BYTES[work.optimizer] + casts))
     return Split(
         tokens_per_forward=given
         or fitting_tokens(shape, work, free - 4 * trained * (1 + work.copies)),

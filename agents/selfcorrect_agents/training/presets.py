@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from selfcorrect_agents.flat_config import changed, flat, from_flat
+from selfcorrect_agents.lm.model_files import ADAPTER_FILE
 from selfcorrect_agents.lm.token_caps import TINY_TOKEN_CAP, is_tiny
 from selfcorrect_env import UnknownNameError
 
@@ -144,7 +145,7 @@ def with_preset_model(options: T, name: str, model: str) -> T:
     A model that is already an adapter gets no second one.
     """
     settings = MODEL.get(name, {})
-    if (Path(model) / "adapter_config.json").is_file():
+    if (Path(model).expanduser() / ADAPTER_FILE).is_file():
         settings = {key: value for key, value in settings.items() if key != "lora.rank"}
     return changed(options, **settings)
 

@@ -12,10 +12,12 @@ from selfcorrect_agents.training.config import Execution
 from selfcorrect_agents.training.schedule import depends_on_length
 from selfcorrect_env import CheckpointError
 
-HARMLESS = {field.name for field in fields(Execution)}
-"""Fields of ``learning`` that don't change a run's result."""
-ADDED = {"optimizer": "adamw"}
-"""Fields of ``learning`` that runs of earlier versions lack, with the value that those had."""
+CHANGEABLE_OPTIONS = "changeable_options"
+"""Key of config.json with the options that a resumed run may change."""
+HARMLESS = {*(field.name for field in fields(Execution)), CHANGEABLE_OPTIONS}
+"""Settings that don't change a run's result."""
+ADDED = {"optimizer": "adamw", "precision": "float32"}
+"""Settings that runs of earlier versions lack, with the value that those had."""
 REMOVED = {"rows_per_forward"}
 """Fields of ``learning`` of earlier versions that changed memory use alone; they are ignored."""
 
@@ -84,10 +86,12 @@ def read_run_config(folder: str | Path) -> dict[str, Any]:
 
 
 def _settings(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the settings of a run, those of its method by their own names."""
-    learning = config.get("learning")
-    own = dict(learning) if isinstance(learning, Mapping) else {}
-    return {**{key: value for key, value in config.items() if key != "learning"}, **own}
+    """Return the settings of a run, those of its command and its method by their own names."""
+    settings = {key: value for key, value in config.items() if key not in ("options", "learning")}
+    for part in ("options", "learning"):
+        values = config.get(part)
+        settings |= values if isinstance(values, Mapping) else {}
+    return settings
 
 
 def _is_larger(now: Any, was: Any) -> bool:

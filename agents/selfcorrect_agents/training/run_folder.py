@@ -45,6 +45,8 @@ BEST = "best.json"
 
 SAMPLES = "samples.txt"
 """The file with episodes to read."""
+_SAMPLE = re.compile(r"(?m)^(?=== step \d+ ==$)")
+"""The start of an episode in that file."""
 
 
 class RunFolder:
@@ -199,8 +201,8 @@ class RunFolder:
                 write_atomically(path, "".join(kept))
         samples = self.path / SAMPLES
         if samples.exists():
-            parts = re.split(r"(?m)^(?=step \d+$)", samples.read_text("utf-8"))
-            kept = [part for part in parts if part and int(part.split()[1]) <= step]
+            parts = _SAMPLE.split(samples.read_text("utf-8"))
+            kept = [part for part in parts if part and int(part.split()[2]) <= step]
             write_atomically(samples, "".join(kept))
         metrics = self.path / "metrics.jsonl"
         return [row for _, row in read_rows(metrics)] if metrics.exists() else []
@@ -223,7 +225,8 @@ class RunFolder:
     def log_sample(self, step: int, text: str) -> None:
         """Append an episode as text."""
         self.start()
-        append_text(self.path / SAMPLES, f"step {step}\n{text}\n")
+        body = _SAMPLE.sub(" ", text)  # no line of a reply passes for the head of a sample
+        append_text(self.path / SAMPLES, f"== step {step} ==\n{body}\n")
 
     def draw_curves(self, history: Sequence[MetricsRow]) -> None:
         """Draw the accuracies of training and of held-out problems, if any, to curves.svg."""
@@ -271,7 +274,12 @@ def holds_run(path: str | Path) -> bool:
 
 
 def open_run(
-    path: str | Path, method: str, env: TrainingEnv, config: Any, weights: str
+    path: str | Path,
+    method: str,
+    env: TrainingEnv,
+    config: Any,
+    weights: str,
+    precision: str = "float32",
 ) -> RunFolder:
     """Open the folder of a run that is started from Python: a new run, or one to resume.
 
@@ -283,11 +291,12 @@ def open_run(
         config: the method's configuration, a dataclass.
         weights: hash of the weights that the run starts from. They are also the reference, so
             another model would change the result of a resumed run.
+        precision: of its forward passes, which changes the result as well.
 
     Raises:
         CheckpointError: the folder holds another run.
     """
-    metadata = {"starting_weights": weights}
+    metadata = {"starting_weights": weights, "precision": precision}
     return RunFolder.of(path, method, config, env, metadata=metadata, resume=True)
 
 

@@ -6,15 +6,19 @@ settings (``WANDB_PROJECT``, ``WANDB_MODE``, ``MLFLOW_TRACKING_URI``, ``TRACKIO_
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import sys
+import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from selfcorrect_agents.errors import LearningError
-from selfcorrect_env import UnknownNameError
+from selfcorrect_agents.training.files import write_atomically
+from selfcorrect_env import CheckpointError, UnknownNameError
 
 if TYPE_CHECKING:
     from accelerate.tracking import GeneralTracker
@@ -72,12 +76,15 @@ class Trackers:
         ids = _read_ids(folder)
         self._trackers = {name: _made(name, folder, ids.get(name), first_step) for name in names}
         for name, tracker in self._trackers.items():
-            tracker.start()
-            if name != "tensorboard":  # it would write a file of its own for each
+            with contextlib.redirect_stdout(sys.stderr):  # some say there what they do
+                tracker.start()
+            # TensorBoard would write a file of its own for each, and MLflow refuses other values
+            # than those that a run was started with
+            if name != "tensorboard" and name not in ids:
                 tracker.store_init_configuration(dict(_scalars(config)))
         found = ids | dict(_ids(self._trackers))
         if found:
-            (folder / FILE_NAME).write_text(json.dumps(found, indent=2) + "\n", "utf-8")
+            write_atomically(folder / FILE_NAME, json.dumps(found, indent=2) + "\n")
 
     def log(self, step: int, metrics: Mapping[str, float]) -> None:
         """Log one step's metrics; ``step`` counts from 1."""
@@ -104,7 +111,9 @@ def _made(name: str, folder: Path, known: str | None, first_step: int) -> Genera
             project, name=run_name, dir=str(folder), id=known, resume="allow"
         )
     if name == "trackio":
-        return tracking.TrackioTracker(PROJECT, name=known or run_name, resume="allow")
+        # its runs go by their names, and another folder may have the same name
+        own = known or f"{run_name}-{uuid.uuid4().hex[:6]}"
+        return tracking.TrackioTracker(PROJECT, name=own, resume="allow")
     return tracking.MLflowTracker(PROJECT, run_id=known, run_name=run_name)
 
 
@@ -120,7 +129,15 @@ def _ids(trackers: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
 
 def _read_ids(folder: Path) -> dict[str, str]:
     path = folder / FILE_NAME
-    return dict(json.loads(path.read_bytes())) if path.exists() else {}
+    if not path.exists():
+        return {}
+    try:
+        return dict(json.loads(path.read_bytes()))
+    except (ValueError, TypeError) as error:
+        raise CheckpointError(
+            f"{path} is damaged ({error}), so the run's place in its trackers is not known. Delete "
+            "that file to log to new runs there."
+        ) from error
 
 
 def _scalars(config: Mapping[str, Any], prefix: str = "") -> Iterable[tuple[str, Any]]:

@@ -82,7 +82,9 @@ class TrainedAgent(LanguageModelAgent):
             )
         if not isinstance(run, str | Path):
             return self._train(env, config, run, progress, apart)
-        with closing(open_run(run, name_of(type(self)), env, config, self.fingerprint())) as folder:
+        name, precision = name_of(type(self)), self.policy.precision
+        opened = open_run(run, name, env, config, self.fingerprint(), precision)
+        with closing(opened) as folder:
             return self._train(env, config, folder, progress, apart)
 
     def push_to_hub(

@@ -19,6 +19,11 @@ SMALL = {"problems_per_step": 2, "samples": 2, "max_new_tokens": 4}
 
 
 @pytest.mark.slow
+def test_a_width_that_is_none(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["quickstart", "--hidden-size", "0"]) == 2
+    assert "hidden_size must be at least 1, got 0" in capsys.readouterr().err
+
+
 def test_a_shrunk_quickstart(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

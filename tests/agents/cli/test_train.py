@@ -17,7 +17,7 @@ from selfcorrect_agents import (
 )
 from selfcorrect_agents.cli.measure_command import measure_command
 from selfcorrect_agents.cli.train import TrainOptions, _parse
-from selfcorrect_agents.cli.training_run import summary
+from selfcorrect_agents.cli.training_run import outcome, summary
 from selfcorrect_agents.flat_config import flat
 from selfcorrect_agents.lm.loading import load_policy
 from selfcorrect_agents.lm.template_config import TemplateConfig
@@ -253,6 +253,34 @@ def test_more_steps_are_asked_for_by_resume(
     assert "steps was 2, now 1. A run can only be extended" in err
 
 
+def test_a_resumed_run_keeps_the_options_that_are_not_given(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """Those that may change, too; and the precision that "auto" stands for is compared."""
+    given = ["--model", model(tmp_path), *SMALL, "--device", "cpu", "--trackers", "tensorboard"]
+    words = ["train", "multiturn_rl", "--out", "run", "--steps", "1", "--episodes-every", "3"]
+    assert run(capsys, *words, *given)[0] == 0
+    config = json.loads(Path("run/config.json").read_text())
+    assert config["precision"] == "float32"
+    assert config["changeable_options"] == {
+        **{"device": "cpu", "attention": None, "trackers": ["tensorboard"]},
+        **{"threads": 1, "episodes_every": 3, "show_every": 0},
+    }
+    resumed, _ = _parse("multiturn_rl", MultiTurnRLConfig, ["--out", "run", "--resume"])
+    assert (resumed.model.device, resumed.episodes_every) == ("cpu", 3)
+    changed = [*words[:4], "--resume", "--steps", "2", "--episodes-every", "1"]
+    assert run(capsys, *changed)[0] == 0
+    assert json.loads(Path("run/config.json").read_text())["changeable_options"][
+        "episodes_every"
+    ] == 1  # fmt: skip
+    status, _, err = run(capsys, *words[:4], "--resume", "--dtype", "bfloat16", "--steps", "3")
+    assert status == 2
+    assert "precision was 'float32', now 'bfloat16'" in err or "dtype was" in err
+    status, _, err = run(capsys, *words[:4], "--resume", "--activation-checkpointing")
+    assert status == 2
+    assert "activation_checkpointing was False, now True" in err
+
+
 def test_a_run_that_was_started_from_python_is_resumed_there(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
@@ -265,6 +293,19 @@ def test_a_run_that_was_started_from_python_is_resumed_there(
         "selfcorrect: run holds a run that was started from Python. Resume it there: call "
         "learn(...) with the same arguments and run='run'.\n"
     )
+
+
+def test_steps_without_accuracies_are_not_averaged() -> None:
+    """A method may log them where episodes have ended only, as stable-baselines3's do."""
+    history = [
+        {"step": 1.0, "episodes": 4.0},
+        {"step": 2.0, "t1/accuracy": 0.5, "t2/accuracy": 1.0},
+        {"step": 3.0, "episodes": 4.0},
+        {"step": 4.0, "t1/accuracy": 0.25},
+    ] * 10
+    found = outcome(history)
+    assert found["first_accuracy"] == found["last_accuracy"] == [0.375, 1.0]
+    assert "37.5% → 100.0%" in summary(history)
 
 
 def test_skipped_steps_are_counted_and_not_averaged() -> None:

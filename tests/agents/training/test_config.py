@@ -16,6 +16,7 @@ from selfcorrect_agents.methods.score import SCoReConfig
 from selfcorrect_agents.methods.sft import PairSFTConfig
 from selfcorrect_agents.methods.single_turn_rl import SingleTurnRLConfig
 from selfcorrect_agents.methods.star import STaRConfig
+from selfcorrect_agents.methods.thinktwice import ThinkTwiceConfig
 from selfcorrect_agents.rl.config import Objective
 from selfcorrect_agents.training.config import (
     Execution,
@@ -74,6 +75,27 @@ def test_a_budget_is_never_overspent_and_hardly_underspent(config: Config, budge
     assert within.episodes == within.total_steps * per_step
     assert within.episodes_per_step == per_step
     assert within.within(within.episodes) == within
+
+
+@pytest.mark.parametrize("oversample", [1, 2, 3])
+@pytest.mark.parametrize(
+    "config",
+    [
+        ThinkTwiceConfig(),
+        SCoReConfig(warm_start_steps=20),
+        SCoReConfig(offline_share=0.5),
+        SCoReConfig().with_star(),
+    ],
+)
+def test_a_budget_counts_what_dynamic_sampling_plays(config: Config, oversample: int) -> None:
+    """Refining steps, fits and the base model's first attempts are not oversampled."""
+    within = dataclasses.replace(config, oversample=oversample).within(20480)
+    assert 20480 - 2 * within.episodes_per_step < within.episodes <= 20480
+    plain = within.episodes_per_step // oversample
+    assert {within.episodes_in(step) for step in range(within.total_steps)} <= {
+        *(plain, oversample * plain),
+        plain * (oversample + 1) // 2,  # half of its problems are offline
+    }
 
 
 @given(score, st.integers(1, 500))

@@ -3,6 +3,7 @@
 import base64
 import json
 import os
+import shlex
 import subprocess
 import sys
 import threading
@@ -15,6 +16,7 @@ import pytest
 import yaml
 
 from selfcorrect_agents.cli.push import train_command
+from selfcorrect_agents.cli.train import _parse
 from selfcorrect_agents.errors import LearningError
 from selfcorrect_agents.lm.policy import Policy
 from selfcorrect_agents.methods.multiturn_rl import MultiTurnRL, MultiTurnRLConfig
@@ -90,6 +92,12 @@ def test_the_command_has_what_differs_from_the_preset() -> None:
         "--schedule cosine --steps 7"
     )
     assert train_command({"method": "multiturn_rl", "learning": learning}) is None
+    several = {**options, "option": ["level=2", "size=500"], "trackers": ["wandb", "mlflow"]}
+    command = train_command({**config, "options": several})
+    assert command is not None
+    assert "--option level=2 --option size=500 --trackers wandb mlflow" in command
+    run, _ = _parse("multiturn_rl", MultiTurnRLConfig, shlex.split(command)[3:])
+    assert run.option == ("level=2", "size=500")
 
 
 # -- the server -----------------------------------------------------------------------------------

@@ -97,6 +97,31 @@ def test_a_configuration_says_how_many_copies_there_are(config: Any, copies: int
     assert config.weight_copies == copies
 
 
+def test_optimisers_of_fits_are_counted_as_they_are_kept() -> None:
+    """A fit's own is never saved; in stage II's STaR it is there beside that of stage I."""
+    for config, counts in (
+        (MultiTurnRLConfig(), (1, 1)),
+        (STaRConfig(), (1, 0)),
+        (SCoReConfig().with_star(), (2, 1)),
+        (replace(SCoReConfig().with_star(), stage_one_steps=0), (1, 1)),
+    ):
+        assert (config.optimizers, config.saved_optimizers) == counts
+    work = replace(WORK, rank=0, tokens_per_forward=4096, optimizers=2, saved_optimizers=0)
+    both = plan(SHAPE, work)
+    assert both.optimizer == 2 * 8 * SHAPE.parameters
+    assert both.checkpoint == 4 * SHAPE.parameters
+
+
+def test_a_warm_start_has_the_optimiser_that_was_asked_for() -> None:
+    config = from_flat(SCoReConfig, {"optimizer": "adamw_8bit", "warm_start_steps": 1})
+    assert config.warm_start.optimizer == "adamw_8bit"
+
+
+def test_a_trained_adapter_has_a_whole_reference() -> None:
+    copied = plan(SHAPE, replace(WORK, copied_reference=True))
+    assert copied.reference == copied.weights
+
+
 def test_a_configuration_says_how_many_turns_are_sampled(env: SelfCorrectEnv) -> None:
     assert MultiTurnRLConfig().turns(3) == SCoReConfig().turns(3) == STaRConfig().turns(3) == 3
     assert PAGConfig().turns(2) == VerifiedEnv(env, Verification()).attempts == 3

@@ -110,15 +110,27 @@ def test_samples_and_curves_of_a_run(
     MultiTurnRL(policy).learn(env, config, run=run, progress=True)
     run.close()
     shown = (tmp_path / "samples.txt").read_text()
-    assert re.findall(r"(?m)^step \d+$", shown) == ["step 1", "step 2", "step 4"]
+    assert re.findall(r"(?m)^== (step \d+) ==$", shown) == ["step 1", "step 2", "step 4"]
     assert shown.count("reference: ") == 3
     assert "step 2\n" in capsys.readouterr().err
     picture = (tmp_path / "curves.svg").read_text()
     assert "training, mean over seeds: Acc@t2" in picture
     RunFolder(tmp_path, {}, resume=True).rewind(3)
     kept = (tmp_path / "samples.txt").read_text()
-    assert re.findall(r"(?m)^step \d+$", kept) == ["step 1", "step 2"]
+    assert re.findall(r"(?m)^== (step \d+) ==$", kept) == ["step 1", "step 2"]
     assert shown.startswith(kept)
+
+
+@pytest.mark.parametrize("line", ["step 9", "== step 9 ==", " == step 9 =="])
+def test_a_reply_that_looks_like_a_head_is_not_cut(tmp_path: Path, line: str) -> None:
+    run = RunFolder(tmp_path, {})
+    run.log(1, {})
+    for step in (1, 2, 3):
+        run.log_sample(step, f"a reply:\n{line}\nits end {step}")
+    run.close()
+    RunFolder(tmp_path, {}, resume=True).rewind(2)
+    kept = (tmp_path / "samples.txt").read_text()
+    assert [f"its end {step}" in kept for step in (1, 2, 3)] == [True, True, False]
 
 
 def test_the_picture_has_a_line_for_held_out_problems() -> None:

@@ -158,7 +158,7 @@ def weights_of(model: str) -> str:
     """
     if is_tiny(model):
         return base_identity(parse_tiny(model))
-    path = Path(model)
+    path = Path(model).expanduser()
     if not path.exists():
         return model
     files = [path]

@@ -9,6 +9,7 @@ from pathlib import Path
 from selfcorrect_agents.comparison.plan.cells import Cell
 from selfcorrect_agents.comparison.results.sampling import count_samples
 from selfcorrect_agents.training.method_lookup import Budgeted
+from selfcorrect_agents.training.progress import accuracy_keys
 from selfcorrect_env.evaluation import EPISODES_FILE
 
 TAIL = 1 << 16
@@ -41,8 +42,7 @@ def progress_of(cell: Cell, folder: Path) -> CellProgress:
     row = last_row(folder / "run" / "metrics.jsonl")
     if row is None:
         return CellProgress("starting", 0, None)
-    turns = sorted((len(key), key) for key in row if key.endswith("/accuracy"))  # t2 before t10
-    note = " → ".join(f"{100 * row[key]:.0f}%" for _, key in turns)
+    note = " → ".join(f"{100 * row[key]:.0f}%" for key in accuracy_keys(row))
     if "episodes" in row:
         learning = cell.learning()
         total = learning.episodes if isinstance(learning, Budgeted) else None

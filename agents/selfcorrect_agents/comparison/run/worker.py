@@ -73,11 +73,20 @@ def train(cell: Cell, compared_agent: ComparedAgent, folder: Path) -> Policy:
     if trained.exists():
         return load_policy(trained_in(str(run_folder / "model"), cell.model))
     policy = load_policy(cell.model, train=True)
-    run = RunFolder(run_folder, cell.identity["training"], resume=True, episodes_every=0)
+    env = make_training_env(cell.train)
+    run = RunFolder.of(
+        run_folder,
+        cell.method.agent,
+        cell.learning(),
+        env,
+        model=cell.model.model,
+        metadata=cell.identity["training"],
+        resume=True,
+        episodes_every=0,
+    )
     if not run.checkpoints.exists():
         run.rewind(0)  # a method without checkpoints starts over, and so does its log
     agent = compared_agent.of_policy(policy, _settings(cell, temperature=1.0))
-    env = make_training_env(cell.train)
     try:
         history = agent.learn(env, cell.learning(), run=run, progress=False) or []
     finally:
@@ -88,6 +97,8 @@ def train(cell: Cell, compared_agent: ComparedAgent, folder: Path) -> Policy:
         _log(run, history)
     save_trained(agent, policy, run)
     trained.write_text(json.dumps({"steps": len(history)}) + "\n", "utf-8")
+    del agent, policy
+    gc.collect()  # its cycles would keep the weights beside those that are loaded now
     return load_policy(trained_in(str(run.model), cell.model))
 
 

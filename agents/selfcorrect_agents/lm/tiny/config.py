@@ -44,13 +44,16 @@ class TinyConfig:
     """Number of operations in a problem, as counted by the task's problem set."""
 
     def __post_init__(self) -> None:
+        sizes = (self.hidden_size, self.layers, self.heads)
+        if min(*sizes, self.steps, self.rows, self.operations) < 1:
+            raise ValueError(
+                "hidden_size, layers, heads, steps, rows and operations must be at least 1."
+            )
         if self.hidden_size % (2 * self.heads):
             raise ValueError(
                 f"hidden_size must be a multiple of 2 × heads = {2 * self.heads}, "
                 f"got {self.hidden_size}."
             )
-        if min(self.layers, self.heads, self.steps, self.rows, self.operations) < 1:
-            raise ValueError("layers, heads, steps, rows and operations must be at least 1.")
         if not (0 <= self.first_right <= 1 and self.learning_rate > 0 and self.seed >= 0):
             raise ValueError("first_right must be in [0, 1], learning_rate > 0, seed >= 0.")
         if not (self.copy >= 0 and self.fix >= 0 and self.copy + self.fix <= 1):

@@ -19,8 +19,10 @@ from selfcorrect_agents.lm.references import FrozenCopy
 from selfcorrect_agents.methods.sb3.lm_policy import CausalLMPolicy
 from selfcorrect_agents.methods.sb3.recording import Recorder
 from selfcorrect_agents.methods.sb3.sb3 import SB3Config
+from selfcorrect_agents.training.failures import explained
 from selfcorrect_agents.training.progress import MetricsRow, progress_bar, stop_on_interrupt
 from selfcorrect_agents.training.run_folder import RunFolder
+from selfcorrect_agents.training.saving import write_model
 from selfcorrect_env import (
     AttemptEpisodes,
     ProgressBonus,
@@ -101,7 +103,8 @@ def learn(
         if failure := recorder.failure():
             raise failure
     if run is not None:
-        policy.save_pretrained(run.model)
+        with explained(lambda: len(recorder.history), run.checkpoints):
+            write_model(run, policy.save_pretrained)
     return recorder.history
 
 

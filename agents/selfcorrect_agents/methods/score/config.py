@@ -161,6 +161,22 @@ class SCoReConfig(OnPolicyConfig):
             return of_round, self.stage_one_steps
         return of_round - self.stage_one_steps, self.stage_two_steps
 
+    def episodes_in(self, step: int) -> int:
+        """Return the episodes that ``step`` (from 0) samples.
+
+        Dynamic sampling is of steps of RL: neither of those that gather episodes for a fit, nor of
+        problems whose first attempts are the base model's.
+        """
+        plain = self.episodes_per_step // self.oversample
+        if step < self.warm_start_steps:
+            return plain
+        if self.in_stage_one(step):
+            return self.episodes_per_step
+        if self.stage_two == "star":
+            return plain
+        offline = self.offline_problems * self.sampling.samples
+        return self.episodes_per_step - (self.oversample - 1) * offline
+
     def star_fits(self, step: int) -> bool:
         """Whether an iteration of STaR in stage II ends with ``step`` (from 0)."""
         done = step + 1 - self.warm_start_steps - self.stage_one_steps
@@ -175,6 +191,11 @@ class SCoReConfig(OnPolicyConfig):
         return Fitting(learning_rate=self.star_learning_rate, optimizer=self.optimization.optimizer)
 
     @property
+    def optimizers(self) -> int:
+        """Optimisers whose states are in memory at once: in fits of STaR, stage I's as well."""
+        return 1 + (self.stage_two == "star" and self.stage_one_steps > 0)
+
+    @property
     def weight_copies(self) -> int:
         """Copies of the trained weights that a fit of STaR keeps in memory."""
         return int(self.stage_two == "star" and self.star_fitting.holds_out)
@@ -187,6 +208,7 @@ class SCoReConfig(OnPolicyConfig):
             batch_size=self.warm_start_batch_size,
             first_reply="always",
             epochs=1,
+            optimizer=self.optimization.optimizer,
         )
 
     @property

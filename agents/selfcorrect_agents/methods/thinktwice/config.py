@@ -19,6 +19,10 @@ class ThinkTwiceConfig(OneStageConfig):
     beta_1: float = 0.15
     """β₁, the KL coefficient of the turn that is trained, ≥ 0; the released code: no KL."""
 
+    def episodes_in(self, step: int) -> int:
+        """Return the episodes that ``step`` (from 0) samples: refining oversamples nothing."""
+        return self.episodes_per_step // (1 if step % 2 == 0 else self.oversample)
+
     def __post_init__(self) -> None:
         """Refuse invalid values."""
         super().__post_init__()

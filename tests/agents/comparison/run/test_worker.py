@@ -12,6 +12,8 @@ from selfcorrect_agents.comparison.results.sampling import SAMPLES_FILE, Scaling
 from selfcorrect_agents.comparison.run import worker
 from selfcorrect_agents.errors import LearningError
 from selfcorrect_agents.lm.policy import Policy
+from selfcorrect_agents.training.model_card import model_card
+from selfcorrect_env.problems import read_trained_on
 
 
 def cell_of(agent: str, **tables: object) -> Cell:
@@ -94,6 +96,9 @@ def test_what_it_has_learnt_is_saved_and_measured(
     expected = weight_of(policy) + by
     for found in [*learnt, Policy.from_pretrained(place / "run" / "model")]:
         assert torch.equal(weight_of(found), expected)
+    assert read_trained_on(place / "run") is not None
+    card = model_card(place / "run", "me/mine")
+    assert "arithmetic, split train" in card
     made(cell, place)
 
 
