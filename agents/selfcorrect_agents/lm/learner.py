@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from selfcorrect_agents.errors import DivergenceError
 from selfcorrect_agents.lm.model_config import OptimizerName
+from selfcorrect_agents.lm.training_mode import recomputing
 
 BETAS = (0.9, 0.99)
 """Decay of AdamW's averages."""
@@ -52,7 +53,8 @@ class Learner:
 
         Args:
             losses: scalars. A generator computes each just before it is differentiated, so only
-                one micro-batch's graph is in memory. The model is in training mode meanwhile.
+                one micro-batch's graph is in memory. Of the model, only layers that recompute
+                their activations are in training mode meanwhile; see `recomputing`.
 
         Returns:
             The norm of the gradient before it is clipped.
@@ -60,12 +62,11 @@ class Learner:
         Raises:
             DivergenceError: the gradient is not finite; no step is taken.
         """
-        mode = self.model.training
-        self.model.train()
         try:
             self.optimizer.zero_grad()
-            for loss in losses:
-                loss.backward()
+            with recomputing(self.model):
+                for loss in losses:
+                    loss.backward()
             most = self.max_grad_norm or math.inf
             norm = float(nn.utils.clip_grad_norm_(self.model.parameters(), most))
             if not math.isfinite(norm):
@@ -76,7 +77,6 @@ class Learner:
             self.optimizer.step()
         finally:
             self.optimizer.zero_grad()  # the next rollout has their memory
-            self.model.train(mode)
         return norm
 
     def state_dict(self) -> dict[str, Any]:

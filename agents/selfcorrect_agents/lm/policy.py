@@ -36,6 +36,7 @@ from selfcorrect_agents.lm.samplers import (
     cache_argument,
 )
 from selfcorrect_agents.lm.template_config import TemplateConfig
+from selfcorrect_agents.lm.training_mode import without_dropout
 from selfcorrect_agents.lm.turns import TurnEnds
 
 if TYPE_CHECKING:
@@ -314,15 +315,6 @@ def _whole_rows(ids: Tensor, mask: Tensor) -> dict[str, Any]:
 
 def _close(found: Tensor, expected: Tensor) -> bool:
     return bool(torch.allclose(found.float(), expected, rtol=1e-3, atol=1e-3))
-
-
-def without_dropout(model: nn.Module) -> None:
-    """Set every dropout of a model to 0, so that training mode computes what evaluation does."""
-    for module in model.modules():
-        if isinstance(module, nn.Dropout):
-            module.p = 0.0
-        if isinstance(getattr(module, "attention_dropout", None), float):
-            module.attention_dropout = 0.0  # type: ignore[assignment]
 
 
 def _end_ids(model: PreTrainedModel) -> frozenset[int]:

@@ -78,10 +78,20 @@ class AdapterOff(Reference):
 def reference_of(policy: Policy) -> Reference:
     """Return the reference π_ref of a policy as it is now.
 
-    A policy whose adapter has not been trained yet equals its base model, so `AdapterOff` is the
-    reference. A policy with a trained adapter, or without an adapter, is copied.
+    A policy whose LoRA adapter has not been trained yet equals its base model, so `AdapterOff` is
+    the reference. Any other policy is copied: with a trained adapter, with one of another kind
+    (IA3, DoRA …), or without one.
     """
-    fresh = policy.has_adapter and all(
-        not bool(weight.any()) for name, weight in policy.trainable().items() if ".lora_B." in name
-    )
-    return AdapterOff(policy) if fresh else FrozenCopy(policy)
+    return AdapterOff(policy) if _adds_nothing(policy) else FrozenCopy(policy)
+
+
+def _adds_nothing(policy: Policy) -> bool:
+    """Whether every adapter is LoRA's product B · A with a factor that is 0, and nothing else."""
+    every = policy.model.named_parameters()
+    zeros = [w for name, w in every if any(part in name for part in _ZERO_AT_FIRST)]
+    others = [name for name in policy.trainable() if not any(part in name for part in _FACTORS)]
+    return bool(zeros) and not others and not any(bool(weight.any()) for weight in zeros)
+
+
+_ZERO_AT_FIRST = (".lora_B.", ".lora_embedding_A.")
+_FACTORS = (*_ZERO_AT_FIRST, ".lora_A.", ".lora_embedding_B.")

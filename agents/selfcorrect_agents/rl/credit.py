@@ -8,16 +8,16 @@ only give one coefficient for each turn.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TypeAlias
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from selfcorrect_agents.errors import CreditError
 from selfcorrect_agents.lm.policy import Policy
+from selfcorrect_agents.lm.training_mode import recomputing
 from selfcorrect_agents.rl.config import Objective
 from selfcorrect_agents.rl.loss import Batch, Part, loss
 from selfcorrect_agents.rl.rollout import Rollout
@@ -103,23 +103,12 @@ def _arrives(policy: Policy, rollout: Rollout, gradient: Tensor) -> bool:
     """Whether a gradient at the log-probabilities reaches a weight, by the row it is largest in."""
     row = int(gradient.abs().sum(dim=1).argmax())
     weights = list(policy.trainable().values())
-    with _training(policy.model):
+    with recomputing(policy.model):
         logps = score(policy, policy, rollout[row : row + 1], kl_gradient=False).logps
         if not weights or not logps.requires_grad:
             return False
         parts = torch.autograd.grad(logps, weights, gradient[row : row + 1], allow_unused=True)
     return any(part is not None and bool(part.abs().sum() > 0) for part in parts)
-
-
-@contextmanager
-def _training(model: nn.Module) -> Iterator[None]:
-    """Put a model in training mode, as an update does: only there are activations recomputed."""
-    mode = model.training
-    model.train()
-    try:
-        yield
-    finally:
-        model.train(mode)
 
 
 def _gradient(logps: Tensor, rollout: Rollout, rewards: Tensor, objective: Objective) -> Tensor:

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any, cast
 
+import peft
 import pytest
 import torch
 from model_sources import serving, write_gguf
@@ -131,6 +132,46 @@ def test_a_trained_adapter_is_its_own_reference(base: Path, env: SelfCorrectEnv)
     assert isinstance(reference, FrozenCopy)
     learn(ours, env)
     assert_close(logits(reference), start)
+
+
+KINDS = {
+    "ia3": peft.IA3Config(
+        target_modules=["k_proj", "down_proj"], feedforward_modules=["down_proj"]
+    ),
+    "lokr": peft.LoKrConfig(r=2, target_modules=["q_proj"]),
+    "dora": peft.LoraConfig(r=2, target_modules=["q_proj"], use_dora=True),
+    "saved_module": peft.LoraConfig(r=2, target_modules=["q_proj"], modules_to_save=["lm_head"]),
+    "embedding": peft.LoraConfig(r=2, target_modules=["embed_tokens"]),
+}
+"""Adapters that are not LoRA on linear layers alone, or that train more than it."""
+
+
+@pytest.mark.filterwarnings("ignore:Model has `tie_word_embeddings=True`:UserWarning")
+@pytest.mark.parametrize("kind", KINDS)
+def test_policy_and_reference_are_equal_at_the_start(policy: Policy, kind: str) -> None:
+    """Also where the adapter was trained before, of whatever kind it is."""
+    model = peft.get_peft_model(cast(Any, policy.model), KINDS[kind])
+    torch.manual_seed(0)
+    with torch.no_grad():
+        for weight in model.parameters():
+            if weight.requires_grad:
+                weight.add_(torch.randn_like(weight))
+    trained = Policy(cast(Any, model).eval(), policy.tokenizer)
+    assert_close(logits(reference_of(trained)), logits(trained))
+
+
+def test_a_new_adapter_on_a_trained_one_is_no_base_model(base: Path) -> None:
+    """Switched off, both would be."""
+    ours = adapted(base)
+    with torch.no_grad():
+        for weight in ours.trainable().values():
+            weight.normal_()
+    model = cast(Any, ours.model)
+    model.add_adapter("second", peft.LoraConfig(r=2, target_modules=["q_proj"]))
+    model.base_model.set_adapter(["default", "second"])
+    for name, weight in model.named_parameters():
+        weight.requires_grad_("second" in name)
+    assert_close(logits(reference_of(ours)), logits(ours))
 
 
 def test_kl_is_measured_against_the_base(policy: Policy, base: Path, env: SelfCorrectEnv) -> None:
