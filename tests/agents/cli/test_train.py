@@ -317,6 +317,22 @@ def test_skipped_steps_are_counted_and_not_averaged() -> None:
     assert "2 steps, 2 of them skipped" in summary([skipped, skipped])
 
 
+def test_problems_without_splits_are_measured_without_one(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    rows = [{"prompt": f"{i}+1=", "reference": f"{i + 1}"} for i in range(6)]
+    Path("mine.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    words = ["train", "multiturn_rl", "--model", model(tmp_path), "--out", "run", *SMALL]
+    own = ["--problems", "mine.jsonl", "--steps", "1"]
+    status, out, _ = run(capsys, *words, *own)
+    assert status == 0
+    assert "on the problems of its training (there are no others)" in out
+    command = out.splitlines()[-1].strip()
+    assert "--split" not in command
+    status, out, _ = run(capsys, *shlex.split(command)[1:], "--n", "2")
+    assert status == 0
+
+
 def test_the_command_that_measures_names_what_the_template_was_given() -> None:
     template = TemplateConfig(system="Be brief.", args=("style=short", "enable_thinking=false"))
     options = TrainOptions(model=ModelConfig(template=template))

@@ -93,6 +93,55 @@ def test_a_gpu_that_is_not_here_needs_its_memory(
     assert "--plan-memory 24GB" in capsys.readouterr().err
 
 
+def test_a_trained_adapter_is_planned_with_a_copy_of_its_model(
+    model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its reference is the model with the adapter as it was, so nothing is shared."""
+    adapter = {"peft_type": "LORA", "r": 4, "base_model_name_or_path": str(model)}
+    (tmp_path / "adapter").mkdir()
+    file = tmp_path / "adapter" / "adapter_config.json"
+    file.write_text(json.dumps({**adapter, "target_modules": ["q_proj", "v_proj"]}))
+
+    def plan_of(*options: str) -> dict[str, int]:
+        assert planned(*options, *SIZES, "--json") == 0
+        return json.loads(capsys.readouterr().out)["plan"]
+
+    trained = plan_of("--model", str(tmp_path / "adapter"))
+    targets = ["--lora.rank", "4", "--lora.target-modules", "q_proj", "v_proj"]
+    fresh = plan_of("--model", str(model), *targets)
+    assert trained["gradients"] == fresh["gradients"]
+    assert (trained["weights"], trained["reference"]) == (fresh["weights"], fresh["weights"])
+    file.write_text(json.dumps({**adapter, "target_modules": ".*_proj"}))
+    assert planned("--model", str(tmp_path / "adapter"), *SIZES) == 2
+    assert "only the memory of LoRA adapters with named modules" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("method", "options", "expected"),
+    [
+        ("pag", ["--attempts", "3"], "PAG is defined for 2 attempts"),
+        ("score", ["--attempts", "1"], "SCoRe needs at least 2 attempts"),
+        ("score", ["--lora.rank", "2", "--lora.layers", "99"], "lora.layers must be at most"),
+    ],
+)
+def test_what_can_not_be_trained_can_not_be_planned(
+    model: Path, capsys: pytest.CaptureFixture[str], method: str, options: list[str], expected: str
+) -> None:
+    assert planned("--model", str(model), *SIZES, *options, method=method) == 2
+    assert expected in capsys.readouterr().err
+
+
+def test_dynamic_sampling_is_planned(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["--model", str(model), *SIZES, "--problems-per-step", "4", "--samples", "2"]
+    assert planned(*words, "--oversample", "3") == 0
+    assert "24 episodes a step" in capsys.readouterr().out
+
+
+def test_the_memory_of_a_plan_needs_a_plan(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["train", "score", "--plan-memory", "24GB"]) == 2
+    assert "give --plan as well" in capsys.readouterr().err
+
+
 def test_a_missing_model_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert planned("--model", str(tmp_path / "none"), *SIZES) == 2
     assert "Cannot plan for model" in capsys.readouterr().err

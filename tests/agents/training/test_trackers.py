@@ -11,7 +11,7 @@ import pytest
 from selfcorrect_agents.errors import LearningError
 from selfcorrect_agents.training.run_folder import RunFolder
 from selfcorrect_agents.training.trackers import FILE_NAME, PACKAGES
-from selfcorrect_env import UnknownNameError
+from selfcorrect_env import CheckpointError, UnknownNameError
 
 CONFIG = {"method": "m", "learning": {"learning_rate": 0.5, "names": ["a", "b"], "clip": None}}
 
@@ -81,12 +81,24 @@ def test_mlflow_takes_a_run_that_goes_on_with_other_settings(
     """It shows those that the run was started with: values of a run can't change there."""
     from mlflow import MlflowClient
 
-    logged(tmp_path / "run", "mlflow", range(1, 4))
-    longer = {**CONFIG, "learning": {**CONFIG["learning"], "learning_rate": 0.5, "steps": 9}}
-    run = RunFolder(tmp_path / "run", longer, trackers=("mlflow",), resume=True, extendable=())
-    run.close()
+    def settings(tokens: int) -> dict[str, object]:
+        return {"learning": {"tokens_per_forward": tokens}}
+
+    for step, tokens in ((1, 64), (2, 128)):
+        run = RunFolder(tmp_path / "run", settings(tokens), trackers=("mlflow",), resume=True)
+        run.log(step, {"x": 1.0})
+        run.close()
     ids = json.loads((tmp_path / "run" / FILE_NAME).read_text())
-    assert MlflowClient(mlflow_store).get_run(ids["mlflow"]).data.params["method"] == "m"
+    data = MlflowClient(mlflow_store).get_run(ids["mlflow"]).data
+    assert data.params["learning/tokens_per_forward"] == "64"
+
+
+def test_a_damaged_file_of_ids_is_named(tmp_path: Path) -> None:
+    logged(tmp_path, "tensorboard", range(1, 2))
+    (tmp_path / FILE_NAME).write_text("{")
+    run = RunFolder(tmp_path, CONFIG, resume=True)
+    with pytest.raises(CheckpointError, match=rf"{FILE_NAME} is damaged .*Delete that file"):
+        run.log(2, {"x": 1.0})
 
 
 @pytest.mark.filterwarnings("ignore")
