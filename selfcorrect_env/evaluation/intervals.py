@@ -2,7 +2,9 @@
 
 A share of problems has the Wilson score interval, which also holds for a share near 0 or 1: of 20
 problems none right gives [0, 0.16]. A difference and a mean have the percentile interval of the
-bootstrap over problems.
+bootstrap over problems. Where all problems have the same value, each resample is the same and the
+bootstrap would claim certainty: the interval is then the one that Wilson's bound of the share of
+problems with another value allows.
 """
 
 from __future__ import annotations
@@ -31,6 +33,7 @@ METHOD_CLUSTERED = "percentile bootstrap over problems, each with all its sample
 """The same if problems were played several times."""
 
 _Z = NormalDist().inv_cdf((1 + LEVEL) / 2)
+_ALIKE = 1e-12  # values that differ by less are rounded differently
 _CHUNK = 4_000_000  # counts that are drawn at a time: 32 MB
 
 
@@ -71,40 +74,50 @@ def wilson(successes: int, total: int) -> Estimate:
     return Estimate(value, low, high)
 
 
+def constant_mean(value: float, total: int, *, least: float = 0.0) -> Estimate:
+    """Return the interval of a mean over ``total`` problems that all have the same value.
+
+    Wilson's bound of a share of 0 problems is how many may have another value, from ``least`` to 1.
+
+    >>> print(constant_mean(0.5, 20))
+    0.5 [0.4194, 0.5806]
+    """
+    otherwise = wilson(0, total).high
+    return Estimate(value, value - otherwise * (value - least), value + otherwise * (1 - value))
+
+
 def difference(gains: npt.ArrayLike, *, seed: int, resamples: int = RESAMPLES) -> Estimate:
     """Return the mean of paired differences, with its bootstrap interval.
-
-    If all problems differ alike (no answer changed, say), each resample is the same and the
-    bootstrap would claim certainty. The interval is then the one that Wilson's bound of the share
-    of problems that differ otherwise allows.
 
     Args:
         gains: shape (N,), each -1, 0 or 1; nan estimates if N is 0.
         seed: of the resampling.
         resamples: how many times to resample.
     """
-    array = np.asarray(gains, dtype=np.float64)
-    if len(array) and (array == array[0]).all():
-        value, otherwise = float(array[0]), wilson(0, len(array)).high
-        low, high = value - otherwise * (1 + abs(value)), value + otherwise * (1 + abs(value))
-        return Estimate(value, max(-1.0, low), min(1.0, high))
-    return mean(array, seed=seed, resamples=resamples)
+    return mean(gains, least=-1.0, seed=seed, resamples=resamples)
 
 
-def mean(values: npt.ArrayLike, *, seed: int, resamples: int = RESAMPLES) -> Estimate:
+def mean(
+    values: npt.ArrayLike, *, least: float = 0.0, seed: int, resamples: int = RESAMPLES
+) -> Estimate:
     """Return the mean with its percentile bootstrap interval over problems.
+
+    If all problems have the same value, the interval is that of `constant_mean`.
 
     Drawing N problems with replacement and counting each distinct value is one multinomial draw,
     so the cost does not grow with the number of problems that share a value.
 
     Args:
-        values: shape (N,), one for each problem; nan estimates if N is 0.
+        values: shape (N,), one for each problem, each in [``least``, 1]; nan estimates if N is 0.
+        least: 0 for shares and scores, -1 for differences.
         seed: of the resampling; the same seed gives the same interval.
         resamples: how many times to resample.
     """
     array = np.asarray(values, dtype=np.float64)
     if not len(array):
         return Estimate(math.nan, math.nan, math.nan)
+    if np.ptp(array) < _ALIKE:
+        return constant_mean(float(array[0]), len(array), least=least)
     distinct, cells = np.unique(array, return_counts=True)
     generator, means = np.random.default_rng(seed), []
     rows = max(1, _CHUNK // len(distinct))
@@ -125,8 +138,7 @@ def clustered(
     """Return the mean of several values of each problem; the bootstrap draws whole problems.
 
     Samples of one problem are alike, so they are no independent evidence. If all problems have
-    the same mean, the interval is what Wilson's bound of the share of problems with another
-    mean allows, from ``least`` to 1.
+    the same mean, the interval is that of `constant_mean`.
 
     Args:
         values: shape (N,), each in [``least``, 1].
@@ -141,9 +153,8 @@ def clustered(
     numbers = {problem: i for i, problem in enumerate(dict.fromkeys(problems))}
     of = np.array([numbers[problem] for problem in problems])
     sums, counts = np.bincount(of, weights=array), np.bincount(of).astype(float)
-    if np.ptp(sums / counts) == 0:
-        value, otherwise = float(array.mean()), wilson(0, len(numbers)).high
-        return Estimate(value, value - otherwise * (value - least), value + otherwise * (1 - value))
+    if np.ptp(sums / counts) < _ALIKE:
+        return constant_mean(float(array.mean()), len(numbers), least=least)
     generator, means = np.random.default_rng(seed), []
     rows, shares = max(1, _CHUNK // len(numbers)), np.full(len(numbers), 1 / len(numbers))
     for start in range(0, resamples, rows):

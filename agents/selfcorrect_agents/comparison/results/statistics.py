@@ -13,9 +13,14 @@ Two things make such a mean uncertain: other problems could have been drawn, and
 - Seeds: with S ≥ 2 of them the variance of the seeds' means, s²/S, is added to that of the
   resampled problems, b². The interval is ``mean ± t √(s²/S + b²)``; t is Student's 97.5% quantile
   for Welch's and Satterthwaite's degrees of freedom, ``(s²/S + b²)² / ((s²/S)² / (S − 1))``: as
-  few as S − 1 where the seeds differ most, many where they hardly do. Where neither varies, since
-  all seeds agree at all problems, the interval is that of one seed: 0 of 2,000 problems is
-  compatible with a share of 0.2%.
+  few as S − 1 where the seeds differ most, many where they hardly do. The p-value of a pair is that
+  of t = mean / √(s²/S + b²), and at least that of the exact test that swaps the two methods problem
+  by problem, in all seeds at once (`swap_test`; with one seed, McNemar's): where few problems
+  differ, and the same ones in every seed, further seeds are no further evidence.
+
+Where every seed has the same value at every problem (greedy decoding of one base model, an agent
+that draws nothing), the seeds are one measurement written down S times: interval and test are those
+of one seed. 0 of 2,000 problems, also in three seeds, is compatible with a share of 0.2%.
 
 Why seeds are not resampled as well: a few of them make percentiles too narrow, since no resample
 leaves the range of what was seen. Where both methods are equally good and seeds vary a lot (a
@@ -40,6 +45,7 @@ from selfcorrect_env.evaluation import (
     RESAMPLES,
     Array,
     Estimate,
+    constant_mean,
     difference,
     estimate,
     mcnemar,
@@ -53,16 +59,21 @@ Kind: TypeAlias = Literal["share", "difference", "mean"]
 CHUNK = 500
 """Resamples that are in memory at the same time."""
 
+ROUNDING = 1e-12
+"""A smaller difference or standard error is one of rounding."""
+
 METHOD = (
-    "one seed: Wilson score for shares, percentile bootstrap over problems for differences and "
-    "means; more: mean ± Student's t × the root of "
+    "one seed, or seeds that agree at every problem: Wilson score for shares, percentile bootstrap "
+    "over problems for differences and means; more: mean ± Student's t × the root of "
     "(variance between seeds / seeds + bootstrap variance over problems)"
 )
 """The intervals in a line, for files."""
 
 TEST = (
-    "one seed: McNemar's exact test; more: a t test of the difference, with the interval's "
-    "standard error and degrees of freedom; not corrected for the number of pairs"
+    "one seed, or seeds that agree at every problem: McNemar's exact test; more: a t test of the "
+    "difference, with the interval's standard error and degrees of freedom, and no p below that of "
+    "the exact test that swaps the methods problem by problem; not corrected for the number of "
+    "pairs"
 )
 """The tests of pairs in a line."""
 
@@ -80,8 +91,9 @@ class PairedTest:
     only_second: int
     """(Seed, problem) pairs that only the second gets right."""
     p_value: float
-    """Of no difference, two-sided: exact McNemar test with one seed, else the t test with the
-    interval's standard error and degrees of freedom; 1 where nothing differs."""
+    """Of no difference, two-sided: exact McNemar test with one seed, else the larger of the t test
+    with the interval's standard error and degrees of freedom, and `swap_test`; 1 where nothing
+    differs."""
     problems: int
     """Problems that both were judged on in every seed."""
 
@@ -142,29 +154,46 @@ def interval(values: Array, resampled: Array, kind: Kind) -> Estimate:
         resampled: shape (resamples, S): each seed's mean in every resample of problems.
         kind: what the metric is: its range, and the interval where one seed is all there is.
     """
+    if _one_measurement(values):
+        return _of_one_seed(values[0], resampled[:, 0], kind)
     means = seed_means(values)
     mean, over_problems = float(np.mean(means)), resampled.mean(axis=1)
-    if len(means) == 1 and not math.isnan(mean) and kind != "mean":
-        known = values[0][~np.isnan(values[0])]
-        return share(known == 1) if kind == "share" else difference(known, seed=0)
-    if len(means) == 1 or math.isnan(mean):
+    if math.isnan(mean):
         return estimate(mean, over_problems)
     error, freedom = standard_error(means, float(np.nanvar(over_problems)))
-    if error == 0:  # all seeds and problems agree: what one seed says is all there is
-        return interval(values[:1], resampled[:, :1], kind)
+    if error < ROUNDING:
+        return _of_one_seed(values[0], resampled[:, 0], kind)
     reach = t_quantile(freedom) * error
     least = -1.0 if kind == "difference" else 0.0  # shares and means lie in [0, 1]
     return Estimate(mean, max(least, mean - reach), min(1.0, mean + reach))
 
 
+def _one_measurement(values: Array) -> bool:
+    """Return whether every seed has the same value at every problem, as one seed has."""
+    same = (values == values[0]) | (np.isnan(values) & np.isnan(values[0]))
+    return bool(same.all())
+
+
+def _of_one_seed(row: Array, resampled: Array, kind: Kind) -> Estimate:
+    known = row[~np.isnan(row)]
+    if kind == "share":
+        return share(known == 1)
+    if kind == "difference":
+        return difference(known, seed=0)
+    if len(known) and np.ptp(known) < ROUNDING:
+        return constant_mean(float(known[0]), len(known))
+    return estimate(float(known.mean()) if len(known) else math.nan, resampled)
+
+
 def between_seeds(values: Sequence[float]) -> Estimate:
-    """Return the mean of one number ≥ 0 for each seed; with one seed it has no interval (nan)."""
+    """Return the mean of one number ≥ 0 for each seed; it has no interval (nan) where they are all
+    equal, as that of one seed is."""
     array = np.array(values, dtype=float)
-    if len(array) < 2:
-        return Estimate(float(array.mean()), float("nan"), float("nan"))
-    error, freedom = standard_error(array, 0.0)
-    reach = 0.0 if error == 0 else t_quantile(freedom) * error
     mean = float(array.mean())
+    if np.ptp(array) < ROUNDING:
+        return Estimate(mean, math.nan, math.nan)
+    error, freedom = standard_error(array, 0.0)
+    reach = t_quantile(freedom) * error
     return Estimate(mean, max(0.0, mean - reach), mean + reach)
 
 
@@ -202,12 +231,34 @@ def _p_value(gains: Array, over_problems: Array) -> float:
     means = seed_means(gains)
     if np.isnan(means).any():
         return math.nan
-    error, freedom = 0.0, math.inf
-    if len(means) > 1:
-        error, freedom = standard_error(means, float(np.nanvar(over_problems)))
-    if error == 0:  # one seed, or every seed and every problem with one and the same gain
+    if _one_measurement(gains):
         return mcnemar(int((gains[0] < 0).sum()), int((gains[0] > 0).sum()))
-    return t_test(float(means.mean()) / error, freedom)
+    error, freedom = standard_error(means, float(np.nanvar(over_problems)))
+    exact = swap_test(gains)
+    return exact if error < ROUNDING else max(exact, t_test(float(means.mean()) / error, freedom))
+
+
+def swap_test(gains: Array) -> float:
+    """Return the exact two-sided p-value of two methods being exchangeable at each problem.
+
+    At every problem the two methods may be swapped, in all seeds at once. Each of these ways is
+    equally likely; the p-value is the share of those whose total gain is at least as far from 0 as
+    the one that was seen (Fisher's randomisation test). With one seed it is McNemar's test.
+
+    Args:
+        gains: shape (S, N), each -1, 0 or 1, nan where either was not judged.
+
+    >>> round(swap_test(np.array([[1.0] * 29 + [-1.0] * 7 + [0.0] * 64] * 3)), 4)
+    0.0003
+    """
+    totals = np.nansum(gains, axis=0).round().astype(int)
+    sizes, problems = np.unique(np.abs(totals[totals != 0]), return_counts=True)
+    seen, most = abs(int(totals.sum())), int(sizes @ problems)
+    # the law of a sum of ±size, one for each problem: the transform of the product of cosines
+    angles = 2 * np.pi * np.arange(2 * most + 1) / (2 * most + 1)
+    transform = np.prod(np.cos(np.outer(sizes, angles)) ** problems[:, None], axis=0)
+    law = np.fft.fft(transform).real / len(angles)  # of 0, 1 … most, -most … -1
+    return min(1.0, max(0.0, 1.0 - float(law[:seen].sum() + law[1:seen].sum())))
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

@@ -1,12 +1,22 @@
 """Intervals and tests over seeds and problems, against simulations and what is known."""
 
+import itertools
 import math
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hypothesis_numpy
 
 from selfcorrect_agents.comparison.results import statistics
-from selfcorrect_env.evaluation.intervals import difference, mcnemar, wilson
+from selfcorrect_env.evaluation.intervals import (
+    Estimate,
+    constant_mean,
+    difference,
+    mcnemar,
+    wilson,
+)
 
 
 def simulated(seeds: int, between: float, count: int, problems: int = 200) -> list[np.ndarray]:
@@ -25,7 +35,7 @@ def test_equal_methods_are_rarely_called_different(between: float) -> None:
     found = statistics.paired_tests([(np.zeros_like(gain), gain) for gain in gains])
     assert np.mean([pair.p_value < 0.05 for pair in found]) <= 0.12
     covered = [pair.difference.low <= 0 <= pair.difference.high for pair in found]
-    # the interval and the test are one: they say the same of every pair
+    # many problems differ, so p is the t test's: it and the interval say the same of every pair
     assert covered == [pair.p_value >= 0.05 for pair in found]
 
 
@@ -59,10 +69,11 @@ def test_one_seed_is_the_exact_test_and_the_percentile_interval() -> None:
     assert pair.difference.high == pytest.approx(0.044 + 1.96 * 0.0118, abs=0.003)
 
 
-def test_seeds_that_agree_leave_the_problems_alone_uncertain() -> None:
-    """Without variance between seeds, t is the normal law's 1.96: as wide as for one seed."""
+def test_seeds_with_equal_means_leave_the_problems_alone_uncertain() -> None:
+    """Without variance between seeds, t is the normal law's 1.96."""
     row = (np.arange(400) < 120) * 1.0
-    (metric,) = statistics.estimates([np.stack([row, row, row])])
+    other = np.roll(row, 1)
+    (metric,) = statistics.estimates([np.stack([row, row, other])])
     assert metric.value == pytest.approx(0.3)
     reach = 1.96 * math.sqrt(0.3 * 0.7 / 400)
     assert metric.high - metric.value == pytest.approx(reach, rel=0.05)
@@ -121,12 +132,68 @@ def test_the_range_of_a_metric_is_that_of_its_kind(kind: statistics.Kind, least:
     assert found.low == (0.0 if least == 0.0 else pytest.approx(-0.317, abs=0.001))
 
 
+@pytest.mark.parametrize("unjudged", [False, True])
+@pytest.mark.parametrize("seeds", [2, 3, 20])
+def test_seeds_that_are_one_measurement_are_as_one_seed(seeds: int, unjudged: bool) -> None:
+    """Greedy rows of one base model: written down S times, they say what one of them says."""
+    right, gain = np.array([1.0] * 19 + [0.0]), np.array([1.0] * 3 + [0.0] * 7)
+    if unjudged:
+        right[3] = gain[4] = np.nan
+    scores = np.where(right == 1, 0.7, right)
+    for row, kind in ((right, "share"), (gain, "difference"), (scores, "mean")):
+        one, many = statistics.estimates([row[None], np.stack([row] * seeds)], [kind, kind])  # type: ignore[list-item]
+        assert (many.value, many.low, many.high) == pytest.approx((one.value, one.low, one.high))
+    one, many = statistics.paired_tests(
+        [(np.zeros((s, len(gain))), np.stack([gain] * s)) for s in (1, seeds)]
+    )
+    assert many.p_value == one.p_value == mcnemar(0, 3)
+    assert many.difference == one.difference
+    assert (many.only_second, one.only_second) == (3 * seeds, 3)
+
+
+def test_seeds_that_agree_at_all_problems_but_one_are_hardly_more() -> None:
+    """Three problems differ, the same ones in every seed: no test of them can give p < 0.05."""
+    gain = np.array([1.0] * 3 + [0.0] * 7)
+    almost = np.array([1.0] * 4 + [0.0] * 6)
+    (pair,) = statistics.paired_tests([(np.zeros((3, 10)), np.stack([gain, gain, almost]))])
+    assert pair.p_value == pytest.approx(2 / 2**4)
+    (alike,) = statistics.paired_tests([(np.zeros((2, 2)), np.array([[1.0, 0.0], [0.0, 1.0]]))])
+    assert alike.p_value == pytest.approx(0.5)  # seeds agree in their means, not in their problems
+
+
+def test_where_many_problems_differ_the_t_test_decides() -> None:
+    gains = simulated(3, 0.1, 1, problems=400)[0]
+    (pair,) = statistics.paired_tests([(np.zeros_like(gains), gains)])
+    assert pair.p_value > statistics.swap_test(gains)
+
+
+@given(hypothesis_numpy.arrays(float, (3, 6), elements=st.sampled_from([-1.0, 0.0, 1.0])))
+def test_swapping_the_methods_is_the_enumeration_of_all_swaps(gains: np.ndarray) -> None:
+    totals = gains.sum(axis=0)
+    ways = [totals @ np.array(signs) for signs in itertools.product([1, -1], repeat=6)]
+    share = np.mean([abs(way) >= abs(totals.sum()) for way in ways])
+    assert statistics.swap_test(gains) == pytest.approx(share)
+    row = gains[0]
+    exact = mcnemar(int((row < 0).sum()), int((row > 0).sum()))
+    assert statistics.swap_test(row[None]) == pytest.approx(exact)
+
+
+@pytest.mark.parametrize("seeds", [1, 3])
+@pytest.mark.parametrize("value", [0.0, 0.5, 1.0])
+def test_a_mean_that_never_varies_has_a_width(value: float, seeds: int) -> None:
+    """pass@k of 1 at 200 problems: 2% of further problems may still have another value."""
+    (found,) = statistics.estimates([np.full((seeds, 200), value)])
+    bound = wilson(0, 200).high
+    assert found == Estimate(value, value - bound * value, value + bound * (1 - value))
+
+
 def test_one_number_for_each_seed() -> None:
     found = statistics.between_seeds([1.0, 2.0, 3.0])
     assert found.value == 2.0
     assert found.high == pytest.approx(2 + 4.303 / math.sqrt(3), rel=1e-3)
     assert found.low == 0.0  # a KL is not below 0
-    assert math.isnan(statistics.between_seeds([1.0]).low)
+    for same in ([1.0], [0.0, 0.0, 0.0]):  # nothing says how far other seeds may be
+        assert math.isnan(statistics.between_seeds(same).low)
 
 
 def test_students_t_is_that_of_the_tables() -> None:
@@ -145,6 +212,6 @@ def test_one_seed_has_the_intervals_of_a_report() -> None:
     assert share.high > 0.1
     assert delta == difference(gains[0], seed=0)
     assert delta.low == -delta.high < 0
-    assert (mean.low, mean.high) == (0.5, 0.5)
+    assert mean == constant_mean(0.5, 20)
     unjudged = np.array([[0.0, np.nan, 0.0]])
     assert statistics.estimates([unjudged], ["share"]) == [wilson(0, 2)]
