@@ -54,7 +54,7 @@ def gather(
     """Take one step: play its episodes and keep them; with ``fit_with`` then fit to all kept.
 
     After a fit a further rollout is played, outside of the budget, to log its metrics
-    (``after_fit/…``) and the KL from the policy to its reference (``t{t}/kl``).
+    (``after_fit/…``, with the share of its episodes that were not judged) and the KL from the policy to its reference (``t{t}/kl``).
     """
     rollout = trainer.collect(step)
     trainer.pool += rollout.episodes
@@ -69,6 +69,7 @@ def gather(
         trainer.pool = []
         after = trainer.collect(step, purpose="after fit", counted=False)
         metrics |= {f"after_fit/{key}": value for key, value in rollout_metrics(after).items()}
+        metrics["after_fit/unjudged_share"] = 1 - float(after.judged.float().mean())
         tokens = trainer.split.tokens_per_forward
         metrics |= kl_metrics(trainer.policy, trainer.reference, after, tokens)
     trainer.log(step, metrics, rollout.episodes, learned=learned)

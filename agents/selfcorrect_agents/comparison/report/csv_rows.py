@@ -25,9 +25,10 @@ def to_csv(comparison: MethodComparison) -> str:
 
     - ``kl_t1`` …, without a decoding;
     - ``transition c->c`` …: shares;
-    - ``arrived``, ``accuracy_tK of arrived``, ``episodes to arrival``: with a level of arrival;
-    - ``accuracy_tK minus BASE``, ``p of …`` and ``Holm's p of …`` it: pairs with BASE; and
-      ``accuracy_tK minus BASE with unjudged wrong`` if an episode was not judged;
+    - ``arrived``, ``accuracy_tK of arrived``, ``episodes to arrival``: with a level of
+      arrival; unjudged attempts count as wrong in these;
+    - ``accuracy_tK minus BASE``, ``p of …`` and ``Holm's p of …`` it: pairs with BASE; and the
+      same of ``accuracy_tK minus BASE with unjudged wrong`` if an episode was not judged;
     - ``seeds earlier than BASE``, ``seeds later than BASE`` …: pairs of arrivals with BASE;
     - ``parallel, 8 replies`` …: scaling, without a decoding;
     - ``spent episodes`` …: cost, without a decoding, and ``tokens per episode``, ``tokens at
@@ -62,6 +63,9 @@ def to_csv(comparison: MethodComparison) -> str:
         if (of_all := pair.unjudged_wrong) is not None:
             name += " with unjudged wrong"
             rows.writerow([*start, name, "mean", of_all.value, of_all.low, of_all.high])
+            rows.writerow([*start, f"p of {name}", "mean", pair.p_unjudged_wrong, None, None])
+            p_holm = pair.p_holm_unjudged_wrong
+            rows.writerow([*start, f"Holm's p of {name}", "mean", p_holm, None, None])
     for pair in comparison.arrival_pairs:
         start = [pair.second, pair.decoding]
         for name, value in (

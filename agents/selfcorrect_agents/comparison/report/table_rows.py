@@ -14,6 +14,7 @@ from selfcorrect_agents.comparison.results.comparison import (
     TRANSITIONS,
     ComparedMethod,
     MethodComparison,
+    MethodPair,
     MetricValue,
 )
 from selfcorrect_agents.comparison.results.formats import (
@@ -156,7 +157,7 @@ def pair_rows(comparison: MethodComparison, decoding: str) -> TableRows:
     rows = [["method", "against", "difference", "only first right", "only second right"]]
     rows[0] += ["p", "p, Holm"]
     if comparison.unjudged:
-        rows[0].append("difference, unjudged wrong")
+        rows[0] += ["difference, unjudged wrong", "p, Holm, of it"]
     rows += [
         [
             pair.second,
@@ -166,12 +167,17 @@ def pair_rows(comparison: MethodComparison, decoding: str) -> TableRows:
             str(pair.only_second),
             p_value(pair.p_value),
             p_value(pair.p_holm),
-            *([with_interval(pair.unjudged_wrong, signed=True)] if comparison.unjudged else []),
+            *(_of_all(pair) if comparison.unjudged else []),
         ]
         for pair in comparison.pairs
         if pair.decoding == decoding
     ]
     return rows
+
+
+def _of_all(pair: MethodPair) -> list[str]:
+    difference = with_interval(pair.unjudged_wrong, signed=True)
+    return [difference, p_value(pair.p_holm_unjudged_wrong)]
 
 
 def arrival_rows(comparison: MethodComparison, decoding: str) -> TableRows:

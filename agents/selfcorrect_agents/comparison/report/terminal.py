@@ -83,7 +83,8 @@ def identified(comparison: MethodComparison) -> list[str]:
 def arrival_title(comparison: MethodComparison) -> str:
     """Return what an arrival is."""
     level = 100 * (comparison.arrival or 0)
-    return f"seeds that arrive at acc@t{comparison.attempts} ≥ {level:g}%"
+    counted = ", unjudged attempts counted as wrong" if comparison.unjudged else ""
+    return f"seeds that arrive at acc@t{comparison.attempts} ≥ {level:g}%{counted}"
 
 
 def notes(comparison: MethodComparison) -> list[str]:

@@ -12,7 +12,7 @@ with probability 0.95 it covers the true mean in 24% of the cases. What such run
 
 A seed arrives by what it is in the end, on held-out problems: a run that was at the level for a
 while and left it does not count, and a run that is at it in the end has arrived after all of its
-episodes at the latest.
+episodes at the latest. What was not judged counts as wrong, so that no seed arrives by it.
 """
 
 from __future__ import annotations
@@ -34,6 +34,9 @@ from selfcorrect_env.evaluation import LEVEL, Estimate, mcnemar
 
 WINDOW = 0.04
 """Share of a training log that is averaged to tell whether a run has arrived."""
+
+UNJUDGED = "train/unjudged_share"
+"""Key of the training log: the share of a step's episodes that were not judged."""
 
 SPLIT = 0.2
 """Distance between neighbouring seeds from which a method's seeds count as two groups."""
@@ -67,28 +70,34 @@ def episodes_to_arrival(
 
     It has reached it where the mean of the metric over the last `WINDOW` of the log's rows is first
     at the level, or where the policy is at it after a fit (``after_fit/…``, which the methods of
-    imitation log), whichever is earlier.
+    imitation log), whichever is earlier. An episode that was not judged counts as wrong.
 
     Args:
-        history: the training log.
+        history: the training log; its accuracies are those of the judged episodes.
         metric: the accuracy of the last attempt, ``t2/accuracy`` for two.
         level: in (0, 1).
     """
-    fitted = f"after_fit/{metric}"
     after_fits = (
         row["episodes"]
         for row in history
-        if "episodes" in row and row.get(fitted, 0.0) >= level - 1e-12
+        if "episodes" in row and _of_all(row, metric, "after_fit/") >= level - 1e-12
     )
     found = [_mean_reaches(history, metric, level), next(after_fits, None)]
     return min((episodes for episodes in found if episodes is not None), default=None)
 
 
+def _of_all(row: Mapping[str, float], metric: str, prefix: str = "") -> float:
+    """Return a row's accuracy with every unjudged episode counted as wrong; 0 if none was judged."""
+    unjudged = row.get(UNJUDGED, 0.0)  # of all episodes of the step, where a log has no other
+    return row.get(prefix + metric, 0.0) * (1 - row.get(f"{prefix}unjudged_share", unjudged))
+
+
 def _mean_reaches(
     history: Sequence[Mapping[str, float]], metric: str, level: float
 ) -> float | None:
-    points = [row for row in history if metric in row and "episodes" in row]
-    values = np.array([row[metric] for row in points])
+    steps = [row for row in history if "episodes" in row]
+    points = [row for row in steps if metric in row or row.get(UNJUDGED) == 1.0]
+    values = np.array([_of_all(row, metric) for row in points])
     window = max(1, round(WINDOW * len(values)))
     if len(values) < window:
         return None
@@ -107,7 +116,7 @@ def arrivals_of(
     """Return which seeds arrived.
 
     Args:
-        last: the accuracy of each seed at the last attempt.
+        last: the accuracy of each seed at the last attempt, unjudged attempts counted as wrong.
         level: at least this is an arrival.
         given: the accuracy of the seeds that arrived; None if none did.
         when: of each seed, see `episodes_to_arrival`.

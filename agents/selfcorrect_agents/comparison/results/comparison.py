@@ -89,6 +89,12 @@ class DecodingMetrics:
     tokens: tuple[float, ...] | None = None
     """Mean number of sampled tokens of attempts 1 … K; None if the agent did not count them."""
 
+    @property
+    def ranking(self) -> tuple[MetricValue, ...]:
+        """Acc@t1 … Acc@tK by which methods are ranked and seeds arrive: over all episodes, with every
+        unjudged attempt counted as wrong."""
+        return self.unjudged_wrong or self.accuracy
+
     def named(self) -> dict[str, MetricValue | None]:
         """Return every metric by its name: ``accuracy_t1`` …, ``mean_score_t1`` …, ``delta`` …"""
         values: dict[str, MetricValue | None] = {}
@@ -142,7 +148,8 @@ class ScalingMetrics:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Arrivals:
-    """Which seeds of a method arrive: their last attempt's accuracy is at least a level."""
+    """Which seeds of a method arrive: their last attempt's accuracy, with every unjudged attempt
+    counted as wrong, is at least a level."""
 
     seeds: tuple[bool, ...]
     """Whether each seed arrived, in the comparison's order, on the held-out problems."""
@@ -277,8 +284,20 @@ class MethodPair:
     """Of no difference, two-sided, not corrected for the number of pairs."""
     p_holm: float | None = None
     """The same, corrected by Holm's method for all pairs of this way of decoding."""
+    p_unjudged_wrong: float | None = None
+    """``p_value`` of the difference ``unjudged_wrong``; None where that is None."""
+    p_holm_unjudged_wrong: float | None = None
+    """``p_holm`` of the same."""
     problems: int
     """Problems that both were judged on in every seed."""
+
+    @property
+    def ranking(self) -> tuple[MetricValue, float | None]:
+        """The difference of what methods are ranked by (`DecodingMetrics.ranking`), and its p-value
+        by Holm's method."""
+        if self.unjudged_wrong is None:
+            return self.difference, self.p_holm
+        return self.unjudged_wrong, self.p_holm_unjudged_wrong
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -75,6 +75,8 @@ def _without_intervals(comparison: MethodComparison, decoding: str) -> MethodCom
             unjudged_wrong=pair.unjudged_wrong and _mean_alone(pair.unjudged_wrong),
             p_value=None,
             p_holm=None,
+            p_unjudged_wrong=None,
+            p_holm_unjudged_wrong=None,
         )
         if pair.decoding == decoding and trained & {pair.first, pair.second}
         else pair
@@ -132,7 +134,7 @@ def _around_the_level(comparison: MethodComparison, decoding: str) -> list[str]:
         for method in comparison.methods
         if method.trained
         and method.arrivals[decoding].mixed
-        and two_groups(method.metrics[decoding].accuracy[-1].seeds, problems) is None
+        and two_groups(method.metrics[decoding].ranking[-1].seeds, problems) is None
     ]
 
 
@@ -140,7 +142,7 @@ def _groups(comparison: MethodComparison, decoding: str) -> list[str]:
     """Return a warning for each trained method whose seeds fall into two groups."""
     notes = []
     for method in comparison.methods:
-        last = method.metrics[decoding].accuracy[-1].seeds
+        last = method.metrics[decoding].ranking[-1].seeds
         found = two_groups(last, comparison.measured.problems)
         if method.trained and found is not None:
             low, high = (", ".join(f"{100 * value:.1f}" for value in group) for group in found)

@@ -326,13 +326,13 @@ def _arrivals(
     level = config.arrival
     if level is None:
         return {}
-    name = f"t{result.attempts}/accuracy"
+    name = f"t{result.attempts}/accuracy/unjudged_wrong"
     trained_on = f"t{trained_attempts(result)}/accuracy"
     when = [episodes_to_arrival(cell.history, trained_on, level) for cell in result.cells]
     played = [cell.history[-1].get("episodes") if cell.history else None for cell in result.cells]
     found = {}
     for decoding, each in metrics.items():
-        last = each.accuracy[-1].seeds
+        last = each.ranking[-1].seeds
         arrived = [i for i, value in enumerate(last) if value is not None and value >= level]
         given = result.stacked(decoding, name)[arrived]
         (of_arrived,) = _metric_values([given], ["share"]) if arrived else (None,)
@@ -347,34 +347,37 @@ def _pairs(config: CompareConfig, results: Sequence[MethodResults]) -> Iterator[
     names = _paired_names(config, results)
     unjudged = any(result.unjudged for result in results)
     for decoding in config.decodings:
-        last = {
-            result.method.label: result.stacked(decoding, f"t{result.attempts}/accuracy")
-            for result in results
-        }
-        tests = statistics.paired_tests([(last[first], last[second]) for first, second in names])
-        all_of = {
-            result.method.label: result.stacked(
-                decoding, f"t{result.attempts}/accuracy/unjudged_wrong"
-            )
-            for result in results
-        }
-        completed = statistics.paired_tests([(all_of[a], all_of[b]) for a, b in names])
-        corrected = statistics.holm([test.p_value for test in tests])
-        for (first, second), test, of_all, p_holm in zip(
-            names, tests, completed, corrected, strict=True
-        ):
+        tests = _tests(results, decoding, "accuracy", names)
+        of_all = _tests(results, decoding, "accuracy/unjudged_wrong", names) if unjudged else None
+        for i, (first, second) in enumerate(names):
+            test, p_holm = tests[i]
+            completed, p_holm_of_all = of_all[i] if of_all else (None, math.nan)
             yield MethodPair(
                 first=first,
                 second=second,
                 decoding=decoding,
                 difference=metric_value(test.difference, test.seeds),
-                unjudged_wrong=metric_value(of_all.difference, of_all.seeds) if unjudged else None,
+                unjudged_wrong=completed and metric_value(completed.difference, completed.seeds),
                 only_first=test.only_first,
                 only_second=test.only_second,
                 p_value=_defined(test.p_value),
                 p_holm=_defined(p_holm),
+                p_unjudged_wrong=completed and _defined(completed.p_value),
+                p_holm_unjudged_wrong=_defined(p_holm_of_all),
                 problems=test.problems,
             )
+
+
+def _tests(
+    results: Sequence[MethodResults], decoding: str, name: str, pairs: Sequence[tuple[str, str]]
+) -> list[tuple[statistics.PairedTest, float]]:
+    """Return the test of each pair by a metric of the last attempt, and Holm's p-value of it."""
+    last = {
+        result.method.label: result.stacked(decoding, f"t{result.attempts}/{name}")
+        for result in results
+    }
+    tests = statistics.paired_tests([(last[first], last[second]) for first, second in pairs])
+    return list(zip(tests, statistics.holm([test.p_value for test in tests]), strict=True))
 
 
 def _paired_names(config: CompareConfig, results: Sequence[MethodResults]) -> list[tuple[str, str]]:

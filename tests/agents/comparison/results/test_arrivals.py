@@ -218,6 +218,36 @@ def test_where_seeds_split_no_mean_of_a_trained_method_has_an_interval(tmp_path:
     assert "20, –, 20 episodes until arrival" in html
 
 
+def test_no_seed_arrives_by_what_was_not_judged() -> None:
+    """RL is right at all problems that were judged, at two of five."""
+    failed = "ic ie ie cc ie"
+    found = compared(0.9, {**MIXED, "RL": [failed] * 3})
+    rl = found.methods[2]
+    assert rl.metrics["greedy"].accuracy[-1].value == 1.0
+    assert rl.metrics["greedy"].ranking[-1].value == 0.4
+    assert rl.arrivals["greedy"].seeds == (False,) * 3
+    assert [pair.only_first for pair in found.arrival_pairs] == [3]
+    html = page(found, [])
+    assert "<b>SCoRe</b>: <b>3 of 3</b> seeds, the most, arrive at 90%, with unjudged" in html
+    assert (pair := found.pairs[0]).unjudged_wrong is not None
+    assert (pair.p_unjudged_wrong, pair.p_holm_unjudged_wrong) == (None, None)
+    mostly = compared(0.6, {**MIXED, "RL": ["ic ic ie cc cc"] * 3}).methods[2]
+    assert mostly.arrivals["greedy"].level is not None
+    assert mostly.arrivals["greedy"].level.value == 0.8
+
+
+def test_no_training_log_reaches_the_level_by_what_was_not_judged() -> None:
+    rows = log(0.95, 0.95, 0.95)
+    for row, share in zip(rows, (0.5, 0.02, 0.0), strict=True):
+        row["train/unjudged_share"] = share
+    assert episodes_to_arrival(rows, "t2/accuracy", 0.9) == 20
+    nothing = [{"episodes": 10.0, "train/unjudged_share": 1.0}, *rows[2:]]
+    assert episodes_to_arrival(nothing, "t2/accuracy", 0.9) == 30
+    fitted = {"episodes": 10.0, "after_fit/t2/accuracy": 0.95, "after_fit/unjudged_share": 0.5}
+    assert episodes_to_arrival([fitted], "t2/accuracy", 0.9) is None
+    assert episodes_to_arrival([fitted | {"after_fit/unjudged_share": 0.0}], "t2/accuracy", 0.9)
+
+
 def test_where_all_seeds_arrive_the_next_might_not() -> None:
     """Three of three are compatible with an arrival in 29% of the seeds."""
     found = compared(0.9, {**MIXED, "RL": [COPIED] * 3})

@@ -22,7 +22,8 @@ from selfcorrect_agents.comparison.report.sections.episodes import (
     episode_data,
     shown_episodes,
 )
-from selfcorrect_agents.comparison.report.sections.metrics import headline, section
+from selfcorrect_agents.comparison.report.sections.metrics import headline, metrics_table, section
+from selfcorrect_agents.comparison.report.sections.pairs import section as pairs_section
 from selfcorrect_agents.comparison.report.terminal import for_terminal
 from selfcorrect_agents.comparison.results.cell_results import (
     curve,
@@ -40,6 +41,7 @@ from selfcorrect_agents.comparison.results.sampling import scaling_curves
 from selfcorrect_agents.comparison.results.summary import comparison_of
 from selfcorrect_agents.errors import ComparisonError
 from selfcorrect_env.errors import CheckpointError
+from selfcorrect_env.evaluation import mcnemar
 from selfcorrect_env.evaluation.report import Report
 
 
@@ -122,10 +124,46 @@ def test_a_method_that_provokes_errors_does_not_lead() -> None:
     assert build(MethodComparison, asdict(found), "test") == found
 
 
+def test_the_p_value_beside_the_ranking_is_that_of_the_ranking() -> None:
+    """SCoRe is right at all 18 problems that were judged, of 60; the base at 30, 9 of these 18."""
+    score = " ".join(["ic"] * 18 + ["ie"] * 42)
+    base = " ".join(["cc"] * 9 + ["ii"] * 9 + ["cc"] * 21 + ["ii"] * 21)
+    found = comparison_of(config(), results(config(), {"base": base, "SCoRe": score}))
+    (pair,) = found.pairs
+    assert pair.difference.value == 0.5  # of the judged
+    assert pair.p_value == mcnemar(0, 9)
+    assert pair.unjudged_wrong is not None
+    assert pair.unjudged_wrong.value == pytest.approx(-0.2)
+    assert pair.p_unjudged_wrong == pair.p_holm_unjudged_wrong == mcnemar(9, 21)
+    told = str(headline(found))
+    assert "<b>SCoRe</b> is next with 30.0%, different (p = 0.043, Holm)" in told
+    untested = replace(pair, p_unjudged_wrong=None, p_holm_unjudged_wrong=None)
+    older = str(headline(replace(found, pairs=(untested,))))
+    assert "without a test of the two" in older
+    matrix = str(pairs_section(found).markup())  # type: ignore[union-attr]
+    assert '<td class="down"><b>−20.0</b><small>0.043</small></td>' in matrix
+    assert "with unjudged attempts counted as wrong" in matrix
+    assert "| −20.0 [" in to_markdown(found)
+    assert "SCoRe,greedy,p of accuracy_t2 minus base with unjudged wrong,mean,0.04" in to_csv(found)
+
+
+def test_no_method_is_marked_as_best_by_what_was_not_judged() -> None:
+    """SCoRe is right at 100% of the judged, 25% of all; the base at 50% of both."""
+    played = {"base": "cc cc ii ii", "SCoRe": "ic ie ie ie"}
+    found = comparison_of(config(), results(config(), played))
+    (row,) = (row for row in str(metrics_table(found)).split("<tr") if "SCoRe" in row)
+    assert "100.0" in row
+    assert "(best)" not in row
+    judged = comparison_of(config(), results(config(), {"base": "cc ii", "SCoRe": "ic ic"}))
+    (row,) = (row for row in str(metrics_table(judged)).split("<tr") if "SCoRe" in row)
+    assert "(best)" in row
+
+
 def test_where_all_is_judged_there_is_one_accuracy() -> None:
     found = comparison_of(config(), results(config(), {"base": "cc ii", "SCoRe": "ic ic"}))
     assert not found.unjudged
     assert found.pairs[0].unjudged_wrong is None
+    assert found.pairs[0].p_unjudged_wrong is None
     assert "unjudged wrong" not in to_markdown(found) + printed(found, 300) + to_csv(found)
 
 

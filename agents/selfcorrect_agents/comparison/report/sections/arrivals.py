@@ -32,12 +32,13 @@ def section(comparison: MethodComparison) -> Section | None:
     if comparison.arrival is None or not any(method.trained for method in comparison.methods):
         return None
     last, level = comparison.attempts, f"{100 * comparison.arrival:g}%"
+    counted = ", with unjudged attempts counted as wrong" if comparison.unjudged else ""
     head, *_ = arrival_rows(comparison, comparison.decodings[0])
     return Section(
         "arrivals",
         "Arrivals",
         (
-            tag("p", f"A seed arrives if its Acc@t{last} is at least {level}."),
+            tag("p", f"A seed arrives if its Acc@t{last} is at least {level}{counted}."),
             _picture(comparison),
             table("Seeds that arrive", [head[0].capitalize(), *head[1:]], _arrivals(comparison)),
             note(

@@ -27,6 +27,9 @@ from selfcorrect_agents.pictures.markup import Child, Markup, join, tag
 
 LOWER_IS_BETTER = {"delta_c_to_i"}
 
+RANKING = "accuracy_unjudged_wrong"
+"""Start of the names of the metrics that rank methods where attempts were not judged."""
+
 LEVEL = 0.05
 """Below this p-value, corrected for the number of pairs, two methods are told apart."""
 
@@ -89,18 +92,23 @@ def headline(comparison: MethodComparison) -> Markup:
 
 
 def metrics_table(comparison: MethodComparison) -> Markup:
-    """Return the table of the metrics; the best method of each column is marked."""
+    """Return the table of the metrics; the best method of each column is marked: with unjudged
+    attempts, of those columns alone that count them as wrong."""
     groups: list[tuple[Child, list[Markup]]] = []
     heads = columns(comparison)
     for decoding in comparison.decodings:
-        best = {name: _best(comparison.methods, decoding, name) for name in heads}
+        best = {
+            name: _best(comparison.methods, decoding, name)
+            for name in heads
+            if not comparison.unjudged or name.startswith(RANKING)
+        }
         rows = []
         for method in ranked_first(comparison.methods):
             cells = []
             for name in heads:
                 metric, signed = method.metrics[decoding].named()[name], is_signed(name)
                 shown = percent(metric and metric.value, signed=signed)
-                marked = method.ranked and shown == best[name]
+                marked = method.ranked and shown == best.get(name)
                 cells.append(value_cell(shown, interval(metric, signed=signed), best=marked))
             rows.append(row(method_name(method), cells, class_=None if method.ranked else "aside"))
         groups.append((decoding_title(decoding), rows))
@@ -160,13 +168,14 @@ def _arrival_sentence(comparison: MethodComparison, decoding: str) -> list[Child
         names,
         ": ",
         tag("b", said),
-        f" seeds{each}{most}{level}.",
+        f" seeds{each}{most}{level}",
+        ", with unjudged attempts counted as wrong." if comparison.unjudged else ".",
     ]
 
 
 def _highest_sentence(comparison: MethodComparison, decoding: str) -> list[Child]:
     last = comparison.attempts
-    name = f"accuracy_unjudged_wrong_t{last}" if comparison.unjudged else f"accuracy_t{last}"
+    name = f"{RANKING}_t{last}" if comparison.unjudged else f"accuracy_t{last}"
     best = _best(comparison.methods, decoding, name)
     if best is None:
         return []
@@ -201,10 +210,11 @@ def _told_apart(comparison: MethodComparison, decoding: str, names: set[str]) ->
     """Return whether the paired test of two methods, corrected, tells them apart."""
     for pair in comparison.pairs:
         if pair.decoding == decoding and {pair.first, pair.second} == names:
-            if pair.p_holm is None:
+            _, p_holm = pair.ranking
+            if p_holm is None:
                 break
-            different = "different" if pair.p_holm < LEVEL else "not told apart"
-            return f"{different} (p = {p_value(pair.p_holm)}, Holm)"
+            different = "different" if p_holm < LEVEL else "not told apart"
+            return f"{different} (p = {p_value(p_holm)}, Holm)"
     return "without a test of the two"
 
 
@@ -213,8 +223,9 @@ def _explained(comparison: MethodComparison) -> list[Child]:
     last = comparison.attempts
     said: list[Child] = [
         "Values are means over seeds with 95% intervals. Acc@t: share of the problems that attempt "
-        "t answers right. Bold: the best value of each column. Overlapping intervals are no "
-        "difference by themselves: see the paired tests. "
+        "t answers right. Overlapping intervals are no difference by themselves: see the paired "
+        "tests. Bold: the best value of each column",
+        " that counts unjudged attempts as wrong. " if comparison.unjudged else ". ",
     ]
     if comparison.partial_credit:
         said.append(

@@ -40,7 +40,7 @@ def section(comparison: MethodComparison) -> Section | None:
     heads = ["First", "Second", "Second − first", "95% interval"]
     heads += ["Only first right", "Only second right", "p", "p, Holm", "Problems"]
     if comparison.unjudged:
-        heads += ["Second − first, unjudged wrong", "95% interval"]
+        heads += ["Second − first, unjudged wrong", "95% interval", "p", "p, Holm"]
     tests = table(f"Every paired test; differences of Acc@t{last} in points", heads, groups)
     return Section(
         "pairs",
@@ -57,6 +57,7 @@ def section(comparison: MethodComparison) -> Section | None:
 def _row(pair: MethodPair, unjudged: bool) -> Markup:
     completed = pair.unjudged_wrong
     more = [percent(completed and completed.value, signed=True), interval(completed, signed=True)]
+    more += [p_value(pair.p_unjudged_wrong), p_value(pair.p_holm_unjudged_wrong)]
     return row(
         pair.first,
         [
@@ -87,6 +88,8 @@ def _matrix(comparison: MethodComparison, decoding: str) -> Markup:
         f"{decoding_title(decoding)}: Acc@t{comparison.attempts} of the row’s method minus the "
         "column’s, in points"
     )
+    if comparison.unjudged:
+        caption += ", with unjudged attempts counted as wrong"
     tests = "1 test" if len(pairs) == 1 else f"{len(pairs)} tests"
     told = f"{tests}; small: p, corrected by Holm’s method; bold: below {LEVEL:g}."
     if len(cells) < len(names) ** 2:
@@ -95,10 +98,11 @@ def _matrix(comparison: MethodComparison, decoding: str) -> Markup:
 
 
 def _cell(pair: MethodPair, sign: int) -> Markup:
-    if pair.difference.value is None:
+    metric, p_holm = pair.ranking
+    if metric.value is None:
         return tag("td", UNDEFINED)
-    difference = sign * pair.difference.value
-    clear = pair.p_holm is not None and pair.p_holm < LEVEL
+    difference = sign * metric.value
+    clear = p_holm is not None and p_holm < LEVEL
     value = tag("b" if clear else "span", percent(difference, signed=True))
     class_ = ("up" if difference > 0 else "down") if clear else "open"
-    return tag("td", value, tag("small", p_value(pair.p_holm)), class_=class_)
+    return tag("td", value, tag("small", p_value(p_holm)), class_=class_)
