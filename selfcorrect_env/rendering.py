@@ -79,7 +79,7 @@ def panels(
                 title = "system"
             yield Panel(Text(printable(message["content"])), title=Text(title), border_style="blue")
     if len(attempts) > 1 and conversation[-1]["role"] == "assistant":
-        outcome = Transition.of(attempts[0].verdict, attempts[-1].verdict)
+        outcome = Transition.of(*(attempt.verdict for attempt in attempts))
         yield Text(f"{TRANSITIONS[outcome]}, reference: {printable(problem.reference, 200)}")
 
 

@@ -304,12 +304,13 @@ class Transition(str, Enum):
     INCORRECT_TO_INCORRECT = "i->i"
 
     @classmethod
-    def of(cls, first: Verdict, last: Verdict) -> Transition | None:
-        """Name the transition, or None if either reply could not be judged."""
-        if not (first.judged and last.judged):
+    def of(cls, *verdicts: Verdict) -> Transition | None:
+        """Name the transition of an episode's verdicts, in order, or None if one of its replies
+        could not be judged: such an episode is in no metric of the judged ones."""
+        if not all(verdict.judged for verdict in verdicts):
             return None
         letters = {True: "c", False: "i"}
-        return cls(f"{letters[first.correct]}->{letters[last.correct]}")
+        return cls(f"{letters[verdicts[0].correct]}->{letters[verdicts[-1].correct]}")
 
     def __str__(self) -> str:
         return self.value
@@ -331,8 +332,8 @@ class Episode:
 
     @property
     def transition(self) -> Transition | None:
-        """From the first attempt to the last; None if either could not be judged."""
-        return Transition.of(self.attempts[0].verdict, self.attempts[-1].verdict)
+        """From the first attempt to the last; None unless every attempt could be judged."""
+        return Transition.of(*(attempt.verdict for attempt in self.attempts))
 
 
 @runtime_checkable

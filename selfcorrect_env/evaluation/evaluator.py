@@ -207,11 +207,12 @@ def overlap_warnings(episodes: Sequence[Episode], trained_on: TrainedOn | None) 
     """Return a warning if problems of ``episodes`` were also trained on, else nothing."""
     if not isinstance(trained_on, TrainedOn):
         return ()
-    shared = trained_on.shared([episode.problem for episode in episodes])
+    problems = {episode.problem.id: episode.problem for episode in episodes}  # each sample is one
+    shared = trained_on.shared(problems.values())
     if not shared:
         return ()
     return (
-        f"{len(shared)} of the {len(episodes)} measured problems were also trained on "
+        f"{len(shared)} of the {len(problems)} measured problems were also trained on "
         f"({'; '.join(trained_on.problem_sets)}): the metrics are not those of held-out problems.",
     )
 

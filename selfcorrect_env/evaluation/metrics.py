@@ -100,10 +100,10 @@ def per_problem(episodes: Sequence[Episode]) -> dict[str, Array]:
         Arrays of shape (N,), nan where an attempt was not judged: ``t1/accuracy`` …
         ``tK/accuracy``, ``t1/score`` … ``tK/score``, ``delta``, ``delta_i_to_c``,
         ``delta_c_to_i``, ``unchanged_answers``; for K >= 3 also the changes between successive
-        turns, ``delta/t1-t2``, ``delta/t2-t3`` …. The others are never nan:
-        ``edit_distance_ratio``, which needs no verdict, and ``t1/accuracy/unjudged_wrong``,
-        ``t1/accuracy/unjudged_right`` …, ``delta/unjudged_wrong``, ``delta/unjudged_right``, which
-        count every unjudged attempt as wrong, or as right.
+        turns, ``delta/t1-t2``, ``delta/t2-t3`` …. ``edit_distance_ratio`` needs no verdict: it is
+        nan where a reply is missing. The others are never nan: ``t1/accuracy/unjudged_wrong``,
+        ``t1/accuracy/unjudged_right`` …, ``delta/unjudged_wrong``, ``delta/unjudged_right`` count
+        every unjudged attempt as wrong, or as right.
 
     Raises:
         ValueError: there is no episode, or their numbers of attempts differ.
@@ -129,7 +129,9 @@ def per_problem(episodes: Sequence[Episode]) -> dict[str, Array]:
         for k in range(turns):
             result[f"t{k + 1}/accuracy/{name}"] = all_of[:, k].astype(float)
         result[f"delta/{name}"] = gained(all_of).astype(float)
-    result["edit_distance_ratio"] = np.array([_edited(episode) for episode in episodes])
+    result["edit_distance_ratio"] = np.array(
+        [_edited(episode) if _answered(episode) else np.nan for episode in episodes]
+    )
     return result
 
 
@@ -310,7 +312,7 @@ def measure(episodes: Sequence[Episode], *, seed: int = 0, resamples: int = RESA
     turns = correct.shape[1]
     first, last = correct[:, 0], correct[:, -1]
     every = np.array([episode.problem.id for episode in episodes])
-    answered = [e for e in episodes if all(attempt.answered for attempt in e.attempts)]
+    answered = [episode for episode in episodes if _answered(episode)]
     problems = every[whole]
     how = _Intervals(len(set(every)) < len(every), seed, resamples)
 
@@ -404,6 +406,8 @@ class Paired:
     """Problems that only the second gets right."""
     p_value: float
     """Exact two-sided McNemar test of the two counts above."""
+    p_unjudged_wrong: float
+    """The same of the difference ``unjudged_wrong``."""
 
 
 def paired(
@@ -429,10 +433,10 @@ def paired(
     both = [(by_id[id], others[id]) for id in by_id if by_id[id].judged and others[id].judged]
     gains = np.array([_last(b).verdict.correct - _last(a).verdict.correct for a, b in both], int)
     only_first, only_second = int((gains < 0).sum()), int((gains > 0).sum())
-    all_gains = [
-        _last(others[id]).verdict.correct - _last(episode).verdict.correct
-        for id, episode in by_id.items()
-    ]
+    all_gains = np.array(
+        [_last(others[id]).verdict.correct - _last(e).verdict.correct for id, e in by_id.items()],
+        int,
+    )
     return Paired(
         problems=len(both),
         left_out=len(by_id) - len(both),
@@ -441,6 +445,7 @@ def paired(
         only_first=only_first,
         only_second=only_second,
         p_value=mcnemar(only_first, only_second),
+        p_unjudged_wrong=mcnemar(int((all_gains < 0).sum()), int((all_gains > 0).sum())),
     )
 
 
@@ -450,6 +455,10 @@ def _first(episode: Episode) -> Attempt:
 
 def _last(episode: Episode) -> Attempt:
     return episode.attempts[-1]
+
+
+def _answered(episode: Episode) -> bool:
+    return all(attempt.answered for attempt in episode.attempts)
 
 
 def _edited(episode: Episode) -> float:

@@ -86,9 +86,9 @@ def comparison_table(
     tests = [[_with_interval(p.difference), f"{p.p_value:.2g}"] for p in pairs]
     headings = [f"acc@t{turns} − first's", "p"]
     if unjudged:
-        headings.append("− first's, unjudged wrong")
+        headings += ["− first's, unjudged wrong", "p of it"]
         for test, pair in zip(tests, pairs, strict=True):
-            test.append(_with_interval(pair.unjudged_wrong))
+            test += [_with_interval(pair.unjudged_wrong), f"{pair.p_unjudged_wrong:.2g}"]
     tests = [[""] * len(headings), *tests]
     agents = [agent for agent, _ in rows]
     joined = [[agent, *a, *b] for agent, a, b in zip(agents, cells, tests, strict=True)]

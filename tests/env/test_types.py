@@ -8,7 +8,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from selfcorrect_env import Generation, Problem, Reason, Reply, Transition, Verdict
+from selfcorrect_env import (
+    Attempt,
+    Episode,
+    Generation,
+    Problem,
+    Reason,
+    Reply,
+    Transition,
+    Verdict,
+)
 from selfcorrect_env.env import SelfCorrectEnv
 from selfcorrect_env.evaluation.evaluator import play
 from selfcorrect_env.evaluation.metrics import measure
@@ -66,7 +75,16 @@ def test_verdicts_are_copied_and_pickled() -> None:
 def test_what_was_not_judged_has_a_cause_and_no_transition(reason: Reason) -> None:
     verdict = Verdict(0.0, reason)
     assert (verdict.judged, bool(verdict.detail)) == (False, True)
-    assert Transition.of(verdict, Verdict(1.0, Reason.CORRECT)) is None
+    right, wrong = Verdict(1.0, Reason.CORRECT), Verdict(0.0, Reason.WRONG)
+    assert Transition.of(verdict, right) is None
+    # the episode is in no accuracy either, whatever its first and its last reply are
+    assert Transition.of(wrong, verdict, right) is None
+    episode = Episode(
+        problem=PROBLEM,
+        attempts=tuple(Attempt(reply="", verdict=v) for v in (wrong, verdict, right)),
+        conversation=(),
+    )
+    assert (episode.judged, episode.transition) == (False, None)
 
 
 def test_replies_keep_their_generation_when_they_are_copied_and_pickled() -> None:

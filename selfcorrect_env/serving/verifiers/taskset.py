@@ -153,7 +153,7 @@ def _described(verdict: Verdict) -> dict[str, Any]:
 def _metrics(trace: vf.Trace, verdicts: list[Verdict]) -> dict[str, float]:
     """Return what ``vf-eval`` averages into Acc@t1 …, Δ i→c, Δ c→i and the share cut off."""
     metrics = {f"correct_t{n}": float(v.correct) for n, v in enumerate(verdicts, 1)}
-    transition = Transition.of(verdicts[0], verdicts[-1])
+    transition = Transition.of(*verdicts)
     metrics["i_to_c"] = float(transition is Transition.INCORRECT_TO_CORRECT)
     metrics["c_to_i"] = float(transition is Transition.CORRECT_TO_INCORRECT)
     answered = [call for call in trace.calls if call.error is None]

@@ -212,6 +212,8 @@ def test_an_overlap_with_the_training_set_stands_in_the_report(tmp_path):
     assert "3 of the 7 measured problems were also trained on (training sums" in str(report)
     assert Report.load(tmp_path / "out").warnings == report.warnings
     assert report.to_dict()["warnings"] == list(report.warnings)
+    again = evaluate(second_thoughts, sums_env(), samples=4, trained_on=known)
+    assert "3 of the 7 measured problems were also trained on (training sums" in str(again)
     elsewhere = SelfCorrectEnv(SUMS[3:])
     assert evaluate(second_thoughts, elsewhere, trained_on=known).warnings == ()
     agent = Recorder()

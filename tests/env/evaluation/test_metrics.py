@@ -26,6 +26,7 @@ VERDICTS = {
     "-": Verdict(0.0, Reason.NO_ANSWER),
     "h": Verdict(0.5, Reason.PARTIAL, "2 or 3"),
     "e": Verdict(0.0, Reason.ERROR, detail="it broke"),
+    "n": Verdict(0.0, Reason.NO_REPLY),
 }
 
 
@@ -213,6 +214,7 @@ def test_a_pair_counts_unjudged_attempts_as_wrong_beside():
     assert (result.problems, result.left_out) == (1, 3)
     assert result.difference.value == 0.0
     assert result.unjudged_wrong.value == -0.75
+    assert (result.p_value, result.p_unjudged_wrong) == (1.0, mcnemar(3, 0))
 
 
 def test_nothing_judged_is_undefined_not_zero():
@@ -238,6 +240,25 @@ def test_unchanged_answers_and_texts():
     assert m.unchanged_answers.value == 0.75
     assert m.unchanged_texts == 0.25
     assert m.edit_distance_ratio == pytest.approx((0 + 6 / 8 + 1 / 3 + 1 / 2) / 4)
+
+
+def test_an_episode_that_lacks_a_reply_has_no_edit_distance():
+    played = [
+        episode(0, "n" * 2, ["", ""]),
+        episode(1, "in", ["3", ""]),
+        episode(2, "cc", ["it is 2", "it is 2"]),
+        episode(3, "ie", ["23", "45"]),
+    ]
+    each = per_problem(played)["edit_distance_ratio"]
+    assert np.isnan(each).tolist() == [True, True, False, False]
+    assert each[2:].tolist() == [0.0, 0.5]
+    assert np.nanmean(each) == measure(played).edit_distance_ratio == 0.25
+
+
+def test_a_score_that_is_equal_at_all_problems_has_a_width():
+    m = measure(episodes(hh=200))
+    assert m.score[0].value == 0.5
+    assert m.score[0].low < 0.492 < 0.508 < m.score[0].high
 
 
 def test_identity_of_turns():

@@ -45,7 +45,8 @@ class MetricValue:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EditHistogram:
-    """The distribution of the edit-distance ratio over the problems of all seeds."""
+    """The distribution of the edit-distance ratio over the problems of all seeds, without episodes
+    that lack a reply."""
 
     edges: tuple[float, ...]
     """n + 1 edges of the bins."""

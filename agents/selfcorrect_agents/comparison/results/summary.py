@@ -290,7 +290,7 @@ def _transitions(result: MethodResults, decoding: str) -> dict[str, float]:
 
 def _histogram(result: MethodResults, decoding: str) -> EditHistogram:
     ratios = result.stacked(decoding, "edit_distance_ratio")
-    counts, edges = np.histogram(ratios, bins=BINS, range=(0.0, 1.0))
+    counts, edges = np.histogram(ratios[~np.isnan(ratios)], bins=BINS, range=(0.0, 1.0))
     return EditHistogram(edges=tuple(edges.tolist()), counts=tuple(counts.tolist()))
 
 
