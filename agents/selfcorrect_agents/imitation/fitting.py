@@ -54,7 +54,8 @@ def gather(
     """Take one step: play its episodes and keep them; with ``fit_with`` then fit to all kept.
 
     After a fit a further rollout is played, outside of the budget, to log its metrics
-    (``after_fit/…``, with the share of its episodes that were not judged) and the KL from the policy to its reference (``t{t}/kl``).
+    (``after_fit/…``, with the share of its episodes that were not judged) and the KL from the
+    policy to its reference (``t{t}/kl``).
     """
     rollout = trainer.collect(step)
     trainer.pool += rollout.episodes

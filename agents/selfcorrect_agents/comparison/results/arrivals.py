@@ -87,7 +87,7 @@ def episodes_to_arrival(
 
 
 def _of_all(row: Mapping[str, float], metric: str, prefix: str = "") -> float:
-    """Return a row's accuracy with every unjudged episode counted as wrong; 0 if none was judged."""
+    """Return a row's accuracy with unjudged episodes counted as wrong; 0 if none was judged."""
     unjudged = row.get(UNJUDGED, 0.0)  # of all episodes of the step, where a log has no other
     return row.get(prefix + metric, 0.0) * (1 - row.get(f"{prefix}unjudged_share", unjudged))
 

@@ -92,8 +92,8 @@ class DecodingMetrics:
 
     @property
     def ranking(self) -> tuple[MetricValue, ...]:
-        """Acc@t1 … Acc@tK by which methods are ranked and seeds arrive: over all episodes, with every
-        unjudged attempt counted as wrong."""
+        """Acc@t1 … Acc@tK by which methods are ranked and seeds arrive: over all episodes, with
+        unjudged attempts counted as wrong."""
         return self.unjudged_wrong or self.accuracy
 
     def named(self) -> dict[str, MetricValue | None]:
