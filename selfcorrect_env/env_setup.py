@@ -91,6 +91,8 @@ class Setup:
         if index is None:
             return None
         try:
+            if isinstance(index, bool):  # an int to Python, and no number of a problem
+                raise TypeError
             index = operator.index(index)
         except TypeError:
             raise TypeError(

@@ -149,6 +149,7 @@ class TokenLevel(gym.Wrapper[Observation, Any, Conversation, str], RecordConstru
     ) -> tuple[Observation, dict[str, Any]]:
         """Start an episode; arguments are those of `SelfCorrectEnv.reset`."""
         told, info = self.env.reset(seed=seed, options=options)
+        self._reply = None  # the episode below is another, also where it is refused here
         conversation = cast(Conversation, told)
         ids = self.codec.prompt_ids(conversation)
         follow = len(self.codec.continuation_ids(_correction(self.env)))
@@ -217,6 +218,8 @@ class TokenLevel(gym.Wrapper[Observation, Any, Conversation, str], RecordConstru
 
     def _require_token(self, action: Any) -> int:
         try:
+            if isinstance(action, bool):  # an int to Python
+                raise TypeError
             token = operator.index(action)
         except TypeError:
             raise TypeError(
@@ -269,9 +272,10 @@ class AttemptEpisodes(gym.Wrapper[Observation, Any, Observation, Any], RecordCon
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Observation, dict[str, Any]]:
         """Start the next attempt, or the next episode after a last attempt."""
-        following, self._next, self._open = self._next, None, True
+        following, self._next, self._open = self._next, None, False
         if following is None or seed is not None or options:
-            return self.env.reset(seed=seed, options=options)
+            following = self.env.reset(seed=seed, options=options)
+        self._open = True
         return following
 
     def step(self, action: Any) -> tuple[Observation, float, bool, bool, dict[str, Any]]:

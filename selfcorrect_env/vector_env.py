@@ -100,7 +100,8 @@ class SelfCorrectVectorEnv(SetupProperties, VectorEnv[Conversations, Sequence[st
             options=options,
         )
         self._sessions: list[Session | None] = [None] * num_envs
-        self._generators: list[np.random.Generator | None] = [None] * num_envs
+        self._generators: list[tuple[np.random.Generator, int] | None] = [None] * num_envs
+        """Each sub-environment's source of randomness with its seed; None until it is needed."""
         self.render_mode = None
         self.single_observation_space = ConversationSpace()
         self.single_action_space = ReplySpace()
@@ -173,9 +174,9 @@ class SelfCorrectVectorEnv(SetupProperties, VectorEnv[Conversations, Sequence[st
         rows = self._rows_to_reset(options.get("reset_mask"))
         chosen = self._find_problems(options.get("index"))
         seeds = self._seeds(seed)
+        seeded = {row: seeding.np_random(seeds[row]) for row in rows if seeds[row] is not None}
         for row in rows:
-            if seeds[row] is not None:
-                self._generators[row] = seeding.np_random(seeds[row])[0]
+            self._generators[row] = seeded.get(row, self._generators[row])
             self._start(row, chosen[row])
         infos = [s.info() if s and row in rows else None for row, s in enumerate(self._sessions)]
         return self._observations(), batch_infos(infos)
@@ -219,6 +220,16 @@ class SelfCorrectVectorEnv(SetupProperties, VectorEnv[Conversations, Sequence[st
                 infos[row] = self._start(row).info() | final
         truncations = np.zeros(self.num_envs, dtype=bool)
         return self._observations(), rewards, terminations, truncations, batch_infos(infos)
+
+    @property
+    def np_random(self) -> tuple[np.random.Generator, ...]:  # type: ignore[override]
+        """The source of randomness of each sub-environment, as ``SyncVectorEnv`` has them."""
+        return tuple(self._source(row)[0] for row in range(self.num_envs))
+
+    @property
+    def np_random_seed(self) -> tuple[int, ...]:  # type: ignore[override]
+        """The seed of each of them; a random one where ``reset`` was given none."""
+        return tuple(self._source(row)[1] for row in range(self.num_envs))
 
     def __repr__(self) -> str:
         name = self.spec.id if self.spec is not None else type(self).__name__
@@ -267,12 +278,16 @@ class SelfCorrectVectorEnv(SetupProperties, VectorEnv[Conversations, Sequence[st
 
     def _start(self, row: int, problem: Problem | None = None) -> Session:
         if problem is None:
-            generator = self._generators[row]
-            if generator is None:
-                generator = self._generators[row] = seeding.np_random()[0]
-            problem = self._setup.draw_problem(generator)
+            problem = self._setup.draw_problem(self._source(row)[0])
         self._sessions[row] = session = Session(problem, self._setup)
         return session
+
+    def _source(self, row: int) -> tuple[np.random.Generator, int]:
+        """Return a sub-environment's source of randomness with its seed, a random one if needed."""
+        source = self._generators[row]
+        if source is None:
+            source = self._generators[row] = seeding.np_random()
+        return source
 
     def _in_progress(self) -> list[Session]:
         """Return all sessions; raise if one of them cannot be stepped in this autoreset mode."""

@@ -61,8 +61,9 @@ class ProgressBonus(gym.Wrapper[Conversation, str, Conversation, str], RecordCon
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Conversation, dict[str, Any]]:
         """Start an episode."""
-        self._before = None
-        return self.env.reset(seed=seed, options=options)
+        started = self.env.reset(seed=seed, options=options)
+        self._before = None  # where it is refused, the episode goes on
+        return started
 
     def step(self, action: str) -> tuple[Conversation, float, bool, bool, dict[str, Any]]:
         """Give the next reply; its reward has the bonus added."""

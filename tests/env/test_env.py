@@ -183,6 +183,8 @@ def test_an_index_or_an_id_picks_the_problem_and_draws_nothing():
         ({"index": -1}, IndexError, "counts from 0, got -1"),
         ({"index": "3"}, TypeError, "must be an int, got str"),
         ({"index": 1.0}, TypeError, "must be an int, got float"),
+        ({"index": True}, TypeError, "must be an int, got bool"),
+        ({"index": np.True_}, TypeError, "must be an int, got bool"),
         ({"id": "sum-99"}, UnknownNameError, "no problem with id 'sum-99'"),
         ({"id": 3}, TypeError, r"must be a str, got int \(3\)"),
         ({"id": "sum-1", "index": 1}, TypeError, "not by both"),

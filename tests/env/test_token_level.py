@@ -281,7 +281,22 @@ def test_the_longest_episode_fits_and_no_less() -> None:
         short.reset(options={"index": 11})
 
 
-@pytest.mark.parametrize("action", [1.0, "7", None, np.array([3]), np.float32(3)])
+def test_a_reset_that_is_refused_leaves_no_episode_to_go_on_with() -> None:
+    """The episode below is another one then: its problem would get the tokens of the one before."""
+    longest = longest_episode(text_level(), Letters(), 4)
+    env = TokenLevel(text_level(), Letters(), max_new_tokens=4, context_length=longest - 1)
+    attempts = AttemptEpisodes(env)
+    for outer in (env, attempts):
+        outer.reset(options={"index": 0})
+        outer.step(1)
+        with pytest.raises(ValueError, match="larger context_length"):
+            outer.reset(options={"index": 11})
+        with pytest.raises(EpisodeError, match="reset"):
+            outer.step(1)
+        assert outer.reset(options={"index": 0})[1]["problem_id"] == "sum-0"
+
+
+@pytest.mark.parametrize("action", [1.0, "7", None, True, np.array([3]), np.float32(3)])
 def test_an_action_that_is_no_token_is_a_type_error(action: Any) -> None:
     env = token_level()
     env.reset(seed=0)

@@ -106,6 +106,34 @@ def test_a_seed_gives_what_single_environments_get(mode):
     assert env.reset()[0] == tuple(single.reset()[0] for single in singles)
 
 
+@pytest.mark.parametrize("mode", MODES)
+def test_seeds_and_generators_are_those_of_the_sub_environments(mode):
+    left, right = ours(3, mode), gymnasiums(3, mode)
+    for reset in (
+        {"seed": 5},
+        {},
+        {"seed": [8, None, 9]},
+        {"seed": 20, "options": {"reset_mask": np.array([False, True, False])}},
+    ):
+        left.reset(**copy.deepcopy(reset))
+        right.reset(**copy.deepcopy(reset))
+        assert left.np_random_seed == right.np_random_seed
+    assert left.np_random_seed == (8, 21, 9)
+    for one, other in zip(left.np_random, right.np_random, strict=True):
+        assert one.bit_generator.state == other.bit_generator.state
+    drawn = [generator.integers(10**9) for generator in left.np_random]
+    assert drawn == [generator.integers(10**9) for generator in right.np_random]
+    assert left.reset()[1]["problem_id"].tolist() == right.reset()[1]["problem_id"].tolist()
+
+
+def test_an_unseeded_generator_is_the_one_that_draws():
+    env = ours(2)
+    seeds = env.np_random_seed
+    assert len(set(seeds)) == 2
+    assert env.reset()[0] == ours(2).reset(seed=list(seeds))[0]
+    assert env.np_random_seed == seeds
+
+
 def test_episodes_without_a_seed_differ():
     first = ours(64).reset()[1]["problem_id"].tolist()
     assert first != ours(64).reset()[1]["problem_id"].tolist()  # equal with probability 7^-64
@@ -290,6 +318,8 @@ def test_wrong_actions_change_nothing(actions, error, message):
         (None, {"index": 1}, TypeError, "got int"),
         (None, {"index": [0, 1, 7]}, IndexError, "Index 7 is outside"),
         (None, {"index": [0, 1, "2"]}, TypeError, "must be an int, got str"),
+        (None, {"index": [0, 1, True]}, TypeError, "must be an int, got bool"),
+        ([1, 2, -3], {}, gym.error.Error, "-3"),
         (None, {"id": "sum-1"}, UnknownNameError, "Known: index, reset_mask"),
         (None, {"reset_mask": [True]}, ValueError, "got 1"),
         (None, {"reset_mask": [False] * 3}, ValueError, "True somewhere"),

@@ -64,6 +64,15 @@ def test_the_bonus_by_hand(first, last, rewards):
         assert batch.step([reply])[1].tolist() == pytest.approx([reward])
 
 
+def test_a_refused_reset_keeps_the_episode_and_its_bonus():
+    env = ProgressBonus(single(), alpha=10)
+    env.reset(seed=0)
+    env.step("0")
+    with pytest.raises(IndexError):
+        env.reset(options={"index": 99})
+    assert env.step("1")[1] == 11
+
+
 def test_the_bonus_follows_each_attempt_and_stands_in_info():
     env = ProgressBonus(single(attempts=4), alpha=2)
     for _ in range(2):  # nothing is carried into the next episode
