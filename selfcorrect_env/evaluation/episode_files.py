@@ -10,6 +10,8 @@ One row is one episode:
     truncated
     transition                      "i->c" …, or None where an attempt could not be judged
     judged                          whether every attempt was judged
+    verifications                   for each attempt whether it verifies the one before and is no
+                                    answer; only in rows with such an attempt
     exact                           "" for ordinary text; else see below
 
 A log of an evaluation in progress also has ``episode``, the episode's number in it: episodes are
@@ -61,6 +63,8 @@ def to_row(episode: Episode) -> EpisodeRow:
         "transition": None if episode.transition is None else episode.transition.value,
         "judged": episode.judged,
     }
+    if any(attempt.verification for attempt in attempts):
+        row["verifications"] = [attempt.verification for attempt in attempts]
     clean = _without_surrogates(row)
     return {**clean, "exact": "" if clean == row else json.dumps(row)}
 
@@ -75,6 +79,7 @@ def from_row(row: Mapping[str, Any]) -> Episode:
         if row.get("exact"):
             row = json.loads(row["exact"])
         columns = [row[name] for name in _PER_ATTEMPT]
+        columns.append(row.get("verifications") or [False] * len(columns[0]))
         attempts = tuple(_attempt(*values) for values in list(zip(*columns, strict=True)))
         if not attempts:
             raise ValueError("it holds no attempt")
@@ -131,6 +136,8 @@ def write_parquet(path: str | Path, episodes: Iterable[Episode]) -> None:
     kinds |= {"truncated": pa.list_(pa.bool_()), "transition": text}
     kinds |= {"judged": pa.bool_(), "exact": text}
     rows = [to_row(episode) for episode in episodes]
+    if any("verifications" in row for row in rows):
+        kinds["verifications"] = pa.list_(pa.bool_())
     with replacing(path) as temporary:
         pq.write_table(pa.Table.from_pylist(rows, schema=pa.schema(kinds)), temporary)
 
@@ -209,11 +216,18 @@ def _attempt(
     detail: str,
     tokens: int | None,
     truncated: bool | None,
+    verification: bool,
 ) -> Attempt:
     if reason == "wrong" and isinstance(score, float) and 0.0 < score < 1.0:
         reason = "partial credit"  # the name that older files did not have
     verdict = Verdict(score, cast(Reason, reason), answer, detail)  # it checks both
-    return Attempt(reply=reply, verdict=verdict, tokens=tokens, truncated=truncated)
+    return Attempt(
+        reply=reply,
+        verdict=verdict,
+        tokens=tokens,
+        truncated=truncated,
+        verification=verification,
+    )
 
 
 def _read_numbered(path: Path) -> dict[int, Episode]:

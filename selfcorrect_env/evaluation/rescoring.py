@@ -14,7 +14,7 @@ from selfcorrect_env.evaluation.episode_files import read_episodes, replacing
 from selfcorrect_env.evaluation.metrics import Metrics, measure
 from selfcorrect_env.evaluation.report import EPISODES_FILE
 from selfcorrect_env.evaluation.tables import as_text, percent
-from selfcorrect_env.types import Episode, ScoreFunction, Verdict, Verifier
+from selfcorrect_env.types import Attempt, Episode, ScoreFunction, Verdict, Verifier
 from selfcorrect_env.verifiers import get_verifier
 from selfcorrect_env.verifiers.base import judge
 
@@ -51,6 +51,8 @@ class Rescored:
     """The episodes with their new verdicts."""
     replies: int
     """Number of replies that were judged."""
+    verifications: int
+    """Number of attempts that are no answers and keep their verdicts (`Attempt.verification`)."""
     differences: tuple[Difference, ...]
     before: Metrics
     after: Metrics
@@ -65,6 +67,7 @@ class Rescored:
         return {
             "verifier": self.verifier,
             "replies": self.replies,
+            "verifications": self.verifications,
             "scores_changed": self.scores_changed,
             "accuracy_before": [metric.value for metric in self.before.accuracy],
             "accuracy_after": [metric.value for metric in self.after.accuracy],
@@ -114,6 +117,11 @@ class Rescored:
             f"{self.scores_changed:,} of them with another score"
         ]
         lines += [f"  {old} → {new}: {n:,}" for (old, new), n in changes.most_common()]
+        if self.verifications:
+            lines.append(
+                f"{self.verifications:,} attempts verify the one before, so they were not judged "
+                "as answers: they keep their verdicts, which agree or not with the old ones."
+            )
         if self.after.unjudged:
             lines.append(f"Warning: {self.after.why_unjudged()}")
         lines += [_line(difference) for difference in self.differences[:SHOWN]]
@@ -125,7 +133,9 @@ class Rescored:
 def rescore(
     episodes: Sequence[Episode], verifier: str | Verifier | ScoreFunction, *, seed: int = 0
 ) -> Rescored:
-    """Judge every reply of ``episodes`` with another verifier; a missing one stays unjudged.
+    """Judge every answer of ``episodes`` with another verifier; a missing reply stays unjudged.
+
+    An attempt that verifies the one before it (`Attempt.verification`) keeps its verdict.
 
     Args:
         episodes: one or more.
@@ -139,7 +149,7 @@ def rescore(
     if not episodes:
         raise ValueError("rescore() needs at least one episode.")
     verifier = get_verifier(verifier)
-    cases = [(e.problem, a.reply) for e in episodes for a in e.attempts if a.answered]
+    cases = [(e.problem, a.reply) for e in episodes for a in e.attempts if _is_answer(a)]
     verdicts: list[Verdict] = []
     for start in range(0, len(cases), BATCH):
         batch = cases[start : start + BATCH]
@@ -147,7 +157,7 @@ def rescore(
     new, rescored, differences = iter(verdicts), [], []
     for episode in episodes:
         attempts = tuple(
-            replace(attempt, verdict=next(new)) if attempt.answered else attempt
+            replace(attempt, verdict=next(new)) if _is_answer(attempt) else attempt
             for attempt in episode.attempts
         )
         rescored.append(replace(episode, attempts=attempts))
@@ -168,10 +178,15 @@ def rescore(
         verifier=verifier.name,
         episodes=tuple(rescored),
         replies=len(cases),
+        verifications=sum(a.verification for e in episodes for a in e.attempts),
         differences=tuple(differences),
         before=measure(episodes, seed=seed),
         after=measure(rescored, seed=seed),
     )
+
+
+def _is_answer(attempt: Attempt) -> bool:
+    return attempt.answered and not attempt.verification
 
 
 def stored_episodes(run: str | Path) -> list[Episode]:

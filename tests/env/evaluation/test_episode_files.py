@@ -31,6 +31,7 @@ attempts = st.builds(
     verdict=verdicts,
     tokens=st.none() | st.integers(0, 10_000),
     truncated=st.none() | st.booleans(),
+    verification=st.booleans(),
 )
 problems = st.builds(
     Problem,
@@ -77,6 +78,7 @@ def test_a_row_is_readable():
     assert row["replies"] == ["y", "y"]
     assert row["reasons"] == ["wrong", "correct"]
     assert row["exact"] == ""
+    assert "verifications" not in row  # as older files, which have no such column
 
 
 def test_an_older_row_of_partial_credit_is_read_by_its_name_of_today():

@@ -1,11 +1,13 @@
 """`rescore`: stored replies judged again."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from selfcorrect_env import CheckpointError, SelfCorrectEnv, evaluate
+from selfcorrect_env import Attempt, CheckpointError, Reason, SelfCorrectEnv, Verdict, evaluate
+from selfcorrect_env.evaluation import write_episodes
 from selfcorrect_env.evaluation.rescoring import rescore, stored_episodes
 
 ROWS = [
@@ -43,6 +45,30 @@ def test_another_verifier_is_compared_reply_by_reply(run: Path) -> None:
     assert rescored.after.accuracy[0].value == pytest.approx(1 / 3)
     assert "1, attempt 1: 0 wrong → 1 correct" in " ".join(str(rescored).split())
     assert str(rescored).startswith(f"{len(rescored.episodes)} episodes re-scored with ")
+
+
+def test_a_verification_is_not_judged_as_an_answer(run: Path, tmp_path: Path) -> None:
+    """It says whether the answer before it is right; to a verifier of answers it would be wrong."""
+    said = Attempt(
+        reply="The answer is wrong.",
+        verdict=Verdict(1.0, Reason.CORRECT, "wrong"),
+        verification=True,
+    )
+    played = [
+        replace(episode, attempts=(episode.attempts[0], said, episode.attempts[1]))
+        for episode in stored_episodes(run)
+    ]
+    write_episodes(tmp_path / "episodes.jsonl", played)
+    stored = stored_episodes(tmp_path)
+    assert stored == played
+    same = rescore(stored, "exact")
+    assert same.differences == ()
+    assert (same.replies, same.verifications) == (6, 3)
+    assert "3 attempts verify the one before" in " ".join(str(same).split())
+    assert same.to_dict()["verifications"] == 3
+    other = rescore(stored, "math")
+    assert {difference.attempt for difference in other.differences} <= {1, 3}
+    assert all(episode.attempts[1] == said for episode in other.episodes)
 
 
 def test_differences_are_written(run: Path, tmp_path: Path) -> None:

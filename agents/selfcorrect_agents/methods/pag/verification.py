@@ -190,7 +190,11 @@ class VerifiedVectorEnv(VectorWrapper):
     ) -> Episode:
         reply = text if isinstance(text, Reply) else Reply(text)
         verified = Attempt(
-            reply=text, verdict=verdict, tokens=reply.tokens, truncated=reply.truncated
+            reply=text,
+            verdict=verdict,
+            tokens=reply.tokens,
+            truncated=reply.truncated,
+            verification=True,
         )
         conversation = self._conversations[row]
         last = Message(role="assistant", content=str(played.attempts[1].reply))

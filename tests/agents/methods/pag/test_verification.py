@@ -154,6 +154,8 @@ def test_the_episodes_are_an_answer_a_verification_and_a_final_answer() -> None:
     revised, kept = steps[2][4]["finished"]
     assert [str(a.reply) for a in revised.attempts] == ["3", WRONG, "2"]
     assert [a.tokens for a in revised.attempts] == [7, 7, 7]
+    for episode in (revised, kept):  # what a verifier of answers may judge again
+        assert [a.verification for a in episode.attempts] == [False, True, False]
     assert revised.transition is Transition.INCORRECT_TO_CORRECT
     assert revised.conversation[-1]["content"] == "2"
     assert [str(a.reply) for a in kept.attempts] == ["2", RIGHT, "2"]
