@@ -289,8 +289,8 @@ class Attempt:
     truncated: bool | None = None
     """Whether a token cap cut the reply off, or None if the agent did not report it."""
     verification: bool = False
-    """Whether the reply is no answer to the problem but says whether the attempt before it is right;
-    its score is 1 if the verdict on that attempt agrees."""
+    """Whether the reply is no answer to the problem: it says whether the attempt before it is
+    right, and its score is 1 if the verdict on that attempt agrees."""
 
     @property
     def answered(self) -> bool:

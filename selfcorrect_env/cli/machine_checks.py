@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import shutil
 import subprocess
 import sys
@@ -44,6 +45,20 @@ EXTRAS = {
 
 LEAST_FREE = 2e9
 """Bytes below which a disk is reported: a checkpoint of a small model has about as many."""
+
+DRIVERS = {
+    "nvidia-smi": (
+        ("--query-gpu=name,memory.total,memory.free", "--format=csv,noheader"),
+        r"(?m)^.*\S",
+        "{} free",
+    ),
+    "rocm-smi": (("--showproductname",), r"Card [Ss]eries:\s*(.*\S)", "{}"),
+    "amd-smi": (("list",), r"(?m)^GPU: \d+", "AMD {}"),
+}
+"""Program of a driver -> its arguments, what it prints for each GPU, and how that is shown."""
+
+KFD = Path("/dev/kfd")
+"""Where Linux has an AMD GPU that computes, also in containers without a driver's program."""
 
 TORCH_DEVICES = "import torch; print(torch.__version__, torch.cuda.is_available())"
 TIME_LIMIT = 60
@@ -106,21 +121,26 @@ def _folder(what: str, folder: Path, advice: str) -> Symptom:
 
 
 def _gpu() -> Symptom:
-    """Ask the driver's nvidia-smi: this package does not import torch."""
-    program = shutil.which("nvidia-smi")
-    if program is None:
-        found = "no nvidia-smi, so no NVIDIA GPU is usable"
+    """Ask the drivers' programs: this package does not import torch."""
+    asked = [_driver(name, path) for name in DRIVERS if (path := shutil.which(name))]
+    if not asked and KFD.exists():
+        return Symptom("devices", "GPU", "ok", f"AMD's {KFD}; rocm-smi would say more")
+    if not asked:
+        found = f"none of {', '.join(DRIVERS)}, so no NVIDIA or AMD GPU is usable"
         return Symptom("devices", "GPU", "missing", found, "models run on the CPU: small ones only")
-    query = [program, "--query-gpu=name,memory.total,memory.free", "--format=csv,noheader"]
+    return next((symptom for symptom in asked if symptom.state == "ok"), asked[0])
+
+
+def _driver(name: str, path: str) -> Symptom:
+    """Ask one driver's program for its GPUs."""
+    arguments, line, shown = DRIVERS[name]
     try:
-        done = _run(query)
+        names = "; ".join(map(shown.format, re.findall(line, _run([path, *arguments]))))
     except (OSError, subprocess.SubprocessError) as error:
-        return Symptom(
-            "devices", "GPU", "missing", f"nvidia-smi fails: {error}", "check the NVIDIA driver"
-        )
-    names = "; ".join(f"{line} free" for line in done.split("\n") if line.strip())
+        advice = "check the GPU's driver"
+        return Symptom("devices", "GPU", "missing", f"{name} fails: {error}", advice)
     if not names:
-        return Symptom("devices", "GPU", "missing", "nvidia-smi lists none")
+        return Symptom("devices", "GPU", "missing", f"{name} lists none")
     return Symptom("devices", "GPU", "ok", names)
 
 
@@ -138,7 +158,7 @@ def _torch_sees_gpu() -> Iterator[Symptom]:
     if usable == "True":
         yield Symptom("devices", "torch on the GPU", "ok", f"torch {build}")
     else:
-        advice = "install a build of torch for the driver's CUDA version: https://pytorch.org"
+        advice = "install a build of torch for the driver (CUDA, ROCm): https://pytorch.org"
         found = f"torch {build} sees no GPU"
         yield Symptom("devices", "torch on the GPU", "broken", found, advice)
 

@@ -158,6 +158,53 @@ def test_the_driver_is_asked_for_gpus(
         assert "torch on the GPU" not in found
 
 
+ROCM_SMI = r"""
+======================================= Product Info =======================================
+GPU[0]\t\t: Card Series: \t\tAMD Instinct MI300X
+GPU[0]\t\t: Card Model: \t\t0x74b5
+GPU[1]\t\t: Card Series: \t\tAMD Instinct MI300X
+================================== End of ROCm SMI Log ====================================="""
+
+
+@pytest.mark.parametrize(
+    ("program", "printed", "state", "detail"),
+    [
+        ("rocm-smi", ROCM_SMI, "ok", "AMD Instinct MI300X; AMD Instinct MI300X"),
+        ("rocm-smi", ROCM_SMI.partition("GPU")[0], "missing", "rocm-smi lists none"),
+        (
+            "amd-smi",
+            "GPU: 0\\n    BDF: 0000:01:00.0\\n\\nGPU: 1\\n",
+            "ok",
+            "AMD GPU: 0; AMD GPU: 1",
+        ),
+        ("/dev/kfd", "", "ok", "rocm-smi would say more"),
+        (None, "", "missing", "none of nvidia-smi, rocm-smi, amd-smi"),
+    ],
+)
+def test_amds_gpus_are_found_and_torch_is_asked_for_them(
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    program: str | None,
+    printed: str,
+    state: str,
+    detail: str,
+) -> None:
+    if program == "/dev/kfd":
+        (tmp_path / "kfd").touch()
+    elif program is not None:
+        (tmp_path / program).write_text(f"#!/bin/sh\nprintf '{printed}'\n")
+        (tmp_path / program).chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(machine_checks, "KFD", tmp_path / "kfd")
+    monkeypatch.setattr(machine_checks, "TORCH_DEVICES", "print('2.8.0+rocm6.4', True)")
+    found = {symptom.what: symptom for symptom in devices()}
+    assert found["GPU"].state == state
+    assert detail in found["GPU"].detail
+    assert ("torch on the GPU" in found) is (state == "ok")
+    if state == "ok":
+        assert found["torch on the GPU"].detail == "torch 2.8.0+rocm6.4"
+
+
 def test_a_package_that_is_missing_comes_with_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(machine_checks, "EXTRAS", {"no-such-package": "sb3", "nor-this": ""})
     _, optional, required = packages()
