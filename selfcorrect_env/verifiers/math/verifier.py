@@ -123,9 +123,7 @@ class MathVerifier:
         )
         self._known: dict[tuple[str, str], bool | None] = {}
         self._lock = threading.Lock()
-        # a worker takes a second to start: start one now, in the background
-        warm_up = {"args": ("1", "1"), "kwargs": {"deadline": deadline}}
-        threading.Thread(target=self._pool.run, daemon=True, **warm_up).start()
+        self._pool.start()  # a worker takes a second until it is ready
 
     def __reduce__(self) -> tuple[Any, ...]:
         return MathVerifier, self._arguments  # a copy has its own workers

@@ -101,6 +101,17 @@ class WorkerPool:
         _POOLS.add(self)
         weakref.finalize(self, _kill_all, self._workers)
 
+    def start(self) -> None:
+        """Start the workers without waiting for them: the first call then waits less.
+
+        No error is raised if none can be started: the next call tries again, and reports it.
+        """
+        with self._changed:
+            try:
+                self._fill()
+            except OSError:
+                return
+
     def run(self, *arguments: Any, deadline: float) -> CallResult:
         """Call the function in a worker and wait for the outcome.
 
@@ -162,8 +173,7 @@ class WorkerPool:
                     self._idle.remove(dead)
                     self._workers.discard(dead)
                     dead.kill()
-                while len(self._workers) < self.size:
-                    self._idle.append(self._start_worker())
+                self._fill()
                 if self._idle:
                     worker = next((w for w in reversed(self._idle) if w.is_ready()), self._idle[0])
                     self._idle.remove(worker)
@@ -188,6 +198,10 @@ class WorkerPool:
                     self._idle.append(self._start_worker())
                 except OSError:
                     return  # the next call tries again, and reports the error
+
+    def _fill(self) -> None:
+        while len(self._workers) < self.size:
+            self._idle.append(self._start_worker())
 
     def _start_worker(self) -> _Worker:
         worker = _Worker(self._command)

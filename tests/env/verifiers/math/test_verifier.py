@@ -1,6 +1,7 @@
 r"""The math verifier: tables of verdicts, hostile replies, threads and forks."""
 
 import asyncio
+import gc
 import json
 import os
 import pickle
@@ -303,6 +304,21 @@ def test_a_forked_child_judges_by_itself(verifier: MathVerifier) -> None:
         os._exit(0 if right else 1)
     assert os.waitpid(child, 0)[1] == 0
     assert verifier.verify(of(r"2\sqrt{7}"), r"\boxed{\sqrt{28}}").correct
+
+
+def test_a_verifier_that_is_dropped_leaves_no_process_behind() -> None:
+    """Also before its workers are ready: one for each reply, in a loop, would fill the machine."""
+    gc.disable()
+    try:
+        dropped = MathVerifier()
+        pids = dropped._pool.pids()
+        del dropped
+    finally:
+        gc.enable()
+    assert pids
+    for pid in pids:
+        with pytest.raises(ProcessLookupError):
+            os.kill(pid, 0)
 
 
 def test_a_killed_worker_is_replaced() -> None:

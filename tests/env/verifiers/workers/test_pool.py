@@ -1,6 +1,7 @@
 """The pool of killable workers: deadlines, deaths, limits, forks, and nothing left behind."""
 
 import asyncio
+import gc
 import os
 import signal
 import subprocess
@@ -55,6 +56,31 @@ def alive(pid: int) -> bool:
         return False
     status = Path(f"/proc/{pid}/stat")
     return not (status.exists() and status.read_text().rpartition(")")[2].split()[0] == "Z")
+
+
+def test_a_pool_that_is_dropped_ends_at_once_also_while_it_starts(
+    here: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Reference counting is enough: nothing waits for the workers, and nothing is a cycle."""
+    gc.disable()
+    try:
+        made = WorkerPool("pool_tasks:square", workers=2)
+        made.start()
+        starting = made.pids()
+        assert len(starting) == 2
+        del made
+        assert gone(starting)
+        used = WorkerPool("pool_tasks:square", workers=2)
+        assert [found.value for found in used.run_all([(2,), (3,)], deadline=5)] == [4, 9]
+        running = used.pids()
+        del used
+        assert gone(running)
+    finally:
+        gc.enable()
+    monkeypatch.setattr(sys, "executable", "/no/such/python")
+    broken = WorkerPool("pool_tasks:square")
+    broken.start()  # the next call reports it
+    assert broken.run(2, deadline=5).status is Status.UNAVAILABLE
 
 
 def test_nothing_starts_before_the_first_call(squares: WorkerPool) -> None:
