@@ -51,7 +51,7 @@ SEEDS = {
 """Environment -> table -> number of seeds."""
 
 FURTHER_SEEDS = 5
-"""Of every other table."""
+"""Of every other table, and of every table of another environment."""
 
 Rows: TypeAlias = dict[str, tuple[str, dict[str, Any]]]
 """Label -> (agent, fields of its configuration)."""
@@ -109,7 +109,7 @@ def main() -> None:
 def seeds_of(env: str, table: str, equal_compute: Path | None) -> range:
     """Return the seeds of a table."""
     kind = table if equal_compute is None else "equal compute"
-    return range(SEEDS[env].get(kind, FURTHER_SEEDS))
+    return range(SEEDS.get(env, {}).get(kind, FURTHER_SEEDS))
 
 
 def budgets_of(path: Path, rows: Rows) -> dict[str, int]:

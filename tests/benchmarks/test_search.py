@@ -75,6 +75,21 @@ def test_every_table_can_be_run(
     check(config)
 
 
+@pytest.mark.parametrize(
+    ("env", "table", "equal_compute", "seeds"),
+    [
+        ("SelfCorrect-Arithmetic-v0", "main", None, 20),
+        ("SelfCorrect-Arithmetic-v0", "main", Path("comparison.json"), 10),
+        ("SelfCorrect-ToyCode-v0", "ablations", None, 5),
+        ("SelfCorrect-Sums-v0", "main", None, 5),  # searched in with tune.py --env
+    ],
+)
+def test_every_environment_has_a_number_of_seeds(
+    env: str, table: str, equal_compute: Path | None, seeds: int
+) -> None:
+    assert write_comparison.seeds_of(env, table, equal_compute) == range(seeds)
+
+
 @pytest.mark.parametrize("row", sensitivity.FACTORS)
 def test_one_setting_is_varied_at_a_time(row: str, found: Path) -> None:
     content = json.loads(found.read_text())
