@@ -19,7 +19,8 @@ from selfcorrect_env.evaluation.episode_files import (
     write_parquet,
 )
 from selfcorrect_env.evaluation.intervals import LEVEL, METHOD, METHOD_CLUSTERED, RESAMPLES
-from selfcorrect_env.evaluation.metrics import Metrics, Paired, measure, paired
+from selfcorrect_env.evaluation.metrics import Metrics, measure
+from selfcorrect_env.evaluation.paired import Paired, paired
 from selfcorrect_env.evaluation.sampled import Samples, measure_samples
 from selfcorrect_env.evaluation.usage import Usage
 from selfcorrect_env.types import Episode

@@ -9,7 +9,8 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from selfcorrect_env.evaluation.intervals import Estimate
-from selfcorrect_env.evaluation.metrics import Completed, Metrics, Paired
+from selfcorrect_env.evaluation.metrics import Completed, Metrics
+from selfcorrect_env.evaluation.paired import Paired
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderableType, RenderResult

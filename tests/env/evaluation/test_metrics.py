@@ -13,11 +13,11 @@ from selfcorrect_env.evaluation.intervals import difference, estimate, mcnemar, 
 from selfcorrect_env.evaluation.metrics import (
     correctness,
     measure,
-    paired,
     per_problem,
     scores,
     turn_metrics,
 )
+from selfcorrect_env.evaluation.paired import paired
 from selfcorrect_env.types import Attempt, Episode, Problem, Reason, Verdict
 
 VERDICTS = {
