@@ -7,7 +7,6 @@ read. Such a part equals only what is spelled like it.
 from __future__ import annotations
 
 import re
-from fractions import Fraction
 
 from selfcorrect_env.verifiers.math.answer_kinds import (
     Answer,
@@ -18,11 +17,12 @@ from selfcorrect_env.verifiers.math.answer_kinds import (
     Words,
 )
 from selfcorrect_env.verifiers.math.arrays import computed_matrix, read_array, read_rows
-from selfcorrect_env.verifiers.math.numerals import number_of_words
+from selfcorrect_env.verifiers.math.numerals import leading_number, mixed_numbers
 from selfcorrect_env.verifiers.math.quantities import Tokens, read_quantity, split, step
 from selfcorrect_env.verifiers.math.tokens import Token, TokenKind, spelled, tokenize
 from selfcorrect_env.verifiers.math.trees import INFINITY
 from selfcorrect_env.verifiers.math.typed_math import latex
+from selfcorrect_env.verifiers.math.units import unit, unit_of_one
 
 _RELATIONS = frozenset(
     ["=", "<", ">", r"\le", r"\ge", r"\ne", r"\in", r"\approx", r"\equiv", r"\notin"]
@@ -39,7 +39,7 @@ _END = re.compile(r"(?:(?:\\[ ,;:!]|\\q?quad|[\s,;~])*(?<!\.)\.)?(?:\\[ ,;:!]|\\
 
 def read_answer(text: str) -> Answer:
     """Return what an answer says."""
-    text = latex(_bare(text))
+    text = latex(mixed_numbers(_bare(text)))
     tokens = tokenize(text)
     if tokens is None:
         return Unread(" ".join(text.split()))
@@ -90,6 +90,8 @@ def _whole(tokens: Tokens) -> Answer:
         return words
     if len(tokens) > 1 and tokens[0].kind is TokenKind.WORD and _LABEL.search(tokens[0].text):
         tokens = tokens[1:]  # "Answer: 5"
+    if len(tokens) > 1 and (_connects(tokens[0]) or _connects(tokens[-1])):
+        return Unread(spelled(tokens))  # "5 and"
     tokens = _with_condition(tokens)
     alternatives = any(token.text.casefold() in _OR for token in tokens)
     parts = split(_connected(tokens), (",", ";"))
@@ -165,6 +167,8 @@ def _words(tokens: Tokens) -> Answer | None:
         for token in tokens
     ):
         return None
+    if (number := _number_in_words(" ".join(texts))) is not None:
+        return number
     letters = "".join(texts)
     if len(tokens) == 1 and tokens[0].kind is TokenKind.LETTERS:  # without a vowel it is a product
         vowel = re.search("[aeiouAEIOU]", letters)
@@ -181,10 +185,17 @@ def _words(tokens: Tokens) -> Answer | None:
         return None
     if text in ("all real numbers", "all reals"):
         return Parts("reals", ())
-    if text == "infinity":
-        return Quantity(INFINITY)
-    number = number_of_words(text)
-    return Quantity(("number", Fraction(number))) if number is not None else Words(text)
+    return Quantity(INFINITY) if text == "infinity" else Words(text)
+
+
+def _number_in_words(text: str) -> Quantity | None:
+    """Read "six" and "six apples"."""
+    found = leading_number(text.strip(" .,()!?'\""))
+    if found is None:
+        return None
+    value, rest = found
+    counted = (unit(rest) or (unit_of_one(rest) if value == 1 else None)) if rest else None
+    return None if rest and counted is None else Quantity(("number", value), counted)
 
 
 def _part(tokens: Tokens) -> Answer:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from selfcorrect_env.verifiers.math.commitment import (
     bounded,
@@ -13,20 +12,11 @@ from selfcorrect_env.verifiers.math.commitment import (
     offered_beside,
     unsure,
 )
-from selfcorrect_env.verifiers.math.formulas import Formula, formulas
-from selfcorrect_env.verifiers.math.values import (
-    BOLD,
-    CURRENCY,
-    LIST,
-    Value,
-    bold_values,
-    in_a_word,
-    joined,
-    listed_numbers,
-)
+from selfcorrect_env.verifiers.math.formulas import formulas
+from selfcorrect_env.verifiers.math.sentence_items import Item, items_of, masked
+from selfcorrect_env.verifiers.math.values import BOLD, Value, bold_values, joined
 
 _BREAK = re.compile(r"[.!?](?=\s|$)|\n")
-_MASK = "\0"
 _MOST_SENTENCES, _MOST_ITEMS, _NEAR = 200, 50, 500
 _CLAUSE_END = re.compile(r"[,;:]\s")
 
@@ -55,14 +45,6 @@ _NEW_CLAUSE = re.compile(
 _NAMED = re.compile(r"(?P<joint>.*?)\s*(?P<name>(?<![A-Za-z\\])[A-Za-z])\s*=\s*", re.DOTALL)
 
 
-@dataclass(frozen=True, slots=True)
-class _Item:
-    text: str
-    start: int
-    end: int
-    money: bool = False
-
-
 def concluded(tail: str) -> Value | None:
     """Return the value of the last sentence that has one: bold, else a formula, else a number.
 
@@ -70,10 +52,10 @@ def concluded(tail: str) -> Value | None:
     '18'
     """
     found, _ = formulas(tail)
-    masked = _masked(tail, found)
-    for start, end in _sentences_from_the_end(masked):
+    hidden = masked(tail, found)
+    for start, end in _sentences_from_the_end(hidden):
         inside = [f for f in found if start <= f.start < end]
-        items = _items(masked, inside, start, end)
+        items = items_of(hidden, inside, start, end)
         if premise := _PREMISE.match(tail, start, end):
             items = [item for item in items if item.start >= premise.end()] or items
         if not items:
@@ -94,34 +76,12 @@ def concluded(tail: str) -> Value | None:
     return None
 
 
-def _masked(tail: str, found: list[Formula]) -> str:
-    parts, position = [], 0
-    for formula in found:
-        parts += [tail[position : formula.start], _MASK * (formula.end - formula.start)]
-        position = formula.end
-    return "".join([*parts, tail[position:]])
-
-
-def _sentences_from_the_end(masked: str) -> Iterator[tuple[int, int]]:
-    ends = [found.end() for found in _BREAK.finditer(masked)]
-    borders = [0, *ends, len(masked)][-_MOST_SENTENCES:]
+def _sentences_from_the_end(hidden: str) -> Iterator[tuple[int, int]]:
+    ends = [found.end() for found in _BREAK.finditer(hidden)]
+    borders = [0, *ends, len(hidden)][-_MOST_SENTENCES:]
     for start, end in zip(borders[-2::-1], borders[:0:-1], strict=True):
-        if masked[start:end].strip():
+        if hidden[start:end].strip():
             yield start, end
-
-
-def _items(masked: str, inside: list[Formula], start: int, end: int) -> list[_Item]:
-    """Return the values of a sentence in order; a formula without digits is none beside others."""
-    numbers = [
-        _Item(listed_numbers(n), n.start(), n.end(), bool(CURRENCY.match(n.group())))
-        for n in LIST.finditer(masked, start, end)
-        if not in_a_word(masked, n.start(), n.end())
-    ]
-    maths = [_Item(f.content.rstrip(".,; "), f.start, f.end) for f in inside]
-    telling = [item for item in maths if re.search(r"\d", item.text)]
-    if telling or not numbers:
-        numbers += telling or maths
-    return sorted(numbers, key=lambda item: item.start)
 
 
 def _bold(tail: str, start: int, end: int) -> Value | None:
@@ -134,7 +94,7 @@ def _bold(tail: str, start: int, end: int) -> Value | None:
     return None
 
 
-def _chosen(tail: str, items: list[_Item], start: int, end: int) -> Value | None:
+def _chosen(tail: str, items: list[Item], start: int, end: int) -> Value | None:
     """Return the main value of a sentence, with those offered beside it; None if it is a bound."""
     index = _main(tail, items, start)
     for earlier in range(index, -1, -1):
@@ -147,11 +107,13 @@ def _chosen(tail: str, items: list[_Item], start: int, end: int) -> Value | None
     before = tail[start : items[first].start]
     if modified(before) or bounded(before, tail[items[index].end : end]):
         return None
+    if not all(item.readable for item in items[first : index + 1]):
+        return None
     last = items[-1].end
     return Value(text, exclaimed=tail[last : last + 1] == "!" and last + 1 >= end)
 
 
-def _main(tail: str, items: list[_Item], start: int) -> int:
+def _main(tail: str, items: list[Item], start: int) -> int:
     """Return the index of the last value that the sentence does not give as known.
 
     Known are values after a preposition or a determiner, and those in a subordinate clause behind
@@ -171,7 +133,7 @@ def _main(tail: str, items: list[_Item], start: int) -> int:
     return new[-1]
 
 
-def _with_those_beside(tail: str, items: list[_Item], index: int, start: int) -> tuple[int, str]:
+def _with_those_beside(tail: str, items: list[Item], index: int, start: int) -> tuple[int, str]:
     """Return the index of the first value of the list that a value ends, and the whole list."""
     text, name = items[index].text, ""
     while index:

@@ -8,7 +8,7 @@ from fractions import Fraction
 from itertools import pairwise
 from typing import TypeAlias
 
-from selfcorrect_env.verifiers.math import expressions, units
+from selfcorrect_env.verifiers.math import expressions, scales, units
 from selfcorrect_env.verifiers.math.answer_kinds import Parts, Quantity
 from selfcorrect_env.verifiers.math.token_patterns import repeating_dots
 from selfcorrect_env.verifiers.math.tokens import Token, TokenKind, spelled
@@ -19,6 +19,7 @@ Tokens: TypeAlias = "tuple[Token, ...]"
 
 _OPENING = frozenset(["(", "[", "{", r"\{", "⟨", r"\begin"])
 _CLOSING = frozenset([")", "]", "}", r"\}", "⟩", r"\end"])
+_CURRENCY_SIGNS = frozenset("$€£¥₹")
 _TRIGONOMETRIC = frozenset(f"\\{name}" for name in ("sin", "cos", "tan", "cot", "sec", "csc"))
 
 
@@ -47,26 +48,72 @@ def read_quantity(tokens: Tokens) -> Quantity | Parts | None:
     signs = [index for index, token in enumerate(tokens) if token.text in (r"\pm", r"\mp")]
     if signs:
         return _both_signs(tokens, signs)
+    tokens = _parted(tokens)
     compound = _compound(tokens)
     if compound is not None:
         return compound
+    tokens, currency = _currency(tokens)
     number, unit = _unit_at_end(tokens)
-    dollar = len(number) > 1 and "$" in (number[0].text, number[1].text)
-    if dollar and unit is not None and unit != units.DOLLAR:
+    if currency is not None and unit not in (None, currency):
         return None
-    if dollar:
-        number = tuple(token for token in number if token.text != "$")
-        unit = unit or units.DOLLAR
-    multiple = units.MULTIPLES.get(number[-1].text.casefold()) if len(number) > 1 else None
-    if multiple:
-        number = number[:-1]
+    number, scale = _scaled(number, money=currency is not None)
     node = expression(number)
     if node is None:
         return None
-    decimal = spelled(number).replace(" ", "") if _is_decimal(number) and not multiple else ""
-    if multiple:
-        node = ("product", (node, ("number", Fraction(multiple))))
+    unit = unit or currency
+    if scale != 1:
+        return Quantity(("product", (node, ("number", scale))), unit)
+    decimal = spelled(number).replace(" ", "") if _is_decimal(number) else ""
     return Quantity(node, unit, decimal, _measured(number) if unit is None else None)
+
+
+def _parted(tokens: Tokens) -> Tokens:
+    """Return the tokens with "million dollars" and "dozens of eggs" as two words."""
+    found: list[Token] = []
+    for token in tokens:
+        if token.text == "of" and found and scales.scales(found[-1].text):
+            continue
+        while token.kind is TokenKind.WORD and " " in token.text:
+            first, rest = token.text.split(" ", 1)
+            if not scales.scales(first):
+                break
+            found.append(Token(TokenKind.WORD, first, token.spaced))
+            token = Token(TokenKind.WORD, rest.removeprefix("of "), True)
+        found.append(token)
+    return tuple(found)
+
+
+def _currency(tokens: Tokens) -> tuple[Tokens, PhysicalUnit | None]:
+    """Split off what marks money: ``$5``, ``-$5``, ``5€``, ``USD 5``, ``US$ 5``."""
+    texts = [token.text for token in tokens]
+    start = int(texts[0] == "-")
+    end = start
+    while end < len(texts) and (
+        texts[end] in units.CURRENCIES or (end > start and texts[end] == ".")
+    ):
+        end += 1
+    if end > start and end < len(texts):
+        return (*tokens[:start], *tokens[end:]), units.CURRENCIES[
+            texts[end - 1].strip(".") or texts[start]
+        ]
+    if len(texts) > 1 and texts[-1] in _CURRENCY_SIGNS:
+        return tokens[:-1], units.CURRENCIES[texts[-1]]
+    return tokens, None
+
+
+def _scaled(tokens: Tokens, *, money: bool) -> tuple[Tokens, Fraction]:
+    """Split off the words that multiply or divide a number: the number, and the factor."""
+    scale = Fraction(1)
+    if money and len(tokens) > 1 and tokens[-2].kind is TokenKind.NUMBER and not tokens[-1].spaced:
+        times = scales.MONEY.get(tokens[-1].text)
+        if times:
+            return tokens[:-1], Fraction(times)
+    while len(tokens) > 1 and tokens[-1].kind is TokenKind.WORD:
+        found = scales.factor(tokens[-1].text, one=spelled(tokens[:-1]) == "1")
+        if found is None:
+            break
+        tokens, scale = tokens[:-1], scale * found
+    return tokens, scale
 
 
 def _both_signs(tokens: Tokens, signs: list[int]) -> Parts | None:
@@ -165,7 +212,7 @@ def _unit_at_end(tokens: Tokens, *, bare: bool = False) -> tuple[Tokens, Physica
         phrase = spelled(tokens[index:])
         found = units.unit(phrase)
         if found is None and spelled(tokens[:index]) == "1":
-            found = units.unit(f"{phrase}s")
+            found = units.unit_of_one(phrase)
         if found is not None:
             return tokens[:index], found
     return tokens, None
@@ -178,8 +225,7 @@ def _may_start_unit(tokens: Tokens, index: int, bare: bool) -> bool:
         or before.text in (")", "}", "]", "!", "°")
         or (before.text in (r"\pi", r"\infty") or before.kind is TokenKind.LETTERS)
     )
-    multiple = before.text.casefold() in units.MULTIPLES
-    if not (after_value or multiple):
+    if not (after_value or scales.scales(before.text)):
         return False
     if token.kind is TokenKind.WORD:
         return True

@@ -17,7 +17,7 @@ _NUMBER = r"-?(?:\d[\d,]*(?:\.\d+)?|\.\d+)(?:\s?/\s?\d+)?"
 _FRACTION = r"-?\\[dt]?frac\s?\{\d+\}\s?\{\d+\}"
 _SENTENCE = re.compile(
     rf"(?:(?P<before>[A-Za-z][a-z'’]*(?:,?\s[A-Za-z][a-z'’]*)+)\s*)?"
-    rf"(?:\\?\$)?(?P<value>(?:{_NUMBER}|{_FRACTION})(?:\s?\\?%)?)"
+    rf"(?P<currency>\\?\$|[€£¥₹]|(?:USD|EUR|GBP)\s)?(?P<value>(?:{_NUMBER}|{_FRACTION})(?:\s?\\?%)?)"
     r"(?P<after>(?:\s+[A-Za-z][a-z'’-]*)*)\s*[.]?"
 )
 _OTHER_MEANING = re.compile(
@@ -33,6 +33,7 @@ _ADVERBIAL = re.compile(
     r"at|on|from|to|with|by|after|during|that|who|which|when)\b.*"
 )
 """What ends the unit of a number."""
+_INCOMPLETE = re.compile(r"\b(?:over|in|per|to|at|for|with|by|of|from|an?|the)\Z")
 _SPACE = re.compile(r"\\[ ,;:!~]|~")
 _COMMA = "{,}"
 
@@ -58,5 +59,8 @@ def without_sentence(answer: str) -> str:
         return answer
     if denied(before, after) or relative(after):
         return answer
+    if re.match(r"\s*(?:and|or|plus)\b", after) or _INCOMPLETE.search(after):
+        return answer
     unit = _ADVERBIAL.sub("", after)
-    return found["value"] + (rf"\text{{{unit}}}" if unit else "")
+    currency = "" if unit else found["currency"] or ""
+    return currency + found["value"] + (rf"\text{{{unit}}}" if unit else "")

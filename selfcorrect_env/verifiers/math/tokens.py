@@ -61,7 +61,7 @@ _REST = (
     r"|(?P<escaped>\\[{}|%$&#_\\])"
     r"|(?P<letters>[A-Za-z]+)"
     r"|(?P<words>[^\W\d_A-Za-z][^\W\d_]*)"
-    r"|(?P<sign>[-+*/^_(){}\[\],;:=<>|!'.&%$?])"
+    r"|(?P<sign>[-+*/^_(){}\[\],;:=<>|!'.&%$?€£¥₹])"
 )
 _START = rf"(?P<space>{_SPACE}+)|(?P<layout>{_LAYOUT})|(?P<grouped>(?<![\d.,])(?:@grouped))|{_REST}"
 _OUTSIDE = re.compile(_START.replace("@grouped", _THOUSANDS))
@@ -109,7 +109,17 @@ _SAME = {
     r"\rbrack": "]",
     r"\prime": "'",
     r"\newline": r"\\",
+    r"\tabularnewline": r"\\",
+    r"\cr": r"\\",
+    r"\pounds": "£",
+    r"\textsterling": "£",
+    r"\euro": "€",
+    r"\texteuro": "€",
+    r"\yen": "¥",
+    r"\textyen": "¥",
+    r"\textdollar": "$",
 }
+_CURRENCY_SIGNS = tuple("$€£¥₹")
 _UNSIGNED = {"\\$": "$", "\\%": "%"}
 
 
@@ -183,6 +193,8 @@ def _decimal(scientific: str) -> str:
 
 def _text(inside: str) -> Token | None:
     """Return the token of a text command's content; None if it is blank."""
+    if (sign := inside.strip().removeprefix("\\")) in _CURRENCY_SIGNS:
+        return Token(TokenKind.SIGN, sign)
     words = " ".join(_LAYOUT_IN_TEXT.sub(" ", inside).split())
     if not words.strip(".,;"):
         return None

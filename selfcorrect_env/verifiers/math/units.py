@@ -5,12 +5,16 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from selfcorrect_env.verifiers.math.foreign_words import is_counted
+from selfcorrect_env.verifiers.math.scales import SINGULAR_PARTS, scales
+
 _NAMES = {
     "m": "meter metre",
     "cm": "centimeter centimetre",
     "mm": "millimeter millimetre",
     "km": "kilometer kilometre",
     "dm": "decimeter decimetre",
+    "μm": "micrometer micrometre micron µm",
     "in": "inch inches",
     "ft": "foot feet",
     "yd": "yard",
@@ -19,6 +23,7 @@ _NAMES = {
     "min": "minute",
     "h": "hour hr",
     "ms": "millisecond",
+    "μs": "microsecond µs",
     "day": "",
     "week": "wk",
     "month": "",
@@ -26,6 +31,7 @@ _NAMES = {
     "g": "gram",
     "kg": "kilogram",
     "mg": "milligram",
+    "μg": "microgram µg",
     "lb": "pound",
     "oz": "ounce",
     "t": "ton tonne",
@@ -61,6 +67,8 @@ _NAMES = {
     "cent": "",
     "€": "euro eur",
     "£": "gbp",
+    "¥": "yen jpy",
+    "₹": "rupee inr rs",
     "%": "percent pct percentage",
     "acre": "",
 }
@@ -79,19 +87,15 @@ _IRREGULAR = frozenset(["people", "children", "men", "women", "mice", "dice", "g
 _FUNCTION_WORDS = (
     "is are was were be been has have does do did not no or and but if when where while for all "
     "any some only else than then because since as at by with without unless until that this "
-    "these those its it so thus yes always less minus plus times pass guess us"
+    "these those its it so thus yes always less minus plus times pass guess us over under mod "
+    "modulo squared cubed root roots factorial factorials reciprocal reciprocals negative "
+    "negatives inverse inverses opposite opposites logarithm logarithms"
 )
 _NO_NOUNS = frozenset(_FUNCTION_WORDS.split())
+_NO_SINGLE = frozenset(["of", "them", "which", "who", "such", "more", "less", "other", "another"])
 _NEUTRAL = frozenset(["unit", "units"])
-MULTIPLES = {
-    "dozen": 12,
-    "hundred": 100,
-    "thousand": 10**3,
-    "million": 10**6,
-    "billion": 10**9,
-    "trillion": 10**12,
-}
-"""Words after a number that multiply it."""
+_SIGNS = {"€": "€", "£": "£", "¥": "¥", "₹": "₹", "USD": "$", "US": "$", "EUR": "€", "GBP": "£"}
+_SIGNS |= {"$": "$", "JPY": "¥", "INR": "₹", "Rs": "₹", "Rs.": "₹", "US$": "$"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +113,9 @@ class PhysicalUnit:
 
 DEGREE = PhysicalUnit((("°", 1),))
 PERCENT = PhysicalUnit((("%", 1),))
-DOLLAR = PhysicalUnit((("$", 1),))
+KELVIN = PhysicalUnit((("K", 1),))
+CURRENCIES = {sign: PhysicalUnit(((symbol, 1),)) for sign, symbol in _SIGNS.items()}
+"""Units of money by what stands before an amount: ``$``, ``USD``."""
 
 
 def compatible(a: PhysicalUnit | None, b: PhysicalUnit | None) -> bool:
@@ -132,7 +138,7 @@ def unit(phrase: str) -> PhysicalUnit | None:
     """
     phrase = re.sub(r"^\\frac \{ ([^{}]*) \} \{ (.*) \}$", r"\1/\2", phrase)
     text = phrase.strip().strip(".").replace("²", "^2").replace("³", "^3")
-    text = re.sub(r"\s*\^\s*\{?\s*(-?\d)\s*\}?", r"^\1", text).replace("\\", "")
+    text = re.sub(r"\s*\^\s*\{?\s*(-?)\s*(\d)\s*\}?", r"^\1\2", text).replace("\\", "")
     text = re.sub(r"°\s*(?:C\b|[Cc]elsius)|degrees? (?:Celsius|C\b)", "celsius", text)
     text = re.sub(r"°\s*(?:F\b|[Ff]ahrenheit)|degrees? (?:Fahrenheit|F\b)", "fahrenheit", text)
     words = re.sub(r"\b(?:sq|cu)\.", lambda found: found[0][:2], text).split()
@@ -143,6 +149,20 @@ def unit(phrase: str) -> PhysicalUnit | None:
     expanded = " ".join(_COMPOSED.get(word, word) for word in words)
     expanded = re.sub(r"(?:^|\s+)(?:per|an?|each|every)\s+|\s*/\s*", "/", expanded)
     return _known(expanded) or _noun(words)
+
+
+def unit_of_one(phrase: str) -> PhysicalUnit | None:
+    """Read the unit of a single thing: ``apple`` is ``apples``.
+
+    >>> unit_of_one("apple") == unit("apples"), unit_of_one("million") is None
+    (True, True)
+    """
+    words = phrase.casefold().split()
+    if words and words[0] in SINGULAR_PARTS:
+        return None
+    if any(word in _NO_NOUNS or word in _NO_SINGLE or scales(word) for word in words):
+        return None
+    return unit(f"{phrase}s")
 
 
 def _known(text: str) -> PhysicalUnit | None:
@@ -191,7 +211,7 @@ def _symbol(name: str) -> str | None:
 def _noun(words: list[str]) -> PhysicalUnit | None:
     """Read counted things: a plural, perhaps with adjectives before it."""
     if len(words) == 1 and not words[0].isascii() and len(words[0]) <= 4:
-        return PhysicalUnit((), words[0])
+        return PhysicalUnit((), words[0]) if is_counted(words[0]) else None
     if not 1 <= len(words) <= 3 or not all(re.fullmatch("[A-Za-z]{2,}", word) for word in words):
         return None
     lower = [word.lower() for word in words]
@@ -199,6 +219,6 @@ def _noun(words: list[str]) -> PhysicalUnit | None:
     plural = (
         head.endswith("s") and not head.endswith("ss") and len(head) > 3
     ) or head in _IRREGULAR
-    if not plural or any(word in _NO_NOUNS or word in MULTIPLES for word in lower):
+    if not plural or any(word in _NO_NOUNS or scales(word) for word in lower):
         return None
     return PhysicalUnit((), head)

@@ -8,29 +8,29 @@ Values in one list are one answer: "2 and 3", "2 or 3".
 from __future__ import annotations
 
 import re
+import unicodedata
 from dataclasses import dataclass
 
 from selfcorrect_env.verifiers.math.commitment import bounded, denied, modified, unsure
+from selfcorrect_env.verifiers.math.foreign_words import is_counted, is_word
 from selfcorrect_env.verifiers.math.formulas import formulas, has_words
+from selfcorrect_env.verifiers.math.number_patterns import (
+    JOINED,
+    LIST,
+    NUMBER,
+    OR,
+    SAME,
+    listed_numbers,
+)
+from selfcorrect_env.verifiers.math.runs import grown_right
+from selfcorrect_env.verifiers.math.sentence_items import items_of, masked
+from selfcorrect_env.verifiers.math.units import unit
 
 _REACH = 2500
 """Characters after a phrase in which its value must end; `_CLAUSE` if it is not a formula."""
 _CLAUSE = 500
 
-_DIGITS = r"(?:\d{1,2}:\d{2}(?!\d)|\d{1,3}(?:,\d{3})+(?!\d)(?:\.\d+)?|\d+(?:\.\d+)?|\.\d+)"
-NUMBER = re.compile(
-    rf"(?:(?<![\w)\]}}.])[-−])?(?:\\?\$|[€£¥])?-?{_DIGITS}(?:[eE][+-]?\d+)?"
-    rf"(?:\s?(?:[×x*]|\\times|\\cdot)\s?10\s?(?:\^|\*\*)\s?(?:\{{-?\d+\}}|-?\d+))?"
-    r"(?:\s?/\s?\d+(?![\d/]))?(?:\s?\\?%)?"
-)
-_SAME = r"(?:equivalently|simply|just|about|in other words|approximately)\b,?\s*"
-JOINED = re.compile(
-    rf"\s*(?:[,;]\s*(?:(?:and|or)\b)?|\b(?:and|or)\b|或者?|[和与及])\s*(?:{_SAME})?", re.IGNORECASE
-)
-LIST = re.compile(rf"{NUMBER.pattern}(?:{JOINED.pattern}{NUMBER.pattern})*", re.IGNORECASE)
 BOLD = re.compile(r"\*\*([^*\n]{1,200})\*\*")
-CURRENCY = re.compile(r"\\?\$|[€£¥]")
-_OR = re.compile(r"\bor\b|或", re.IGNORECASE)
 
 _LEADING = re.compile(r"(?:[\s:：*_`\"'“”‘’#✅]|=>|->|→|⇒|\|(?=\s))+")
 _FILLER = re.compile(
@@ -56,13 +56,18 @@ _STRONG_REASON = re.compile(r"[,\s]*\b(?:because|since)\b|,\s*(?:which|as|so)\b"
 _HEDGED = re.compile(
     r"[\s,;(*_]*(?:or|maybe|perhaps|possibly|alternatively)(?![A-Za-z])(?!\s+so\b)", re.IGNORECASE
 )
-_OTHERWISE = re.compile(rf"[\s,;(]*or\s+(?:{_SAME})?({NUMBER.pattern})\W*$", re.IGNORECASE)
+_OTHERWISE = re.compile(rf"[\s,;(]*or\s+(?:{SAME})?({NUMBER.pattern})\W*$", re.IGNORECASE)
 _SCALE = re.compile(r"\s*(%|(?:percent|squared|cubed|hundred|thousand|[mb]illion|dozen|times)\b)")
 _OR_SO = re.compile(r"\s+or so\b", re.IGNORECASE)
 _UNIT = re.compile(
     r"\s*(?P<unit>[^\W\d_][^\d=+*/^\\$(,:]*?)[\s*_]*"
     r"(?:$|[,(:]|\*\*|(?<=[A-Za-z]{3})\s(?:to|of|for|in|with|that|each|every|if|when|on|at)\b)"
 )
+_SHARE = re.compile(
+    rf"(?P<part>{NUMBER.pattern})\s+(?:(?P<sign>(?:out of|in)(?: the)?)|to)\s+"
+    rf"(?P<whole>{NUMBER.pattern})\W*"
+)
+_SPECIAL = re.compile(r"</[a-z]{1,10}>|<\|[^<>|]{1,30}\|>")
 _REMARK = re.compile(r"[\s*_]*(?::\s+|\(\s?(?!mod\b|base\b|in base\b))(?=[A-Za-z]{2})")
 _ABOUT_THE_ANSWER = re.compile(
     r"(?:(?:indeed|also|now|therefore|thus|already|as|still)\s+)*(?:correct|right|wrong|incorrect|"
@@ -129,38 +134,16 @@ def value_within(sentence: str) -> str:
     after = sentence.rpartition(" is ")[2]
     if after != sentence and after and not _TWO_WORDS.search(after) and not denied(after, ""):
         return tidy(after)
-    spans = [(f.content.rstrip("."), f.start, f.end) for f in found]
-    spans = spans or [
-        (n.group(), n.start(), n.end())
-        for n in NUMBER.finditer(sentence)
-        if not in_a_word(sentence, n.start(), n.end())
-    ]
-    if len(spans) != 1:
+    items = items_of(masked(sentence, found), found, 0, len(sentence))
+    items = [item for item in items if item.formula] or items
+    if len(items) != 1 or (
+        not items[0].grown and len(NUMBER.findall(items[0].text)) > 1 > len(found)
+    ):
         return ""
-    before, after = sentence[: spans[0][1]], sentence[spans[0][2] :]
+    before, after = sentence[: items[0].start], sentence[items[0].end :]
     if denied(before, after) or modified(before) or bounded(before, after):
         return ""
-    return spans[0][0]
-
-
-def in_a_word(text: str, start: int, end: int) -> bool:
-    """Return whether there are letters on both sides, as in ``H2O``."""
-    around = text[start - 1 : start] + text[end : end + 1]
-    return len(around) == 2 and around.isascii() and around.isalpha()
-
-
-def listed_numbers(found: re.Match[str]) -> str:
-    """Return a match of `LIST` as a list with commas, or with "or"."""
-    text, parts, position = found.group(), [], 0
-    while number := NUMBER.match(text, position):
-        joint = JOINED.match(text, number.end())
-        parts.append(CURRENCY.sub("", number.group()))
-        if joint is None:
-            break
-        comma = "," if joint.group() == "," else ", "  # "2,5" may be a decimal
-        parts.append(" or " if _OR.search(joint.group()) else comma)
-        position = joint.end()
-    return "".join(parts)
+    return items[0].text if items[0].readable else ""
 
 
 def bold_values(text: str) -> list[Value]:
@@ -211,10 +194,15 @@ def _formula_value(text: str) -> Value | None:
         joint = JOINED.fullmatch(text, end, formula.start)
         if not joint:
             break
-        parts += [" or " if _OR.search(joint.group()) else ", ", formula.content]
+        parts += [" or " if OR.search(joint.group()) else ", ", formula.content]
         end = formula.end
+    line = text.find("\n", end)
+    grown = grown_right(text, 0, end, line if line >= 0 else len(text))
+    if grown > end and len(parts) == 1:  # "$5$ million", "$5$ + 3"
+        adjoined = items_of(masked(text, found), found, 0, grown)
+        return Value(adjoined[0].text, exact=adjoined[0].readable)
     rest = re.split(r"[.\n]", text[end:], maxsplit=1)[0]
-    if scale := _SCALE.match(rest):  # "$5$ million"
+    if scale := _SCALE.match(rest):  # "$5$ percent"
         return Value(f"{''.join(parts)} {scale[1]}")
     if _HEDGED.match(rest) and re.search(r"\d", rest):  # "$5$ or maybe 6"
         return Value("".join(parts) + rest, exact=False)
@@ -241,17 +229,37 @@ def _plain_value(text: str) -> Value | None:
             return Value(listed_numbers(found), exclaimed=exclaimed)
         if _REMARK.match(rest):
             return Value(listed_numbers(found), exclaimed=exclaimed)
-        unit = _UNIT.match(rest.lstrip("*_"))
-        if unit and (has_words(unit["unit"]) or not unit["unit"].isascii()):
-            short = unit["unit"].isascii() and len(unit["unit"].split()) <= 3
-            kept = rf"\text{{ {unit['unit'].strip()}}}" if short else ""
+        if share := _SHARE.match(bare):  # "5 out of 6"
+            sign = "/" if share["sign"] else ":"
+            return Value(f"{share['part']}{sign}{share['whole']}", exclaimed=exclaimed)
+        words = _UNIT.match(rest.lstrip("*_"))
+        if words and (kept := _kept_unit(words["unit"].strip())) is not None:
             return Value(listed_numbers(found) + kept, exclaimed=exclaimed)
-        if not re.match(r"[\s*_]*[A-Za-z\\^+*/=√π(!:°²³_\d±–%$<>≤≥-]", rest):  # 🎉
+        if _ends_value(rest):
             return Value(listed_numbers(found), exclaimed=exclaimed)
     looks_exact = re.search(r"[\d\\]|^[A-Za-z]$|^[-(\[{√π∞]|[A-Za-z]\s*[=^+*/-]", bare)
     if looks_exact and not has_words(re.sub(r"\b(?:or|and|infinity|degrees)\b", "", bare)):
         return Value(bare, exclaimed=exclaimed)
     return None
+
+
+def _kept_unit(text: str) -> str | None:
+    """Return what is kept of the words behind a number; None if they may be mathematics."""
+    if text.isascii():
+        short = len(text.split()) <= 3
+        return (rf"\text{{ {text}}}" if short else "") if has_words(text) else None
+    if unit(text):
+        return rf"\text{{ {text}}}"
+    return "" if is_counted(text) else None
+
+
+def _ends_value(rest: str) -> bool:
+    """Return whether what follows a number is no part of its value: an end, a remark, an emoji."""
+    rest = _SPECIAL.sub("", rest).strip(" *_\n\t'\"“”‘’`")
+    if rest[:1] == ",":
+        return has_words(rest) or is_word(rest[1:].lstrip())
+    plain = rest.strip(")]}.,;:!。，—–-*_ '\"“”‘’")
+    return not plain or (plain[0] >= "\u2600" and unicodedata.category(plain[0]) == "So")
 
 
 def _clause(text: str) -> str:
