@@ -19,6 +19,7 @@ from selfcorrect_env.verifiers.math.answer_kinds import (
 from selfcorrect_env.verifiers.math.arrays import computed_matrix, read_array, read_rows
 from selfcorrect_env.verifiers.math.numerals import leading_number, mixed_numbers
 from selfcorrect_env.verifiers.math.quantities import Tokens, read_quantity, split, step
+from selfcorrect_env.verifiers.math.real_sets import exclusive
 from selfcorrect_env.verifiers.math.tokens import Token, TokenKind, spelled, tokenize
 from selfcorrect_env.verifiers.math.trees import INFINITY
 from selfcorrect_env.verifiers.math.typed_math import latex
@@ -93,7 +94,10 @@ def _whole(tokens: Tokens) -> Answer:
     if len(tokens) > 1 and (_connects(tokens[0]) or _connects(tokens[-1])):
         return Unread(spelled(tokens))  # "5 and"
     tokens = _with_condition(tokens)
+    if (logical := _logical(tokens)) is not None:
+        return logical
     alternatives = any(token.text.casefold() in _OR for token in tokens)
+    together = any(token.text.casefold() in _AND for token in tokens)
     parts = split(_connected(tokens), (",", ";"))
     parts = [part for part in parts if part] if len(parts) > 1 else parts
     if not parts or not parts[0]:
@@ -101,7 +105,33 @@ def _whole(tokens: Tokens) -> Answer:
     read = _with_name(tuple(_part(part) for part in parts))
     if len(read) == 1:
         return read[0]
-    return Parts(_kind_of_list(read, alternatives), read)
+    if alternatives and _of_different_names(read):
+        return Unread(spelled(tokens))  # "x = 1 or y = 2"
+    return Parts(_kind_of_list(read, alternatives, together), read)
+
+
+def _logical(tokens: Tokens) -> Answer | None:
+    r"""Read ``x < 1 \lor x > 3`` and ``x > 1 \land x < 3``, of equations and inequalities only."""
+    for sign, kind in ((r"\vee", "list"), (r"\wedge", "all")):
+        parts = split(tokens, (sign,))
+        if len(parts) < 2 or not all(parts):
+            continue
+        read = tuple(map(_whole, parts))
+        if not all(
+            isinstance(it, Relation) or (isinstance(it, Parts) and it.kind == "all") for it in read
+        ):
+            return Unread(spelled(tokens))
+        equations = all(isinstance(it, Relation) and it.signs == ("=",) for it in read)
+        if equations and _of_different_names(read) != (kind == "all"):
+            return Unread(spelled(tokens))
+        return Parts("list" if equations else kind, read)
+    return None
+
+
+def _of_different_names(parts: tuple[Answer, ...]) -> bool:
+    """Return whether parts are equations, each with another left side."""
+    names = [part.sides[0] for part in parts if isinstance(part, Relation) and part.signs == ("=",)]
+    return 1 < len(parts) == len(names) == len(set(names))
 
 
 def _with_name(parts: tuple[Answer, ...]) -> tuple[Answer, ...]:
@@ -116,13 +146,16 @@ def _with_name(parts: tuple[Answer, ...]) -> tuple[Answer, ...]:
     return (first, *(Relation((name, part), first.signs) for part in others))
 
 
-def _kind_of_list(parts: tuple[Answer, ...], alternatives: bool) -> str:
-    """Return how the parts of a list belong together."""
+def _kind_of_list(parts: tuple[Answer, ...], alternatives: bool, together: bool) -> str:
+    """Return how the parts of a list belong together.
+
+    Inequalities in a list hold together, unless none satisfies all: ``x < 1, x > 3``.
+    """
     if any(isinstance(part, Unread) for part in parts):
         return "order"  # dots, or anything else that is not read
     conditions = [isinstance(p, Relation) and bool(_INEQUALITIES & {*p.signs}) for p in parts]
     if all(conditions):
-        return "list" if alternatives else "all"
+        return "list" if alternatives or (not together and exclusive(parts)) else "all"
     return "order" if any(conditions) else "list"
 
 
@@ -291,12 +324,13 @@ def _congruence(sides: list[Tokens]) -> Answer | None:
 
 def _container(tokens: Tokens) -> Answer | None:
     """Read a set, a tuple, an interval, a vector or a union."""
-    unions = split(tokens, (r"\cup",))
-    if len(unions) > 1 and all(unions):
-        return Parts("union", tuple(_part(part) for part in unions))
+    for sign, kind in ((r"\cup", "union"), (r"\cap", "intersection")):
+        sets = split(tokens, (sign,))
+        if len(sets) > 1 and all(sets):
+            return _operation(kind, tuple(_part(part) for part in sets))
     minus = split(tokens, (r"\setminus", "-"))
-    sets = len(minus) == 2 and all(minus) and minus[1][-1].text in (r"\}", r"\emptyset")
-    if sets or (len(minus := split(tokens, (r"\setminus",))) == 2 and all(minus)):
+    of_sets = len(minus) == 2 and all(minus) and minus[1][-1].text in (r"\}", r"\emptyset")
+    if of_sets or (len(minus := split(tokens, (r"\setminus",))) == 2 and all(minus)):
         return Parts("minus", tuple(_part(part) for part in minus))
     if len(tokens) == 1 and tokens[0].text == r"\emptyset":
         return Parts("{}", ())
@@ -327,6 +361,16 @@ def _container(tokens: Tokens) -> Answer | None:
     if kind in ("[]", "()") and len(parts) != 2:
         kind = "()"
     return Parts(kind, tuple(_part(part) for part in parts))
+
+
+def _operation(kind: str, parts: tuple[Answer, ...]) -> Parts | None:
+    r"""Return a union or an intersection; None if its order is open: ``A \cup B \cap C``."""
+    if any(isinstance(part, Parts) and part.kind in ("union", "intersection") for part in parts):
+        return None
+    points = [part.parts for part in parts if isinstance(part, Parts) and part.kind == "{}"]
+    if kind == "union" and len(points) == len(parts):
+        return Parts("{}", tuple(it for part in points for it in part))
+    return Parts(kind, parts)
 
 
 def _condition_of_set(inside: Tokens) -> Answer | None:

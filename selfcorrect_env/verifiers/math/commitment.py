@@ -13,6 +13,9 @@ _BEFORE, _AFTER = 60, 400
 
 _NOT_IT = re.compile(
     r"(?:\b(?:not|never|neither|nor|rather than|instead of|unlike|except|cannot|without"
+    r"|(?<!none )(?<!no )(?:other|different|distinct|apart|aside|far|differs) (?:than|from)"
+    r"|unequal to|excluding"
+    r"|(?:anything|everything|all|any\w* \w+|every \w+) but"
     r"|used to be|[a-z]+n't)"
     r"|≠|\\neq?|不是|并非"
     r"|\b(?:wrong|incorrect|mistaken) (?:answer|value|result|guess)"
@@ -90,7 +93,10 @@ _RELATIVE = re.compile(
 )
 _MODIFIED = re.compile(
     r"(?:\b(?:more than|less than|fewer than|greater than|half(?: of)?|twice|thrice|double|triple|"
-    r"times|minus|negative|plus|(?:root|square|cube|third|quarter|multiple|part) of)"
+    r"times|minus|negative|plus|(?:root|square|cube|third|quarter|multiple|part|reciprocal|inverse"
+    r"|opposite|negative|negation|complement|logarithm|log|sine|cosine|tangent|factorial|divisor"
+    r"|absolute value|double|triple|successor|predecessor|power|conjugate|percent(?:age)?)s? of"
+    r"|the (?:sum|product|difference|quotient) of)"
     r"|<|(?<!>)>|[≤≥±])"
     r"[\s$*]*\Z",
     re.IGNORECASE,

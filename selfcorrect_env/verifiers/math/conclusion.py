@@ -38,6 +38,13 @@ _SUBORDINATE = re.compile(
 _PREMISE = re.compile(
     r"\W*(?:since|because|as|if|when|after|once|given)\b[^,]*(?:,\d[^,]*)*,\s", re.IGNORECASE
 )
+_NAME = r"(?:\\[a-z]+|[A-Za-z])(?:_\{?\w+\}?)?"
+_CONDITION = re.compile(
+    rf"[^=]*\b(?:when|where|if|at|for|once|given|with)\s+[$(\\]*\s*(?:{_NAME}\s*=\s*)?[$\s]*",
+    re.IGNORECASE,
+)
+_ANOTHER_CONDITION = re.compile(rf"[\s$]*(?:,|,?\s*and)\s+[$(\\]*\s*(?:{_NAME}\s*=\s*)?[$\s]*")
+_OF_A_NAME = re.compile(rf"\s*{_NAME}\s*=")
 _NEW_CLAUSE = re.compile(
     r"[,;:]\s|=|\b(?:so|and|but|or|then|hence|thus|can|will|to|i|you|he|she|it|we|they)\b",
     re.IGNORECASE,
@@ -126,11 +133,27 @@ def _main(tail: str, items: list[Item], start: int) -> int:
     ]
     while len(new) > 1 and _SUBORDINATE.fullmatch(tail, items[new[-2]].end, items[new[-1]].start):
         new.pop()
+    if new:
+        free = _unconditional(tail, items, new[-1])
+        new = [i for i in new if i < free] or new
     new = new or list(range(len(items)))
     paid = [i for i in new if items[i].money]
     if len(paid) == 1 and not _NEW_CLAUSE.search(tail, items[paid[0]].end, items[new[-1]].start):
         return paid[0]
     return new[-1]
+
+
+def _unconditional(tail: str, items: list[Item], last: int) -> int:
+    """Return the number of values before a condition that ends with one: "5 when x = 2"."""
+    for index in range(last, 0, -1):
+        between = tail[items[index - 1].end : items[index].start]
+        if "=" not in between and not _OF_A_NAME.match(items[index].text):
+            break
+        if _CONDITION.fullmatch(between):
+            return index
+        if not _ANOTHER_CONDITION.fullmatch(between):
+            break
+    return last + 1
 
 
 def _with_those_beside(tail: str, items: list[Item], index: int, start: int) -> tuple[int, str]:

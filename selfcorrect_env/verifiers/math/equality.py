@@ -25,8 +25,9 @@ from selfcorrect_env.verifiers.math.answer_kinds import (
 from selfcorrect_env.verifiers.math.answers import read_answer, spelling
 from selfcorrect_env.verifiers.math.decimals import precise, rounds
 from selfcorrect_env.verifiers.math.exact import UndefinedError, rational
+from selfcorrect_env.verifiers.math.interval_unions import Interval
 from selfcorrect_env.verifiers.math.named_values import NamedValues, named
-from selfcorrect_env.verifiers.math.real_sets import Interval, RealSet, real_set
+from selfcorrect_env.verifiers.math.real_sets import RealSet, real_set
 from selfcorrect_env.verifiers.math.trees import (
     DEGREE,
     INFINITY,
@@ -339,7 +340,7 @@ class AnswerComparison:
         if not (isinstance(a, Parts) and isinstance(b, Parts)):
             return self.one_and_several(a, b)
         if a.kind == b.kind:
-            if a.kind in ("list", "all", "union"):
+            if a.kind in ("list", "all", "union", "intersection"):
                 return self.unordered(a.parts, b.parts, self.equal, counted=True)
             if a.kind in ("{}", "cases"):
                 return self.unordered(a.parts, b.parts, self.equal)

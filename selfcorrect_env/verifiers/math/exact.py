@@ -40,7 +40,7 @@ def approximate(node: Node) -> float | None:
     """Return a real constant as a float, or None if it is none that this function knows."""
     try:
         return _float(node)
-    except (_NotRational, ArithmeticError, ValueError):
+    except (_NotRational, ArithmeticError, TypeError, ValueError):  # a complex number
         return None
 
 

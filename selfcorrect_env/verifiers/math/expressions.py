@@ -12,6 +12,7 @@ import re
 from collections.abc import Sequence
 from fractions import Fraction
 
+from selfcorrect_env.verifiers.math.ordered_products import crossed, multiplied
 from selfcorrect_env.verifiers.math.token_patterns import (
     derivative_name,
     differential,
@@ -49,8 +50,8 @@ _GREEK_LETTERS = (
 )
 _GREEK = frozenset(f"\\{name}" for name in _GREEK_LETTERS.split())
 _ACCENTS = (
-    "vec hat bar tilde dot ddot overline overrightarrow widehat mathbf boldsymbol mathcal mathbb "
-    "mathfrak"
+    "vec hat bar tilde dot ddot overline overrightarrow widehat mathbf boldsymbol bm mathcal "
+    "mathbb mathfrak"
 )
 _MARKED = frozenset(f"\\{name}" for name in _ACCENTS.split())
 _CLOSING = {"(": ")", "{": "}", "[": "]"}
@@ -73,7 +74,7 @@ def read(tokens: Sequence[Token]) -> Node:
         Unreadable: a token does not belong to an expression that this module knows.
     """
     reader = _Reader(tokens)
-    tree = reader.sum()
+    tree = reader.chosen(0) or reader.sum()
     if reader.at != len(tokens):
         raise Unreadable
     return tree
@@ -103,6 +104,9 @@ class _Reader(TokenReader):
             if token.text == "*":
                 self.take()
                 factors.append(self.signed_power())
+            elif token.text == r"\times":
+                self.take()
+                factors[-1:] = crossed(factors[-1], self.signed_power())
             elif token.text == "/":
                 self.take()
                 below = self.signed_power()
@@ -112,7 +116,7 @@ class _Reader(TokenReader):
             elif token.kind is TokenKind.NUMBER and self.tokens[self.at - 1].text != "!":
                 raise Unreadable  # "2 3", "x2", ")2"; but "3!4!" is a product
             else:
-                factors.append(self.power())
+                factors[-1:] = multiplied(factors[-1], self.power())
         return product(*factors)
 
     def signed_power(self) -> Node:
@@ -302,7 +306,7 @@ class _Reader(TokenReader):
         return inside
 
     def chosen(self, start: int) -> Node | None:
-        r"""Read ``{10 \choose 3}`` and ``{1 \over 2}`` after its brace; None if it is not that."""
+        r"""Read ``{10 \choose 3}`` and ``{1 \over 2}`` from its start; None if it is not that."""
         depth = 0
         for token in self.tokens[start:]:
             depth += (token.text == "{") - (token.text == "}")
@@ -380,7 +384,9 @@ class _Reader(TokenReader):
         r"""Read ``\vec{a}``, ``\overline{AB}``: a name of its own."""
         content = self.index() if self.next == "{" else self.take().text
         if not re.fullmatch(r"\\?[A-Za-z]+\d?(?:_\w)?'?|0", content):
-            if text in (r"\mathbf", r"\boldsymbol") and re.fullmatch(r"\d+(?:\.\d+)?", content):
+            if text in (r"\mathbf", r"\boldsymbol", r"\bm") and re.fullmatch(
+                r"\d+(?:\.\d+)?", content
+            ):
                 return ("number", Fraction(content))
             raise Unreadable
         name, _ = self.decorated(f"{text}{{{content}}}")

@@ -57,7 +57,10 @@ _BETWEEN = re.compile(
     r"|\b(?:or|and|also|either|maybe|perhaps|possibly|equivalently|simply)\b)*\\*"
 )
 _CUT_OFF = re.compile(r"[=+/^\\({×]\s*$")
-_LAST_WORDS = re.compile(r"\b(?:is|are|was|were) ((?:[^\W\d_]+ ){0,2}[^\W\d_]+)[.!]?\s*\Z")
+_LAST_WORDS = re.compile(
+    r"\b(?:is|are|was|were|(?:will|would|must|should|has to|have to) be) "
+    r"((?:[^\W\d_]+ ){0,2}[^\W\d_]+)[.!]?\s*\Z"
+)
 _FULL_WIDTH = {code: chr(code - 0xFEE0) for code in range(0xFF01, 0xFF5F)} | {
     ord(mark): f"{plain} " for mark, plain in {"。": ".", "，": ",", "、": ",", "；": ";"}.items()
 }

@@ -48,7 +48,7 @@ def kinds(node: Node) -> set[tuple[str, str]]:
             found |= {(name, "integer") for name in free_letters(node)}
         elif kind in ("sum", "prod"):
             bounds = free_letters(arguments[1]) | free_letters(arguments[2])
-            found |= {(name, "integer") for name in bounds}
+            found |= {(name, kind) for name in bounds for kind in ("integer", "bound")}
     return found
 
 

@@ -12,6 +12,7 @@ from selfcorrect_env.verifiers.math.answer_kinds import (
     Words,
     names_in,
 )
+from selfcorrect_env.verifiers.math.ordered_products import ORDERED
 from selfcorrect_env.verifiers.math.trees import MINUS_ONE, Node, children
 
 _CONSTANTS = frozenset(["e", "i", r"\pi", r"\infty"])
@@ -33,13 +34,30 @@ class NamedValues:
 def named(answer: Answer) -> NamedValues | None:
     """Return an answer that names its values without the names; None if it names none."""
     if isinstance(answer, Relation):
-        return _assignment(answer)
+        return _element(answer) if answer.signs == (r"\in",) else _assignment(answer)
     if not isinstance(answer, Parts) or answer.kind not in ("list", "order", "all"):
         return None
     found = [_assignment(part) if isinstance(part, Relation) else None for part in answer.parts]
     if any(it is None for it in found):
         return None
     return _grouped([it for it in found if it is not None])
+
+
+def _element(relation: Relation) -> NamedValues | None:
+    r"""Read ``x \in \{1, 2\}``: a set of values; those of several names are tuples."""
+    own, values = _names_of(relation.sides[0]), relation.sides[1]
+    if not own or not isinstance(values, Parts) or values.kind != "{}":
+        return None
+    if set(own) & names_in(values):
+        return None
+    if len(own) > 1:
+        pairs = [_assignment(Relation((relation.sides[0], it), ("=",))) for it in values.parts]
+        values = Parts("{}", tuple(pair.value for pair in pairs if pair is not None))
+        if len(values.parts) < len(pairs):
+            return None
+        own = tuple(sorted(own, key=_order))
+    single = len(values.parts) == 1
+    return NamedValues(own, values.parts[0] if single else values)
 
 
 def _assignment(relation: Relation) -> NamedValues | None:
@@ -77,7 +95,11 @@ def _names_of(answer: Answer) -> tuple[str, ...]:
     node = answer.value
     if node[0] == "name" and node[1] not in _CONSTANTS:
         return (node[1],)
-    if node[0] == "call" and node[1] not in ("numeral", "root", "abs") and _plain(node[2]):
+    if (
+        node[0] == "call"
+        and node[1] not in ("numeral", "root", "abs", *ORDERED)
+        and _plain(node[2])
+    ):
         return (node[1],)
     return (str(node),) if _of_points(node) else ()
 

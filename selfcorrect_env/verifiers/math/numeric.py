@@ -26,6 +26,7 @@ import mpmath
 from mpmath import mp
 
 from selfcorrect_env.verifiers.math.letters import free_letters, kinds, literal
+from selfcorrect_env.verifiers.math.points import Draws
 from selfcorrect_env.verifiers.math.trees import (
     INFINITY,
     KNOWN,
@@ -38,9 +39,10 @@ from selfcorrect_env.verifiers.math.trees import (
 POINTS = 8
 """Number of points at which two expressions with letters have to agree: all signs of three."""
 MORE_POINTS = 32
-"""The same with functions by cases, such as the integer part."""
-BY_CASES = frozenset(["floor", "ceil", "abs", "max", "min", "gcd", "lcm"])
+"""The same with functions by cases, such as the integer part, and with roots of even degree."""
 TRIES = 80
+_LARGEST_SIZE = 4000
+"""Bits of the largest value at a point; points with larger ones are left out where others are."""
 MOST_PRECISION = 60_000
 """Bits; expressions that need more are left undecided."""
 
@@ -113,17 +115,19 @@ def _points(a: Node, b: Node) -> list[Environment] | None:
     rng = random.Random(zlib.crc32(repr((a, b)).encode()))
     natural: list[Environment] = []
     others: list[Environment] = []
-    wanted = MORE_POINTS if BY_CASES & (functions(a) | functions(b)) else POINTS
+    draws = Draws((a, b), known, letters, rng)
+    wanted = MORE_POINTS if draws.cases else POINTS
+    if any(kind == "integer" for _, kind in known):
+        wanted = max(wanted, 2 * POINTS)
     for attempt in range(TRIES):
-        point = {
-            name: _draw(rng, {kind for it, kind in known if it == name}, attempt, index)
-            for index, name in enumerate(letters)
-        }
+        point = draws.point(attempt)
         try:
             evaluations = [_Evaluation(point, None, 80) for _ in range(2)]
             for evaluation, node in zip(evaluations, (a, b), strict=True):
                 evaluation.run(node)
         except Undecided:
+            continue
+        if draws.cases and max(it.size for it in evaluations) > _LARGEST_SIZE:
             continue
         real = all(evaluation.natural for evaluation in evaluations)
         (natural if real else others).append(point)
@@ -131,16 +135,6 @@ def _points(a: Node, b: Node) -> list[Environment] | None:
             return natural
     found = [*natural, *others][:wanted] if len(natural) < 3 else natural
     return found if len(found) >= 3 else None
-
-
-def _draw(rng: random.Random, kinds: set[str], attempt: int, index: int) -> Fraction:
-    """Return a value for a letter; the signs of three letters run through all combinations."""
-    if "integer" in kinds:
-        return Fraction(rng.randint(2, 9))
-    size = Fraction(rng.randint(10**5, 4 * 10**6), rng.randint(10**6, 2 * 10**6) | 1)
-    scale = (1, 10, 1, Fraction(1, 5), 1)[attempt % 5]
-    negative = attempt >> (index % 3) & 1 and "positive" not in kinds
-    return scale * (-size if negative else size)
 
 
 def _at(node: Node, point: Environment) -> Node:

@@ -13,6 +13,7 @@ _LAYOUT = re.compile(
     r"\\(?:left|right|displaystyle|[bB]igg?|limits|q?quad)(?![A-Za-z])|\\[,!;: ]|~"
     r"|\^\s*(?:\{\s*\\circ\s*\}|\\circ)|°|\\[$%]|[$%]"
 )
+_ROW = re.compile(r"\\\\(?:\*?\s*\[\s*-?[\d.]+\s*[a-z]{2}\s*\])?")
 _TIMES = re.compile(r"\\(?:cdot|times)(?![A-Za-z])")
 _TEXT = re.compile(r"\\(?:text|mbox|textbf|textrm)\s*\{[^{}]*\}")
 _STYLE = re.compile(r"\\(?:mathrm|mathbf|mathit|mathsf)\s*\{([^{}]*)\}")
@@ -30,7 +31,7 @@ def plain_text(expression: str) -> str:
     >>> plain_text(r"x = \dfrac12 \left( 2\sqrt3 + 1 \right)") == r"\frac{1}{2}(2\sqrt{3}+1)"
     True
     """
-    text = latex(expression.strip().rstrip(".").replace("\\\\", ROW))
+    text = latex(_ROW.sub(ROW, expression.strip().rstrip(".")))
     text = _TIMES.sub("*", _LAYOUT.sub("", _STYLE.sub(r"\1", _TEXT.sub("", text))))
     text = _SHORT_FRACTION.sub(r"\\frac{\1}{\2}", _VARIANT.sub(r"\\\1", text))
     text = _HALF_FRACTION.sub(

@@ -10,7 +10,7 @@ from typing import TypeAlias
 
 from selfcorrect_env.verifiers.math import expressions, scales, units
 from selfcorrect_env.verifiers.math.answer_kinds import Parts, Quantity
-from selfcorrect_env.verifiers.math.token_patterns import repeating_dots
+from selfcorrect_env.verifiers.math.token_patterns import repeating_brackets, repeating_dots
 from selfcorrect_env.verifiers.math.tokens import Token, TokenKind, spelled
 from selfcorrect_env.verifiers.math.trees import INFINITY, Node, children, negative
 from selfcorrect_env.verifiers.math.units import PhysicalUnit
@@ -137,9 +137,9 @@ def _both_signs(tokens: Tokens, signs: list[int]) -> Parts | None:
 
 def expression(tokens: Tokens) -> Node | None:
     """Return the tree of an expression; None if it is not read, or computes with infinity."""
-    dots = repeating_dots(tokens)
-    if dots is not None:
-        return dots
+    repeating = repeating_dots(tokens) or repeating_brackets(tokens)
+    if repeating is not None:
+        return repeating
     try:
         node = expressions.read(tokens)
     except expressions.Unreadable:

@@ -2,13 +2,24 @@ r"""Sets of numbers: ``1 < x \le 3``, ``(1, 3]``, ``x \ne 2``, ``\mathbb{R} \set
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
 
 from selfcorrect_env.verifiers.math.answer_kinds import Answer, Parts, Quantity, Relation
 from selfcorrect_env.verifiers.math.exact import approximate, rational
+from selfcorrect_env.verifiers.math.interval_unions import (
+    MINUS_INFINITY,
+    Interval,
+    NotComparable,
+    between,
+    complement,
+    intersection,
+    point,
+    united,
+)
 from selfcorrect_env.verifiers.math.trees import (
     CONSTANTS,
     INFINITY,
@@ -22,18 +33,8 @@ from selfcorrect_env.verifiers.math.trees import (
     replaced,
 )
 
-_MINUS_INFINITY = negative(INFINITY)
+Operation = Callable[[tuple[Interval, ...], tuple[Interval, ...]], tuple[Interval, ...]]
 _TURNED = {"<": ">", ">": "<", r"\le": r"\ge", r"\ge": r"\le"}
-
-
-@dataclass(frozen=True, slots=True)
-class Interval:
-    """An interval; an infinite end is open."""
-
-    low: Node
-    high: Node
-    with_low: bool
-    with_high: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,26 +55,67 @@ def real_set(answer: Answer) -> RealSet | None:
     if not isinstance(answer, Parts):
         return None
     if answer.kind == "reals":
-        return RealSet((_between(_MINUS_INFINITY, INFINITY),), plain=False)
+        return RealSet((between(MINUS_INFINITY, INFINITY),), plain=False)
     if answer.kind in ("()", "(]", "[)", "[]") and len(answer.parts) == 2:
         return _of_brackets(answer)
     if answer.kind == "minus":
-        return _without_points(answer)
+        return _of_operation(answer, lambda a, b: intersection(a, complement(b)))
+    if answer.kind == "intersection":
+        return _of_operation(answer, intersection)
     if answer.kind in ("union", "list"):
-        sets = [real_set(part) for part in answer.parts]
-        if any(found is None for found in sets):
-            return None
-        found = [it for it in sets if it is not None]
+        inside = _inside if answer.kind == "union" else real_set
+        found = _known([inside(part) for part in answer.parts])
         names = {it.name for it in found}
-        if len(names) > 1 or (answer.kind == "list" and all(it.plain for it in found)):
+        if len(names) != 1 or (answer.kind == "list" and all(it.plain for it in found)):
             return None
         intervals = tuple(interval for it in found for interval in it.intervals)
-        return RealSet(intervals, names.pop(), plain=False)
+        return RealSet(_united(intervals), names.pop(), plain=False)
     return _of_all(answer) if answer.kind == "all" else None
 
 
-def _between(low: Node, high: Node, with_low: bool = False, with_high: bool = False) -> Interval:
-    return Interval(low, high, with_low, with_high)
+def exclusive(conditions: Sequence[Answer]) -> bool:
+    """Return whether conditions on one letter exclude each other: ``x < 1`` and ``x > 3``."""
+    found = _known([real_set(condition) for condition in conditions])
+    if len(found) < 2 or len({it.name for it in found}) != 1:
+        return False
+    try:
+        return not functools.reduce(intersection, (it.intervals for it in found))
+    except NotComparable:
+        return False
+
+
+def _inside(part: Answer) -> RealSet | None:
+    """Return a part of a union as a set, which may be one of points."""
+    if isinstance(part, Parts) and part.kind == "{}":
+        values = [it.value for it in part.parts if isinstance(it, Quantity) and it.unit is None]
+        points = tuple(map(point, values))
+        return RealSet(points, plain=False) if len(points) == len(part.parts) else None
+    return real_set(part)
+
+
+def _known(sets: list[RealSet | None]) -> list[RealSet]:
+    """Return sets, or nothing if one is not known."""
+    found = [it for it in sets if it is not None]
+    return found if len(found) == len(sets) else []
+
+
+def _united(intervals: tuple[Interval, ...]) -> tuple[Interval, ...]:
+    try:
+        return united(intervals)
+    except NotComparable:
+        return intervals
+
+
+def _of_operation(answer: Parts, operation: Operation) -> RealSet | None:
+    """Return an intersection or a difference of sets."""
+    found = _known([_inside(part) for part in answer.parts])
+    if not found or len({it.name for it in found}) != 1:
+        return None
+    try:
+        intervals = functools.reduce(operation, (it.intervals for it in found))
+    except NotComparable:
+        return None
+    return RealSet(intervals, found[0].name, plain=False)
 
 
 def _of_brackets(answer: Parts) -> RealSet | None:
@@ -81,7 +123,7 @@ def _of_brackets(answer: Parts) -> RealSet | None:
     if not isinstance(low, Quantity) or not isinstance(high, Quantity):
         return None
     first, last = answer.kind
-    return RealSet((_between(low.value, high.value, first == "[", last == "]"),))
+    return RealSet((between(low.value, high.value, first == "[", last == "]"),))
 
 
 def _of_relation(relation: Relation) -> RealSet | None:
@@ -146,8 +188,8 @@ def _half_line(left: Node, sign: str, right: Node) -> tuple[str, Interval] | Non
         end = product(low, ("number", -1 / slope))
         sign = sign if slope > 0 else _TURNED[sign]
     if sign in ("<", r"\le"):
-        return name, _between(_MINUS_INFINITY, end, False, sign == r"\le")
-    return name, _between(end, INFINITY, sign == r"\ge", False)
+        return name, between(MINUS_INFINITY, end, False, sign == r"\le")
+    return name, between(end, INFINITY, sign == r"\ge", False)
 
 
 def _variable(node: Node) -> str:
@@ -161,22 +203,22 @@ def _variable(node: Node) -> str:
 
 def _intersection(a: Interval, b: Interval) -> Interval | None:
     """Return what two half-lines in opposite directions have in common."""
-    if a.low == _MINUS_INFINITY:
+    if a.low == MINUS_INFINITY:
         a, b = b, a
-    if a.high != INFINITY or b.low != _MINUS_INFINITY:
+    if a.high != INFINITY or b.low != MINUS_INFINITY:
         return None
-    return _between(a.low, b.high, a.with_low, b.with_high)
+    return between(a.low, b.high, a.with_low, b.with_high)
 
 
 def _of_size(size: Interval) -> tuple[Interval, ...] | None:
     """Return the numbers whose absolute value is in an interval of positive ends."""
-    if size.low == _MINUS_INFINITY:
-        return (_between(negative(size.high), size.high, size.with_high, size.with_high),)
+    if size.low == MINUS_INFINITY:
+        return (between(negative(size.high), size.high, size.with_high, size.with_high),)
     if (approximate(size.low) or 0) <= 0:
         return None
-    low = _MINUS_INFINITY if size.high == INFINITY else negative(size.high)
+    low = MINUS_INFINITY if size.high == INFINITY else negative(size.high)
     return (
-        _between(low, negative(size.low), size.with_high, size.with_low),
+        between(low, negative(size.low), size.with_high, size.with_low),
         size,
     )
 
@@ -190,24 +232,22 @@ def _of_all(answer: Parts) -> RealSet | None:
         around = _around(points) if len(points) == len(relations) and len(names) == 1 else None
         return RealSet(around, names.pop(), plain=False) if around else None
     sets = [real_set(part) for part in relations]
-    whole = (_between(_MINUS_INFINITY, INFINITY),)
+    whole = (between(MINUS_INFINITY, INFINITY),)
     some = [it for it in sets if it is None or it.intervals != whole]
     if len(some) == 1 and some[0] and {it.name for it in sets if it} == {some[0].name}:
         return some[0]  # "x > 3, x is real"
-    if len(sets) != 2 or sets[0] is None or sets[1] is None or sets[0].name != sets[1].name:
+    found = _known(sets)
+    if len({it.name for it in found}) != 1:
         return None
-    (first, *more), (second, *others) = sets[0].intervals, sets[1].intervals
-    joined = _intersection(first, second) if not (more or others) else None
-    return RealSet((joined,), sets[0].name, plain=False) if joined else None
-
-
-def _without_points(answer: Parts) -> RealSet | None:
-    whole, points = answer.parts
-    if whole != Parts("reals", ()) or not isinstance(points, Parts) or points.kind != "{}":
+    if len(found) == 2 and all(len(it.intervals) == 1 for it in found):
+        joined = _intersection(found[0].intervals[0], found[1].intervals[0])
+        if joined is not None:
+            return RealSet((joined,), found[0].name, plain=False)
+    try:
+        intervals = functools.reduce(intersection, (it.intervals for it in found))
+    except NotComparable:
         return None
-    values = [part.value for part in points.parts if isinstance(part, Quantity)]
-    around = _around(values) if len(values) == len(points.parts) else None
-    return RealSet(around, plain=False) if around else None
+    return RealSet(intervals, found[0].name, plain=False) if intervals else None
 
 
 def _around(points: list[Node]) -> tuple[Interval, ...] | None:
@@ -216,8 +256,8 @@ def _around(points: list[Node]) -> tuple[Interval, ...] | None:
     if any(size is None for size, _ in known):
         return None
     ordered = [point for _, point in sorted(known, key=lambda item: item[0] or 0.0)]
-    ends = [_MINUS_INFINITY, *ordered, INFINITY]
-    return tuple(_between(low, high) for low, high in pairwise(ends))
+    ends = [MINUS_INFINITY, *ordered, INFINITY]
+    return tuple(between(low, high) for low, high in pairwise(ends))
 
 
 def _name(answer: Answer) -> str:

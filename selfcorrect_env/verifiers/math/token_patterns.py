@@ -82,6 +82,18 @@ def one_sided(goal: Sequence[Token]) -> tuple[int, int]:
     return 0, 0
 
 
+def repeating_brackets(tokens: Sequence[Token]) -> Node | None:
+    """Read ``0.1(6)``, which is 0.1666…; a product of a decimal and a number is not so written."""
+    texts = [token.text for token in tokens]
+    sign = -1 if texts[:1] == ["-"] else 1
+    found = re.fullmatch(r"(\d+)\.(\d*)\((\d+)\)", "".join(texts[1:] if sign < 0 else texts))
+    if found is None or any(token.spaced for token in tokens):
+        return None
+    whole, digits, period = found.groups()
+    value = int(whole + digits) + Fraction(int(period), 10 ** len(period) - 1)
+    return ("number", sign * value / 10 ** len(digits))
+
+
 def repeating_dots(tokens: Sequence[Token]) -> Node | None:
     """Read ``0.333…``: its digits end in a period, written twice or (one digit) three times."""
     texts = [token.text for token in tokens]

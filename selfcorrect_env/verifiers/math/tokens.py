@@ -52,11 +52,13 @@ _GROUPED = r"[1-9]\d{0,2}(?:(?:%s)\d{3})+(?![\d])(?:\.\d+)?"
 _SPACED = _GROUPED % r"\{,\}|[ ~]|\\[ ,]|,\\!\s?"
 _THOUSANDS = _GROUPED % r"[,']|\{,\}|[ ~]|\\[ ,]|,\\!\s?"
 _REST = (
-    r"(?P<scientific>(?:\d+\.\d+|1)[eE][+-]?\d+|\d+(?:e\+?|E[+-]?)\d+)(?![\w.])"
+    r"(?P<row>\\\\\*?\s*\[\s*-?[\d.]+\s*(?:pt|em|ex|mm|cm|in|mu|pc|bp|\\[a-z]+)\s*\]|\\\\\*)"
+    r"|(?P<scientific>(?:\d+\.\d+|1)[eE][+-]?\d+|\d+(?:e\+?|E[+-]?)\d+)(?![\w.])"
     r"|(?P<number>\d+\.(?=\s*\\(?:overline|bar|dot)\b)|\d+(?:\.\d+)?|\.\d+)"
     r"|(?P<text>\\(?:text(?:bf|it|rm|sf|tt|normal)?|mbox|hbox|mathrm|mathit|mathsf|operatorname\*?)\s*(?=\{))"
     r"|(?P<dots>\.\.\.|…)"
-    r"|(?P<degree>\^\s*\{\s*\\circ\s*\}|\^\s*\\circ(?![A-Za-z])|°|\\degree(?![A-Za-z])|º)"
+    r"|(?P<degree>(?<=\d)\^\s*(?:\{\s*)?(?:o|\\(?:text|mathrm|rm)\s*\{?\s*o\s*\}?)(?:\s*\})?(?![A-Za-z])"
+    r"|\^\s*\{?\s*°\s*\}?|\\textdegree(?![A-Za-z])|\^\s*\{\s*\\circ\s*\}|\^\s*\\circ(?![A-Za-z])|°|\\degree(?![A-Za-z])|º)"
     r"|(?P<command>\\[A-Za-z]+)"
     r"|(?P<escaped>\\[{}|%$&#_\\])"
     r"|(?P<letters>[A-Za-z]+)"
@@ -120,6 +122,7 @@ _SAME = {
     r"\textdollar": "$",
 }
 _CURRENCY_SIGNS = tuple("$€£¥₹")
+_VECTOR = re.compile(r"\\(?:vec|overrightarrow|mathbf|boldsymbol|bm|hat|widehat)(?![A-Za-z])")
 _UNSIGNED = {"\\$": "$", "\\%": "%"}
 
 
@@ -131,6 +134,7 @@ def tokenize(text: str) -> tuple[Token, ...] | None:
     """
     if len(text) > LONGEST:
         return None
+    ordered = bool(_VECTOR.search(text)) if r"\times" in text else False
     tokens: list[Token] = []
     at, depth, spaced = 0, 0, False
     while at < len(text):
@@ -150,6 +154,8 @@ def tokenize(text: str) -> tuple[Token, ...] | None:
                 token = Token(TokenKind.WORD, token.text)
         else:
             token = _token(kind or "", found.group())
+            if ordered and found.group() == r"\times":
+                token = Token(TokenKind.COMMAND, r"\times")
         depth += (token.text in ("(", "[")) - (token.text in (")", "]"))
         tokens.append(token._replace(spaced=spaced))
         spaced = False
@@ -169,6 +175,8 @@ def spelled(tokens: tuple[Token, ...]) -> str:
 
 
 def _token(kind: str, text: str) -> Token:
+    if kind == "row":
+        return Token(TokenKind.SIGN, "\\\\")
     if kind == "scientific":
         return Token(TokenKind.NUMBER, _decimal(text))
     if kind in ("number", "grouped"):

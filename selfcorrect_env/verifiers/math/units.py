@@ -185,7 +185,7 @@ def _factors(side: str) -> list[tuple[str, int]] | None:
     """Read a product of units: "square cm", "kg m^2", "N*m"."""
     found: list[tuple[str, int]] = []
     power = 1
-    for word in re.split(r"[\s*·-]+", side.strip()):
+    for word in re.split(r"(?:[\s*·]|(?<!\^)-)+", side.strip()):
         if word.lower() in ("square", "cubic"):
             power = 2 if word.lower() == "square" else 3
             continue

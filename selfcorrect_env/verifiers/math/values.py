@@ -67,6 +67,7 @@ _SHARE = re.compile(
     rf"(?P<part>{NUMBER.pattern})\s+(?:(?P<sign>(?:out of|in)(?: the)?)|to)\s+"
     rf"(?P<whole>{NUMBER.pattern})\W*"
 )
+_CONDITION = re.compile(r"\s+(?:when|where|if|at|for) [A-Za-z]\s*=\s*[^=<>A-Za-z]+")
 _SPECIAL = re.compile(r"</[a-z]{1,10}>|<\|[^<>|]{1,30}\|>")
 _REMARK = re.compile(r"[\s*_]*(?::\s+|\(\s?(?!mod\b|base\b|in base\b))(?=[A-Za-z]{2})")
 _ABOUT_THE_ANSWER = re.compile(
@@ -228,6 +229,8 @@ def _plain_value(text: str) -> Value | None:
         if not rest.strip("*_ ,)"):
             return Value(listed_numbers(found), exclaimed=exclaimed)
         if _REMARK.match(rest):
+            return Value(listed_numbers(found), exclaimed=exclaimed)
+        if _CONDITION.fullmatch(rest):  # "5 when x = 2"
             return Value(listed_numbers(found), exclaimed=exclaimed)
         if share := _SHARE.match(bare):  # "5 out of 6"
             sign = "/" if share["sign"] else ":"

@@ -32,11 +32,14 @@ from selfcorrect_env.verifiers.math.extraction import (
     plain_marks,
     read_reply,
 )
+from selfcorrect_env.verifiers.math.polar import polar, polar_reply
 from selfcorrect_env.verifiers.math.spoken import without_sentence
+from selfcorrect_env.verifiers.thoughts import separated
 from selfcorrect_env.verifiers.workers.pool import MEBIBYTE, CallResult, Status, WorkerPool
 
 _CACHED = 20_000
 _WORKED = re.compile(r"\\boxed|\\fbox|####|<answer>|final answer is", re.IGNORECASE)
+_MARKED = re.compile(r"\\boxed|####|answer", re.IGNORECASE)
 _EQUALS = re.compile(r"(?<![<>!=])=")
 
 
@@ -197,6 +200,16 @@ def quick_verdict(
     found = read_reply(response)
     if not found.answer.strip():
         return Verdict(0.0, Reason.NO_ANSWER, detail=found.missing)
+    if expected := polar(reference):
+        given = polar_reply(found.answer)
+        if not given and not _MARKED.search(response):
+            given = polar_reply(separated(response).reply.strip())
+        if given:
+            return Verdict(
+                float(given == expected),
+                Reason.CORRECT if given == expected else Reason.WRONG,
+                given,
+            )
     answer = found.answer + "!" * (found.exclaimed and "!" in reference)
     if len(answer) > LONGEST:
         detail = f"the answer has {len(answer):,} characters; at most {LONGEST:,} are allowed"
