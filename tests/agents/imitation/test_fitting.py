@@ -334,6 +334,7 @@ def test_each_iteration_fits_what_it_gathered_and_forgets_it(
     assert trainer.pool == []
     assert [step for step, row in enumerate(history) if "fit/steps" in row] == [2, 5]
     assert ["after_fit/t2/accuracy" in row for row in history] == 2 * [False, False, True]
+    assert [row.get("after_fit/unjudged_share") for row in history] == 2 * [None, None, 0.0]
     assert [row["episodes"] for row in history] == [16, 32, 48, 64, 80, 96]  # the look is free
     assert history[-1]["episodes"] == config.episodes
     assert [step for step, row in enumerate(history) if "t1/kl" in row] == [2, 5]
