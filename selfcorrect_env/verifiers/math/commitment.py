@@ -12,7 +12,8 @@ _BEFORE, _AFTER = 60, 400
 """How many characters before a value and after it are searched for a denial."""
 
 _NOT_IT = re.compile(
-    r"(?:\b(?:not|never|neither|nor|rather than|instead of|unlike|except|cannot|without"
+    r"(?:\b(?:not|no longer|by no means|hardly|never|neither|nor|rather than|instead of"
+    r"|unlike|except|cannot|without"
     r"|(?<!none )(?<!no )(?:other|different|distinct|apart|aside|far|differs) (?:than|from)"
     r"|unequal to|excluding"
     r"|(?:anything|everything|all|any\w* \w+|every \w+) but"
@@ -96,7 +97,7 @@ _MODIFIED = re.compile(
     r"times|minus|negative|plus|(?:root|square|cube|third|quarter|multiple|part|reciprocal|inverse"
     r"|opposite|negative|negation|complement|logarithm|log|sine|cosine|tangent|factorial|divisor"
     r"|absolute value|double|triple|successor|predecessor|power|conjugate|percent(?:age)?)s? of"
-    r"|the (?:sum|product|difference|quotient) of)"
+    r"|the (?:sum|product|difference|quotient) of|out of)"
     r"|<|(?<!>)>|[≤≥±])"
     r"[\s$*]*\Z",
     re.IGNORECASE,

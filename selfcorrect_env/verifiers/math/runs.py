@@ -30,11 +30,13 @@ _LETTER = r"(?<![A-Za-z\\'’])[A-Za-z](?![A-Za-z'’])"
 _TIGHT = r"(?:\*\*|\\(?:times|cdot|div|pm)(?![A-Za-z])|[+*/^×·⋅∙÷⁄∕±∓∪∩∖⊕⊗])"
 _LOOSE = r"(?:[<>]=|(?<![<>=-])[<>](?![<>=])|[-−≤≥≠≡])"
 _OPERAND = (
-    rf"\s?[-−]?(?:\\?\$?\.?\d|[(\[{{{MASK}]|{_SYMBOL}|{_FUNCTION}|{_LETTER}(?!\s+[A-Za-z]{{2}}))"
+    rf"\s?[-−]?(?:\\?\$?\.?\d|[(\[{{{MASK}]|{_SYMBOL}|{_FUNCTION}|"
+    rf"(?![aAI]\s+[A-Za-z]{{2}}){_LETTER})"
 )
 _RATIO = r"(?<=\d)[:∶](?=\d)|(?<=\d)\s[:∶]\s(?=\d)"
 _RANGE = r"(?<=\d)[–~…](?=\d)|(?<=\d)\s–\s(?=\d)"
 _INFIX = re.compile(rf"\s?(?:{_TIGHT}|{_LOOSE})(?={_OPERAND})|{_RATIO}|{_RANGE}")
+_RATE = re.compile(r"\s?/\s?[hdwmy](?![A-Za-z])")  # $18/h
 _SUFFIX = re.compile(rf"[{_RAISED}₀-₉′†‰∘]+|(?<=\.\d)(?:…|\.\.\.)|(?<=\.\d\d)(?:…|\.\.\.)")
 _FACTOR = re.compile(rf"\s?(?:{_SYMBOL}|{_FUNCTION})")
 _ATOM = re.compile(rf"{MASK}+|{_SYMBOL}|{_FUNCTION}|{_LETTER}")
@@ -45,12 +47,14 @@ _VARIABLE = re.compile(
     rf"\s[A-Za-z](?=\s*(?:[.,;:!?)*]|\Z|\n|(?:{_TIGHT}|{_LOOSE}){_OPERAND}))(?!\.[A-Za-z])"
 )
 _ENDINGS = frozenset(["st", "nd", "rd", "th", "am", "pm", "AM", "PM"])
-_END = r"(?![A-Za-z]|-[A-Za-z])"
+_END = r"(?![A-Za-z]|-(?!hundred|thousand|[mb]illion)[A-Za-z])"
 _SCALE = rf"(?:{'|'.join(sorted(SCALE_WORDS, key=len, reverse=True))}){_END}"
 _PART = rf"(?:{'|'.join(sorted(SINGULAR_PARTS, key=len, reverse=True))}){_END}"
 _WORDS = re.compile(
     rf"[\s-]{_SCALE}|(?<![\d.]1)(?<=1)[\s-]{_PART}"
     rf"|\s+and\s+(?:an?|one|two|three|four|five|six|seven|eight|nine)[\s-]+(?:{_SCALE}|{_PART})"
+    r"|\s+(?:grand|gross)(?=\s*(?:[.,;!?]|of\b|\Z))"
+    r"|\s+and\s+(?:a bit|a little|a few|some|something|change)\b"
     r"|\s+(?:squared|cubed|factorial)\b|\s+(?:raised )?to the (?:\w+ )?power(?: of)?(?: -?\d+)?\b"
     r"|\s+(?:times|plus|minus|divided by|multiplied by|mod(?:ulo)?|choose|(?:in )?base|point"
     rf"|(?:more|less|fewer) than)\s+{NUMBER.pattern}"
@@ -150,6 +154,8 @@ def _step_right(text: str, start: int, end: int, high: int) -> int:
     for pattern in (_SUFFIX, _WORDS):
         if found := pattern.match(text, end, high):
             return found.end()
+    if CURRENCY.match(text, start) and _RATE.match(text, end, high):
+        return end
     if found := _INFIX.match(text, end, high):
         return _operand(text, found.end(), high)
     if found := _FACTOR.match(text, end, high):

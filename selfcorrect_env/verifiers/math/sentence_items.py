@@ -19,6 +19,7 @@ from selfcorrect_env.verifiers.math.number_patterns import (
 )
 from selfcorrect_env.verifiers.math.runs import MASK, MASK_OF_RELATION, is_share, whole_run
 from selfcorrect_env.verifiers.math.scales import MONEY
+from selfcorrect_env.verifiers.math.units import unit
 
 _ATOM = re.compile(r"[\d.]+|\\?[A-Za-z]+|\\[a-z]+\{[^{}]*\}(?:\{[^{}]*\})?")
 _RELATION = re.compile(r"[=<>,]|\\(?:[lg]eq?|ne|in|approx)(?![A-Za-z])")
@@ -101,7 +102,7 @@ def _each(hidden: str, inside: Sequence[Formula], start: int, end: int) -> Itera
             return
         if telling:
             item = _grown(hidden, inside, item, position, end)
-        if telling or item.formula:
+        if (telling or item.formula) and not (item.grown and unit(item.text)):  # cm^2
             yield item
         position = item.end
         while formula and formula.start < position:

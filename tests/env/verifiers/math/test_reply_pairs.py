@@ -3,6 +3,8 @@
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from selfcorrect_env import Problem, Verdict
 from selfcorrect_env.verifiers.math.verifier import MathVerifier
@@ -35,4 +37,35 @@ def test_a_right_reply(reference: str, reply: str) -> None:
 @pytest.mark.parametrize(("reference", "reply"), pairs("-"))
 def test_a_wrong_reply(reference: str, reply: str) -> None:
     verdict = judged(reference, reply)
+    assert not verdict.correct, verdict
+
+
+ADJOINING = st.sampled_from(
+    [
+        "π",
+        "θ",
+        "³",
+        "·7",
+        " × 7",
+        "½",
+        "√7",
+        "x",
+        "^7",
+        "/x",
+        " + x",
+        " million",
+        " dozens",
+        " thirds",
+    ]
+)
+FRAMES = st.sampled_from(
+    ["The answer is {}.", "#### {}", "**{}**", "So in the end it is {}.", "Then we get {} in all."]
+)
+
+
+@given(st.integers(2, 9999), ADJOINING, FRAMES)
+def test_a_number_is_not_read_without_what_adjoins_it(
+    number: int, adjoining: str, frame: str
+) -> None:
+    verdict = judged(str(number), frame.format(f"{number}{adjoining}"))
     assert not verdict.correct, verdict
