@@ -7,7 +7,7 @@
     ├── UnjudgedError (also RuntimeError)    the verifier failed in several steps in a row
     ├── DivergenceError (also RuntimeError)  a number of training is not finite, or its KL too large
     ├── DiskError (also OSError)             a file of a run can't be written
-    └── UnsupportedModelError (also ValueError)  our own forward pass can't run a model
+    └── UnsupportedModelError (also ValueError)  a model can't do what is asked
 
 docs/reference/errors.md explains each one.
 """
@@ -42,4 +42,4 @@ class DiskError(SelfCorrectError, OSError):
 
 
 class UnsupportedModelError(SelfCorrectError, ValueError):
-    """Our own forward pass does not compute a model's architecture; the message says why."""
+    """A model has no positions for so many tokens, or our own forward pass does not compute it."""

@@ -73,6 +73,8 @@ def show_plan(name: str, options: TrainOptions, learning: Any) -> int:
         chat = Chat(read_tokenizer(model), template=model.template)
         work = work_of(options, learning, env, chat)
         work = dataclasses.replace(work, copied_reference=trained_adapter)
+        if shape.positions is not None:
+            shape.positions.check(work.length, what="an episode's prompts and replies")
     except SelfCorrectError:
         raise
     except (ImportError, OSError, ValueError) as error:
@@ -142,7 +144,7 @@ def work_of(options: TrainOptions, learning: Any, env: TrainingEnv, chat: Chat) 
         checkpointing=options.model.activation_checkpointing,
         optimizer=learning.optimizer,
         episodes=getattr(learning, "oversample", 1) * sampling.problems_per_step * sampling.samples,
-        read=read_tokens(chat, env, turns),
+        read=read_tokens(chat, env, turns, getattr(learning, "between_turns", ())),
         sampled=sampling.max_new_tokens * turns,
         tokens_per_forward=learning.execution.tokens_per_forward,
         optimizers=learning.optimizers,

@@ -241,6 +241,7 @@ def encode(
     """Write traces in token ids, right-padded.
 
     Returns:
+        Three tensors on the CPU.
         ids: (N, T) int64.
         labels: (N, T) int64; `IGNORED` where there is no loss: on prompts, instructions,
             padding, and on first replies that ``first_reply`` leaves out.
@@ -254,7 +255,7 @@ def encode(
         ids[i, : len(row)] = torch.tensor(row)
         labels[i, : len(label)] = torch.tensor(label)
     weights = torch.tensor([trace.weight for trace in traces])
-    return ids.to(policy.device), labels.to(policy.device), weights.to(policy.device)
+    return ids, labels, weights
 
 
 def loss_parts(policy: Policy, encoded: Sequence[Tensor], tokens: int | None) -> Iterator[Tensor]:
@@ -263,27 +264,40 @@ def loss_parts(policy: Policy, encoded: Sequence[Tensor], tokens: int | None) ->
     Args:
         policy: π_θ.
         encoded: ids, labels and weights, as `encode` returns them.
-        tokens: rows × columns of one forward pass, at most (one row at least); None takes all rows.
+        tokens: rows × columns of one forward pass, at most (one row at least), where a pass has the
+            columns of its longest row; None takes all rows.
     """
-    ids, labels, weights = encoded
-    rows, columns = labels.shape
-    size = rows if tokens is None else max(1, tokens // columns)
+    labels, weights = encoded[1:]
     total = _labelled(labels, weights).clamp(min=1e-8)
-    for start in range(0, rows, size):
-        some = slice(start, start + size)
-        share = _labelled(labels[some], weights[some]) / total
-        yield share * trace_loss(policy, ids[some], labels[some], weights[some])
+    for rows in _parts(_lengths(labels), tokens):
+        part = [values[rows] for values in encoded]
+        share = _labelled(part[1], part[2]) / total
+        yield share.to(policy.device) * trace_loss(policy, *part)
+
+
+def _parts(lengths: Tensor, tokens: int | None) -> Iterator[Tensor]:
+    """Yield the rows of each forward pass: all of them, or rows of similar lengths."""
+    if tokens is None or len(lengths) * int(lengths.max()) <= tokens:
+        yield torch.arange(len(lengths))
+        return
+    order, start = lengths.argsort(stable=True), 0
+    for end in range(1, len(order) + 1):
+        if end == len(order) or (end + 1 - start) * int(lengths[order[end]]) > tokens:
+            yield order[start:end]
+            start = end
 
 
 def trace_loss(policy: Policy, ids: Tensor, labels: Tensor, weights: Tensor) -> Tensor:
     """Weighted mean over labelled tokens of −log π, a scalar; shapes as `encode` returns them."""
-    # right-padded: padding comes after all that is scored, and needs no mask to be invisible
+    lengths = _lengths(labels).clamp(min=1)  # right-padded: nothing is scored after a row's last
+    ids, labels, weights, lengths = (x.to(policy.device) for x in (ids, labels, weights, lengths))
+    width = int(lengths.max())
+    ids, labels = ids[:, :width], labels[:, :width]
+    real = torch.arange(width, device=ids.device) < lengths[:, None]
     learned = labels[:, 1:] != IGNORED
     columns = 1 + learned.any(dim=0).nonzero()[:, 0]
-    if len(columns):
-        ids = ids[:, : int(columns[-1]) + 1]
     mask, targets = learned[:, columns - 1], labels[:, columns]
-    hidden = policy.hidden(ids, torch.ones_like(ids, dtype=torch.bool), columns)[mask]
+    hidden = policy.hidden(ids, real, columns)[mask]
     heads = Heads(
         vocabulary=policy.vocab_size,
         policy=policy.head,
@@ -297,9 +311,9 @@ def trace_loss(policy: Policy, ids: Tensor, labels: Tensor, weights: Tensor) -> 
 
 
 def _lengths(labels: Tensor) -> Tensor:
-    """(N,) int64: the tokens of each row, on the CPU; its last token has a label."""
+    """(N,) int64: the tokens of each row; its last token has a label."""
     columns = torch.arange(1, labels.shape[1] + 1, device=labels.device)
-    return ((labels != IGNORED) * columns).amax(dim=1).cpu()
+    return ((labels != IGNORED) * columns).amax(dim=1)
 
 
 def _labelled(labels: Tensor, weights: Tensor) -> Tensor:

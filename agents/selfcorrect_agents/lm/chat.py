@@ -16,7 +16,13 @@ from typing import TYPE_CHECKING, Any, cast
 
 import jinja2
 
-from selfcorrect_agents.lm.template_config import PLAIN_TEMPLATE, TemplateConfig
+from selfcorrect_agents.lm.ending_text import EndingText
+from selfcorrect_agents.lm.template_config import (
+    PLAIN_NEXT_TURN,
+    PLAIN_TEMPLATE,
+    TemplateConfig,
+)
+from selfcorrect_agents.lm.turns import TurnEnds
 from selfcorrect_env import Conversation, Message
 from selfcorrect_env.verifiers import without_thoughts
 
@@ -78,10 +84,12 @@ class Chat:
         """Whether the tokenizer has no template, so that `PLAIN_TEMPLATE` is used."""
         self.vocab_size = vocab_size or len(tokenizer)
         """Number of token ids."""
-        pad = tokenizer.pad_token_id
-        self.pad_id = cast(int, tokenizer.eos_token_id if pad is None else pad)
+        pad = cast("int | None", tokenizer.pad_token_id)
+        known = pad is not None and pad < self.vocab_size  # a model may lack a token that was added
+        self.pad_id = cast(int, pad if known else tokenizer.eos_token_id)
         """Id that pads shorter rows; see the masks."""
         self._continuations: dict[tuple[tuple[str, str], ...], list[int]] = {}
+        self._render(self._with_system(_ASKED[:1]))  # a template may refuse a system prompt
         own_end = self._last_end if self._last_end is not None else self.turn_end
         ends = end_ids | {cast(int, tokenizer.eos_token_id)}
         self.eos_ids = ends if own_end is None else ends | {own_end}
@@ -91,6 +99,24 @@ class Chat:
         """Return a description for reports: "" if it is the model's template and nothing else."""
         plain = ["plain chat template"] if self.is_plain else []
         return ", ".join([*plain, *filter(None, [str(self.template)])])
+
+    @property
+    def ends(self) -> TurnEnds:
+        """How a reply ends, for a `Sampler`."""
+        return TurnEnds(self.pad_id, self.eos_ids, self.turn_end, self.ending)
+
+    @cached_property
+    def ending(self) -> EndingText | None:
+        """The text that ends a reply of a base model: the start of the next turn in plain words.
+
+        None if the tokenizer has a template.
+        """
+        if not self.is_plain:
+            return None
+        before = self._encode("a")  # some tokenizers drop the blank that a text starts with
+        after = [[*before, token] for token in range(self.vocab_size)]
+        length = len(self._plain_texts([before])[0])
+        return EndingText(PLAIN_NEXT_TURN, [it[length:] for it in self._plain_texts(after)])
 
     @property
     def turn_end(self) -> int | None:
@@ -134,7 +160,24 @@ class Chat:
         """Return `prompt_ids` of every conversation."""
         if self.template.thoughts == "drop":
             conversations = [tuple(map(_without_thoughts, it)) for it in conversations]
-        return self._encode_all([self._render(conversation) for conversation in conversations])
+        elif any(map(_has_thoughts, conversations)):
+            return [self._one_prompt(conversation) for conversation in conversations]
+        return self._encode_all([self._render(self._with_system(it)) for it in conversations])
+
+    def _one_prompt(self, conversation: Conversation) -> list[int]:
+        """Return the ids of a conversation as sampling leaves them, with the thoughts in it.
+
+        Templates drop the thoughts of earlier replies when they render a whole conversation.
+        """
+        replies = [i for i, message in enumerate(conversation) if message["role"] == "assistant"]
+        if not _has_thoughts(conversation) or replies[0] == 0:
+            return self._encode(self._render(self._with_system(conversation)))
+        ids = self._encode(self._render(self._with_system(conversation[: replies[0]])))
+        for reply, following in zip(replies, [*replies[1:], len(conversation)], strict=True):
+            written = self.reply_ids(conversation[reply]["content"])
+            added = conversation[reply + 1 : following]
+            ids += [*written, *self.follow_up(written, added)]
+        return ids
 
     def continuation_ids(self, added: Sequence[Message]) -> list[int]:
         """Return the ids that follow a reply when the messages ``added`` come after it.
@@ -157,10 +200,23 @@ class Chat:
         return self._continuations[key]
 
     def follow_up(self, ids: Sequence[int], added: Sequence[Message]) -> list[int]:
-        """Return the ids of messages after a reply with ``ids``, whose turn ends only once."""
+        """Return the ids of messages after a reply with ``ids``, whose turn ends only once.
+
+        A reply that ended with the start of the next turn, `ending`, goes on after it.
+        """
+        if self.ending is not None and self.ending.length(ids) == len(ids):
+            return self._after_ending(self.ending, added)
         after = self.continuation_ids(added)
         ended = bool(ids) and ids[-1] in {*self.eos_ids, self.turn_end}
         return after[1:] if ended and self.turn_end is not None else after
+
+    def _after_ending(self, ending: EndingText, added: Sequence[Message]) -> list[int]:
+        """Return the ids of messages whose start the reply has written."""
+        key = ((ending.text, ""), *((message["role"], message["content"]) for message in added))
+        if key not in self._continuations:
+            after = (self._after_reply(added) or "").partition(ending.text)
+            self._continuations[key] = self._encode(after[2] if after[1] else after[0])
+        return self._continuations[key]
 
     def context_id(self, token: int) -> int:
         """Return the id that later turns read for a sampled id: an end is the template's own."""
@@ -179,6 +235,8 @@ class Chat:
         ends = [self._last_end, self.turn_end] if last else [self.turn_end, self._last_end]
         end = next((it for it in ends if it is not None), cast(int, self.tokenizer.eos_token_id))
         opening = self._last_opening if last else self.reply_opening
+        if not opening.strip() and text.startswith(opening):
+            opening = ""  # blanks that the reply has
         own = self._unopened(text)
         if own != text or any(mark in text for mark in _THOUGHTS.values()):
             opening, text = "", own  # the reply has thoughts of its own
@@ -187,19 +245,23 @@ class Chat:
     def decode(self, ids: Sequence[int]) -> str:
         """Return the text of a reply's ids, without special tokens and the reply's opening.
 
-        A thought is in it with its marks, of which the prompt may have written the first one.
+        A thought is in it with its marks, of which the prompt may have written the first one. Of a
+        base model's reply, it is the text before `ending`.
         """
         return self.batch_decode([ids])[0]
 
     def batch_decode(self, rows: Sequence[Sequence[int]]) -> list[str]:
         """Return `decode` of every row."""
-        opening = self._opening_ids
+        opening = self._opening_ids if self.reply_opening.strip() else []
         opened = [bool(opening) and list(ids[: len(opening)]) == opening for ids in rows]
         texts = self._texts(
             [list(ids[len(opening) :] if it else ids) for ids, it in zip(rows, opened, strict=True)]
         )
         start = self._thought_start
-        return [text if it else start + text for text, it in zip(texts, opened, strict=True)]
+        texts = [text if it else start + text for text, it in zip(texts, opened, strict=True)]
+        if self.ending is not None:
+            return [text.partition(self.ending.text)[0] for text in texts]
+        return texts
 
     def _texts(self, rows: list[list[int]]) -> list[str]:
         """Decode rows without special tokens, except for the marks of thoughts."""
@@ -242,7 +304,7 @@ class Chat:
         if self._thought_start and not opening.strip():
             end = _THOUGHTS[self._thought_start.rstrip()]
             return f"\n{end}\n\n"  # the prompt starts a thought: it is left empty
-        return opening if opening.strip() else ""  # a blank is sampled with the reply's first word
+        return opening if opening.strip(" ") else ""  # blanks come with the reply's first word
 
     @cached_property
     def _thought_start(self) -> str:
@@ -273,10 +335,14 @@ class Chat:
     def _special_ids(self) -> frozenset[int]:
         return frozenset(cast(list[int], self.tokenizer.all_special_ids))
 
-    def _render(self, messages: Sequence[Message], generation_prompt: bool = True) -> str:
+    def _with_system(self, messages: Sequence[Message]) -> Sequence[Message]:
+        """Return messages after the system prompt that was given, unless they have their own."""
         system = self.template.system
-        if system and not (messages and messages[0]["role"] == "system"):
-            messages = [{"role": "system", "content": system}, *messages]
+        if not system or (messages and messages[0]["role"] == "system"):
+            return messages
+        return [{"role": "system", "content": system}, *messages]
+
+    def _render(self, messages: Sequence[Message], generation_prompt: bool = True) -> str:
         template = self._plain if self.is_plain else self.tokenizer.get_chat_template()
         try:
             text = self.tokenizer.apply_chat_template(
@@ -307,6 +373,12 @@ class Chat:
         # the chat template writes every special token itself
         ids = self.tokenizer(valid, add_special_tokens=False)["input_ids"]
         return cast(list[list[int]], ids)
+
+
+def _has_thoughts(conversation: Conversation) -> bool:
+    """Whether a reply in the conversation has a thought."""
+    replies = [message["content"] for message in conversation if message["role"] == "assistant"]
+    return any(without_thoughts(reply) != reply for reply in replies)
 
 
 def _without_thoughts(message: Message) -> Message:

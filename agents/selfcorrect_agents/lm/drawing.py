@@ -38,8 +38,8 @@ def draw(
     if top_p < 1.0:
         logits = nucleus(logits, top_p)
     weights = (logits - logits.amax(dim=-1, keepdim=True)).exp_()
-    # on a CPU float32 sums are accumulated in float64
-    exact = None if logits.device.type == "cpu" else torch.float64
+    # on a CPU float32 sums are accumulated in float64; Apple's GPUs have no float64
+    exact = torch.float64 if logits.device.type == "cuda" else None
     cumulative = weights.cumsum(dim=-1, dtype=exact)
     total = cumulative[:, -1:]
     # strictly below the total, so that a token with probability above 0 is found

@@ -28,7 +28,8 @@ class LoRAConfig:
     """Scale of the adapters, > 0: their output is multiplied by alpha / rank."""
     target_modules: tuple[str, ...] = ()
     """Names of the linear layers that get an adapter, such as q_proj and v_proj; by default every
-    linear layer but the output layer."""
+    linear layer but the output layer, as peft's "all-linear" finds them (of experts, it depends on
+    the family)."""
     layers: int = 0
     """Number of layers, counted from the last one, that get adapters, ≥ 0; 0 is every layer. What
     lies below them is the same for the policy and its reference: it is computed once for both, and

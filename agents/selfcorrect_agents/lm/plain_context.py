@@ -40,6 +40,10 @@ class CachedModel(Protocol):
         """Run the model."""
         ...
 
+    def check_length(self, tokens: int) -> None:
+        """Raise or warn where the model has no positions for rows of so many tokens."""
+        ...
+
 
 class CachedRows:
     """Rows of token ids with transformers' cache of their keys and values.
@@ -159,7 +163,9 @@ class PlainContext(TokenRows):
 
         Raises:
             DivergenceError: a logit is not finite.
+            UnsupportedModelError: the model has no positions for so many tokens.
         """
+        self._model.check_length(self.longest + max_new_tokens)
         shape, device = (len(self.ids), max_new_tokens), self.ids.device
         uniforms = torch.rand(shape, generator=generator, device=device)
         parts = [
@@ -190,6 +196,8 @@ class PlainContext(TokenRows):
         rows = self._cached or self._read_again(part)
         ends = self.ends.table(self._model.vocab_size, uniforms.device)
         running = torch.ones(len(uniforms), dtype=torch.bool, device=uniforms.device)
+        text = self.ends.text
+        written = torch.zeros(len(uniforms), dtype=torch.long, device=uniforms.device)
         ids, masks, logps = [], [], []
         for numbers in uniforms.unbind(dim=1):
             token, logp = draw(rows.logits(), numbers, temperature, top_p)
@@ -199,7 +207,11 @@ class PlainContext(TokenRows):
             ids.append(token)
             masks.append(running)
             logps.append(torch.where(running, logp, 0.0))
-            running = running & ~ends[token]
+            over = ends[token]
+            if text is not None:
+                written = text.table(token.device)[written, token].long()
+                over = over | (written == text.whole)
+            running = running & ~over
             if not bool(running.any()):
                 break
         self._cached = rows if self._at_once == len(self.ids) else None

@@ -30,8 +30,12 @@ class Player:
     def replies(self, turn: Turn) -> list[Reply]:
         """Decode every row of a turn."""
         rows, ended = turn.tokens(), turn.ended.tolist()
+        by_text = self.chat.ending is not None  # the last token may be of the text that ends it
         texts = self.chat.batch_decode(
-            [ids[:-1] if end else ids for ids, end in zip(rows, ended, strict=True)]
+            [
+                ids[:-1] if end and not (by_text and ids[-1] not in self.chat.eos_ids) else ids
+                for ids, end in zip(rows, ended, strict=True)
+            ]
         )
         return [
             Reply(text, tokens=len(ids), truncated=not end)
@@ -48,7 +52,7 @@ class Player:
 
     def extend(self, context: Context, added: Sequence[Sequence[Message]]) -> None:
         """Append messages after each row's reply, after a missing end-of-turn token."""
-        context.read(self._following(context.ended.tolist(), added))
+        context.read(self._following(context, slice(None), added))
 
     def branch(
         self, context: Context, rows: Sequence[int], added: Sequence[Sequence[Message]]
@@ -59,13 +63,20 @@ class Player:
         """
         kept = torch.tensor(rows, device=context.ids.device)
         ids, real = context.ids[kept], context.mask[kept]
-        following = self._following(context.ended[kept].tolist(), added)
+        following = self._following(context, kept, added)
         read = [row[of].tolist() for row, of in zip(ids, real, strict=True)]
         return self.sampler.start([a + b for a, b in zip(read, following, strict=True)])
 
     def _following(
-        self, ended: Sequence[bool], added: Sequence[Sequence[Message]]
+        self, context: Context, rows: slice | torch.Tensor, added: Sequence[Sequence[Message]]
     ) -> list[list[int]]:
         """Return the ids of messages after replies, whose end is there if the model wrote it."""
-        end = sorted(self.chat.eos_ids)[:1]
-        return list(map(self.chat.follow_up, [end if it else [] for it in ended], added))
+        ended = context.ended[rows].tolist()
+        if self.chat.ending is None:
+            some = sorted(self.chat.eos_ids)[:1]  # any of them
+            last = [some if it else [] for it in ended]
+        else:
+            read = zip(context.ids[rows], context.mask[rows], ended, strict=True)
+            length = self.chat.ending.whole  # a token has at least a character
+            last = [ids[real][-length:].tolist() if it else [] for ids, real, it in read]
+        return list(map(self.chat.follow_up, last, added))

@@ -29,6 +29,7 @@ from selfcorrect_agents.lm.decoders import (
 from selfcorrect_agents.lm.output_layer import LogitChange, few_rows, logit_changes
 from selfcorrect_agents.lm.plain_context import positions
 from selfcorrect_agents.lm.player import Player
+from selfcorrect_agents.lm.positions import position_limit
 from selfcorrect_agents.lm.progress_bars import no_progress_bars
 from selfcorrect_agents.lm.samplers import (
     CachedSampler,
@@ -37,7 +38,6 @@ from selfcorrect_agents.lm.samplers import (
 )
 from selfcorrect_agents.lm.template_config import TemplateConfig
 from selfcorrect_agents.lm.training_mode import without_dropout
-from selfcorrect_agents.lm.turns import TurnEnds
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
@@ -77,10 +77,12 @@ class Policy(Player):
         self.autocast = autocast
         self.cache_argument = cache_argument(model)
         without_dropout(model)
-        ends = TurnEnds(chat.pad_id, chat.eos_ids, chat.turn_end)
-        super().__init__(chat, sampler or CachedSampler(self, ends))
+        super().__init__(chat, sampler or CachedSampler(self, chat.ends))
         self._logit_change: LogitChange | UnsupportedModelError | None = None
         self._decoder: Decoder | UnsupportedModelError | None = None
+        base: Any = model
+        self._positions = position_limit(base.get_base_model() if self.has_adapter else base)
+        self._warned_of_length = False
 
     @property
     def device(self) -> torch.device:
@@ -101,6 +103,16 @@ class Policy(Player):
     def config(self) -> Any:
         """The model's configuration."""
         return self.model.config
+
+    def check_length(self, tokens: int) -> None:
+        """Check that rows of so many tokens have positions; warn once where the model may not know.
+
+        Raises:
+            UnsupportedModelError: the model has no positions for them.
+        """
+        if self._positions is not None and not self._warned_of_length:
+            within = self._positions.check(tokens, what="prompt, replies and token cap")
+            self._warned_of_length = not within
 
     @property
     def vocab_size(self) -> int:

@@ -32,8 +32,8 @@ def load_pretrained(config: ModelConfig, *, train: bool = False) -> Policy:
 
     Raises:
         OSError: there is no such model, or the hub cannot be reached.
-        ValueError: the tokenizer has no end-of-sequence token, or its chat template refuses what
-            ``config.template`` gives it.
+        ValueError: the tokenizer has no end-of-sequence token, its chat template refuses what
+            ``config.template`` gives it, or quantised weights are to be trained.
     """
     device, dtype = device_of(config), dtype_of(config)
     adapter = _adapter_config(config)
@@ -47,6 +47,8 @@ def load_pretrained(config: ModelConfig, *, train: bool = False) -> Policy:
         tokenizer = _own_tokenizer(config.model) or tokenizer
     elif config.lora.rank:
         model = _add_adapter(model, config)
+    if train and not hasattr(model, "peft_config") and is_quantised(model.config):
+        raise ValueError(needs_adapter(config.model))
     if config.activation_checkpointing:
         checkpoint_activations(model)
     mixed = dtype != torch.float32 and (train or hasattr(model, "peft_config"))
@@ -79,6 +81,26 @@ def has_bfloat16(device: torch.device) -> bool:
     Older ones (T4, V100) emulate it, which ``torch.cuda.is_bf16_supported()`` counts as support.
     """
     return torch.version.hip is not None or torch.cuda.get_device_capability(device)[0] >= 8
+
+
+def is_quantised(config: Any) -> bool:
+    """Return whether a configuration of transformers says that weights are quantised as loaded.
+
+    Those of a .gguf file are not: they are dequantised.
+    """
+    found = getattr(config, "quantization_config", None)
+    if found is None:
+        return False
+    named = found if isinstance(found, dict) else vars(found)
+    return not named.get("dequantize", False)
+
+
+def needs_adapter(model: str) -> str:
+    """Return why quantised weights are not trained."""
+    return (
+        f"{model!r} is quantised, so its weights can't be trained: train adapters "
+        "(--lora.rank 16), or take the model that is not quantised."
+    )
 
 
 def load_weights(model: PreTrainedModel, folder: Path) -> None:
@@ -175,9 +197,29 @@ def _adapter_config(config: ModelConfig) -> str | None:
 def _load_adapter(model: PreTrainedModel, folder: str) -> PreTrainedModel:
     from peft import PeftModel
 
+    rows, resizable = _vocabulary_of(folder, model), cast(Any, model)
+    if rows > resizable.get_input_embeddings().weight.shape[0]:  # tokens were added before training
+        resizable.resize_token_embeddings(rows, mean_resizing=False)
     with _without_peft_warning():
         adapted = PeftModel.from_pretrained(model, folder, is_trainable=True)  # as full weights are
+    for weight in adapted.parameters():
+        if weight.requires_grad:  # whole modules as well, which peft leaves in the base's precision
+            weight.data = weight.data.float()
     return cast("PreTrainedModel", adapted)
+
+
+def _vocabulary_of(folder: str, model: PreTrainedModel) -> int:
+    """Return the rows of the embedding or of the output layer in an adapter's file; 0 for none."""
+    from safetensors import safe_open
+
+    file = Path(folder) / "adapter_model.safetensors"
+    if not file.is_file():
+        return 0
+    ends = model.get_input_embeddings(), model.get_output_embeddings()
+    names = {f".{name}.weight" for name, module in model.named_modules() if module in ends}
+    with safe_open(file, framework="pt") as saved:
+        found = [key for key in saved.keys() if key.endswith(tuple(names))]  # noqa: SIM118
+        return max((saved.get_slice(key).get_shape()[0] for key in found), default=0)
 
 
 def checkpoint_activations(model: PreTrainedModel) -> None:
@@ -208,7 +250,7 @@ def _linear_names(model: PreTrainedModel) -> list[str]:
 
 
 def _add_adapter(model: PreTrainedModel, config: ModelConfig) -> PreTrainedModel:
-    adapted = _with_lora(model, config.lora)
+    adapted = with_lora(model, config.lora)
     for settings in cast(Any, adapted).peft_config.values():
         settings.base_model_name_or_path = _recorded_name(config.model)
         settings.revision = config.revision
@@ -227,7 +269,12 @@ def _recorded_name(model: str) -> str:
     return str(path.resolve()) if path.exists() else model
 
 
-def _with_lora(model: PreTrainedModel, lora: LoRAConfig) -> PreTrainedModel:
+def with_lora(model: PreTrainedModel, lora: LoRAConfig) -> PreTrainedModel:
+    """Return a model of peft with new adapters.
+
+    Raises:
+        ValueError: the model has fewer layers than are to have adapters, or none of the modules.
+    """
     from peft import LoraConfig, get_peft_model
 
     layers = int(model.config.get_text_config().num_hidden_layers)
@@ -252,8 +299,10 @@ def _with_lora(model: PreTrainedModel, lora: LoRAConfig) -> PreTrainedModel:
 
 @contextmanager
 def _without_peft_warning() -> Iterator[None]:
-    """Hide one warning that peft 0.21 causes in transformers 5.24, and that no user can act on."""
+    """Hide warnings of peft 0.21 that no user can act on: of what it sets and transformers asks."""
     with warnings.catch_warnings():
         message = ".*is_gradient_checkpointing.* is deprecated"
         warnings.filterwarnings("ignore", message, category=FutureWarning)
+        warnings.filterwarnings("ignore", "fan_in_fan_out is set to False .* `Conv1D`")
+        warnings.filterwarnings("ignore", "The following (rank|alpha)_pattern keys did not match")
         yield

@@ -15,16 +15,23 @@ from typing import TYPE_CHECKING, Any, cast
 import torch
 from torch import nn
 
+from selfcorrect_agents.lm.decoders.decoder import FAMILIES
 from selfcorrect_agents.lm.loading import parse_tiny
-from selfcorrect_agents.lm.model_config import ModelConfig
+from selfcorrect_agents.lm.model_config import LoRAConfig, ModelConfig
 from selfcorrect_agents.lm.model_files import find_model
-from selfcorrect_agents.lm.pretrained import base_of_adapter
+from selfcorrect_agents.lm.positions import PositionLimit, position_limit
+from selfcorrect_agents.lm.pretrained import (
+    base_of_adapter,
+    is_quantised,
+    needs_adapter,
+    with_lora,
+)
 from selfcorrect_agents.lm.tiny import build_tokenizer
 from selfcorrect_agents.lm.tiny.model import model_config
 from selfcorrect_agents.lm.token_caps import is_tiny
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerFast
+    from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 PER_LAYER = 100
 """Bytes for each token and layer of what is kept beside matrices: norms' and softmaxes' sums."""
@@ -39,7 +46,7 @@ class ModelShape:
     hidden: int
     """Width of the residual stream, H."""
     inner: int
-    """Width of the MLP's inner layer."""
+    """Width of the MLP's inner layer, of all experts together that compute a token."""
     queries: int
     """Width of all query heads together."""
     keys: int
@@ -51,6 +58,11 @@ class ModelShape:
     ports: int = 0
     """Sum of inputs and outputs of the linear layers that get an adapter: an adapter of rank r has
     ``r · ports`` weights."""
+    scored_heads: int = 0
+    """Query heads of a layer whose attention scores are kept for the backward pass: all of them
+    where transformers computes "eager" attention, else 0."""
+    positions: PositionLimit | None = None
+    """How long a row may be; None if there is no limit."""
     adapted: int = 0
     """Number of layers, counted from the last one, that get adapters; 0 is every layer."""
 
@@ -75,7 +87,7 @@ class ModelShape:
         return cls(
             layers=layers,
             hidden=hidden,
-            inner=int(getattr(text, "intermediate_size", None) or 4 * hidden),
+            inner=_inner_width(text) or 4 * hidden,
             queries=heads * width,
             keys=kv_heads * width,
             vocabulary=vocabulary,
@@ -86,25 +98,28 @@ class ModelShape:
         """Return the bytes of keys and values of one token in all layers."""
         return 2 * self.layers * self.keys * bytes_each
 
-    def layer(self, *, rank: int, mixed: bool) -> int:
+    def layer(self, *, rank: int, mixed: bool, length: int = 0) -> int:
         """Return the bytes of one token that a layer keeps for the backward pass.
 
         Args:
             rank: of the adapters; 0 if the full weights are trained.
             mixed: whether autocast computes in bfloat16.
+            length: tokens of its row, which its attention scores are of.
         """
+        scores = 8 * self.scored_heads * length
         h, attention, inner = self.hidden, 2 * (self.queries + self.keys), 4 * self.inner
         if mixed:
             norms = 20 * h if rank else 26 * h
-            return norms + 2 * (attention + inner + 7 * rank) + PER_LAYER
-        return 4 * ((4 if rank else 6) * h + attention + inner + 7 * rank) + PER_LAYER
+            return norms + 2 * (attention + inner + 7 * rank) + PER_LAYER + scores
+        return 4 * ((4 if rank else 6) * h + attention + inner + 7 * rank) + PER_LAYER + scores
 
-    def activations(self, *, rank: int, mixed: bool, checkpointing: bool) -> int:
+    def activations(self, *, rank: int, mixed: bool, checkpointing: bool, length: int = 0) -> int:
         """Return the bytes of one token that all layers keep for the backward pass.
 
         With ``checkpointing`` a layer's input is kept, and one layer at a time is recomputed.
+        Arguments as `layer`.
         """
-        layer = self.layer(rank=rank, mixed=mixed)
+        layer = self.layer(rank=rank, mixed=mixed, length=length)
         layers = self.adapted or self.layers if rank else self.layers
         if not checkpointing:
             return layers * layer
@@ -125,12 +140,19 @@ def read_shape(config: ModelConfig) -> ModelShape:
 
     Raises:
         OSError: there is no such model, or the hub cannot be reached.
-        ValueError: its configuration is not that of a decoder.
+        ValueError: its configuration is not that of a decoder; or its weights are quantised, and
+            without adapters nothing could be trained.
     """
-    return shape_of(_configuration(config), config.lora.target_modules, config.lora.layers)
+    found = _configuration(config)
+    if not config.lora.rank and is_quantised(found):
+        raise ValueError(needs_adapter(config.model))
+    lora = config.lora
+    return shape_of(found, lora.target_modules, lora.layers, attention=config.attention)
 
 
-def shape_of(config: Any, targets: Sequence[str] = (), adapted: int = 0) -> ModelShape:
+def shape_of(
+    config: Any, targets: Sequence[str] = (), adapted: int = 0, *, attention: str | None = None
+) -> ModelShape:
     """Return the shape that a configuration of transformers describes, with counts of weights.
 
     They are counted on a model without storage (PyTorch's meta device).
@@ -140,34 +162,53 @@ def shape_of(config: Any, targets: Sequence[str] = (), adapted: int = 0) -> Mode
         targets: names of the linear layers that get an adapter; by default all but the output
             layer.
         adapted: as `ModelShape.adapted`.
+        attention: as `ModelConfig.attention`.
     """
     from transformers import AutoModelForCausalLM
 
+    chosen = {} if attention is None else {"attn_implementation": attention}
     with torch.device("meta"):
-        model = cast(nn.Module, AutoModelForCausalLM.from_config(config))
-    return dataclasses.replace(
-        ModelShape.of(config),
-        parameters=sum(weight.numel() for weight in model.parameters()),
-        ports=_adapter_ports(model, targets, adapted),
-        adapted=adapted,
-    )
+        model = cast("PreTrainedModel", AutoModelForCausalLM.from_config(config, **chosen))
+        counted = cast(nn.Module, model)
+        return dataclasses.replace(
+            ModelShape.of(config),
+            parameters=sum(weight.numel() for weight in counted.parameters()),
+            scored_heads=scored_heads(model),
+            positions=position_limit(model),
+            adapted=adapted,
+            ports=_adapter_ports(model, targets, adapted),  # the last: it changes the model
+        )
 
 
-def _adapter_ports(model: nn.Module, targets: Sequence[str], adapted: int) -> int:
-    output = cast(Any, model).get_output_embeddings()
-    layers = int(cast(Any, model).config.get_text_config().num_hidden_layers)
-    first = layers - adapted if adapted else 0
-    total = 0
-    for name, module in model.named_modules():
-        if isinstance(module, nn.Linear) and _layer_of(name) >= first:
-            chosen = name.rpartition(".")[2] in targets if targets else module is not output
-            total += chosen * (module.in_features + module.out_features)
-    return total
+def scored_heads(model: PreTrainedModel) -> int:
+    """Return `ModelShape.scored_heads` of a model without an adapter."""
+    text = model.config.get_text_config()
+    eager = getattr(text, "_attn_implementation", None) == "eager"
+    ours = type(model.get_decoder()).__name__ in FAMILIES  # their attention is computed here
+    return int(text.num_attention_heads) if eager and not ours else 0
 
 
-def _layer_of(module: str) -> int:
-    """Return 3 for ``model.layers.3.mlp.up_proj``; 0 for a name without a number."""
-    return next((int(part) for part in module.split(".") if part.isdigit()), 0)
+def _inner_width(text: Any) -> int:
+    """Return the width of the layer in an MLP, or in all experts that a token is computed by."""
+    dense = int(getattr(text, "intermediate_size", None) or 0)
+    chosen = next((n for name in _EXPERTS if (n := getattr(text, name, None))), None)
+    if not chosen:
+        return dense
+    each = int(getattr(text, "moe_intermediate_size", None) or dense)
+    shared = getattr(text, "shared_expert_intermediate_size", None)
+    always = int(shared or each * int(getattr(text, "n_shared_experts", None) or 0))
+    return int(chosen) * each + always
+
+
+_EXPERTS = ("num_experts_per_tok", "num_experts_per_token", "moe_topk", "moe_k")
+"""Names of the number of experts that a token is computed by."""
+
+
+def _adapter_ports(model: PreTrainedModel, targets: Sequence[str], adapted: int) -> int:
+    """Return the weights that adapters of rank 1 have: peft decides which modules get one."""
+    lora = LoRAConfig(rank=1, target_modules=tuple(targets), layers=adapted)
+    weights = cast(nn.Module, with_lora(model, lora)).parameters()
+    return sum(weight.numel() for weight in weights if weight.requires_grad)
 
 
 def read_tokenizer(config: ModelConfig) -> PreTrainedTokenizerFast:

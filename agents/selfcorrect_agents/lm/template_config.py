@@ -13,13 +13,18 @@ Thoughts: TypeAlias = Literal["keep", "drop"]
 
 PLAIN_TEMPLATE = (
     "{% for message in messages %}"
-    "{% if message['role'] == 'assistant' %}Assistant: {{ message['content'] }}{{ eos_token }}"
+    "{% if message['role'] == 'assistant' %}"
+    "Assistant: {{ message['content'] | trim }}{{ eos_token }}"
     "{% else %}{{ message['role'] | capitalize }}: {{ message['content'] }}{% endif %}"
     "{{ '\n\n' }}{% endfor %}"
     "{% if add_generation_prompt %}Assistant:{% endif %}"
 )
 """The template of a tokenizer that has none, as those of base models: roles in plain words. Before
 it comes the token that the tokenizer itself begins texts with, if there is one."""
+
+PLAIN_NEXT_TURN = "\n\nUser:"
+"""What `PLAIN_TEMPLATE` writes before the next message of the user. It ends a reply, after which a
+base model goes on with a question and an answer of its own."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +60,7 @@ class TemplateConfig:
         """Return `args` by name.
 
         Raises:
-            ValueError: one of them is not NAME=VALUE, or names what the renderer itself sets.
+            ValueError: one of them is not NAME=VALUE, or names what is no argument of a template.
         """
         found: dict[str, Any] = {}
         for argument in self.args:
@@ -66,7 +71,10 @@ class TemplateConfig:
                     f"got {argument!r}."
                 )
             if name in _RESERVED:
-                raise ValueError(f"template.args can't set {name!r}, which the renderer sets.")
+                raise ValueError(
+                    f"template.args can't set {name!r}: it is no argument of a chat template, but "
+                    "of what renders it."
+                )
             found[name] = _value(value)
         return found
 
@@ -99,4 +107,13 @@ def _value(text: str) -> Any:
 
 _WORDS = {"true": True, "false": False, "none": None, "null": None}
 _DIRECTIVES = (*"aAbBdejmyYHIMSpx", "-d", "-m")
-_RESERVED = ("messages", "tools", "add_generation_prompt", "strftime_now", "tokenize")
+_RESERVED = frozenset(
+    {
+        # what templates are given as the conversation
+        *("messages", "conversation", "conversations", "strftime_now", "raise_exception"),
+        # parameters of transformers' apply_chat_template
+        *("tools", "documents", "chat_template", "add_generation_prompt", "continue_final_message"),
+        *("tokenize", "sanitize_control_tokens", "padding", "truncation", "max_length"),
+        *("return_tensors", "return_dict", "return_assistant_tokens_mask", "tokenizer_kwargs"),
+    }
+)

@@ -9,6 +9,8 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from selfcorrect_agents.lm.ending_text import EndingText
+
 
 @dataclass(frozen=True, slots=True)
 class Turn:
@@ -125,6 +127,14 @@ class TurnEnds:
     turn_end: int | None = None
     """The id that later turns read in the place of the one that ended the turn; None leaves what
     was sampled."""
+    text: EndingText | None = None
+    """A text that ends a turn as well. Its tokens are of the turn, and later turns read them."""
+
+    def length(self, ids: Sequence[int]) -> int | None:
+        """Return how many of the ids are up to the first end, which they include; None: no end."""
+        first = next((i + 1 for i, token in enumerate(ids) if token in self.end_ids), None)
+        text = None if self.text is None else self.text.length(ids[:first])
+        return first if text is None else text
 
     def table(self, vocab_size: int, device: torch.device) -> Tensor:
         """(V,) bool: whether each id ends a turn."""
@@ -179,6 +189,11 @@ class TokenRows:
         """Append a turn that another context sampled."""
         self._append(self.ends.as_context(turn), turn.mask)
         self.ended = turn.ended
+
+    @property
+    def longest(self) -> int:
+        """Tokens of the longest row."""
+        return int(self.mask.sum(dim=1).max())
 
     def tokens(self) -> list[list[int]]:
         """Return the real tokens of each row."""

@@ -194,9 +194,12 @@ def _with_phases(shape: ModelShape, work: Work, fixed: Plan, each: int) -> Plan:
 
 def bytes_of_token(shape: ModelShape, work: Work) -> int:
     """Return the bytes of one token of a micro-batch: kept for the backward pass, and working."""
-    kept = shape.activations(rank=work.rank, mixed=work.mixed, checkpointing=work.checkpointing)
+    kept = shape.activations(
+        rank=work.rank, mixed=work.mixed, checkpointing=work.checkpointing, length=work.length
+    )
     logits = 4 * 4 * shape.vocabulary if work.whole_logits else 0
-    return kept + shape.working(2 if work.mixed else 4) + logits
+    mask = (4 + 2 * work.mixed) * work.length  # what each token sees of its row
+    return kept + shape.working(2 if work.mixed else 4) + logits + mask
 
 
 def fitting_tokens(shape: ModelShape, work: Work, free: int) -> int:

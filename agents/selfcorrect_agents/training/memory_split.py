@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,7 +13,7 @@ from selfcorrect_agents.lm.chat import Chat
 from selfcorrect_agents.lm.conversations import added
 from selfcorrect_agents.lm.free_memory import free_memory
 from selfcorrect_agents.lm.policy import Policy
-from selfcorrect_agents.lm.shapes import ModelShape
+from selfcorrect_agents.lm.shapes import ModelShape, scored_heads
 from selfcorrect_agents.training.config import TrainingConfig
 from selfcorrect_agents.training.memory_plan import STATE_BYTES, Work, fitting_rows, fitting_tokens
 from selfcorrect_env import TrainingEnv
@@ -41,11 +42,17 @@ def split_of(policy: Policy, env: TrainingEnv, config: TrainingConfig) -> Split:
 
     Raises:
         LearningError: the sizes of the model are not known, and ``tokens_per_forward`` isn't given.
+        UnsupportedModelError: the model has no positions for so many tokens.
     """
     sampling, given = config.sampling, config.execution.tokens_per_forward
     episodes = sampling.problems_per_step * sampling.samples
     try:
-        shape = replace(ModelShape.of(policy.config), adapted=adapted_layers(policy))
+        base: Any = policy.model.get_base_model() if policy.has_adapter else policy.model
+        shape = replace(
+            ModelShape.of(policy.config),
+            adapted=adapted_layers(policy),
+            scored_heads=scored_heads(base),
+        )
     except ValueError as error:
         if given is None:
             raise LearningError(
@@ -69,6 +76,7 @@ def split_of(policy: Policy, env: TrainingEnv, config: TrainingConfig) -> Split:
         optimizers=config.optimizers,
         copies=config.weight_copies,
     )  # fmt: skip
+    policy.check_length(work.length)
     casts = 2 if work.mixed and not work.rank else 0
     free = max(0, work.memory - trained * (work.optimizers * STATE_BYTES[work.optimizer] + casts))
     return Split(
@@ -86,7 +94,9 @@ def resumed(now: Split, before: Split | None, config: TrainingConfig) -> Split:
                    or before.tokens_per_forward)  # fmt: skip
 
 
-def read_tokens(chat: Chat, env: TrainingEnv, turns: int | None = None) -> int:
+def read_tokens(
+    chat: Chat, env: TrainingEnv, turns: int | None = None, between: Sequence[str] = ()
+) -> int:
     """Return how many tokens of an episode are read: the longest prompt seen, and instructions.
 
     Args:
@@ -94,15 +104,20 @@ def read_tokens(chat: Chat, env: TrainingEnv, turns: int | None = None) -> int:
         env: whose problems and texts are read.
         turns: turns that are sampled, with an instruction between each two; by default the
             attempts.
+        between: the texts between the turns, where they are not the environment's instruction; by
+            default those that ``env`` has as ``between_turns``.
     """
+    texts = between or getattr(env, "between_turns", ())
+    asked = sum(len(chat.follow_up([], [{"role": "user", "content": text}])) for text in texts)
     longest, between_turns = 0, (turns or env.attempts) - 1
     step = max(1, len(env.problems) // LOOKED_AT)
     for index in range(0, len(env.problems), step):
         opening = env.prompts.first(env.problems[index])
         corrected = env.prompts.correct(opening, "")
         (instruction,) = added([opening], [corrected])
-        between = len(chat.follow_up([], instruction))
-        longest = max(longest, len(chat.prompt_ids(opening)) + between_turns * between)
+        if not texts:
+            asked = between_turns * len(chat.follow_up([], instruction))
+        longest = max(longest, len(chat.prompt_ids(opening)) + asked)
     return longest
 
 

@@ -165,6 +165,37 @@ def test_parts_of_the_loss_add_up_to_it(
     assert_close(found, expected, atol=1e-6, rtol=1e-4)
 
 
+def long(trace: Trace, length: int) -> Trace:
+    attempt = Attempt(reply="7" * length, verdict=Verdict(1.0, Reason.CORRECT))
+    return replace(trace, second=attempt)
+
+
+@pytest.mark.parametrize("tokens", [None, 1024])
+def test_a_pass_reads_the_tokens_of_its_traces_alone(
+    policy: Policy, env: SelfCorrectEnv, monkeypatch: pytest.MonkeyPatch, tokens: int | None
+) -> None:
+    """A long trace among short ones makes no padding, and the short ones are one pass."""
+    traces = seven(env, 12)
+    encoded = encode(policy, [*traces, long(traces[0], 400)], "never")
+    lengths = [int(row.nonzero()[-1]) + 1 for row in encoded[1] != IGNORED]
+    read, hidden = list[list[int]](), policy.hidden
+
+    def spy(ids: torch.Tensor, mask: torch.Tensor, columns: torch.Tensor) -> torch.Tensor:
+        read.append([int(mask.sum()), mask.numel()])
+        return hidden(ids, mask, columns)
+
+    monkeypatch.setattr(policy, "hidden", spy)
+    found = sum(loss_parts(policy, encoded, tokens))
+    assert sum(real for real, _ in read) == sum(lengths)
+    assert len(read) == (1 if tokens is None else 2)
+    short = [part[:12] for part in encoded]
+    assert len(list(loss_parts(policy, short, tokens))) == 1
+    assert tokens is None or max(places for _, places in read) <= tokens
+    monkeypatch.undo()
+    assert_close(found, trace_loss(policy, *encoded))
+    assert all(part.device.type == "cpu" for part in encoded)
+
+
 def seven(env: SelfCorrectEnv, count: int, *, noise: bool = False) -> list[Trace]:
     """Traces that answer 7 whatever the problem is; noise is an answer that means nothing."""
     correction = env.prompts.correction

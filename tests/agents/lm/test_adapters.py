@@ -10,6 +10,7 @@ from typing import Any, cast
 import peft
 import pytest
 import torch
+import transformers
 from model_sources import serving, write_gguf
 from torch.testing import assert_close
 
@@ -132,6 +133,71 @@ def test_a_trained_adapter_is_its_own_reference(base: Path, env: SelfCorrectEnv)
     assert isinstance(reference, FrozenCopy)
     learn(ours, env)
     assert_close(logits(reference), start)
+
+
+def save_adapter(base: Path, folder: Path, *words: str, **settings: Any) -> None:
+    """Save an adapter of the model with further tokens, as other trainers do."""
+    policy = Policy.from_pretrained(base)
+    tokenizer, model = policy.tokenizer, cast(Any, policy.model)
+    if words:
+        tokenizer.add_special_tokens({"additional_special_tokens": list(words)})
+        model.resize_token_embeddings(len(tokenizer), mean_resizing=False)
+    lora = peft.LoraConfig(r=2, target_modules=["q_proj"], task_type="CAUSAL_LM", **settings)
+    adapted = peft.get_peft_model(model, lora)
+    for config in adapted.peft_config.values():
+        config.base_model_name_or_path = str(base)
+    with torch.no_grad():
+        for weight in adapted.parameters():
+            if weight.requires_grad:
+                weight.add_(torch.ones_like(weight) / 8)
+    adapted.save_pretrained(str(folder))
+    tokenizer.save_pretrained(folder)
+
+
+@pytest.mark.filterwarnings("ignore:Model has `tie_word_embeddings=True`:UserWarning")
+@pytest.mark.filterwarnings("ignore:Setting `save_embedding_layers` to `True`:UserWarning")
+@pytest.mark.parametrize("modules", [["embed_tokens", "lm_head"], None])
+def test_an_adapter_with_further_tokens_loads(
+    base: Path, tmp_path: Path, modules: list[str] | None
+) -> None:
+    words = ("<|im_start|>", "<|im_end|>")
+    save_adapter(base, tmp_path / "adapter", *words, modules_to_save=modules)
+    ours = Policy.from_pretrained(tmp_path / "adapter")
+    assert ours.vocab_size == len(ours.tokenizer) == Policy.from_pretrained(base).vocab_size + 2
+    theirs = cast(Any, peft.AutoPeftModelForCausalLM.from_pretrained(tmp_path / "adapter"))
+    ids = torch.tensor([[3, 4, ours.vocab_size - 1, 5]])
+    assert_close(ours.model(input_ids=ids).logits, theirs(input_ids=ids).logits)
+
+
+@pytest.mark.filterwarnings("ignore:Model has `tie_word_embeddings=True`:UserWarning")
+def test_every_weight_that_is_trained_is_in_float32(base: Path, tmp_path: Path) -> None:
+    save_adapter(base, tmp_path / "adapter", modules_to_save=["lm_head"])
+    config = ModelConfig(model=str(tmp_path / "adapter"), device="cpu", dtype="bfloat16")
+    trained = load_pretrained(config, train=True).trainable()
+    assert any("lm_head" in name for name in trained)
+    assert {weight.dtype for weight in trained.values()} == {torch.float32}
+
+
+@pytest.mark.parametrize("rank", [0, 4])
+def test_quantised_weights_are_not_trained_without_an_adapter(
+    base: Path, monkeypatch: pytest.MonkeyPatch, rank: int
+) -> None:
+    """Libraries of quantisation need a GPU: what they leave in the configuration is set here."""
+    load = transformers.AutoModelForCausalLM.from_pretrained
+
+    def quantised(*values: Any, **options: Any) -> Any:
+        model = load(*values, **options)
+        model.config.quantization_config = {"quant_method": "gptq", "bits": 4}
+        return model
+
+    monkeypatch.setattr(transformers.AutoModelForCausalLM, "from_pretrained", quantised)
+    config = ModelConfig(model=str(base), device="cpu", lora=LoRAConfig(rank=rank))
+    load_pretrained(config, train=False)
+    if rank:
+        assert load_pretrained(config, train=True).has_adapter
+        return
+    with pytest.raises(ValueError, match=r"is quantised.*--lora\.rank 16"):
+        load_pretrained(config, train=True)
 
 
 KINDS = {

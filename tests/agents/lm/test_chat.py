@@ -4,6 +4,7 @@ turn are those of the template's own rendering."""
 from __future__ import annotations
 
 import copy
+import inspect
 from typing import Any, cast
 
 import pytest
@@ -75,6 +76,24 @@ TEMPLATES = {
         "{% else %}{{ m['content'] }}<|endoftext|>{% endif %}{% endfor %}"
     ),
 }
+LATE_SYSTEM = (  # as Mistral's: the system prompt is a part of the last message of the user
+    "<bos>{% if messages[0]['role'] == 'system' %}{% set system = messages[0]['content'] %}"
+    "{% set messages = messages[1:] %}{% endif %}{% for m in messages %}"
+    "{% if m['role'] == 'user' %}[INST]{% if loop.last and system is defined %}{{ system }}\n\n"
+    "{% endif %}{{ m['content'] }}[/INST]{% else %}{{ m['content'] }}<|endoftext|>{% endif %}"
+    "{% endfor %}"
+)
+REASONING = (  # as Qwen 3's: the thoughts of earlier replies are left out
+    "{% for m in messages %}<|im_start|>{{ m['role'] }}\n{% if m['role'] == 'assistant' %}"
+    "{{ m['content'].split('</think>')[-1] | trim }}{% else %}{{ m['content'] }}{% endif %}"
+    "<|im_end|>\n{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+)
+OPENED = REASONING.replace("assistant\n{% endif %}", "assistant\n<think>\n{% endif %}")
+NEW_LINE = (  # as GLM-4's: a new line is the first token of a reply
+    "{% for m in messages %}<|{{ m['role'] }}|>{% if m['role'] == 'assistant' %}<think></think>"
+    "\n{{ m['content'] | trim }}{% else %}\n{{ m['content'] }}{% endif %}{% endfor %}"
+    "{% if add_generation_prompt %}<|assistant|><think></think>{% endif %}"
+)
 SPECIAL = [
     *("<|endoftext|>", "<bos>", "<|im_start|>", "<|im_end|>", "<start_of_turn>", "<end_of_turn>"),
     *("<|end|>", "<|user|>", "<|assistant|>", "<|system|>", "<|header|>", "<|eot|>", "<|start|>"),
@@ -363,6 +382,67 @@ def test_scores_are_of_what_was_sampled(fast: PreTrainedTokenizerFast, name: str
     here = torch.isin(rollout.sampled, torch.tensor(ends)) & rollout.mask
     assert len(rollout.sampled[here].unique()) > 1  # more than one end was sampled
     assert (rollout.ids[:, rollout.columns][here] == policy.chat.turn_end).all()
+
+
+def test_a_system_prompt_is_written_once(fast: PreTrainedTokenizerFast) -> None:
+    fast.chat_template = LATE_SYSTEM
+    chat = Chat(fast, template=TemplateConfig(system="Be brief."))
+    reply = chat.reply_ids("5")
+    text = text_of(fast, chat.prompt_ids(tuple(ASKED)) + reply + chat.follow_up(reply, AGAIN))
+    assert text.count("Be brief.") == 1
+    assert text.endswith("5<|endoftext|>[INST]There might be an error. Try again.[/INST]")
+
+
+@pytest.mark.parametrize("template", [REASONING, OPENED])
+def test_kept_thoughts_are_read_in_a_conversation_that_was_not_sampled(
+    fast: PreTrainedTokenizerFast, template: str
+) -> None:
+    """As they are where it was: the ids of both are the same."""
+    fast.chat_template = template
+    chat = Chat(fast)
+    sampled = chat.reply_ids("<think>\n2, 3?\n</think>\n\nIt is 5.")
+    expected = [*chat.prompt_ids(tuple(ASKED)), *sampled, *chat.follow_up(sampled, AGAIN)]
+    conversation = (*ASKED, {"role": "assistant", "content": chat.decode(sampled)}, *AGAIN)
+    silent = (*ASKED, {"role": "assistant", "content": "5"}, *AGAIN)
+    found, other, first = chat.batch_prompt_ids([conversation, silent, tuple(ASKED)])  # type: ignore[list-item]
+    assert text_of(fast, found) == text_of(fast, expected)
+    assert text_of(fast, found).count("2, 3?") == 1
+    assert other == rendered(chat, list(silent))  # type: ignore[arg-type]
+    assert first == rendered(chat, ASKED)
+
+
+@pytest.mark.parametrize("text", ["It is 5.", "\nIt is 5.", "\n\nIt is 5."])
+def test_a_reply_starts_on_a_new_line_where_the_template_writes_one(
+    fast: PreTrainedTokenizerFast, text: str
+) -> None:
+    fast.chat_template = NEW_LINE
+    chat = Chat(fast)
+    written = chat.reply_ids(text)
+    assert text_of(fast, written).startswith(text if text[0] == "\n" else f"\n{text}")
+    assert chat.reply_ids(chat.decode(written)) == written
+
+
+def test_a_plain_template_writes_one_blank_before_a_reply(fast: PreTrainedTokenizerFast) -> None:
+    fast.chat_template = None
+    chat = Chat(fast)
+    for reply in ("5", " 5"):
+        history = (*ASKED, {"role": "assistant", "content": reply}, *AGAIN)
+        assert "\n\nAssistant: 5<|endoftext|>" in text_of(fast, chat.prompt_ids(history))  # type: ignore[arg-type]
+
+
+def test_a_pad_token_that_the_model_lacks_is_not_read(fast: PreTrainedTokenizerFast) -> None:
+    padded = copy.deepcopy(fast)
+    padded.add_special_tokens({"pad_token": "[PAD]"})
+    assert padded.pad_token_id == len(fast)
+    assert Chat(padded).pad_id == padded.pad_token_id
+    assert Chat(padded, vocab_size=len(fast)).pad_id == fast.eos_token_id
+
+
+def test_arguments_of_the_renderer_are_none_of_the_template() -> None:
+    for name in inspect.signature(PreTrainedTokenizerFast.apply_chat_template).parameters:
+        if name not in ("self", "kwargs"):
+            with pytest.raises(ValueError, match=f"can't set '{name}'"):
+                TemplateConfig(args=(f"{name}=1",))
 
 
 def test_reports_name_what_is_not_the_model_s_template(fast: PreTrainedTokenizerFast) -> None:

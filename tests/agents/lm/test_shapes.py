@@ -1,17 +1,30 @@
 """Shapes: what is counted without weights is what a real model of that shape has and keeps."""
 
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from transformers import LlamaConfig, LlamaForCausalLM, Qwen2Config
+from transformers import (
+    AutoModelForCausalLM,
+    Gemma2Config,
+    Gemma3TextConfig,
+    GPT2Config,
+    GptOssConfig,
+    LlamaConfig,
+    LlamaForCausalLM,
+    OlmoeConfig,
+    Qwen2Config,
+    Qwen2MoeConfig,
+    Qwen3MoeConfig,
+)
 
 from selfcorrect_agents.lm.decoders import pack_rows
 from selfcorrect_agents.lm.model_config import LoRAConfig, ModelConfig
 from selfcorrect_agents.lm.policy import Policy
-from selfcorrect_agents.lm.pretrained import load_pretrained
-from selfcorrect_agents.lm.shapes import ModelShape, read_shape, shape_of
+from selfcorrect_agents.lm.pretrained import load_pretrained, with_lora
+from selfcorrect_agents.lm.shapes import ModelShape, read_shape, scored_heads, shape_of
 from selfcorrect_agents.lm.tiny import build_tokenizer
 
 SIZES: dict[str, Any] = {
@@ -94,6 +107,103 @@ def test_named_layers_alone_get_adapters() -> None:
     attention = shape_of(config, ["q_proj", "k_proj"])
     assert attention.ports == 3 * (2 * 128 + 128 + 64)
     assert attention.parameters == shape_of(config).parameters
+
+
+SMALL: dict[str, Any] = {
+    "vocab_size": 19,
+    "hidden_size": 32,
+    "intermediate_size": 24,
+    "num_attention_heads": 2,
+    "num_key_value_heads": 1,
+    "head_dim": 8,
+    "num_hidden_layers": 2,
+    "pad_token_id": 0,
+}
+EXPERTS: dict[str, tuple[Any, int]] = {
+    "qwen3_moe": (
+        Qwen3MoeConfig(
+            **{**SMALL, "intermediate_size": 64},
+            num_experts=8,
+            num_experts_per_tok=2,
+            moe_intermediate_size=16,
+        ),
+        2 * 16,
+    ),
+    "qwen2_moe": (
+        Qwen2MoeConfig(
+            **{k: v for k, v in SMALL.items() if k != "head_dim"},
+            num_experts=4,
+            num_experts_per_tok=2,
+            moe_intermediate_size=16,
+            shared_expert_intermediate_size=20,
+        ),
+        2 * 16 + 20,
+    ),
+    "olmoe": (OlmoeConfig(**SMALL, num_experts=4, num_experts_per_tok=3), 3 * 24),
+    "gpt_oss": (GptOssConfig(**SMALL, num_local_experts=4, num_experts_per_tok=2), 2 * 24),
+}
+
+
+@pytest.mark.parametrize("family", EXPERTS)
+def test_experts_are_counted_as_they_are_adapted_and_computed(family: str) -> None:
+    config, inner = EXPERTS[family]
+    shape = shape_of(config)
+    adapted = with_lora(AutoModelForCausalLM.from_config(config), LoRAConfig(rank=4))
+    trained = sum(weight.numel() for weight in adapted.parameters() if weight.requires_grad)
+    assert 4 * shape.ports == trained > 0
+    assert shape.inner == inner
+
+
+def test_convolutions_of_gpt_2_are_linear_layers() -> None:
+    config = GPT2Config(n_embd=8, n_layer=1, n_head=2)
+    assert shape_of(config).ports == (8 + 24) + (8 + 8) + (8 + 32) + (32 + 8)
+
+
+def test_scores_of_eager_attention_are_kept() -> None:
+    sizes = {**SIZES, "head_dim": 32, "num_hidden_layers": 2}
+    config = Gemma2Config(**sizes, sliding_window=4096, pad_token_id=0)
+    shape = shape_of(config)
+    policy = Policy(AutoModelForCausalLM.from_config(config), build_tokenizer())
+    assert shape.scored_heads == scored_heads(policy.model) == 4
+    ids = torch.randint(3, 20, (1, 512))
+    found, alive = dict[int, int](), []
+
+    def keep(tensor: torch.Tensor) -> torch.Tensor:
+        found[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage().nbytes()
+        alive.append(tensor)
+        return tensor
+
+    weights = {weight.untyped_storage().data_ptr() for weight in policy.model.parameters()}
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        policy.packed_hidden(pack_rows(ids, torch.ones_like(ids, dtype=torch.bool)))
+    kept = sum(size for place, size in found.items() if place not in weights) / 512
+    planned = shape.activations(rank=0, mixed=False, checkpointing=False, length=512)
+    assert 0.8 < kept / planned < 1.25
+    one = shape.activations(rank=0, mixed=False, checkpointing=True, length=512)
+    assert one - shape.activations(rank=0, mixed=False, checkpointing=True) == 8 * 4 * 512
+
+
+@pytest.mark.parametrize(
+    ("config", "attention", "heads"),
+    [
+        (Gemma3TextConfig(**SIZES, pad_token_id=0), "sdpa", 0),
+        (Gemma3TextConfig(**SIZES, pad_token_id=0), "eager", 4),
+        (LlamaConfig(**SIZES), "eager", 0),  # its attention is computed here
+    ],
+)
+def test_other_attention_keeps_no_scores(config: Any, attention: str, heads: int) -> None:
+    assert shape_of(config, attention=attention).scored_heads == heads
+
+
+def test_quantised_weights_have_no_plan_without_adapters(policy: Policy, tmp_path: Path) -> None:
+    policy.save_pretrained(tmp_path)
+    file = tmp_path / "config.json"
+    config = json.loads(file.read_text("utf-8"))
+    config["quantization_config"] = {"quant_method": "fp8"}
+    file.write_text(json.dumps(config), "utf-8")
+    with pytest.raises(ValueError, match=r"is quantised.*--lora\.rank 16"):
+        read_shape(ModelConfig(model=str(tmp_path)))
+    assert read_shape(ModelConfig(model=str(tmp_path), lora=LoRAConfig(rank=4))).ports > 0
 
 
 def test_a_tiny_model_is_not_trained_for_its_shape() -> None:

@@ -176,6 +176,18 @@ def test_a_trainer_cuts_its_steps_by_the_plan(policy: Policy, env: SelfCorrectEn
     assert read_tokens(policy.chat, env, 3) > read
 
 
+def test_what_is_read_is_what_stands_between_the_turns(policy: Policy, env: SelfCorrectEnv) -> None:
+    """PAG asks for a verification and for a revision, in the place of the instruction."""
+    verified = VerifiedEnv(env, Verification(verify="3" * 30, revise="4"))
+    asked = [policy.chat.follow_up([], [{"role": "user", "content": text}])
+             for text in ("3" * 30, "4")]  # fmt: skip
+    prompts = read_tokens(policy.chat, env, 1)
+    assert read_tokens(policy.chat, verified) == prompts + sum(map(len, asked))
+    own = PAGConfig().between_turns
+    plain = VerifiedEnv(env, Verification())
+    assert read_tokens(policy.chat, env, 3, own) == read_tokens(policy.chat, plain)
+
+
 class Waves(LlamaForCausalLM):
     """A model that does to its logits what nobody knows: its own logits are used."""
 

@@ -74,6 +74,13 @@ class TinkerContext(TokenRows):
         rows = [list(sequence.tokens) for sequence in sequences]
         logps = [self._logps(sequence) for sequence in sequences]
         ended = [self._ended(sequence) for sequence in sequences]
+        if (text := self.ends.text) is not None:  # the service stops at tokens alone
+            lengths = [text.length(row) for row in rows]
+            rows, logps = (
+                [values[:n] for values, n in zip(cut, lengths, strict=True)]
+                for cut in (rows, logps)
+            )
+            ended = [end or n is not None for end, n in zip(ended, lengths, strict=True)]
         turn = Turn.of(rows, logps, ended, pad_id=self.ends.pad_id)
         self._turns += 1
         self.take(turn)

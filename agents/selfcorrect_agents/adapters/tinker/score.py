@@ -17,7 +17,6 @@ from selfcorrect_agents.checks import check
 from selfcorrect_agents.errors import LearningError
 from selfcorrect_agents.lm.chat import Chat
 from selfcorrect_agents.lm.player import Player
-from selfcorrect_agents.lm.turns import TurnEnds
 from selfcorrect_agents.methods.score import SCoReConfig
 from selfcorrect_agents.methods.score.score import stage_one, stage_two
 from selfcorrect_agents.rl.loss import Batch, turn_advantages
@@ -143,8 +142,7 @@ class TinkerSCoRe:
         return self._current
 
     def _player(self, client: SamplingClient, seed: int | None = None) -> Player:
-        ends = TurnEnds(self.chat.pad_id, self.chat.eos_ids, self.chat.turn_end)
-        return Player(self.chat, TinkerSampler(client, ends, seed=seed))
+        return Player(self.chat, TinkerSampler(client, self.chat.ends, seed=seed))
 
 
 def _check(config: SCoReConfig) -> None:

@@ -39,7 +39,7 @@ def player_of(trainer: Any) -> Player:
             template=template,
         )
     chat = Chat(trainer.processing_class, frozenset(trainer.eos_token_ids), template=template)
-    return Player(chat, EngineSampler(trainer, TurnEnds(chat.pad_id, chat.eos_ids, chat.turn_end)))
+    return Player(chat, EngineSampler(trainer, chat.ends))
 
 
 def samples_here(trainer: Any) -> bool:
@@ -93,18 +93,14 @@ class EngineContext(TokenRows):
         `Turn.logps` is NaN where the engine gives none.
         """
         sampled, logps = self._trainer._generate_single_turn(self.tokens(), None, {}, 1)
-        rows = [self._cut(ids) for ids in sampled]
+        lengths = [self.ends.length(ids) for ids in sampled]  # the engine may know fewer ends
+        rows = [list(ids[:length]) for ids, length in zip(sampled, lengths, strict=True)]
         given = [[math.nan] * len(row) for row in rows] if logps is None else logps
         values = [
             [math.nan if value is None else value for value in known[: len(row)]]
             for known, row in zip(given, rows, strict=True)
         ]
-        ended = [bool(row) and row[-1] in self.ends.end_ids for row in rows]
+        ended = [length is not None for length in lengths]
         turn = Turn.of(rows, values, ended, pad_id=self.ends.pad_id, device=self.ids.device)
         self.take(turn)
         return turn
-
-    def _cut(self, ids: Sequence[int]) -> list[int]:
-        """Return a reply up to its first end: TRL's engine may know fewer ends than we do."""
-        ends = (i + 1 for i, token in enumerate(ids) if token in self.ends.end_ids)
-        return list(ids[: next(ends, len(ids))])

@@ -39,6 +39,10 @@ class DecodedModel(Protocol):
         """(…, H) hidden states -> (…, V) float32 logits."""
         ...
 
+    def check_length(self, tokens: int) -> None:
+        """Raise or warn where the model has no positions for rows of so many tokens."""
+        ...
+
     @property
     def vocab_size(self) -> int:
         """V."""
@@ -110,7 +114,9 @@ class DecoderContext(TokenRows):
 
         Raises:
             DivergenceError: a logit is not finite.
+            UnsupportedModelError: the model has no positions for so many tokens.
         """
+        self._model.check_length(self.longest + max_new_tokens)
         shape = len(self.ids), max_new_tokens
         uniforms = torch.rand(shape, generator=generator, device=self._model.device)
         drawn = Drawn(self._model, self.ends, uniforms, temperature, top_p)
@@ -152,6 +158,9 @@ class Drawn:
         self._last = torch.zeros(self.dump + 1, dtype=torch.bool, device=device)
         self._last[self.cap - 1 : -1 : self.cap] = True
         self._chunk = max(1, LOGITS // model.vocab_size)
+        self._text = ends.text
+        states = 0 if ends.text is None else self.dump + 1
+        self._written = torch.zeros(states, dtype=torch.uint8, device=device)  # after each cell
 
     def pick(self, hidden: Tensor, cells: Tensor) -> tuple[Tensor, Tensor]:
         """Draw and store the tokens of (n,) cells; see `Cells.pick`."""
@@ -163,7 +172,17 @@ class Drawn:
         tokens, logps = parts[0] if len(parts) == 1 else map(torch.cat, zip(*parts, strict=True))
         self._ids.index_copy_(0, cells, tokens)
         self._logps.index_copy_(0, cells, logps)
-        return tokens, self._ends[tokens] | self._last[cells]
+        return tokens, self._over(tokens, cells) | self._last[cells]
+
+    def _over(self, tokens: Tensor, cells: Tensor) -> Tensor:
+        """(n,) bool: whether the tokens of (n,) cells end their turns."""
+        if self._text is None:
+            return self._ends[tokens]
+        before = self._written[(cells - 1).clamp(min=0)].long()
+        before = before.masked_fill(cells % self.cap == 0, 0)
+        written = self._text.table(tokens.device)[before, tokens]
+        self._written.index_copy_(0, cells, written)
+        return self._ends[tokens] | (written == self._text.whole)
 
     def turn(self) -> Turn:
         """Return what was drawn.
@@ -173,7 +192,10 @@ class Drawn:
         """
         ids, logps = (x[:-1].view(-1, self.cap) for x in (self._ids, self._logps))
         lengths = (ids >= 0).sum(dim=1)
-        ended = self._ends[ids.gather(1, lengths[:, None] - 1)[:, 0]]
+        last = lengths - 1 + torch.arange(len(ids), device=ids.device) * self.cap
+        ended = self._ends[self._ids[last]]
+        if self._text is not None:
+            ended = ended | (self._written[last] == self._text.whole)
         ids, logps = (x[:, : int(lengths.max())] for x in (ids, logps))
         mask = ids >= 0
         return finite(Turn(ids.masked_fill(~mask, self._pad_id), mask, logps, ended))

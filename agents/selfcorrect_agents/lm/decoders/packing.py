@@ -138,6 +138,7 @@ class PackedRows:
         """Return causal attention within each row, for one forward pass."""
         split = [self.prompts.tokens, self.rests.tokens]
         mask = self._mask()
+        masks: dict[torch.dtype, Tensor] = {}  # of all layers: autograd keeps what it is given
 
         def attend(_: int, queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
             parts = zip(*(x.split(split) for x in (queries, keys, values)), strict=True)
@@ -148,7 +149,9 @@ class PackedRows:
             if mask is None:
                 return self.rests.packed(grouped_attention(*own, causal=True))
             shared = [x.repeat_interleave(self.samples, dim=0) for x in given[1:]]
-            seen = mask.to(queries.dtype)
+            if queries.dtype not in masks:
+                masks[queries.dtype] = mask.to(queries.dtype)
+            seen = masks[queries.dtype]
             both = [torch.cat(pair, dim=2) for pair in zip(shared, own[1:], strict=True)]
             return torch.cat(
                 [

@@ -28,6 +28,13 @@ class PAGConfig(OneStageConfig):
         super().__post_init__()
         at_least(self, 0, "bonus")
 
+    @property
+    def between_turns(self) -> tuple[str, ...]:
+        """The texts between the turns, for the plan of a run: those of `Verification`."""
+        from selfcorrect_agents.methods.pag.verification import Verification
+
+        return (Verification().verify, Verification().revise)
+
     def turns(self, attempts: int) -> int:
         """Return the turns that are sampled: a verification stands between the two attempts."""
         return attempts + 1

@@ -128,6 +128,11 @@ class VerifiedEnv:
         """Its texts."""
         return self._env.prompts
 
+    @property
+    def between_turns(self) -> tuple[str, ...]:
+        """The texts between the turns, in the place of the environment's instruction."""
+        return (self.verification.verify, self.verification.revise)
+
     def vectorised(self, num_envs: int) -> VectorEnv[Any, Any, Any]:
         """Return a vector environment of ``num_envs`` rows, without autoreset."""
         return VerifiedVectorEnv(self._env.vectorised(num_envs), self.verification)

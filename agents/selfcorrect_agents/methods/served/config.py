@@ -42,7 +42,8 @@ class ServedConfig:
     temperature: float | None = 0.0
     """0 takes the most likely token, 1 samples from the model; None leaves it to the server."""
     top_p: float = 1.0
-    """Nucleus sampling, in (0, 1]; 1 is not sent."""
+    """Nucleus sampling, in (0, 1]. 1 is sent as well where replies are sampled (a server may have
+    another default), unless the temperature is left to the server."""
     seed: int | None = None
     """Seed of sampling, if the server takes one; sample i of a problem gets seed + i."""
     stop: Annotated[tuple[str, ...], tyro.conf.UseAppendAction] = ()
@@ -101,7 +102,7 @@ class ServedConfig:
         given = {
             "model": self.model,
             "temperature": self.temperature,
-            "top_p": self.top_p if self.top_p < 1 else None,
+            "top_p": self.top_p if self.top_p < 1 or self.temperature else None,
             "seed": None if self.seed is None else self.seed + sample,
             "stop": list(self.stop) or None,
             "reasoning_effort": self.reasoning_effort or None,
@@ -114,6 +115,16 @@ class ServedConfig:
         """Return the fields that replies depend on."""
         return {k: v for k, v in asdict(self).items() if k not in self.NOT_MEASURED}
 
+    def _left_to_the_server(self) -> str:
+        """Name what changes the distribution and is neither sent by name nor in `extra_body`."""
+        sampled = {} if self.temperature == 0 else {"top-k": "top_k", "min-p": "min_p"}
+        names = {**sampled, "penalties": "penalty"}
+        sent = " ".join(self.body())
+        left = [words for words, field in names.items() if field not in sent]
+        if not left:
+            return ""
+        return "the server's " + " and ".join(filter(None, [", ".join(left[:-1]), left[-1]]))
+
     def __str__(self) -> str:
         """Return how replies are drawn, for reports."""
         cap = self.max_new_tokens
@@ -123,6 +134,7 @@ class ServedConfig:
             f"at most {cap} tokens" if cap else "the server's token cap",
             f"reasoning effort {self.reasoning_effort}" if self.reasoning_effort else "",
             str(self.template),
+            self._left_to_the_server(),
         ]
         return ", ".join(filter(None, parts))
 

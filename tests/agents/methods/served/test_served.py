@@ -53,7 +53,10 @@ def test_both_turns_are_asked_and_counted():
         agent = served(server, max_new_tokens=9, input_price=1e6, output_price=2e6)
         report = evaluate(agent, ENV)
     assert report.metrics.delta_i_to_c.value == 1.0
-    assert (report.agent, report.measured.decoding) == ("m", "greedy, at most 9 tokens")
+    assert (report.agent, report.measured.decoding) == (
+        "m",
+        "greedy, at most 9 tokens, the server's penalties",
+    )
     assert [a.tokens for a in report.episodes[0].attempts] == [1, 1]
     assert [a.truncated for a in report.episodes[0].attempts] == [False, False]
     sent = sum(len(m["content"].split()) for r in server.requests for m in r["messages"])
@@ -251,7 +254,10 @@ def test_samples_have_different_seeds_and_no_conversation_is_changed():
     assert report.samples.k == 2
     assert server.requests[0]["messages"][0] == {"role": "system", "content": "Be brief."}
     assert report.episodes[0].conversation[0]["role"] == "user"
-    assert report.measured.decoding == ("T = 1, the server's token cap, system prompt 'Be brief.'")
+    assert report.measured.decoding == (
+        "T = 1, the server's token cap, system prompt 'Be brief.', "
+        "the server's top-k, min-p and penalties"
+    )
 
 
 def test_every_option_is_in_the_request():
@@ -280,6 +286,40 @@ def test_every_option_is_in_the_request():
         "top_k": 20,
         "chat_template_kwargs": {"enable_thinking": False},
     }
+
+
+@pytest.mark.parametrize(
+    ("options", "sent", "described"),
+    [
+        ({}, {"temperature": 0.0}, "greedy, the server's token cap, the server's penalties"),
+        (
+            {"temperature": 1.0},
+            {"temperature": 1.0, "top_p": 1.0},
+            "T = 1, the server's token cap, the server's top-k, min-p and penalties",
+        ),
+        (
+            {"temperature": 0.7, "extra_body": '{"top_k": -1, "min_p": 0}'},
+            {"temperature": 0.7, "top_p": 1.0, "extra_body": {"top_k": -1, "min_p": 0}},
+            "T = 0.7, the server's token cap, the server's penalties",
+        ),
+        (
+            {"extra_body": '{"repetition_penalty": 1}'},
+            {"temperature": 0.0, "extra_body": {"repetition_penalty": 1}},
+            "greedy, the server's token cap",
+        ),
+        (
+            {"temperature": None},
+            {},
+            "the server's temperature, the server's token cap, "
+            "the server's top-k, min-p and penalties",
+        ),
+    ],
+)
+def test_what_is_left_to_the_server_is_named(options, sent, described):
+    """T = 1 without top_p is another distribution on servers with a top_p of their own."""
+    config = ServedConfig(model="m", **options)
+    assert config.request(0) == {"model": "m", **sent}
+    assert str(config) == described
 
 
 def test_the_key_is_that_of_the_named_variable(monkeypatch):
