@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint
+from pathlib import Path
 
 import pytest
 
@@ -68,7 +69,8 @@ def test_an_agent_that_does_not_learn_is_refused() -> None:
         learning_of("base")
 
 
-def points(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+def points(monkeypatch: pytest.MonkeyPatch, folder: Path, value: str) -> None:
+    monkeypatch.syspath_prepend(folder)  # entry points are read again where the search path changes
     group = "selfcorrect_env.learning"
     entry = EntryPoint("score", value, group)
     monkeypatch.setattr(
@@ -76,14 +78,18 @@ def points(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
     )
 
 
-def test_an_entry_point_that_is_no_dataclass_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    points(monkeypatch, "math:pi")
+def test_an_entry_point_that_is_no_dataclass_is_refused(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    points(monkeypatch, tmp_path, "math:pi")
     with pytest.raises(AgentError, match=r"'score' of .* is no dataclass"):
         learning_of("score")
 
 
-def test_a_configuration_of_another_class_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    points(monkeypatch, "selfcorrect_agents.methods.sft.config:PairSFTConfig")
+def test_a_configuration_of_another_class_is_refused(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    points(monkeypatch, tmp_path, "selfcorrect_agents.methods.sft.config:PairSFTConfig")
     monkeypatch.setattr(method_lookup, "load_named", lambda name: SCoRe)
     with pytest.raises(AgentError, match="its Learning is SCoReConfig, and its entry point"):
         find_method("score")
