@@ -45,7 +45,7 @@ NUMBER = re.compile(
 FIGURE = re.compile(
     r"(?<![\w./-])(?P<number>[−+]?\d[\d,]*\.\d+)(?!\d|\.\d)"
     r"|(?<![\w./-])(?P<share>[−+]?\d[\d,]*)\s?(?:%|×)"
-    r"|(?<![\w./-])(?P<count>\d[\d,]* of \d[\d,]*)(?![\w.]*\d)"
+    r"|(?<![\w./-])(?P<count>\d+(?:,\d{3})* of \d+(?:,\d{3})*)(?![\w.,]*\d)"
 )
 """What counts as a figure in a sentence or a cell."""
 

@@ -82,6 +82,7 @@ def test_the_projects_own_pages() -> None:
     [
         ("It ends at 98.8.", "98.8: not found in results.md"),
         ("It arrives in 17 of 20 seeds.", "17 of 20: not found in results.md"),
+        ("With 17 of 20, it leads.", "17 of 20: not found in results.md"),
         (
             "| row | delta |\n| --- | --- |\n| SCoRe | 98.7 |",
             "98.7: not in the rows 'SCoRe', 'delta'",
