@@ -92,7 +92,7 @@ class Policy(Player):
     @property
     def dtype(self) -> torch.dtype:
         """Precision of forward passes: that of `autocast`, or of the weights."""
-        return self.autocast or self.model.get_input_embeddings().weight.dtype  # type: ignore
+        return self.autocast or cast(Any, self.model.get_input_embeddings()).weight.dtype
 
     @property
     def precision(self) -> str:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 TOY = 256
-"""Computed positions of a model that nobody asks for long replies, such as the tiny ones."""
+"""Models with at most so many computed positions, such as the tiny ones, get no warning."""
 
 
 @dataclass(frozen=True, slots=True)

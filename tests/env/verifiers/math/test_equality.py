@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from labelled_pairs import labelled_pairs
 
 from selfcorrect_env import Problem, Reason
 from selfcorrect_env.verifiers.math import MathVerifier, normal_form
@@ -15,24 +16,13 @@ from selfcorrect_env.verifiers.math.symbolic import equal
 PAIRS = Path(__file__).with_name("equality_pairs.txt")
 
 
-def pairs(sign: str) -> list:
-    kind, found = "", []
-    for line in PAIRS.read_text(encoding="utf-8").splitlines():
-        if line.startswith("# "):
-            kind = line[2:]
-        elif line.startswith(sign):
-            reference, _, answer = line[2:].partition(" @ ")
-            found.append(pytest.param(reference, answer, id=f"{kind}: {line[2:]}"))
-    return found
-
-
-@pytest.mark.parametrize(("reference", "answer"), pairs("+"))
+@pytest.mark.parametrize(("reference", "answer"), labelled_pairs(PAIRS, "+"))
 def test_equal(reference: str, answer: str) -> None:
     assert equal(reference, answer)
     assert AnswerComparison().same(reference, answer) in (True, None)
 
 
-@pytest.mark.parametrize(("reference", "answer"), pairs("-"))
+@pytest.mark.parametrize(("reference", "answer"), labelled_pairs(PAIRS, "-"))
 def test_different(reference: str, answer: str) -> None:
     assert not equal(reference, answer)
     assert AnswerComparison().same(reference, answer) in (False, None)

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from labelled_pairs import labelled_pairs
 
 from selfcorrect_env import Problem, Verdict
 from selfcorrect_env.verifiers.math.verifier import MathVerifier
@@ -13,28 +14,17 @@ PAIRS = Path(__file__).with_name("reply_pairs.txt")
 VERIFIER = MathVerifier(deadline=30, workers=1)
 
 
-def pairs(sign: str) -> list:
-    kind, found = "", []
-    for line in PAIRS.read_text(encoding="utf-8").splitlines():
-        if line.startswith("# "):
-            kind = line[2:]
-        elif line.startswith(sign):
-            reference, _, reply = line[2:].partition(" @ ")
-            found.append(pytest.param(reference, reply, id=f"{kind}: {line[2:]}"))
-    return found
-
-
 def judged(reference: str, reply: str) -> Verdict:
     return VERIFIER.verify(Problem(id="", prompt="", reference=reference), reply)
 
 
-@pytest.mark.parametrize(("reference", "reply"), pairs("+"))
+@pytest.mark.parametrize(("reference", "reply"), labelled_pairs(PAIRS, "+"))
 def test_a_right_reply(reference: str, reply: str) -> None:
     verdict = judged(reference, reply)
     assert verdict.correct, verdict
 
 
-@pytest.mark.parametrize(("reference", "reply"), pairs("-"))
+@pytest.mark.parametrize(("reference", "reply"), labelled_pairs(PAIRS, "-"))
 def test_a_wrong_reply(reference: str, reply: str) -> None:
     verdict = judged(reference, reply)
     assert not verdict.correct, verdict
