@@ -47,7 +47,8 @@ def split_of(policy: Policy, env: TrainingEnv, config: TrainingConfig) -> Split:
     sampling, given = config.sampling, config.execution.tokens_per_forward
     episodes = sampling.problems_per_step * sampling.samples
     try:
-        base: Any = policy.model.get_base_model() if policy.has_adapter else policy.model
+        model: Any = policy.model
+        base = model.get_base_model() if policy.has_adapter else model
         shape = replace(
             ModelShape.of(policy.config),
             adapted=adapted_layers(policy),

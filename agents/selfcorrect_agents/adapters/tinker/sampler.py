@@ -76,10 +76,8 @@ class TinkerContext(TokenRows):
         ended = [self._ended(sequence) for sequence in sequences]
         if (text := self.ends.text) is not None:  # the service stops at tokens alone
             lengths = [text.length(row) for row in rows]
-            rows, logps = (
-                [values[:n] for values, n in zip(cut, lengths, strict=True)]
-                for cut in (rows, logps)
-            )
+            rows = [row[:n] for row, n in zip(rows, lengths, strict=True)]
+            logps = [values[:n] for values, n in zip(logps, lengths, strict=True)]
             ended = [end or n is not None for end, n in zip(ended, lengths, strict=True)]
         turn = Turn.of(rows, logps, ended, pad_id=self.ends.pad_id)
         self._turns += 1
