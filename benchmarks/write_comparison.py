@@ -16,7 +16,12 @@ controls are derived from SCoRe's and from plain RL's, so only the named part di
     python benchmarks/write_comparison.py --settings benchmarks/settings/arithmetic.json \\
         --table ablations > ablations.toml
     python benchmarks/write_comparison.py --settings benchmarks/settings/arithmetic.json \\
+        --task toycode --title "A second task: completing programs" > benchmarks/toycode.toml
+    python benchmarks/write_comparison.py --settings benchmarks/settings/arithmetic.json \\
         --equal-compute runs/arithmetic/comparison.json > compute.toml
+
+The second task has no search of its own: every row keeps the settings that were chosen on the
+first one, which none of them was tuned for.
 
 Equal compute: every trained row gets as many episodes as cost it what SCoRe's cost in the
 comparison named, counted in sampled tokens plus tokens with a gradient, means over its seeds. Costs
@@ -53,6 +58,15 @@ SEEDS = {
 FURTHER_SEEDS = 5
 """Of every other table, and of every table of another environment."""
 
+TASKS = {
+    "toycode": {
+        "env": "SelfCorrect-ToyCode-v0",
+        "model": "tiny:task=toycode,seed={seed},steps=1200",
+        "episodes": 20_480,
+    }
+}
+"""Tasks that settings of another search can be tried on: environment, base models and budget."""
+
 Rows: TypeAlias = dict[str, tuple[str, dict[str, Any]]]
 """Label -> (agent, fields of its configuration)."""
 
@@ -73,6 +87,8 @@ class Options:
     """Acc@t2 from which a seed has arrived."""
     table: Literal["main", "ablations", "beyond", "ten-attempts", "one-reply", "doubts"] = "main"
     """Which table."""
+    task: Literal["searched", "toycode"] = "searched"
+    """The task that was searched on, or another one."""
     equal_compute: Path | None = None
     """A comparison.json whose costs decide each row's number of episodes."""
 
@@ -80,20 +96,23 @@ class Options:
 def main() -> None:
     options = tyro.cli(Options, description=__doc__)
     found = json.loads(Path(options.settings).read_text())
-    tuning, chosen = found["options"], found["chosen"]
+    chosen = found["chosen"]
+    same = options.task == "searched"
+    task = found["options"] if same else TASKS[options.task]
+    chosen_on = "the validation split" if same else f"another task, {found['options']['env']}"
     table = TABLES[options.table]
-    seeds = options.seeds or seeds_of(tuning["env"], options.table, options.equal_compute)
-    rows = table.rows(chosen, tuning["episodes"])
+    seeds = options.seeds or seeds_of(task["env"], options.table, options.equal_compute)
+    rows = table.rows(chosen, task["episodes"])
     budgets = {} if options.equal_compute is None else budgets_of(options.equal_compute, rows)
     lines = [
-        "# Written by write_comparison.py; settings chosen by tune.py on the validation split.",
+        f"# Written by write_comparison.py; settings chosen by tune.py on {chosen_on}.",
         f"title = {json.dumps(options.title)}",
-        f'model = "{tuning["model"]}{table.base}"',
+        f'model = "{task["model"]}{table.base}"',
         f"seeds = {list(seeds)}",
-        f"episodes = {tuning['episodes']}",
+        f"episodes = {task['episodes']}",
         f"n = {options.n}",
         f"arrival = {options.arrival:g}",
-        f'env = "{tuning["env"]}"',
+        f'env = "{task["env"]}"',
         *table.head,
     ]
     for label, (agent, learning) in rows.items():

@@ -75,6 +75,26 @@ def test_every_table_can_be_run(
     check(config)
 
 
+def test_another_task_keeps_the_settings(
+    found: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tables = {}
+    for task in ("searched", "toycode"):
+        words = ["write_comparison.py", "--settings", str(found), "--task", task]
+        monkeypatch.setattr("sys.argv", words)
+        write_comparison.main()
+        path = tmp_path / f"{task}.toml"
+        path.write_text(capsys.readouterr().out)
+        tables[task] = read_config(path)
+    first, second = tables["searched"], tables["toycode"]
+    assert second.test.id == "SelfCorrect-ToyCode-v0"
+    assert (len(second.seeds), second.episodes) == (10, 20_480)
+    assert [m.label for m in second.methods] == [m.label for m in first.methods]
+    searched = {m.label: m.learning for m in first.methods if "w/o" not in m.label}
+    assert searched == {m.label: m.learning for m in second.methods if m.label in searched}
+    check(second)
+
+
 @pytest.mark.parametrize(
     ("env", "table", "equal_compute", "seeds"),
     [
