@@ -134,7 +134,13 @@ def pool(
         intervals="mean ± Student's t × the standard error over seeds",
         notes=(
             f"Its seeds ran in {len(found)} parts; intervals are over seeds alone.",
-            *(["The episodes until this level are not known."] if level is not None else []),
+            *(
+                [
+                    "The episodes until this level are not known, so no seed is earlier than another one here."
+                ]
+                if level is not None
+                else []
+            ),
             *(note for note in comparison.notes if not _on_seeds(note)),
         ),
     )
