@@ -22,6 +22,10 @@ from selfcorrect_env.unwrapping import unwrap
 RUN_FILE = "run.json"
 """The file that says what a folder's run measures; it is written before the first episode."""
 
+_UNLESS_WRITTEN: Mapping[str, Any] = {"samples": 1}
+"""What a run file without these names means."""
+_UNWRITTEN = tuple(_UNLESS_WRITTEN.items())
+
 
 def identity(agent: Agent, env: Any, measured: Measured) -> dict[str, Any]:
     """Return what must be equal for stored episodes to count as those of this evaluation.
@@ -39,7 +43,7 @@ def identity(agent: Agent, env: Any, measured: Measured) -> dict[str, Any]:
     return json.loads(
         json.dumps(
             {
-                **{k: v for k, v in asdict(measured).items() if (k, v) != ("samples", 1)},
+                **{k: v for k, v in asdict(measured).items() if (k, v) not in _UNWRITTEN},
                 "agent_fingerprint": fingerprint() if callable(fingerprint) else fingerprint,
                 "python": f"{sys.version_info.major}.{sys.version_info.minor}",
                 "code": {
@@ -147,6 +151,7 @@ def _require_same(folder: Path, theirs: Mapping[str, Any], ours: Mapping[str, An
 
 def _first_difference(theirs: Mapping[str, Any], ours: Mapping[str, Any]) -> str | None:
     """Name one thing that differs, in one short line."""
+    theirs, ours = ({**_UNLESS_WRITTEN, **one} for one in (theirs, ours))
     for key in sorted(ours, key=lambda key: (key == "code", key == "size")):
         if ours[key] == theirs.get(key):
             continue

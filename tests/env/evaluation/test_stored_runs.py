@@ -68,6 +68,16 @@ def test_a_folder_of_another_evaluation_is_refused(tmp_path):
         evaluate(Recorder(), sums_env(), n=3, out=tmp_path)
 
 
+@pytest.mark.parametrize(("before", "now"), [(3, 1), (1, 3), (2, 3)])
+def test_episodes_of_another_number_of_samples_are_refused(tmp_path, before, now):
+    """An episode's number is that of its problem times the samples, so they can't be mixed."""
+    evaluate(Recorder(), sums_env(), n=2, samples=before, out=tmp_path)
+    agent = Recorder()
+    with pytest.raises(CheckpointError, match=rf"samples: {before}, now {now}\)"):
+        evaluate(agent, sums_env(), samples=now, out=tmp_path)
+    assert agent.shown == []
+
+
 @pytest.mark.parametrize("path", ["file", "file/below", "/proc/nowhere"])
 def test_a_folder_that_cannot_be_written_is_named(tmp_path, path):
     (tmp_path / "file").write_text("")
