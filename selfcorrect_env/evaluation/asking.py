@@ -16,7 +16,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from selfcorrect_env.errors import NoReplyError
+from selfcorrect_env.errors import AgentError, NoReplyError
 from selfcorrect_env.evaluation.agents import AsyncAgent
 from selfcorrect_env.types import Conversation
 
@@ -155,23 +155,31 @@ class LoopAsker(Asker):
 
     def ask(self, question: Question) -> None:
         """Ask as soon as one of the requests in progress is answered."""
-        place = self._place(question)
-        self._loop.call_soon_threadsafe(self._questions.put_nowait, place)
+        self._in_loop(self._questions.put_nowait, self._place(question))
 
     def close(self) -> list[Answered]:
         """Cancel the requests in progress, and close the agent's connections."""
         self._closing = True
-        if self._thread.is_alive():
-            self._loop.call_soon_threadsafe(self._serving.cancel)
+        self._in_loop(self._serving.cancel)
         self._thread.join(CLOSING)
         return self._arrived()
+
+    def _in_loop(self, call: Callable[..., object], *arguments: object) -> None:
+        """Call a function in the loop's thread, unless the loop has ended: `next` says why."""
+        try:
+            self._loop.call_soon_threadsafe(call, *arguments)
+        except RuntimeError:
+            if not self._loop.is_closed():
+                raise
 
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)
         try:
             self._loop.run_until_complete(self._serving)
         except asyncio.CancelledError:
-            pass
+            if not self._closing:
+                cancelled = AgentError("The agent's own code cancelled it before it could answer.")
+                self._answers.put(Answered(None, error=cancelled))
         except BaseException as error:  # raised again in the thread that evaluates
             self._answers.put(Answered(None, error=error))
         finally:

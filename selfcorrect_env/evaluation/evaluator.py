@@ -123,9 +123,9 @@ def evaluate(
             message holds the first cause, and the least and the greatest accuracy that the
             unjudged attempts allow.
 
-    What the agent raises passes through, except for `NoReplyError`, which leaves one episode
-    unjudged. With ``out``, what was finished is kept, and an episode that lacks a reply is asked
-    for it again by the next call.
+    What the agent raises passes through, except for a `NoReplyError` of an agent that is asked one
+    by one, which leaves one episode unjudged. With ``out``, what was finished is kept, and an
+    episode that lacks a reply is asked for it again by the next call.
     """
     agent = as_agent(agent)
     if n is not None and n < 1:

@@ -83,15 +83,13 @@ class Play:
 
     def shown(self) -> Conversation:
         """Return a copy of the conversation, in which the agent's replies are its own objects."""
-        replies = iter(self.replies)
-        messages = []
-        for message in copy_of(self.conversation):
-            if message["role"] == "assistant":
-                reply = next(replies, "")
-                if reply == message["content"]:
-                    message["content"] = reply
-            messages.append(message)
-        return tuple(messages)
+        conversation = copy_of(self.conversation)
+        spoken = [message for message in conversation if message["role"] == "assistant"]
+        # from the end: a first attempt that the problem gives is no reply of the agent
+        for message, reply in zip(reversed(spoken), reversed(self.replies), strict=False):
+            if reply == message["content"]:
+                message["content"] = reply
+        return conversation
 
 
 def runner_for(env: AnyEnv | TrainingEnv) -> Runner:

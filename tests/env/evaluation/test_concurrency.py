@@ -9,7 +9,7 @@ import pytest
 from evaluated_sums import ENVIRONMENTS, IDS, SUMS, Recorder, second_thoughts, sums_env
 
 from selfcorrect_env.env import SelfCorrectEnv
-from selfcorrect_env.errors import NoReplyError, UnjudgedWarning
+from selfcorrect_env.errors import AgentError, NoReplyError, UnjudgedWarning
 from selfcorrect_env.evaluation.agents import AsyncAgent, as_agent
 from selfcorrect_env.evaluation.episode_files import read_episodes
 from selfcorrect_env.evaluation.evaluator import evaluate, play
@@ -63,6 +63,37 @@ class Counted(AsyncAgent):
 def test_the_same_episodes_as_in_batches(kind, agent, concurrency):
     expected = play(Recorder(), ENVIRONMENTS[kind]())
     assert play(agent, ENVIRONMENTS[kind](), concurrency=concurrency) == expected
+
+
+@pytest.mark.parametrize(
+    ("raised", "error", "message"),
+    [
+        (AgentError("no key"), AgentError, "^no key$"),
+        (ConnectionError("no server"), ConnectionError, "^no server$"),
+        (asyncio.CancelledError(), AgentError, "its own|own code cancelled it"),
+    ],
+)
+def test_an_agent_that_cannot_be_opened_says_why(raised, error, message):
+    class Closed(Counted):
+        async def __aenter__(self):
+            raise raised
+
+    for _ in range(5):  # its loop has ended before, or while, it is asked
+        with pytest.raises(error, match=message):
+            evaluate(Closed(), sums_env())
+
+
+def test_an_agent_finds_its_own_replies_after_an_attempt_that_is_given():
+    rows = [{"prompt": "1 + 1", "reference": "2", "first_attempt": "3"}]
+    seen = []
+
+    async def agent(conversation):
+        spoken = [m["content"] for m in conversation if m["role"] == "assistant"]
+        seen.append([getattr(reply, "tokens", None) for reply in spoken])
+        return Reply("3", tokens=7 + len(spoken))
+
+    evaluate(agent, SelfCorrectEnv(rows, attempts=3))
+    assert seen == [[None], [None, 8], [None, 8, 9]]
 
 
 def test_chosen_problems_come_in_the_order_that_was_asked():
