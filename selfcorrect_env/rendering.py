@@ -55,7 +55,7 @@ def to_terminal(problem: Problem, conversation: Conversation, attempts: Sequence
     console = Console(force_jupyter=False)
     parts = list(panels(problem, conversation, attempts))
     replies = [i for i, m in enumerate(conversation) if m["role"] == "assistant"]
-    new = parts[replies[len(attempts) - 1] :] if attempts else parts
+    new = parts[replies[-1] :] if attempts else parts
     with console.capture() as captured:
         for part in new:
             console.print(part)
@@ -67,17 +67,22 @@ def to_terminal(problem: Problem, conversation: Conversation, attempts: Sequence
 def panels(
     problem: Problem, conversation: Conversation, attempts: Sequence[Attempt]
 ) -> Iterator[RenderableType]:
-    """Yield one panel for each message, then the transition if there were two attempts or more."""
-    turn = 0
+    """Yield one panel for each message, then the transition if there were two attempts or more.
+
+    The attempts are the last replies; one before them is part of the problem, as in a repair.
+    """
+    turn = len(attempts) - sum(message["role"] == "assistant" for message in conversation)
+    shown = 0
     for message in conversation:
-        if message["role"] == "assistant":
+        if message["role"] == "assistant" and turn >= 0:
             yield attempt_panel(attempts[turn], turn + 1)
-            turn += 1
         else:
-            title = f"problem {printable(problem.id, 60)}" if turn == 0 else "instruction"
-            if message["role"] == "system":
-                title = "system"
+            title = f"problem {printable(problem.id, 60)}" if shown == 0 else "instruction"
+            if message["role"] != "user":
+                title = "system" if message["role"] == "system" else "attempt that is given"
             yield Panel(Text(printable(message["content"])), title=Text(title), border_style="blue")
+        if message["role"] == "assistant":
+            turn, shown = turn + 1, shown + 1
     if len(attempts) > 1 and conversation[-1]["role"] == "assistant":
         outcome = Transition.of(*(attempt.verdict for attempt in attempts))
         yield Text(f"{TRANSITIONS[outcome]}, reference: {printable(problem.reference, 200)}")

@@ -282,6 +282,29 @@ def test_every_text_is_a_legal_reply(first, last):
     assert isinstance(env.render(), str)
 
 
+@pytest.mark.parametrize("attempts", [1, 2])
+def test_an_attempt_that_is_given_is_shown_without_a_verdict(attempts, capsys):
+    rows = [{"prompt": "1 + 1", "reference": "2", "first_attempt": "the given one"}]
+    env = SelfCorrectEnv(rows, attempts=attempts, render_mode="ansi")
+    printed = SelfCorrectEnv(rows, attempts=attempts, render_mode="human")
+    for each in (env, printed):
+        each.reset()
+    text, shown = env.render(), capsys.readouterr().out
+    for found in (text, shown):
+        assert (
+            found.index("1 + 1") < found.index("attempt that is given") < found.index("given one")
+        )
+        assert "attempt 1" not in found
+    for number in range(1, attempts + 1):
+        for each in (env, printed):
+            each.step(f"reply {number}")
+        text, shown = env.render(), capsys.readouterr().out
+        assert text.index("the given one") < text.index(f"attempt {number}")
+        assert text.count("wrong") == number + (attempts > 1 and number == attempts) * 2
+        assert f"reply {number}" in shown
+        assert "given" not in shown
+
+
 @pytest.mark.parametrize("reply", [None, 3, 2.0, b"2", ["2"], np.array([1, 2]), {"role": "user"}])
 def test_a_reply_of_another_type_is_a_type_error_and_changes_nothing(reply):
     env = sums_env()
