@@ -30,11 +30,14 @@ def reply_of(completion: str, input_price: float | None, output_price: float | N
         problem = body.get("error") or f"its fields are {', '.join(map(str, body)) or 'none'}"
         raise ValueError(f"the response has no choices: {problem!s:.200}")
     choice = body["choices"][0] if body["choices"] else {}
-    message = choice.get("message") or {}
+    message = (choice.get("message") or {}) if isinstance(choice, Mapping) else None
+    if not isinstance(message, Mapping):
+        raise ValueError(f"the response's choice has no message: {choice!r:.80}")
     text, reasoning = _text(message.get("content")), _reasoning(message)
-    finish_reason = choice.get("finish_reason") or ""
-    usage = body.get("usage") or {}
-    prompt_tokens, tokens = usage.get("prompt_tokens"), usage.get("completion_tokens")
+    finish_reason = choice.get("finish_reason")
+    finish_reason = finish_reason if isinstance(finish_reason, str) else ""
+    usage = _fields(body.get("usage"))
+    prompt_tokens, tokens = _count(usage, "prompt_tokens"), _count(usage, "completion_tokens")
     return Reply(
         text,
         tokens=tokens,
@@ -44,10 +47,22 @@ def reply_of(completion: str, input_price: float | None, output_price: float | N
             reasoning=reasoning,
             empty="" if text else _why_empty(body["choices"], message, finish_reason, reasoning),
             prompt_tokens=prompt_tokens,
-            reasoning_tokens=(usage.get("completion_tokens_details") or {}).get("reasoning_tokens"),
+            reasoning_tokens=_count(
+                _fields(usage.get("completion_tokens_details")), "reasoning_tokens"
+            ),
             cost=_cost([(prompt_tokens, input_price), (tokens, output_price)]),
         ),
     )
+
+
+def _fields(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _count(usage: Mapping[str, Any], name: str) -> int | None:
+    """Return a number of tokens, or None if the server gives no such number."""
+    value = usage.get(name)
+    return value if type(value) is int and value >= 0 else None
 
 
 def _cost(parts: Sequence[tuple[int | None, float | None]]) -> float | None:
@@ -59,7 +74,7 @@ def _cost(parts: Sequence[tuple[int | None, float | None]]) -> float | None:
 def _text(content: Any) -> str:
     """Return the text of a message's content: a str, null, or a list of parts."""
     if isinstance(content, list):
-        return "".join(str(part.get("text", "")) for part in content if isinstance(part, Mapping))
+        return "".join(_text(part.get("text")) for part in content if isinstance(part, Mapping))
     return content if isinstance(content, str) else ""
 
 

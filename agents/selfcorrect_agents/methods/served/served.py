@@ -123,7 +123,9 @@ class ServedModel(AsyncAgent):
         """Return a conversation as the server gets it.
 
         The system prompt comes first. Thoughts of earlier replies are left out, or kept: those in
-        the text as they are, those that the server returned apart as ``reasoning_content``.
+        the text as they are, those that the server returned apart as ``reasoning_content``. A lone
+        surrogate, which a server may have written as an escape and no request can carry, becomes
+        U+FFFD.
         """
         template = self.config.template
         messages: list[dict[str, Any]] = []
@@ -138,7 +140,7 @@ class ServedModel(AsyncAgent):
                 elif generation is not None and generation.reasoning:
                     thoughts = {"reasoning_content": generation.reasoning}
             messages.append({"role": message["role"], "content": str(content), **thoughts})
-        return messages
+        return [{name: _as_utf8(text) for name, text in fields.items()} for fields in messages]
 
     @property
     def _where(self) -> str:
@@ -177,3 +179,8 @@ class ServedModel(AsyncAgent):
             max_retries=0,  # `requested` does
             timeout=config.timeout,
         )
+
+
+def _as_utf8(text: str) -> str:
+    """Return a text with U+FFFD for each lone surrogate."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")

@@ -1,6 +1,7 @@
 """The agent `openai` against a real HTTP server that behaves as servers do, well and badly."""
 
 import asyncio
+import itertools
 import json
 import sys
 import threading
@@ -192,6 +193,52 @@ def test_a_dead_server_leaves_the_rest_for_the_next_call(tmp_path):
 
 
 # -- replies without text, reasoning -------------------------------------------------------------
+@pytest.mark.parametrize("broken", [None, "a text", ["a list"], {"message": "a text"}])
+def test_a_choice_that_is_none_is_asked_for_again(broken):
+    asked = itertools.count()
+    with StandInServer(
+        lambda messages: {"choices": [broken if next(asked) % 2 else choice("4")]}
+    ) as server:
+        report = evaluate(served(server), ENV, n=2, concurrency=1)
+    assert report.metrics.unjudged == 0
+    assert {a.reply for e in report.episodes for a in e.attempts} == {"4"}
+    assert report.usage.requests > report.usage.replies
+
+
+@pytest.mark.parametrize(
+    "usage",
+    [
+        [1],
+        "12",
+        {"completion_tokens": "12", "prompt_tokens": None},
+        {"completion_tokens": 1.5, "completion_tokens_details": ["?"]},
+        {"completion_tokens": -1, "completion_tokens_details": {"reasoning_tokens": "2"}},
+    ],
+)
+def test_numbers_that_are_none_are_unknown(usage):
+    fields = {"choices": [{**choice("4"), "finish_reason": 5}], "usage": usage}
+    with StandInServer(lambda messages: fields) as server:
+        report = evaluate(served(server), ENV, n=2)
+    assert report.usage.reply_tokens is report.usage.prompt_tokens is None
+    assert report.usage.reasoning_tokens is report.metrics.turns[0].tokens is None
+
+
+def test_parts_without_text_add_none():
+    parts = [{"type": "text", "text": None}, {"type": "thinking"}, {"type": "text", "text": "4"}]
+    with StandInServer(lambda messages: {"choices": [choice(parts)]}) as server:
+        report = evaluate(served(server), ENV, n=1)
+    assert [a.reply for a in report.episodes[0].attempts] == ["4", "4"]
+
+
+def test_a_reply_that_no_request_can_carry_is_judged_and_answered_to():
+    """JSON can escape half of a surrogate pair, and UTF-8 can't hold it."""
+    with StandInServer(lambda messages: "2 \ud83d") as server:
+        report = evaluate(served(server, retries=0), ENV, n=1)
+    assert [a.reply for a in report.episodes[0].attempts] == ["2 \ud83d"] * 2
+    assert report.metrics.unjudged == 0
+    assert server.requests[1]["messages"][1]["content"] == "2 \ufffd"
+
+
 @pytest.mark.parametrize(
     ("fields", "cause"),
     [
