@@ -9,6 +9,7 @@ from selfcorrect_env.types import Problem, Reason, Verdict
 from selfcorrect_env.verifiers.answer_format import ANSWER, AnswerFormat
 from selfcorrect_env.verifiers.base import failed
 from selfcorrect_env.verifiers.math.extraction import final_answer
+from selfcorrect_env.verifiers.thoughts import without_thoughts
 from selfcorrect_env.verifiers.workers.pool import CallResult, Status, WorkerPool
 
 OPENING, CLOSING = "<answer>", "</answer>"
@@ -18,9 +19,9 @@ class ReasoningGymVerifier:
     """Scores a reply's answer with the task's scorer, in a worker process with a deadline.
 
     The answer is the content of the last ``<answer>…</answer>``; otherwise a boxed or stated one
-    (`verifiers.math.extraction`); otherwise the whole reply. Many scorers give partial marks to
-    an answer that only contains the right one, so a score below 1 is wrong here; the detail has
-    the score.
+    (`verifiers.math.extraction`); otherwise the whole reply. Thoughts are left out
+    (`verifiers.thoughts`). Many scorers give partial marks to an answer that only contains the
+    right one, so a score below 1 is wrong here; the detail has the score.
 
     Args:
         deadline: seconds of processor time per answer for the scorer, > 0.
@@ -75,15 +76,20 @@ class ReasoningGymVerifier:
 
 
 def answer_of(response: str) -> str | None:
-    """Return the answer in a reply, or None if the reply is blank."""
-    _, found, rest = response.rpartition(OPENING)
+    """Return the answer in a reply, or None if nothing but thoughts is in it.
+
+    >>> answer_of("<think>Is it <answer>4</answer>?</think>It is <answer>5</answer>.")
+    '5'
+    """
+    reply = without_thoughts(response)
+    _, found, rest = reply.rpartition(OPENING)
     if found:
         return rest.partition(CLOSING)[0].strip() or None
-    if "\\boxed" in response or "answer is" in response.lower() or "answer:" in response.lower():
-        stated = final_answer(response)
+    if "\\boxed" in reply or "answer is" in reply.lower() or "answer:" in reply.lower():
+        stated = final_answer(reply)
         if stated is not None:
             return stated.answer
-    return response.strip() or None
+    return reply.strip() or None
 
 
 def _verdict(call: tuple[Any, ...], outcome: CallResult) -> Verdict:
