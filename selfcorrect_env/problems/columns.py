@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from numbers import Real
+from decimal import Decimal
+from numbers import Rational, Real
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -47,14 +48,17 @@ class Columns:
         id = row.get("id") if self.id is None else _value(where, row, "id", self.id)
         prompt = _value(where, row, "prompt", self.prompt)
         reference = _value(where, row, "reference", self.reference)
-        answers = _answers(where, reference)
+        answers = _answers(where, "reference", reference)
         named = {c for c in (self.prompt, self.reference, self.id or "id") if isinstance(c, str)}
+        further = None if ACCEPTED in named else row.get(ACCEPTED)
+        if further is not None and (not _is_list(further) or len(further)):
+            answers = list(dict.fromkeys([*answers, *_answers(where, ACCEPTED, further)]))
         return Problem(
             id=str(number) if id is None else _text(where, "id", id),
             prompt=_text(where, "prompt", _statement(where, prompt)),
             reference=answers[0],
             metadata={
-                **{key: value for key, value in row.items() if key not in named},
+                **{k: _plain(v) for k, v in row.items() if k not in named and k != ACCEPTED},
                 **({ACCEPTED: answers[1:]} if len(answers) > 1 else {}),
             },
         )
@@ -92,14 +96,19 @@ def _statement(where: str, value: Any) -> Any:
     )
 
 
-def _answers(where: str, value: Any) -> list[str]:
+def _plain(value: Any) -> Any:
+    """Return an array of numpy, such as a cell of a pandas table, as the list that it holds."""
+    return value.tolist() if isinstance(value, np.ndarray) else value
+
+
+def _answers(where: str, key: str, value: Any) -> list[str]:
     """Return the right answers of a row, each once: the elements of a list, or the value alone."""
     values = list(value) if _is_list(value) else [value]
     if not values:
         raise ProblemSetError(
-            f"{where}: the problem's reference is an empty list; it needs at least one answer."
+            f"{where}: the problem's {key} is an empty list; it needs at least one answer."
         )
-    return list(dict.fromkeys(_text(where, "reference", answer) for answer in values))
+    return list(dict.fromkeys(_text(where, key, answer) for answer in values))
 
 
 def _is_list(value: Any) -> bool:
@@ -110,9 +119,22 @@ def _is_list(value: Any) -> bool:
 def _text(where: str, key: str, value: Any) -> str:
     if isinstance(value, str):
         return value
-    if isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value):
-        return str(value)
+    try:
+        if _is_finite_number(value):
+            return f"{value:f}" if isinstance(value, Decimal) else str(value)
+        shown = f"{value!r:.60}"
+    except ValueError:  # of Python, which writes no integer of more than 4,300 digits
+        shown = "of too many digits; write it as text"
     raise ProblemSetError(
         f"{where}: the problem's {key} must be text or a finite number, "
-        f"got {type(value).__name__} ({value!r:.60})."
+        f"got {type(value).__name__} ({shown})."
     )
+
+
+def _is_finite_number(value: Any) -> bool:
+    if isinstance(value, bool):
+        return False
+    if isinstance(value, Decimal):
+        return value.is_finite()
+    # an integer may be too large for a float
+    return isinstance(value, Rational) or (isinstance(value, Real) and math.isfinite(value))

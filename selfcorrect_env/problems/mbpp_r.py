@@ -49,7 +49,9 @@ def load(
     """
     tasks = mbpp.load(split, path=path, revision=revision)
     if programs is not None:
-        return ProblemSet(_from_file(tasks, Path(programs)), name="MBPP-R", split=split)
+        return ProblemSet(
+            _from_file(tasks, Path(programs).expanduser()), name="MBPP-R", split=split
+        )
     return ProblemSet(_from_mutants(tasks), name="MBPP-R-mutants", split=split)
 
 

@@ -35,11 +35,11 @@ def rows_of(data: Any) -> Iterable[Row]:
         ProblemSetError: it is something else.
     """
     # by method, not by type: none of these packages is imported here
-    if hasattr(data, "to_dict") and hasattr(data, "columns"):  # pandas
-        return cast("Iterable[Row]", data.to_dict("records"))
     for method in ("to_dicts", "to_pylist"):  # polars, pyarrow
         if hasattr(data, method):
             return cast("Iterable[Row]", getattr(data, method)())
+    if hasattr(data, "to_dict") and hasattr(data, "columns"):  # pandas; polars has both, and others
+        return cast("Iterable[Row]", data.to_dict("records"))
     if isinstance(data, str | bytes | Mapping) or not isinstance(data, Iterable):
         raise ProblemSetError(
             "Expected rows: a list of dicts, a DataFrame, a datasets.Dataset, or a DatasetDict; "

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from datetime import date
 from decimal import Decimal
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -65,6 +66,8 @@ def test_columns_by_name_and_by_function():
         ({"prompt": "x", "reference": None}, "must be text or a finite number, got NoneType"),
         ({"prompt": "x", "reference": True}, "got bool"),
         ({"prompt": "x", "reference": float("nan")}, "got float"),
+        ({"prompt": "x", "reference": Decimal("NaN")}, "got Decimal"),
+        ({"prompt": "x", "reference": 10**5000}, r"got int \(of too many digits; write it as text"),
         ({"prompt": ["x"], "reference": "y"}, "prompt must be text"),
         ({"prompt": "x", "reference": "y", "id": ["z"]}, "id must be text"),
         ("prompt", "record 1: expected an object with columns, got str"),
@@ -73,6 +76,46 @@ def test_columns_by_name_and_by_function():
 def test_broken_records_are_named(row, message):
     with pytest.raises(ProblemSetError, match=message):
         ProblemSet.from_records([ROWS[0], row])
+
+
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [
+        (10**400, "1" + "0" * 400),
+        (Fraction(10**400, 3), f"{10**400}/3"),
+        (Decimal("1.50"), "1.50"),
+        (Decimal("1E+3"), "1000"),
+        (np.int64(7), "7"),
+        (np.float32(0.1), "0.1"),
+    ],
+)
+def test_numbers_of_every_kind_are_written_out(number, text):
+    (problem,) = ProblemSet.from_records([{"prompt": "x", "reference": number}])
+    assert problem.reference == text
+
+
+class Polars:
+    """A table with the methods and attributes of polars' DataFrame that tell what it is."""
+
+    columns = ["prompt", "reference"]  # noqa: RUF012
+
+    def to_dict(self, *, as_series=True):
+        raise AssertionError("its rows are in to_dicts")
+
+    def to_dicts(self):
+        return [{"prompt": "1 + 1", "reference": 2}]
+
+
+def test_arrays_of_a_table_are_lists():
+    """As a verifier reads them: ``if not tests`` has no meaning for an array."""
+    row = {"prompt": "x", "reference": "y", "tests": np.array(["a", "b"], dtype=object)}
+    (problem,) = ProblemSet.from_records([row])
+    assert problem.metadata["tests"] == ["a", "b"]
+    assert type(problem.metadata["tests"]) is list
+
+
+def test_a_table_of_polars():
+    assert ProblemSet.from_records(Polars())[0].reference == "2"
 
 
 def test_a_function_of_the_row_that_fails_is_named():

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from selfcorrect_env import Problem, ProblemSet, Reason, SelfCorrectEnv, evaluate
+from selfcorrect_env.errors import ProblemSetError
 from selfcorrect_env.evaluation import read_episodes
 from selfcorrect_env.evaluation.rescoring import rescore
 from selfcorrect_env.evaluation.validation import validate
@@ -101,6 +102,29 @@ def test_a_column_may_hold_a_list(row: dict, column: str, answers: tuple[str, ..
     (problem,) = ProblemSet.from_records([row], reference_column=column)
     assert (problem.reference, *problem.accepted) == answers
     assert column not in problem.metadata
+
+
+@pytest.mark.parametrize(
+    ("column", "accepted"),
+    [
+        (None, ()),
+        ([], ()),
+        (["two", "2"], ("two",)),
+        (np.array(["two"]), ("two",)),
+        ("two", ("two",)),
+    ],
+)
+def test_a_column_of_accepted_answers(column: object, accepted: tuple[str, ...]) -> None:
+    row = {"prompt": "1 + 1", "reference": "2", ACCEPTED: column}
+    (problem,) = ProblemSet.from_records([row])
+    assert (problem.reference, problem.accepted) == ("2", accepted)
+    (problem,) = ProblemSet.from_records([{**row, "reference": ["2", "zwei"]}])
+    assert problem.accepted == ("zwei", *accepted)
+
+
+def test_a_broken_column_of_accepted_answers_is_named() -> None:
+    with pytest.raises(ProblemSetError, match="record 0: the problem's accepted_answers must be"):
+        ProblemSet.from_records([{"prompt": "x", "reference": "2", ACCEPTED: [None]}])
 
 
 def test_a_function_of_the_row_may_return_a_list() -> None:
