@@ -12,6 +12,7 @@ Self-Correct via Reinforcement Learning" (arXiv 2409.12917), section 3.
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
@@ -125,7 +126,7 @@ class Verdict:
     ValueError: A verdict with the reason 'correct' has score 1, got 0.5. ...
 
     Raises:
-        TypeError: the score is not a number.
+        TypeError: the score is not a number, or the answer or the detail not a str.
         ValueError: the score is outside [0, 1] or does not agree with the reason.
     """
 
@@ -140,6 +141,11 @@ class Verdict:
 
     def __post_init__(self) -> None:
         score, reason = _score(self.score), _reason(self.reason)
+        for name, value in (("answer", self.answer), ("detail", self.detail)):
+            if not isinstance(value, str) and not (name == "answer" and value is None):
+                raise TypeError(
+                    f"Verdict.{name} must be a str, got {type(value).__name__} ({value!r:.60})."
+                )
         if reason is Reason.PARTIAL:
             agree, expected = 0.0 < score < 1.0, "a score strictly between 0 and 1"
         else:
@@ -244,6 +250,9 @@ class Reply(str):
     """A reply with metadata of its generation.
 
     A plain ``str`` is always accepted instead; all fields are then unknown.
+
+    Raises:
+        TypeError: ``tokens`` is no integer. One of numpy or torch becomes an int.
     """
 
     tokens: int | None
@@ -263,8 +272,14 @@ class Reply(str):
     ) -> Reply:
         """Make a reply of ``text``."""
         reply = super().__new__(cls, text)
-        reply.tokens = tokens
-        reply.truncated = truncated
+        try:
+            reply.tokens = None if tokens is None else operator.index(tokens)
+        except TypeError:
+            raise TypeError(
+                f"Reply.tokens must be an int or None, got {type(tokens).__name__} "
+                f"({tokens!r:.60})."
+            ) from None
+        reply.truncated = None if truncated is None else bool(truncated)
         reply.generation = generation
         return reply
 

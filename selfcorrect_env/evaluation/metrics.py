@@ -310,10 +310,11 @@ def measure(episodes: Sequence[Episode], *, seed: int = 0, resamples: int = RESA
     correct, score = correctness(episodes)[whole], scores(episodes)[whole]
     turns = correct.shape[1]
     first, last = correct[:, 0], correct[:, -1]
-    every = np.array([episode.problem.id for episode in episodes])
+    numbers: dict[str, int] = {}  # an id may be as long as a statement
+    every = np.array([numbers.setdefault(e.problem.id, len(numbers)) for e in episodes])
     answered = [episode for episode in episodes if _answered(episode)]
     problems = every[whole]
-    how = _Intervals(len(set(every)) < len(every), seed, resamples)
+    how = _Intervals(len(numbers) < len(every), seed, resamples)
 
     def change(before: int, after: int) -> Estimate:
         return how.difference(gained(correct, before, after), problems)
@@ -357,27 +358,27 @@ class _Intervals:
     seed: int
     resamples: int
 
-    def share(self, flags: Booleans, problems: npt.NDArray[np.str_]) -> Estimate:
+    def share(self, flags: Booleans, problems: npt.NDArray[np.int64]) -> Estimate:
         return self._clustered(flags, problems) if self.repeated else share(flags)
 
-    def difference(self, gains: npt.ArrayLike, problems: npt.NDArray[np.str_]) -> Estimate:
+    def difference(self, gains: npt.ArrayLike, problems: npt.NDArray[np.int64]) -> Estimate:
         if self.repeated:
             return self._clustered(gains, problems, least=-1.0)
         return difference(gains, seed=self.seed, resamples=self.resamples)
 
-    def mean(self, values: Array, problems: npt.NDArray[np.str_]) -> Estimate:
+    def mean(self, values: Array, problems: npt.NDArray[np.int64]) -> Estimate:
         if self.repeated:
             return self._clustered(values, problems)
         return mean(values, seed=self.seed, resamples=self.resamples)
 
     def _clustered(
-        self, values: npt.ArrayLike, problems: npt.NDArray[np.str_], least: float = 0.0
+        self, values: npt.ArrayLike, problems: npt.NDArray[np.int64], least: float = 0.0
     ) -> Estimate:
         of = problems.tolist()
         return clustered(values, of, least=least, seed=self.seed, resamples=self.resamples)
 
 
-def _completed(correct: Booleans, problems: npt.NDArray[np.str_], how: _Intervals) -> Completed:
+def _completed(correct: Booleans, problems: npt.NDArray[np.int64], how: _Intervals) -> Completed:
     return Completed(
         accuracy=tuple(how.share(correct[:, k], problems) for k in range(correct.shape[1])),
         delta=how.difference(gained(correct), problems),

@@ -131,6 +131,8 @@ def get_verifier(verifier: str | Verifier | ScoreFunction, **options: Any) -> Ve
     """
     if isinstance(verifier, str):
         name, given = _name_and_options(verifier)
+        # those of equal options are shared, so options must be hashable
+        options = {k: tuple(v) if isinstance(v, list) else v for k, v in options.items()}
         return _named(name, tuple(sorted({**given, **options}.items())))
     if options:
         raise TypeError(f"Options {', '.join(options)} are for the name of a verifier only.")

@@ -61,6 +61,26 @@ def test_a_verdict_holds_a_float_and_a_reason_whatever_it_was_given() -> None:
         Verdict(1.0, "right")  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize(("answer", "detail"), [(42, ""), (["2"], ""), ("2", None), (None, 3)])
+def test_an_answer_and_a_detail_are_texts(answer: object, detail: object) -> None:
+    """Files of episodes hold them as texts, so a number would only fail when they are written."""
+    with pytest.raises(TypeError, match=r"Verdict\.(answer|detail) must be a str"):
+        Verdict(1.0, Reason.CORRECT, answer, detail)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("tokens", [np.int64(3), np.array(3), True + 2])
+def test_a_number_of_tokens_is_an_int_whatever_it_was_given(tokens: int) -> None:
+    reply = Reply("2", tokens=tokens, truncated=np.bool_(False))  # type: ignore[arg-type]
+    assert (type(reply.tokens), reply.tokens, reply.truncated) == (int, 3, False)
+    assert type(reply.truncated) is bool
+
+
+@pytest.mark.parametrize("tokens", [3.0, "3", np.array([3])])
+def test_tokens_that_are_no_number_of_them_are_refused(tokens: int) -> None:
+    with pytest.raises(TypeError, match=r"Reply\.tokens must be an int or None, got "):
+        Reply("2", tokens=tokens)
+
+
 def test_an_error_always_says_a_cause() -> None:
     assert Verdict(0.0, Reason.ERROR).detail
     assert Verdict(0.0, Reason.ERROR, detail="no disk").detail == "no disk"

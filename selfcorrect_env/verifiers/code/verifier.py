@@ -43,7 +43,7 @@ class CodeVerifier:
         backend: where programs run: ``"local"``, ``"docker"``, ``"podman"``, the name of another
             package's backend, ``"module:attribute"``, or a `selfcorrect_env.sandbox.Backend`.
         packages: installed packages that programs may import beside the standard library, such
-            as ``"numpy"``.
+            as ``["numpy"]``; one of them may be given alone, as in ``"code,packages=numpy"``.
 
     Raises:
         SandboxError: this machine does not support the requested isolation.
@@ -59,9 +59,9 @@ class CodeVerifier:
         memory_mb: int = 512,
         isolation: Isolation = "strong",
         backend: str | Backend = "local",
-        packages: Sequence[str] = (),
+        packages: str | Sequence[str] = (),
     ) -> None:
-        packages = tuple(packages)
+        packages = (packages,) if isinstance(packages, str) else tuple(packages)
         self._arguments = (deadline, workers, memory_mb, isolation, backend, packages)
         self._sandbox = open_backend(
             backend,

@@ -150,6 +150,19 @@ def test_anything_else_is_refused_with_one_line(function, message) -> None:
         as_verifier(function)
 
 
+def test_an_option_may_be_a_list(tmp_path, monkeypatch) -> None:
+    (tmp_path / "listing_judges.py").write_text(
+        "class Listing:\n    name = 'listing'\n"
+        "    def __init__(self, words):\n        self.words = words\n"
+        "    def verify(self, problem, response):\n        pass\n"
+        "    def verify_batch(self, problems, responses):\n        pass\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    found = get_verifier("listing_judges:Listing", words=["a", "b"])
+    assert found.words == ("a", "b")  # type: ignore[attr-defined]
+    assert get_verifier("listing_judges:Listing", words=("a", "b")) is found
+
+
 def test_a_named_verifier_of_a_wrong_signature_is_refused(tmp_path, monkeypatch) -> None:
     (tmp_path / "odd_judges.py").write_text(
         "def one(response):\n    return 1.0\n"
