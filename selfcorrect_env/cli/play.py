@@ -6,6 +6,7 @@ import sys
 from dataclasses import dataclass
 from typing import Annotated, Any
 
+import gymnasium as gym
 import tyro
 from rich.console import Console
 from rich.panel import Panel
@@ -60,7 +61,7 @@ def _play(env: Any, options: PlayOptions, console: Console) -> Episode | None:
     chosen = None if options.index is None else {"index": options.index}
     try:
         conversation, info = env.reset(seed=options.seed, options=chosen)
-    except IndexError as error:
+    except (gym.error.Error, IndexError) as error:  # a seed or an index that there is not
         raise UsageError(str(error)) from error
     shown, over = 0, False
     while not over:

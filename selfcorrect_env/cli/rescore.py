@@ -12,7 +12,7 @@ from rich.console import Console
 
 from selfcorrect_env.cli.options import parse
 from selfcorrect_env.cli.outputs import note, output_folder, print_json
-from selfcorrect_env.errors import UsageError
+from selfcorrect_env.errors import CheckpointError, UsageError
 from selfcorrect_env.evaluation.episode_files import write_episodes
 from selfcorrect_env.evaluation.report import EPISODES_FILE, REPORT_FILE, Measured, Report
 from selfcorrect_env.evaluation.rescoring import rescore, stored_episodes
@@ -50,6 +50,7 @@ def main(argv: list[str]) -> int:
     if out is not None and out.exists() and any(out.iterdir()):
         raise UsageError(f"--out: {options.out!r} exists already. Name a new folder.")
     episodes = stored_episodes(options.run)
+    measured = None if out is None else _measured(Path(options.run))
     with status_line(f"re-scoring {len(episodes):,} episodes"):
         rescored = rescore(episodes, options.verifier)
     if options.json:
@@ -58,7 +59,6 @@ def main(argv: list[str]) -> int:
         Console().print(rescored)
     if out is not None:
         out.mkdir(parents=True, exist_ok=True)
-        measured = _measured(Path(options.run))
         if measured is None:
             write_episodes(out / EPISODES_FILE, rescored.episodes)
         else:
@@ -70,6 +70,18 @@ def main(argv: list[str]) -> int:
 
 
 def _measured(run: Path) -> Measured | None:
-    """Return the metadata of the run's report, if the run is an evaluation."""
+    """Return the metadata of the run's report, if the run is an evaluation.
+
+    Raises:
+        CheckpointError: the report is broken.
+    """
     path = run / REPORT_FILE
-    return Measured(**json.loads(path.read_bytes())["measured"]) if path.is_file() else None
+    if not path.is_file():
+        return None
+    try:
+        return Measured(**json.loads(path.read_bytes())["measured"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise CheckpointError(
+            f"{path}: not a readable report ({type(error).__name__}: {error}). Without --out, or "
+            f"with the run's {EPISODES_FILE} instead of its folder, the report is not read."
+        ) from error

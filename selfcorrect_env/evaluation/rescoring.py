@@ -193,7 +193,8 @@ def stored_episodes(run: str | Path) -> list[Episode]:
     """Read the episodes of a run: its folder, or a ``.jsonl`` file of episodes.
 
     Raises:
-        CheckpointError: there is no such file, it is broken, or it holds no episode.
+        CheckpointError: there is no such file, it is broken, it holds no episode, or episodes with
+            different numbers of attempts.
     """
     path = Path(run)
     file = path / EPISODES_FILE if path.is_dir() else path
@@ -205,6 +206,12 @@ def stored_episodes(run: str | Path) -> list[Episode]:
     episodes = read_episodes(file)
     if not episodes:
         raise CheckpointError(f"{file} holds no episode.")
+    numbers = sorted({len(episode.attempts) for episode in episodes})
+    if len(numbers) > 1:
+        raise CheckpointError(
+            f"{file} holds episodes of {', '.join(map(str, numbers))} attempts, which have no "
+            "metrics together. Put those of each number into a file of their own."
+        )
     return episodes
 
 

@@ -92,6 +92,7 @@ LINES = [
     (("rescore", ".", "--verifier", "exact", "--out", "file"), "is a file"),
     (("rescore", ".", "--verifier", "exact", "--out", "/proc/x"), "cannot write to '/proc/x'"),
     (("play", ID, "--index", "-1"), "counts from 0"),
+    (("play", ID, "--seed", "-1"), "Seed must be greater or equal to zero"),
     (("doctor", "--nonsense"), "Unrecognized"),
     (("list", "--json", "extra"), "Unrecognized"),
 ]
@@ -111,6 +112,25 @@ def test_invalid_arguments_are_one_line(folder, capsys, words, message) -> None:
 def test_a_file_that_cannot_be_read_is_one_line(folder, capsys) -> None:
     (folder / "looped.jsonl").symlink_to("looped.jsonl")
     assert "looped" in refused(capsys, (*EVAL, "--problems", "looped.jsonl"))
+
+
+def test_a_run_that_cannot_be_rescored_is_one_line(folder, capsys) -> None:
+    run("eval", "some_agents:zero", "--env", ID, "--n", "2", "--out", "run")
+    run("eval", "some_agents:zero", "--env", ID, "--n", "2", "--out", "once", "--attempts", "1")
+    capsys.readouterr()
+    words = ("rescore", "run", "--verifier", "exact", "--out", "again")
+    for content in ("{", "[]", '{"measured": {"agent": "x"}}'):
+        (folder / "run" / "report.json").write_text(content)
+        assert "run/report.json: not a readable report" in refused(capsys, words)
+    assert not (folder / "again").exists()
+    lines = [(folder / name / "episodes.jsonl").read_text() for name in ("run", "once")]
+    (folder / "mixed.jsonl").write_text("".join(lines))
+    words = ("rescore", "mixed.jsonl", "--verifier", "exact")
+    assert "mixed.jsonl holds episodes of 1, 2 attempts" in refused(capsys, words)
+
+
+def run(*words: str) -> None:
+    assert cli.main([*words, "--quiet"]) == 0
 
 
 @pytest.mark.parametrize("debug", [False, True])
