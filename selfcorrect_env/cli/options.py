@@ -46,11 +46,11 @@ class EnvOptions:
     problems: Annotated[str | None, _NO_HINT, tyro.conf.arg(metavar="NAME|FILE|FOLDER")] = None
     """Other problems: a name of 'selfcorrect list', a file, or a folder with a file per split."""
     path: Annotated[str | None, _NO_HINT] = None
-    """Local file or folder of the environment's own data set (GSM8K, MATH, HumanEval, MBPP)."""
+    """Local file or folder of the environment's own data set, such as GSM8K, MATH or APPS."""
     split: Annotated[str | None, _NO_HINT] = None
     """Split, by default train for training and test otherwise. A single file has no splits."""
     holdout: Annotated[float | None, _NO_HINT] = None
-    """Share of --problems, in (0, 1), for the split test; the rest is train. By a text hash."""
+    """Share of --problems, in (0, 1), for the split test, by a hash of each statement."""
     prompt_column: Annotated[str | None, _NO_HINT] = None
     """Column of --problems that holds the statement; by default prompt."""
     reference_column: Annotated[str | None, _NO_HINT] = None
@@ -123,7 +123,7 @@ def parse(
     if asked is not None:
         asked.append(options)
         raise SystemExit(0)
-    twin: Any = twin_of(options)
+    twin: Any = twin_of(options, described=not {"-h", "--help"}.isdisjoint(argv))
     errors = io.StringIO()
     try:
         with contextlib.redirect_stderr(errors), _no_color():

@@ -10,25 +10,37 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
+from selfcorrect_env.cli.option_help import help_of
 
-def twin_of(cls: type[Any], types: Mapping[str, Any] | None = None) -> type[Any]:
+
+def twin_of(
+    cls: type[Any], types: Mapping[str, Any] | None = None, *, described: bool = False
+) -> type[Any]:
     """Return a dataclass with the fields and docs of ``cls`` and of its parts and no checks.
 
     Args:
         cls: the dataclass.
         types: other types for its text fields, and those of its parts, by their names.
+        described: whether its fields are described as `help_of` says, for a help text.
     """
     types = types or {}
     fields = []
+    hints = get_type_hints(cls, include_extras=True)
     for field in dataclasses.fields(cls):
-        if field.init and field.name in types:
-            part, *extras = _unwrapped(get_type_hints(cls, include_extras=True)[field.name])
-            if part is str:
-                hint = Annotated[(types[field.name], *extras)] if extras else types[field.name]
-                fields.append((field.name, hint, _same_default(field)))
+        if not field.init or _is_part(hints[field.name]):
+            continue
+        part, *extras = _unwrapped(hints[field.name])
+        changed = part is str and field.name in types
+        about = help_of(cls, field, extras) if described else None
+        if changed or about is not None:
+            # the field's own annotations come last: they win
+            extras = extras if about is None else [about, *extras]
+            part = types[field.name] if changed else part
+            hint = Annotated[(part, *extras)] if extras else part
+            fields.append((field.name, hint, _same_default(field)))
     for field, hint in _part_fields(cls):
         part, *extras = _unwrapped(hint)
-        twin = twin_of(part, types)
+        twin = twin_of(part, types, described=described)
         annotated = Annotated[(twin, *extras)] if extras else twin
         fields.append((field.name, annotated, _default(field, twin)))
     frozen = cls.__dataclass_params__.frozen
@@ -68,8 +80,12 @@ def _part_fields(cls: type[Any]) -> list[tuple[dataclasses.Field[Any], Any]]:
     return [
         (field, hints[field.name])
         for field in dataclasses.fields(cls)
-        if field.init and dataclasses.is_dataclass(_unwrapped(hints[field.name])[0])
+        if field.init and _is_part(hints[field.name])
     ]
+
+
+def _is_part(hint: Any) -> bool:
+    return dataclasses.is_dataclass(_unwrapped(hint)[0])
 
 
 def _unwrapped(hint: Any) -> tuple[Any, ...]:
@@ -80,6 +96,8 @@ def _unwrapped(hint: Any) -> tuple[Any, ...]:
 def _same_default(field: dataclasses.Field[Any]) -> Any:
     if field.default is not dataclasses.MISSING:
         return dataclasses.field(default=field.default)
+    if field.default_factory is not dataclasses.MISSING:
+        return dataclasses.field(default_factory=field.default_factory)
     return dataclasses.field()
 
 

@@ -1,10 +1,11 @@
 """The options that every command with an environment has."""
 
 import json
+from dataclasses import dataclass
 
 import pytest
 
-from selfcorrect_env.cli.options import EnvOptions, make_env
+from selfcorrect_env.cli.options import EnvOptions, make_env, parse
 from selfcorrect_env.errors import SelfCorrectError, UsageError
 
 MATH = "SelfCorrect-MATH-v0"
@@ -69,3 +70,38 @@ def test_an_invalid_option_is_one_sentence(options, message, file):
         made(ARITHMETIC, **options)
     assert "raised from the environment creator" not in str(raised.value)
     assert isinstance(raised.value, UsageError | ValueError)
+
+
+# -- help ------------------------------------------------------------------------------------
+@dataclass(frozen=True)
+class Part:
+    """A part."""
+
+    deep: float | None = None
+    """A text that continues
+    in a second line."""
+
+
+@dataclass(frozen=True)
+class Described(EnvOptions):
+    """Options."""
+
+    part: Part = Part()
+    """Its part."""
+    plain: int = 3
+    """Of one line."""
+    many: tuple[str, ...] = ()
+    """Words; by default
+    none."""
+
+
+def test_help_texts_flow_and_end_with_no_default_that_is_nothing(capsys):
+    with pytest.raises(SystemExit):
+        parse(Described, ["--help"], prog="p", about="About.")
+    printed = capsys.readouterr().out
+    assert "A text that continues in a second line. " in printed
+    assert "Words; by default none. " in printed
+    assert "Of one line. (default: 3)" in printed
+    assert "(repeatable)" in printed
+    assert "(default: )" not in printed
+    assert "None)" not in printed
