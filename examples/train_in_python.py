@@ -3,7 +3,7 @@
     python examples/train_in_python.py
     python examples/train_in_python.py --model FOLDER --steps 40 --problems 50 --run runs/score
 
-The first run pre-trains the tiny base model, which takes about a minute, and caches it.
+The tiny base model comes with the package. The run on the command line takes minutes.
 """
 
 from __future__ import annotations

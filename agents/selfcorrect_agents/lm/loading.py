@@ -26,8 +26,9 @@ def load_policy(
     Args:
         model: a `ModelConfig`, or the name that its field ``model`` takes: a folder that
             ``save_pretrained`` wrote, a Hugging Face id, the path of a ``.gguf`` file, or ``tiny``
-            with options: ``tiny:seed=1,hidden_size=128``. A tiny base is pre-trained at its first
-            use (under a minute, with a progress bar) and cached.
+            with options: ``tiny:seed=1,hidden_size=128``. A tiny base that does not come with the
+            package is pre-trained at its first use (about a minute, with a progress bar) and
+            cached.
         device: where a model that is given by its name runs; by default on the CPU.
         train: whether it will be trained: then trained weights are in float32, and the process
             gives freed memory back to the system (`return_freed_memory`) unless the model is tiny.
