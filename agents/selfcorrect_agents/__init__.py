@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from selfcorrect_agents.lm.loading import load_policy
     from selfcorrect_agents.lm.model_config import LoRAConfig, ModelConfig
     from selfcorrect_agents.lm.policy import Policy
+    from selfcorrect_agents.lm.template_config import TemplateConfig
     from selfcorrect_agents.lm.tiny import TinyConfig, tiny_base
     from selfcorrect_agents.methods.base import Base
     from selfcorrect_agents.methods.multiturn_rl import MultiTurnRL, MultiTurnRLConfig
@@ -106,6 +107,7 @@ __all__ = [
     "SingleTurnRLConfig",
     "Stage",
     "SupervisedConfig",
+    "TemplateConfig",
     "ThinkTwice",
     "ThinkTwiceConfig",
     "TinyConfig",
@@ -131,6 +133,7 @@ _NAMES_OF = {
     "lm.loading": ("load_policy",),
     "lm.model_config": ("LoRAConfig", "ModelConfig"),
     "lm.policy": ("Policy",),
+    "lm.template_config": ("TemplateConfig",),
     "lm.tiny": ("TinyConfig", "tiny_base"),
     "methods.base": ("Base",),
     "methods.multiturn_rl": ("MultiTurnRL", "MultiTurnRLConfig"),

@@ -51,6 +51,7 @@ from selfcorrect_env.evaluation.metrics import (
 from selfcorrect_env.evaluation.pass_at_k import answer_codes, maj_at_k, pass_at_k
 from selfcorrect_env.evaluation.progress import progress_display
 from selfcorrect_env.evaluation.report import EPISODES_FILE, REPORT_FILE, Report, compare
+from selfcorrect_env.evaluation.rescoring import Rescored, rescore
 from selfcorrect_env.evaluation.runners import AnyEnv, runner_for
 from selfcorrect_env.evaluation.sampled import Samples, measure_samples
 from selfcorrect_env.evaluation.usage import Usage
@@ -69,6 +70,7 @@ __all__ = [
     "Estimate",
     "Metrics",
     "Report",
+    "Rescored",
     "Samples",
     "TurnMetrics",
     "Usage",
@@ -103,6 +105,7 @@ __all__ = [
     "ratio",
     "read_episodes",
     "replacing",
+    "rescore",
     "runner_for",
     "same_answers",
     "scores",
