@@ -127,7 +127,7 @@ def check_verifier(
         verdict = _within(seconds, what, lambda: verifier.verify(problem, reply))
         _require(
             isinstance(verdict, Verdict),
-            f"{what} returned a {type(verdict).__name__}",
+            f"{what} returned a value of type {type(verdict).__name__}",
             "verify() must return a Verdict; a plain function is wrapped by get_verifier",
         )
         return verdict
@@ -181,18 +181,18 @@ def check_agent(
         name = f"{agent_name(agent)}.act of {len(batch)} conversation(s)"
         _require(
             isinstance(replies, Sequence) and not isinstance(replies, str),
-            f"{name} returned a {type(replies).__name__}",
+            f"{name} returned a value of type {type(replies).__name__}",
             "act() answers many conversations: return a list, also for one of them",
         )
         _require(
             len(replies) == len(batch),
-            f"{name} returned {len(replies)} replies",
+            f"{name} did not return as many replies, but {len(replies)}",
             "some conversations were dropped, or several replies were drawn for each",
         )
         for i, reply in enumerate(replies):
             _require(
                 isinstance(reply, str),
-                f"{name}: reply {i} is a {type(reply).__name__}",
+                f"{name}: reply {i} is of type {type(reply).__name__}",
                 "a model's output was not decoded, or an async function was not awaited",
             )
         _require(

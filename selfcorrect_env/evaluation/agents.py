@@ -159,16 +159,17 @@ def ask(agent: Agent, conversations: Sequence[Conversation]) -> list[str]:
     name, expected = agent_name(agent), f"act() returns one str for each of {len(copies)} "
     if isinstance(replies, str) or not isinstance(replies, Sequence):
         raise TypeError(
-            f"Agent {name!r} returned a {type(replies).__name__}; "
+            f"Agent {name!r} returned a value of type {type(replies).__name__}; "
             f"{expected}conversations, in a list."
         )
     if len(replies) != len(copies):
-        raise TypeError(f"Agent {name!r} returned {len(replies)} replies; {expected}conversations.")
+        count = "1 reply" if len(replies) == 1 else f"{len(replies)} replies"
+        raise TypeError(f"Agent {name!r} returned {count}; {expected}conversations.")
     for i, reply in enumerate(replies):
         if not isinstance(reply, str):
             raise TypeError(
-                f"Agent {name!r} returned a {type(reply).__name__} ({reply!r:.60}) as reply {i}; "
-                f"{expected}conversations."
+                f"Agent {name!r} returned a value of type {type(reply).__name__} ({reply!r:.60}) "
+                f"as reply {i}; {expected}conversations."
             )
     return list(replies)
 

@@ -110,8 +110,8 @@ def _stepped(answer: Answered, playing: Mapping[int, Play]) -> int:
     assert question is not None  # only an error has none
     if not isinstance(answer.reply, str):
         raise TypeError(
-            f"The agent returned a {type(answer.reply).__name__} ({answer.reply!r:.60}) for a "
-            "conversation; expected a str."
+            f"The agent returned a value of type {type(answer.reply).__name__} "
+            f"({answer.reply!r:.60}) for a conversation; expected a str."
         )
     playing[question.episode].step(answer.reply)
     return question.episode

@@ -142,11 +142,11 @@ def appends_in_place(conversations):
 @pytest.mark.parametrize(
     ("act", "symptom"),
     [
-        (lambda cs: "y", "returned a str"),
-        (lambda cs: ("y" for _ in cs), "returned a generator"),
-        (lambda cs: None, "returned a NoneType"),
-        (lambda cs: ["y"], r"act of 3 conversation\(s\) returned 1 replies"),
-        (lambda cs: ["y", b"y", "y"][: len(cs)], "reply 1 is a bytes"),
+        (lambda cs: "y", "returned a value of type str"),
+        (lambda cs: ("y" for _ in cs), "returned a value of type generator"),
+        (lambda cs: None, "returned a value of type NoneType"),
+        (lambda cs: ["y"], r"act of 3 conversation\(s\) did not return as many replies, but 1"),
+        (lambda cs: ["y", b"y", "y"][: len(cs)], "reply 1 is of type bytes"),
         (appends_in_place, "changed the conversations"),
     ],
 )

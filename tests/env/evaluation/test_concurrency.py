@@ -204,7 +204,7 @@ def test_an_answer_that_is_no_text_is_named():
     async def agent(conversation):
         return None
 
-    with pytest.raises(TypeError, match="returned a NoneType"):
+    with pytest.raises(TypeError, match="returned a value of type NoneType"):
         evaluate(agent, sums_env())
 
 

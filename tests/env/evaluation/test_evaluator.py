@@ -57,11 +57,11 @@ class Returns:
 @pytest.mark.parametrize(
     ("replies", "message"),
     [
-        ("text", "'odd' returned a str; act.. returns one str for each of 7 conversations"),
-        (None, "'odd' returned a NoneType"),
-        (["y"], "'odd' returned 1 replies; act.. returns one str for each of 7"),
-        (["y"] * 6 + [b"y"], r"'odd' returned a bytes \(b'y'\) as reply 6"),
-        ([["y"]] * 7, r"'odd' returned a list \(\['y'\]\) as reply 0"),
+        ("text", "'odd' returned a value of type str; act.. returns one str for each of 7 conv"),
+        (None, "'odd' returned a value of type NoneType"),
+        (["y"], "'odd' returned 1 reply; act.. returns one str for each of 7"),
+        (["y"] * 6 + [b"y"], r"'odd' returned a value of type bytes \(b'y'\) as reply 6"),
+        ([["y"]] * 7, r"'odd' returned a value of type list \(\['y'\]\) as reply 0"),
     ],
 )
 def test_an_agents_wrong_answer_is_named(replies, message):
