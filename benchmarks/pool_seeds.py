@@ -136,8 +136,8 @@ def pool(
             f"Its seeds ran in {len(found)} parts; intervals are over seeds alone.",
             *(
                 [
-                    "The episodes until this level are not known, so no seed is earlier than another "
-                    "one here."
+                    "The episodes until this level are not known, so no seed is earlier than "
+                    "another one here."
                 ]
                 if level is not None
                 else []
