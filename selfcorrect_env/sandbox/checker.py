@@ -20,7 +20,7 @@ import sys
 from typing import Any
 
 from selfcorrect_env.sandbox import packages, wire
-from selfcorrect_env.sandbox.assertions import EXPECTED, before, compiled
+from selfcorrect_env.sandbox.assertions import COPIED, EXPECTED, before, compiled, copied
 from selfcorrect_env.sandbox.bridge import Bridge, Gone, ProgramError
 from selfcorrect_env.sandbox.confinement import confine, pin_to_core
 from selfcorrect_env.sandbox.proxies import OPERATIONS, SPECIAL
@@ -171,9 +171,11 @@ def check(
     standard = sys.stdin, sys.stdout, builtins.input
     try:
         program = bridge.program(names)
-        pieces = [compiled(setup, "<setup>")]
-        pieces += [compiled(test, f"<test {number}>") for number, test in enumerate(tests, 1)]
-        namespace: dict[str, Any] = {"__name__": NAMESPACE, **program, EXPECTED: before}
+        defined = frozenset(names)
+        pieces = [compiled(setup, "<setup>", defined)]
+        pieces += [compiled(it, f"<test {n}>", defined) for n, it in enumerate(tests, 1)]
+        ours = {EXPECTED: before, COPIED: copied}
+        namespace: dict[str, Any] = {"__name__": NAMESPACE, **program, **ours}
         for number, (code, modules) in enumerate(pieces):
             verdict["failed"] = f"test {number}" if number else ""
             for name in modules - namespace.keys():

@@ -117,19 +117,87 @@ def test_what_fails_after_the_function_is_defined_does_not_matter(
         "assert sorted(f(items)) == sorted(items)",
         "assert not f(items) != items",
         "check(self=None)",
+        "assert f(items) == items.copy()",
+        "assert f(items) == ref(items)",
+        "assert len(f(items)) == math.fsum(items) - 1",
+        "assert f(*[items]) == ref(*[items])",
+        "rows = [items]\nassert [f(row) for row in rows] == [ref(row) for row in rows]",
+        "T.assertEqual(items, f(items))",
+        "T.assertEqual(second=f(items), first=items)",
+        "T.assertEqual(first=f(items), second=ref(items))",
+        "assert_same(f(items), ref(items))",
     ],
 )
 def test_a_program_does_not_change_what_its_result_is_compared_with(
     sandbox: Sandbox, test: str
 ) -> None:
     setup = (
-        "import unittest\nitems = [1, 2]\ndef check(self):\n"
+        "import unittest\nT = unittest.TestCase()\nitems = [1, 2]\ndef check(self):\n"
         "    unittest.TestCase().assertEqual(f(items), sorted(items))\n"
+        "def ref(items):\n    items.sort()\n    return items\n"
+        "def assert_same(one, other):\n    assert one == other\n"
     )
     emptying = "def f(items):\n    items.clear()\n    return []"
     assert sandbox.run(Job(emptying, (test,), ("f",), setup)).cause == "assertion"
     honest = f"def f(items):\n    return {'items[::-1]' if 'reversed' in test else 'items'}"
     assert sandbox.run(Job(honest, (test,), ("f",), setup)).right
+
+
+@pytest.mark.parametrize(
+    ("changing", "test"),
+    [
+        ("items.append(7)\n    return 7", "assert f(items) in items"),
+        ("items.clear()\n    return 1", "assert f(items) not in items"),
+        ("items[:] = [0]\n    return 0", "assert f(items) >= max(items)"),
+    ],
+)
+def test_nor_what_it_is_sought_in_or_ordered_with(sandbox: Sandbox, changing, test) -> None:
+    program = f"def f(items):\n    {changing}"
+    outcome = sandbox.run(Job(program, (test,), ("f",), "items = [1, 2]"))
+    assert outcome.cause == "assertion"
+
+
+POINT = "class Point:\n    def __init__(self, x):\n        self.x = x\n"
+
+
+@pytest.mark.parametrize(
+    ("program", "setup"), [(POINT, ""), ("", POINT)], ids=["its own", "the tests'"]
+)
+@pytest.mark.parametrize(
+    "test",
+    [
+        "assert f([b, a]) == [a, b]",
+        "points = [b, a]\nassert f(points) == [points[1], points[0]]",
+        "points = {'b': b, 'a': a}\nassert f(points.values()) == list(points.values())[::-1]",
+        "assert f([b, a])[0] in [a]",
+        "assert f(iter([b, a])) == [a, b]",
+        "points = [b, a]\nassert f(points) == points[::-1]\nassert points == [b, a]",
+    ],
+)
+def test_objects_without_an_equality_are_compared_as_they_are(
+    sandbox: Sandbox, program, setup, test
+) -> None:
+    """What a result is compared with is computed first, and a copy of an object is another one."""
+    program = f"{program}def f(points):\n    return sorted(points, key=lambda point: point.x)\n"
+    names = ("f", "Point") if POINT in program else ("f",)
+    test = f"a, b = Point(1), Point(2)\n{test}"
+    outcome = sandbox.run(Job(program, (test,), names, setup, classes=names[1:]))
+    assert outcome.right, outcome
+
+
+@pytest.mark.parametrize(
+    "test",
+    [
+        "assert f(items) == items.pop()",
+        "left = iter(items)\nassert f([next(left)]) == next(left) - 1",
+        "assert f(items) == bump(items) == 2",
+    ],
+)
+def test_what_changes_something_is_computed_where_it_stands(sandbox: Sandbox, test) -> None:
+    setup = "items = [1, 2]\ndef bump(items):\n    items.append(0)\n    return items[-2]"
+    program = "def f(items):\n    return items[-1]"
+    outcome = sandbox.run(Job(program, (test, "assert len(items) in (1, 2, 3)"), ("f",), setup))
+    assert outcome.right, outcome
 
 
 def test_a_standard_module_that_a_test_does_not_import_is_there(sandbox: Sandbox) -> None:
