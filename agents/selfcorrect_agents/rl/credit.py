@@ -18,6 +18,7 @@ from torch import Tensor
 from selfcorrect_agents.errors import CreditError
 from selfcorrect_agents.lm.policy import Policy
 from selfcorrect_agents.lm.training_mode import recomputing
+from selfcorrect_agents.rl import objectives
 from selfcorrect_agents.rl.config import Objective
 from selfcorrect_agents.rl.loss import Batch, Part, loss
 from selfcorrect_agents.rl.rollout import Rollout
@@ -54,7 +55,9 @@ def check_credit(
 
     The scores of one turn are replaced by others, and the loss's gradient is compared before
     and after: at every sampled token's log-probability, and at the model's parameters. Nothing
-    is changed, and no random numbers of the run are drawn.
+    is changed, and no random numbers of the run are drawn. A score that changes rewards, of which
+    the discounted sum stays as it was (SCoRe's first attempt at γ = 1 / α), need not train the
+    turn.
 
     Args:
         policy: the policy to be trained.
@@ -74,13 +77,15 @@ def check_credit(
     generator = torch.Generator().manual_seed(0)
     made_up = torch.rand(rollout.scores.shape, generator=generator).to(rollout.scores.device)
     comparable = _comparable(rollout)
-    before = _gradient(logps, rollout, rewards(made_up), objective)
+    given = rewards(made_up)
+    before = _gradient(logps, rollout, given, objective)
     for turn, expected in enumerate(reach):
         changed = made_up.clone()
         changed[:, turn] = torch.rand(len(changed), generator=generator).to(changed.device)
-        moved = _gradient(logps, rollout, rewards(changed), objective) - before
+        others = rewards(changed)
+        moved = _gradient(logps, rollout, others, objective) - before
         found = {int(t) for t in rollout.turn[(moved.abs() > 1e-9).any(dim=0)]}
-        wanted = set(expected) & comparable
+        wanted = set(expected) & comparable - _cancelled(given, others, objective.gamma)
         if not wanted <= found <= set(expected):
             raise CreditError(
                 f"The score of attempt {turn + 1} should train {_name(wanted)} but trains "
@@ -91,6 +96,17 @@ def check_credit(
                 f"The score of attempt {turn + 1} reaches no parameter of the model: are its "
                 "weights frozen, or its log-probabilities detached? No step was taken."
             )
+
+
+def _cancelled(before: Tensor, after: Tensor, gamma: float) -> set[int]:
+    """Turns of which a reward changed, their own or a later one, and the discounted sum did not."""
+    if gamma == 0:
+        return set()
+    moved = (after - before).double()
+    negligible = 1e-5 * max(1.0, float(before.abs().max()))
+    changed = moved.abs().flip(1).cummax(dim=1).values.flip(1) > negligible
+    sums = objectives.reward_to_go(moved, gamma).abs() > negligible
+    return set((changed.any(dim=0) & ~sums.any(dim=0)).nonzero()[:, 0].tolist())
 
 
 def _comparable(rollout: Rollout) -> set[int]:

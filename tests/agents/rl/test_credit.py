@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import pytest
@@ -168,6 +169,20 @@ def test_gamma_widens_the_turns_that_a_score_trains() -> None:
     assert discounted(PROGRESS, 0.5) == [[0, 1], [0, 1]]
     assert discounted([[], [1]], 1.0) == [[], [0, 1]]
     assert own_turn(3) == [[0], [1], [2]]
+
+
+@pytest.mark.parametrize(("alpha", "gamma"), [(4.0, 0.25), (1.0, 1.0), (10.0, 0.1)])
+def test_rewards_may_cancel_in_the_return_of_a_turn(
+    policy: Policy, env: SelfCorrectEnv, alpha: float, gamma: float
+) -> None:
+    """(1 − γ α) r(y₁) + γ (1 + α) r(y₂) of the first turn: at γ = 1 / α it is r(y₂) alone."""
+    rewards = partial(progress_bonus, alpha=alpha)
+    objective = Objective(gamma=gamma)
+    check_credit(policy, roll(policy, env), rewards, discounted(PROGRESS, gamma), objective)
+    with pytest.raises(CreditError, match="attempt 2 should train attempt 2 but trains"):
+        check_credit(policy, roll(policy, env), rewards, PROGRESS, objective)
+    with pytest.raises(CreditError, match="attempt 1 and attempt 2 but trains no attempt"):
+        check_credit(policy, roll(policy, env), nothing, [[0, 1], [0, 1]], objective)
 
 
 def test_only_turns_of_its_own_are_asked_for(policy: Policy, env: SelfCorrectEnv) -> None:
