@@ -36,6 +36,10 @@ class UnjudgedError(SelfCorrectError, RuntimeError):
 class DivergenceError(SelfCorrectError, RuntimeError):
     """A gradient, a log-probability or a reward is not finite, or the KL is above its limit."""
 
+    after: int | None = None
+    """Steps of the run after which its weights were those that diverged: checkpoints of so many
+    steps and more have them. None if no weights are at fault."""
+
 
 class DiskError(SelfCorrectError, OSError):
     """A file of a run cannot be written: the disk is full, or a file would be too large."""

@@ -42,7 +42,8 @@ sb3_ppo and sb3_a2c start again.)
 
 An episode that the verifier fails to judge is left out of the loss. If that is more than half of
 the episodes in three steps in a row, training stops. It also stops where a number is not finite,
-where the KL is above --max-kl, or where the disk is full; the newest checkpoint is from before.
+where the KL is above --max-kl, or where the disk is full; the message names the checkpoint to go on
+from.
 
 With --plan, no weights are loaded and nothing is trained. It prints how much memory and disk the
 run will need, how steps will be cut to fit, and, if they don't, what would help. For another

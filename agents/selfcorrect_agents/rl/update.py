@@ -38,7 +38,8 @@ def update(
             those of the whole batch); None takes all at once.
 
     Returns:
-        Metrics for the log; each key is explained in `LOGGED`.
+        Metrics for the log; each key is explained in `LOGGED`. Those of turns are missing if no
+        episode of the first batch was judged.
 
     Raises:
         RuntimeError: the gradient is not finite; no step was taken on it.
@@ -109,13 +110,15 @@ class _Seen:
 
 def _metrics(batch: Batch, whole: Part, seen: _Seen) -> dict[str, float]:
     valid = batch.rollout.judged
+    if not bool(valid.any()):
+        return {}  # a step was taken on the other batches alone
     per_turn = {"reward": objectives.mean_of_valid(batch.rewards, valid), **seen.per_turn()}
     metrics = {
         f"t{turn + 1}/{name}": float(values[turn])
         for turn in range(batch.rollout.turns)
         for name, values in per_turn.items()
     }
-    zero = float((whole.advantages[valid] == 0).float().mean()) if bool(valid.any()) else 1.0
+    zero = float((whole.advantages[valid] == 0).float().mean())
     return rollout_metrics(batch.rollout) | metrics | {"train/zero_advantage": zero}
 
 

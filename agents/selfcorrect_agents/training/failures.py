@@ -1,7 +1,8 @@
 """What ends a run before its last step, other than the verifier: numbers that are not finite, a KL
 above its limit, and a disk that takes no more.
 
-None of these writes a checkpoint: the newest one is from before.
+None of these writes a checkpoint. Weights are found to have diverged in the step after the one that
+changed them, so the newest checkpoint may have them already; the message names one from before.
 """
 
 from __future__ import annotations
@@ -69,10 +70,11 @@ def kl_failure(metrics: Mapping[str, float], limit: float | None) -> DivergenceE
             continue
         turn = found[1]
         fitted = metrics.get(f"after_fit/{turn}/tokens")
-        tokens = metrics[f"{turn}/tokens"] if fitted is None else fitted
-        if not kl / max(tokens, 1.0) <= limit:
+        tokens = metrics.get(f"{turn}/tokens", 0.0) if fitted is None else fitted
+        of_token = kl / tokens if tokens else kl
+        if not of_token <= limit:
             return DivergenceError(
-                f"The KL of {turn} to the reference is {kl / max(tokens, 1.0):.3g} nats a token, "
+                f"The KL of {turn} to the reference is {of_token:.3g} nats a token, "
                 f"above max_kl={limit:g}. Lower learning_rate or raise beta_1, or raise max_kl."
             )
     return None
@@ -104,8 +106,10 @@ def explained(taken: Callable[[], int], checkpoints: Path | None) -> Iterator[No
     try:
         yield
     except DivergenceError as error:
-        left = _newest(checkpoints)
+        left = _newest(checkpoints, error.after)
         further = f" {left} Train on from its model with other settings." if left else ""
+        if not left and _newest(checkpoints):
+            further = " Every checkpoint has the weights that diverged: start a new run."
         raise DivergenceError(f"Training stopped {_when(taken())}: {error}{further}") from error
     except Exception as error:
         cause = disk_failure(error)
@@ -122,6 +126,12 @@ def _when(taken: int) -> str:
     return f"after step {taken}" if taken else "before a step was logged"
 
 
-def _newest(checkpoints: Path | None) -> str:
-    folders = sorted(checkpoints.glob("step-*")) if checkpoints else []
-    return f"The newest checkpoint is {folders[-1]}." if folders else ""
+def _newest(checkpoints: Path | None, before: int | None = None) -> str:
+    """Return a sentence that names the newest checkpoint, of less than ``before`` steps."""
+    folders = checkpoints.glob("step-*") if checkpoints else []
+    found = {int(it.name.removeprefix("step-")): it for it in folders}
+    steps = [step for step in found if before is None or step < before]
+    if not steps:
+        return ""
+    which = "newest checkpoint" if max(steps) == max(found) else "newest checkpoint from before"
+    return f"The {which} is {found[max(steps)]}."

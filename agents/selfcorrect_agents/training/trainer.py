@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import warnings
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import torch
 from gymnasium.vector import VectorEnv
 
-from selfcorrect_agents.errors import LearningError
+from selfcorrect_agents.errors import DivergenceError, LearningError
 from selfcorrect_agents.lm.learner import Learner, make_optimizer
 from selfcorrect_agents.lm.policy import Policy
 from selfcorrect_agents.lm.references import reference_of
@@ -20,6 +21,7 @@ from selfcorrect_agents.lm.samplers import CachedSampler, Turn
 from selfcorrect_agents.rl.credit import Reach, Rewards, check_credit, discounted
 from selfcorrect_agents.rl.loss import Batch
 from selfcorrect_agents.rl.rollout import Rollout, collect, rollout_metrics, written
+from selfcorrect_agents.rl.scoring import score_in_parts
 from selfcorrect_agents.rl.update import update
 from selfcorrect_agents.training.checkpoint import (
     checkpoint_of,
@@ -163,6 +165,8 @@ class Trainer:
                 bar(step + 1, self.history[-1])
                 diverged = kl_failure(self.history[-1], self.config.execution.max_kl)
                 if diverged:
+                    fitted = any(key.startswith("after_fit/") for key in self.history[-1])
+                    diverged.after = step + fitted  # the KL of an update is that before it
                     raise diverged
                 last, stop = step + 1 == total or self._is_over(), stopping()
                 failure = self._unjudged.failure(total)
@@ -241,18 +245,19 @@ class Trainer:
         for player in (self.policy, given):
             if isinstance(player, Policy) and isinstance(player.sampler, CachedSampler):
                 player.sampler.rows_at_once = self.split.rows_at_once
-        rollout = collect(
-            self.policy,
-            self._vector_env(len(chosen) * config.samples),
-            chosen,
-            samples=config.samples,
-            max_new_tokens=config.max_new_tokens,
-            temperature=config.temperature,
-            generator=generator.manual_seed(step_seed(config.seed, step, f"samples{purpose}")),
-            first=given,
-            seed=step_seed(config.seed, step, f"episodes{purpose}") % (1 << 31),
-        )
-        check_sampled(rollout)
+        with _diverged(after=len(self.history) + (not counted)):
+            rollout = collect(
+                self.policy,
+                self._vector_env(len(chosen) * config.samples),
+                chosen,
+                samples=config.samples,
+                max_new_tokens=config.max_new_tokens,
+                temperature=config.temperature,
+                generator=generator.manual_seed(step_seed(config.seed, step, f"samples{purpose}")),
+                first=given,
+                seed=step_seed(config.seed, step, f"episodes{purpose}") % (1 << 31),
+            )
+            check_sampled(rollout)
         self._unjudged.add(rollout.episodes)
         if step == 0 and not self._first_episode:
             first_row = rollout.ids[0][rollout.attention_mask[0]]
@@ -314,6 +319,8 @@ class Trainer:
                     self.split.tokens_per_forward,
                 )
             self._checked.append(stage)
+        if config.optimization.epochs > 1:
+            rollouts = [self._scored(rollout) for rollout in rollouts]
         metrics = update(
             self.policy,
             self.reference,
@@ -367,7 +374,8 @@ class Trainer:
         }
         self.history.append(metrics)
         if self._held_out and is_due(self.history, self.config.evaluation.eval_every, self._total):
-            metrics |= self._held_out.measure()
+            with _diverged(after=len(self.history)):
+                metrics |= self._held_out.measure()
         if self.run is not None:
             self.run.log(step + 1, metrics)
             if self._first_episode:
@@ -375,6 +383,16 @@ class Trainer:
             self.run.log_episodes(step + 1, tuple(episodes))
             self._show_sample(step + 1, episodes)
         return metrics
+
+    def _scored(self, rollout: Rollout) -> Rollout:
+        """Return a rollout with the log-probabilities that an update computes before its steps.
+
+        Those of sampling are of other products of the same matrices: in bfloat16 the ratio of a
+        long turn is then far from 1 before any step.
+        """
+        tokens = self.split.tokens_per_forward
+        logps = score_in_parts(self.policy, self.policy, rollout, tokens).logps
+        return replace(rollout, logps=logps)
 
     def _show_sample(self, step: int, episodes: Sequence[Episode]) -> None:
         """Write the first episode of every ``show_every``-th step, and print it."""
@@ -425,6 +443,16 @@ class Trainer:
                 split=self.split,
             )
             self.run.draw_curves(self.history)
+
+
+@contextlib.contextmanager
+def _diverged(*, after: int) -> Iterator[None]:
+    """Say in a `DivergenceError` that the weights after so many steps are those that diverged."""
+    try:
+        yield
+    except DivergenceError as error:
+        error.after = after
+        raise
 
 
 def _held_out(

@@ -207,6 +207,9 @@ def test_the_gradient_of_an_infinite_loss_changes_nothing(
         ({"t1/kl": 0.1, "t1/tokens": 4.0, "t2/kl": 8.1, "t2/tokens": 4.0}, True),
         ({"t1/kl": float("nan"), "t1/tokens": 4.0}, True),
         ({"t1/kl": 9.0, "t1/tokens": 4.0, "after_fit/t1/tokens": 5.0}, False),
+        ({"t3/kl": 0.9, "t3/tokens": 0.3}, True),  # few episodes took the turn
+        ({"t3/kl": 0.0, "t3/tokens": 0.0}, False),
+        ({"t1/kl": 0.0}, False),
         ({"t1/tokens": 4.0}, False),
     ],
 )
@@ -227,6 +230,44 @@ def test_a_kl_that_explodes_stops_the_run(
     newest = latest_checkpoint(tmp_path / "checkpoints")
     assert newest is not None
     assert newest.step == len(rows) - 1, "the step that is refused has no checkpoint"
+
+
+@pytest.mark.parametrize("broken", [float("nan"), 3.0])
+@pytest.mark.parametrize(
+    ("exploding", "says"),
+    [(1, "Every checkpoint has the weights that"), (3, "checkpoint from before is .*step-000002")],
+)
+def test_a_checkpoint_of_weights_that_diverged_is_not_recommended(
+    policy: Policy,
+    training: SelfCorrectEnv,
+    tmp_path: Path,
+    exploding: int,
+    says: str,
+    broken: float,
+) -> None:
+    """They are saved after the step that broke them, and found to be broken in the next one."""
+
+    class Exploding(MultiTurnRL):
+        def train(self, trainer: Trainer, config: MultiTurnRLConfig) -> None:
+            update = trainer.learner.step
+
+            def explode(losses: Any) -> float:
+                norm = update(losses)
+                if len(trainer.history) + 1 == exploding:
+                    with torch.no_grad():
+                        for weight in self.policy.trainable().values():
+                            weight.mul_(broken)
+                return norm
+
+            trainer.learner.step = explode  # type: ignore[method-assign]
+            super().train(trainer, config)
+
+    config = configured(6, checkpoint_every=1, max_kl=0.01, learning_rate=1e-6)
+    with pytest.raises(DivergenceError, match=says):
+        Exploding(policy).learn(training, config, run=tmp_path)
+    newest = latest_checkpoint(tmp_path / "checkpoints")
+    assert newest is not None
+    assert newest.step == exploding
 
 
 # -- a verifier that is killed --------------------------------------------------------------------

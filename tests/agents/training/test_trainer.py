@@ -379,3 +379,48 @@ def test_ctrl_c_leaves_a_checkpoint_that_the_command_goes_on_from(tmp_path: Path
     )
     assert len(episodes) == 16 * 7  # steps 1, 10, 20 … 60
     assert json.loads((tmp_path / "parts/config.json").read_text())["method"] == "multiturn_rl"
+
+
+def test_ratios_begin_at_one_however_tokens_were_sampled(
+    policy: Policy, env: SelfCorrectEnv
+) -> None:
+    """In bfloat16 the log-probabilities of sampling are not those that an update computes."""
+    env = SelfCorrectEnv(env.problems, verifier=lambda p, text: text[:1] in set("02468"))
+    stage = Stage(rewards=lambda s: s, betas=[0.0, 0.0], reach=own_turn(2), learning_rate=1e-3)
+    config = from_flat(MultiTurnRLConfig, {"steps": 1, "epochs": 2, "clip": 0.2, **SMALL})
+    start = {name: weight.clone() for name, weight in policy.model.state_dict().items()}
+    learned = []
+    for difference in (0.0, 0.5):
+        policy.model.load_state_dict(start)
+        trainer = Trainer(policy, env, config)
+        rollout = trainer.collect(0)
+        sampled = replace(rollout, logps=rollout.logps + difference * rollout.mask)
+        trainer.update(0, stage, [sampled])
+        learned.append([weight.clone() for weight in policy.trainable().values()])
+    assert not torch.equal(learned[0][0], next(iter(start.values())))
+    assert all(map(torch.equal, *learned))
+
+
+def test_a_step_on_offline_prompts_alone_logs_no_turns(policy: Policy, env: SelfCorrectEnv) -> None:
+    """Every episode of the other batch is unjudged: the step is none that was skipped."""
+    options = {"stage_one_steps": 0, "stage_two_steps": 1, "offline_share": 0.5, "max_kl": 5.0}
+    config = from_flat(SCoReConfig, {**SMALL, **options})
+    rows: list[Any] = []
+
+    class Half(SCoRe):
+        def train(self, trainer: Trainer, config: SCoReConfig) -> None:
+            collected = trainer.collect_informative
+
+            def unjudged(*values: Any) -> Any:
+                rollout = collected(*values)
+                return replace(rollout, judged=torch.zeros_like(rollout.judged))
+
+            trainer.collect_informative = unjudged  # type: ignore[method-assign]
+            super().train(trainer, config)
+            rows.extend(trainer.history)
+
+    Half(policy).learn(env, config)
+    (row,) = rows
+    assert row["train/grad_norm"] >= 0
+    assert not {"train/skipped", "train/same_weights", "t1/kl", "t1/accuracy"} & {*row}
+    assert "offline/t2/accuracy" in row
