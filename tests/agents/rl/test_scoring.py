@@ -370,3 +370,25 @@ def test_layers_below_the_adapters_are_computed_once(
     calls[:] = [0, 0]
     score(made, reference, rollout)
     assert calls == [1, 2]
+
+
+def test_what_is_trained_below_the_adapters_is_not_computed_once(policy: Policy) -> None:
+    """Whole modules and biases that an adapter has beside the layers of its own."""
+    every: list[dict[str, Any]] = [{"modules_to_save": ["embed_tokens"]}, {"bias": "all"}]
+    for settings in every:
+        config = LlamaConfig(
+            vocab_size=policy.vocab_size, hidden_size=16, intermediate_size=16,
+            num_hidden_layers=2, num_attention_heads=2, attention_bias=True, pad_token_id=0,
+        )  # fmt: skip
+        lora = LoraConfig(r=2, target_modules=["q_proj"], layers_to_transform=[1], **settings)
+        model = cast(Any, get_peft_model(cast(Any, LlamaForCausalLM(config)), lora))
+        made = Policy(model.eval(), policy.tokenizer)
+        assert made.decoder is not None
+        ids = torch.tensor([[3, 4, 5, 6]])
+        logits = made.logits(ids, torch.ones_like(ids).bool(), torch.tensor([1, 2, 3]))
+        below = {n: w for n, w in made.trainable().items() if "layers.1." not in n}
+        below = {n: w for n, w in below.items() if "lm_head" not in n and "norm" not in n}
+        assert below
+        found = torch.autograd.grad(logits.sum(), list(below.values()), allow_unused=True)
+        missing = [n for n, g in zip(below, found, strict=True) if g is None]
+        assert not missing, settings

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from selfcorrect_agents.errors import UnsupportedModelError
@@ -150,13 +150,21 @@ class Decoder:
 
 
 def _without_adapters(decoder: Any) -> int:
-    """Return how many layers from the first one on have no adapter below or in them."""
-    if any(hasattr(module, "base_layer") for module in decoder.embed_tokens.modules()):
+    """Return how many layers from the first one on have nothing of an adapter below or in them."""
+    if _is_adapted(decoder.embed_tokens):
         return 0
-    for number, layer in enumerate(decoder.layers):
-        if any(hasattr(module, "base_layer") for module in layer.modules()):
-            return number
-    return len(decoder.layers)
+    adapted = (number for number, layer in enumerate(decoder.layers) if _is_adapted(layer))
+    return next(adapted, len(decoder.layers))
+
+
+def _is_adapted(module: nn.Module) -> bool:
+    """Whether an adapter of peft changes a module: a part of it, a copy of it, or its own weights.
+
+    An adapter may train whole modules (``modules_to_save``) and biases, too.
+    """
+    marks = ("base_layer", "modules_to_save")
+    parts = (hasattr(part, mark) for part in module.modules() for mark in marks)
+    return any(parts) or any(weight.requires_grad for weight in module.parameters())
 
 
 def decoder_of(model: PreTrainedModel) -> Decoder:
