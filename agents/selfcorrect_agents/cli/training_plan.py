@@ -147,6 +147,7 @@ def work_of(options: TrainOptions, learning: Any, env: TrainingEnv, chat: Chat) 
         read=read_tokens(chat, env, turns, getattr(learning, "between_turns", ())),
         sampled=sampling.max_new_tokens * turns,
         tokens_per_forward=learning.execution.tokens_per_forward,
+        rows_at_once=learning.execution.rows_at_once,
         optimizers=learning.optimizers,
         saved_optimizers=learning.saved_optimizers,
         copies=learning.weight_copies,
@@ -215,6 +216,7 @@ def remedies(shape: ModelShape, work: Work) -> list[tuple[str, int]]:
     half = max(1, work.sampled // 2)
     tried: dict[str, dict[str, Any]] = {
         "--tokens-per-forward 1": {"tokens_per_forward": 1},
+        "--rows-at-once 1": {"rows_at_once": 1},
         "--activation-checkpointing": {"checkpointing": True},
         "--dtype bfloat16": {"mixed": True},
         "--optimizer adamw_8bit": {"optimizer": "adamw_8bit"},

@@ -115,6 +115,9 @@ class Execution:
     tokens_per_forward: int | None = None
     """Tokens in one forward pass of an update, ≥ 1, padding included (an episode is never cut).
     None: as many as the free memory allows; `selfcorrect train … --plan` shows it."""
+    rows_at_once: int | None = None
+    """Episodes that are sampled at once, ≥ 1, whose keys and values are in memory; what they sample
+    does not depend on it. None: as many as the free memory allows."""
     checkpoint_every: int = 50
     """Steps between checkpoints, ≥ 1."""
     max_kl: float | None = None
@@ -125,8 +128,9 @@ class Execution:
     def __post_init__(self) -> None:
         """Refuse invalid values."""
         at_least(self, 1, "checkpoint_every")
-        if self.tokens_per_forward is not None:
-            at_least(self, 1, "tokens_per_forward")
+        for name in ("tokens_per_forward", "rows_at_once"):
+            if getattr(self, name) is not None:
+                at_least(self, 1, name)
         if self.max_kl is not None:
             above_zero(self, "max_kl")
 

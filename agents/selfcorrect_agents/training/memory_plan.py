@@ -62,6 +62,8 @@ class Work:
     """Tokens of an episode that are sampled, at most: the token cap times the turns."""
     tokens_per_forward: int | None = None
     """Tokens of a micro-batch; None: as `fitting_tokens` says."""
+    rows_at_once: int | None = None
+    """Episodes that are sampled at once; None: as `fitting_rows` says."""
     optimizers: int = 1
     """Optimisers whose states are in memory at once."""
     saved_optimizers: int = 1
@@ -177,7 +179,7 @@ def _with_phases(shape: ModelShape, work: Work, fixed: Plan, each: int) -> Plan:
     budget = free - fixed.gradients - fixed.copies
     tokens = work.tokens_per_forward or fitting_tokens(shape, work, budget)
     tokens = min(whole, max(work.length, tokens))
-    rows = fitting_rows(shape, work, free)
+    rows = min(work.episodes, work.rows_at_once or fitting_rows(shape, work, free))
     scored = min(tokens, -(-tokens * work.sampled // work.length))
     chunk = min(scored, chunk_size(scored, shape.vocabulary, work.device))
     head = 0 if work.rank else 4 * shape.vocabulary * shape.hidden  # one more gradient of it

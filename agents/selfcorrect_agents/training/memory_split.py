@@ -38,13 +38,14 @@ def split_of(policy: Policy, env: TrainingEnv, config: TrainingConfig) -> Split:
     Args:
         policy: loaded, as its reference is; gradients and the optimiser's state are yet to come.
         env: where it will be trained.
-        config: ``tokens_per_forward`` and the size of a step.
+        config: ``tokens_per_forward``, ``rows_at_once`` and the size of a step.
 
     Raises:
         LearningError: the sizes of the model are not known, and ``tokens_per_forward`` isn't given.
         UnsupportedModelError: the model has no positions for so many tokens.
     """
     sampling, given = config.sampling, config.execution.tokens_per_forward
+    rows = config.execution.rows_at_once
     episodes = sampling.problems_per_step * sampling.samples
     try:
         model: Any = policy.model
@@ -60,7 +61,7 @@ def split_of(policy: Policy, env: TrainingEnv, config: TrainingConfig) -> Split:
                 f"How many tokens fit into memory is not known: {error}. Set tokens_per_forward "
                 "(--tokens-per-forward)."
             ) from error
-        return Split(given, episodes)
+        return Split(given, rows or episodes)
     trained = sum(weight.numel() for weight in policy.trainable().values())
     work = Work(
         device="cuda" if policy.device.type == "cuda" else "cpu",
@@ -83,7 +84,7 @@ def split_of(policy: Policy, env: TrainingEnv, config: TrainingConfig) -> Split:
     return Split(
         tokens_per_forward=given
         or fitting_tokens(shape, work, free - 4 * trained * (1 + work.copies)),
-        rows_at_once=fitting_rows(shape, work, free),
+        rows_at_once=rows or fitting_rows(shape, work, free),
     )
 
 
@@ -91,8 +92,10 @@ def resumed(now: Split, before: Split | None, config: TrainingConfig) -> Split:
     """Return the split of a resumed run: as before, except for what is asked for now."""
     if before is None:
         return now
-    return replace(before, tokens_per_forward=config.execution.tokens_per_forward
-                   or before.tokens_per_forward)  # fmt: skip
+    return Split(
+        tokens_per_forward=config.execution.tokens_per_forward or before.tokens_per_forward,
+        rows_at_once=config.execution.rows_at_once or before.rows_at_once,
+    )
 
 
 def read_tokens(

@@ -173,6 +173,7 @@ def test_a_trainer_cuts_its_steps_by_the_plan(policy: Policy, env: SelfCorrectEn
     assert rollout.attention_mask.sum(1).max() <= read + 2 * 4
     assert split_of(policy, env, configured()).rows_at_once == 6
     assert split_of(policy, env, configured(tokens_per_forward=7)).tokens_per_forward == 7
+    assert split_of(policy, env, configured(rows_at_once=2)).rows_at_once == 2
     assert read_tokens(policy.chat, env, 3) > read
 
 
@@ -230,4 +231,12 @@ def test_a_resumed_run_is_cut_as_before() -> None:
     before, now = Split(128, 4), Split(4096, 64)
     assert resumed(now, before, configured()) == before
     assert resumed(now, before, configured(tokens_per_forward=9)) == Split(9, 4)
+    assert resumed(now, before, configured(rows_at_once=1)) == Split(128, 1)
     assert resumed(now, None, configured()) == now
+
+
+def test_the_plan_is_of_the_rows_that_are_asked_for() -> None:
+    few = plan(SHAPE, replace(WORK, rows_at_once=2))
+    assert few.rows_at_once == 2
+    assert few.cache == plan(SHAPE, WORK).cache * 2 // plan(SHAPE, WORK).rows_at_once
+    assert plan(SHAPE, replace(WORK, rows_at_once=10**6)).rows_at_once == WORK.episodes

@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.metadata import version
@@ -197,7 +198,7 @@ def _identity(cell: Cell) -> Identity:
         "training": {
             "agent": cell.method.agent,
             **cell.compared_agent().code(),
-            "learning": flat(learning) if trained else None,
+            "learning": _without(flat(learning), NO_PART) if trained else None,
             "play": dict(cell.method.play),
             **identity_of_model(cell.loaded_model()),
             "weights": cell.weights,
@@ -220,6 +221,14 @@ def _identity(cell: Cell) -> Identity:
     if cell.scaling is not None:
         identity["scaling"] = dataclasses.asdict(cell.scaling)
     return json.loads(json.dumps(identity, default=str))
+
+
+NO_PART = ("rows_at_once",)
+"""Settings of ``learning`` that change no result."""
+
+
+def _without(settings: dict[str, Any], names: Sequence[str]) -> dict[str, Any]:
+    return {name: value for name, value in settings.items() if name not in names}
 
 
 def is_done(cell: Cell, folder: Path) -> bool:

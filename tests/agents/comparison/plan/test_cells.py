@@ -102,6 +102,15 @@ def test_a_result_of_other_defaults_is_not_this_one(tmp_path: Path) -> None:
     assert not is_done(cell, tmp_path)
 
 
+def test_rows_at_once_are_no_part_of_a_result(tmp_path: Path) -> None:
+    """They change memory alone, and results of before the setting existed stay results."""
+    cell = plan(config())[1]
+    finish([cell], tmp_path)
+    few = dataclasses.replace(cell.method, learning={**cell.method.learning, "rows_at_once": 2})
+    assert dataclasses.replace(cell, method=few).learning().execution.rows_at_once == 2
+    assert is_done(dataclasses.replace(cell, method=few), tmp_path)
+
+
 def test_an_unknown_folder_is_refused(tmp_path: Path) -> None:
     cell = plan(config())[1]
     (tmp_path / cell.folder / "run").mkdir(parents=True)
