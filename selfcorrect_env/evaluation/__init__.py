@@ -10,7 +10,7 @@ from selfcorrect_env.evaluation.agent_factory import (
     summary,
 )
 from selfcorrect_env.evaluation.agents import AsyncAgent, as_agent
-from selfcorrect_env.evaluation.code_identity import code_of
+from selfcorrect_env.evaluation.code_identity import code_of, hash_of_files
 from selfcorrect_env.evaluation.edit_distance import edit_distance_ratio
 from selfcorrect_env.evaluation.episode_files import (
     EpisodeLog,
@@ -88,6 +88,7 @@ __all__ = [
     "evaluate",
     "find_agent",
     "gained",
+    "hash_of_files",
     "incorrect_to_correct",
     "installed_agents",
     "installed_configurations",

@@ -9,7 +9,7 @@ from typing import Any
 
 from selfcorrect_agents.errors import LearningError
 from selfcorrect_agents.training.model_card import model_card
-from selfcorrect_env.evaluation import REPORT_FILE, Report
+from selfcorrect_env.evaluation import REPORT_FILE, Report, hash_of_files
 
 CARD = "README.md"
 """The name of the card in a repository of the hub."""
@@ -46,7 +46,7 @@ def upload_of(
         command: the command that trains the model, for the card.
 
     Raises:
-        LearningError: the run has no trained model yet.
+        LearningError: the run has no trained model yet, or a report is of another model.
         CheckpointError: the folder holds no run, or a report can't be read.
     """
     run = Path(run)
@@ -58,6 +58,8 @@ def upload_of(
             f"{run} has no trained model yet; it is written when the run ends (--resume finishes "
             "a run that was stopped)."
         )
+    for folder, report in zip(reports, measured, strict=True):
+        _check_measured(report, folder, model)
     files = {
         str(path.relative_to(model)): path
         for path in sorted(model.rglob("*"))
@@ -67,6 +69,19 @@ def upload_of(
     for number, folder in enumerate(reports, start=1):
         files[f"run/report-{number}.json"] = Path(folder) / REPORT_FILE
     return Upload(repo, card, files)
+
+
+def _check_measured(report: Report, folder: str | Path, model: Path) -> None:
+    """Refuse a report that says that other files than the run's model were measured.
+
+    The command ``selfcorrect eval`` writes their hash; a report without one is taken as it is.
+    """
+    other = report.measured.settings.get("model_sha256")
+    if other is not None and other != hash_of_files(model):
+        raise LearningError(
+            f"{folder} is an evaluation of another model: its files are not those of {model}. "
+            "Measure that one (selfcorrect eval --model), or leave the report out."
+        )
 
 
 def push(upload: Upload, *, private: bool = False) -> str:

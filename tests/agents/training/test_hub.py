@@ -4,6 +4,7 @@ import base64
 import json
 import os
 import shlex
+import shutil
 import subprocess
 import sys
 import threading
@@ -64,6 +65,19 @@ def test_the_card_says_how_it_was_trained_and_measured(run: Path, report: Path) 
     ):
         assert expected in body, expected
     assert "not measured" not in body
+
+
+def test_a_report_of_another_model_is_refused(run: Path, tmp_path: Path) -> None:
+    """The card would publish its accuracies as this model's."""
+    words = ["--env", "SelfCorrect-Arithmetic-v0", "--n", "2", "--max-new-tokens", "4", "--quiet"]
+    other = tmp_path / "other"
+    shutil.copytree(run / "model", other)
+    (other / "generation_config.json").write_text("{}\n")
+    for model, name in ((run / "model", "own"), (other, "others")):
+        main(["eval", "base", "--model", str(model), "--out", str(tmp_path / name), *words])
+    assert "accuracy@t1" in upload_of(run, "me/mine", reports=[tmp_path / "own"]).card
+    with pytest.raises(LearningError, match="others is an evaluation of another model"):
+        upload_of(run, "me/mine", reports=[tmp_path / "own", tmp_path / "others"])
 
 
 def test_what_is_uploaded_is_the_model_and_the_record_of_its_run(run: Path) -> None:

@@ -91,6 +91,7 @@ def test_ctrl_c_keeps_every_answer_and_the_same_command_goes_on(problems, tmp_pa
         (["--extra-body", "[1]"], "extra_body must be a JSON object"),
         (["--input-price", "1"], "input_price and output_price need each other"),
         (["--samples", "2"], "greedy replies are all alike"),
+        (["--top-p", "0.9"], "--top-p has no part in greedy replies"),
         (["--template.date", "2020-01-01"], "a served model has the server's date"),
         (["--concurrency", "0"], "concurrency"),
         ([], "3 requests failed, the last one"),
