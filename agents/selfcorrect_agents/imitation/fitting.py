@@ -121,9 +121,9 @@ def fit(
     Returns:
         ``fit/available`` (traces that were given), ``fit/traces`` (traces that were used, at most
         ``most_traces``, held-out ones included), ``fit/steps``, ``fit/loss`` (mean over the steps
-        since the last evaluation, nats per token), ``fit/held_out_loss`` (the lowest),
-        ``fit/converged`` (1, or 0 if ``most_steps`` ended it), ``fit/gradient_tokens`` (tokens of
-        all optimizer steps, prompts included, padding not).
+        since the last evaluation, nats per token), ``fit/held_out_loss`` (the lowest; only where
+        traces were held out), ``fit/converged`` (1, or 0 if ``most_steps`` ended it),
+        ``fit/gradient_tokens`` (tokens of all optimizer steps, prompts included, padding not).
     """
     rng = np.random.default_rng(seed)
     chosen = sample_of(traces, how.most_traces, rng)
@@ -185,7 +185,7 @@ class _Fit:
         self.metrics = {
             "fit/steps": float(steps),
             "fit/loss": float(np.mean(losses[-every:])),
-            "fit/held_out_loss": self.best,
+            **({} if self.held_out is None else {"fit/held_out_loss": self.best}),
             "fit/converged": float(converged),
             "fit/gradient_tokens": float(tokens),
         }

@@ -5,6 +5,7 @@ from collections import Counter
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -190,6 +191,15 @@ def test_wrong_replies_to_unsolved_problems_weigh_1_and_may_be_left_out() -> Non
     assert weights[:4] == 4 * [("x", "r", math.exp(0.75))]
     rng = np.random.default_rng(0)
     assert best_of_n([*solved, *unsolved], rng, 1.0, solved_only=True) == every[:4]
+
+
+@pytest.mark.parametrize("temperature", [0.01, 1e-4])
+def test_weights_of_a_small_temperature_are_finite(temperature: float) -> None:
+    solved = [episode("x", [("w", 0.0), ("r", float(i == 0))]) for i in range(4)]
+    traces = best_of_n(solved, np.random.default_rng(0), temperature)
+    weights = torch.tensor([trace.weight for trace in traces])
+    assert bool((weights * 10_000).sum().isfinite())
+    assert bool((weights > 1e20).all())
 
 
 # -- helpers ---------------------------------------------------------------------------------

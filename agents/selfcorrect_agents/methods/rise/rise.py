@@ -21,6 +21,9 @@ from selfcorrect_agents.training.trained_agent import TrainedAgent
 from selfcorrect_agents.training.trainer import Trainer
 from selfcorrect_env import Episode
 
+MOST = 50.0
+"""Exponent of the largest weight: sums of larger ones are not finite in float32."""
+
 
 class RISE(TrainedAgent):
     """RISE-style rounds of imitating the policy's own best second attempts (arXiv 2407.18219).
@@ -52,10 +55,10 @@ def best_of_n(
     """Give every situation (x, y₁, p) of the episodes its best known reply, weighted.
 
     The reply is a random right one among all attempts at the problem, else the episode's own
-    second; its weight is ``exp((r − r̄)/τ)`` with r its score and r̄ the mean score of the
-    second attempts at the problem: reward-weighted regression, as RISE's. Where scores are 0 or
-    1 that is at least 1 with a right reply, and exactly 1, exp((0 − 0)/τ), without any: there the
-    policy imitates its own wrong second replies.
+    second; its weight is ``exp((r − r̄)/τ)``, at most e⁵⁰, with r its score and r̄ the mean score of
+    the second attempts at the problem: reward-weighted regression, as RISE's. Where scores are 0
+    or 1 that is at least 1 with a right reply, and exactly 1, exp((0 − 0)/τ), without any: there
+    the policy imitates its own wrong second replies.
 
     Args:
         episodes: finished ones; those that could not be judged are passed over.
@@ -72,6 +75,6 @@ def best_of_n(
         for episode in group:
             (trace,) = consecutive(episode)
             best = right[rng.integers(len(right))] if right else trace.second
-            weight = math.exp((best.verdict.score - mean) / temperature)
-            traces.append(paired_with(trace, trace.first, best, weight))
+            power = min((best.verdict.score - mean) / temperature, MOST)
+            traces.append(paired_with(trace, trace.first, best, math.exp(power)))
     return traces
