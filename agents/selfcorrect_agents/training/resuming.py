@@ -18,6 +18,8 @@ HARMLESS = {*(field.name for field in fields(Execution)), CHANGEABLE_OPTIONS}
 """Settings that don't change a run's result."""
 ADDED = {"optimizer": "adamw", "precision": "float32"}
 """Settings that runs of earlier versions lack, with the value that those had."""
+UNRECORDED = {"template", "adapters", "held_out_problems"}
+"""Settings that runs of earlier versions lack, whatever they had; they are then not compared."""
 REMOVED = {"rows_per_forward"}
 """Fields of ``learning`` of earlier versions that changed memory use alone; they are ignored."""
 
@@ -41,6 +43,7 @@ def check_resumable(
         key
         for key in {**now, **was}
         if was.get(key, ADDED.get(key)) != now.get(key, ADDED.get(key))
+        and not (key in UNRECORDED and key not in was)
     ]
     refused = [key for key in differing if key not in HARMLESS]
     grown = [key for key in refused if key in extendable and _is_larger(now[key], was.get(key))]

@@ -280,6 +280,7 @@ def open_run(
     config: Any,
     weights: str,
     precision: str = "float32",
+    further: Mapping[str, Any] | None = None,
 ) -> RunFolder:
     """Open the folder of a run that is started from Python: a new run, or one to resume.
 
@@ -292,11 +293,12 @@ def open_run(
         weights: hash of the weights that the run starts from. They are also the reference, so
             another model would change the result of a resumed run.
         precision: of its forward passes, which changes the result as well.
+        further: more JSON-able settings that change the result.
 
     Raises:
         CheckpointError: the folder holds another run.
     """
-    metadata = {"starting_weights": weights, "precision": precision}
+    metadata = {"starting_weights": weights, "precision": precision, **(further or {})}
     return RunFolder.of(path, method, config, env, metadata=metadata, resume=True)
 
 

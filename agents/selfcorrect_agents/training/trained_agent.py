@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import warnings
 from collections.abc import Sequence
 from contextlib import closing
@@ -10,6 +11,7 @@ from typing import Any, ClassVar
 
 from selfcorrect_agents.errors import LearningError
 from selfcorrect_agents.lm.agent import LanguageModelAgent
+from selfcorrect_agents.lm.policy import Policy
 from selfcorrect_agents.training.failures import explained
 from selfcorrect_agents.training.held_out import held_out_env
 from selfcorrect_agents.training.hub import push, upload_of
@@ -63,7 +65,8 @@ class TrainedAgent(LanguageModelAgent):
             CheckpointError: ``run`` holds another run.
             CreditError: a reward does not reach the turns that it should; no step was taken.
             UnjudgedError: the verifier failed at most episodes of several steps in a row.
-            DivergenceError: a number is not finite, or the KL above ``max_kl``.
+            DivergenceError: a number is not finite, or the KL above ``max_kl``; the message names
+                the newest checkpoint from before.
             DiskError: a file of the run can't be written; the newest checkpoint is whole.
             KeyboardInterrupt: Ctrl-C, after a checkpoint was written.
         """
@@ -82,8 +85,10 @@ class TrainedAgent(LanguageModelAgent):
             )
         if not isinstance(run, str | Path):
             return self._train(env, config, run, progress, apart)
-        name, precision = name_of(type(self)), self.policy.precision
-        opened = open_run(run, name, env, config, self.fingerprint(), precision)
+        name, weights = name_of(type(self)), self.fingerprint()
+        problems = apart and apart.problems.fingerprint
+        further = {**_read_by(self.policy), "held_out_problems": problems}
+        opened = open_run(run, name, env, config, weights, self.policy.precision, further)
         with closing(opened) as folder:
             return self._train(env, config, folder, progress, apart)
 
@@ -152,3 +157,16 @@ class TrainedAgent(LanguageModelAgent):
     def train(self, trainer: Trainer, config: Any) -> None:
         """Take every step of a run: ``for step in trainer.steps(total)``."""
         raise NotImplementedError
+
+
+def _read_by(policy: Policy) -> dict[str, Any]:
+    """Return what changes a policy's replies beside its weights: its template, and adapters."""
+    adapters: dict[str, Any] = getattr(policy.model, "peft_config", {})
+    scales = ("r", "lora_alpha", "use_rslora")
+    return {
+        "template": dataclasses.asdict(policy.chat.template),
+        "adapters": {
+            name: {key: getattr(adapter, key, None) for key in scales}
+            for name, adapter in adapters.items()
+        },
+    }

@@ -2,15 +2,17 @@
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import gymnasium as gym
 import pytest
 import torch
 from gymnasium.wrappers import RecordEpisodeStatistics
+from peft import LoraConfig, get_peft_model
 
 from selfcorrect_agents.errors import LearningError
 from selfcorrect_agents.lm.policy import Policy
+from selfcorrect_agents.lm.template_config import TemplateConfig
 from selfcorrect_agents.methods.multiturn_rl import MultiTurnRL, MultiTurnRLConfig
 from selfcorrect_agents.methods.score import SCoRe, SCoReConfig
 from selfcorrect_agents.training.config import from_flat
@@ -145,6 +147,38 @@ def test_a_run_that_started_from_another_model_is_refused(
         next(iter(policy.trainable().values())).add_(0.01)
     with pytest.raises(CheckpointError, match="starting_weights was"):
         SCoRe(policy).learn(ID, score(stage_two_steps=2), run=tmp_path / "run")
+
+
+def test_what_changes_replies_beside_the_weights_is_compared(
+    policy: Policy, tmp_path: Path
+) -> None:
+    """The template, the scale of adapters, and the problems that evaluations are of."""
+    run, config = tmp_path / "run", score(eval_every=1, eval_problems=2)
+    lora = LoraConfig(r=2, lora_alpha=4, target_modules=["q_proj"])
+    model = cast(Any, get_peft_model(cast(Any, policy.model), lora)).eval()
+    start = {name: weight.clone() for name, weight in model.state_dict().items()}
+
+    def learn(policy: Policy, **options: Any) -> None:
+        model.load_state_dict(start)
+        SCoRe(policy).learn(ID, config, run=run, **options)
+
+    ours = Policy(model, policy.tokenizer)
+    learn(ours)
+    learn(ours)
+    brief = Policy(model, policy.tokenizer, template=TemplateConfig(system="Be brief."))
+    with pytest.raises(CheckpointError, match="can't be resumed: template was"):
+        learn(brief)
+    others = SelfCorrectEnv("arithmetic", split="validation", size=10)
+    with pytest.raises(CheckpointError, match="can't be resumed: held_out_problems was"):
+        learn(ours, held_out=others)
+    model.peft_config["default"].lora_alpha = 8
+    with pytest.raises(CheckpointError, match="can't be resumed: adapters was"):
+        learn(ours)
+    earlier = json.loads((run / "config.json").read_text())
+    for name in ("template", "adapters", "held_out_problems"):
+        del earlier[name]
+    (run / "config.json").write_text(json.dumps(earlier))
+    learn(brief)
 
 
 def test_score_of_three_attempts(policy: Policy) -> None:
