@@ -20,10 +20,12 @@ from __future__ import annotations
 
 import importlib.util
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
+import jinja2
 import tyro
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
@@ -108,11 +110,11 @@ def compare(chat: Chat, reply: str) -> str:
     """Return "equal", or the first place at which the two ways differ."""
     conversation = [*ASKED, {"role": "assistant", "content": reply}, *AGAIN]
     try:
-        whole = chat.prompt_ids(cast(Any, tuple(conversation)))
+        whole = rendered(chat, conversation)
         opening = chat.prompt_ids(tuple(ASKED))
         written = chat.reply_ids(reply)
         after = chat.follow_up(written, AGAIN)
-    except ValueError as error:
+    except (ValueError, jinja2.TemplateError) as error:
         return str(error)[:20]
     ours = [*opening, *map(chat.context_id, written), *after]
     if ours == whole:
@@ -120,6 +122,16 @@ def compare(chat: Chat, reply: str) -> str:
     same = next((i for i, (a, b) in enumerate(zip(ours, whole, strict=False)) if a != b), 0)
     both = (chat.decode_all(ids[same : same + 8]) for ids in (ours, whole))
     return " / ".join(map(repr, both))
+
+
+def rendered(chat: Chat, conversation: Sequence[Any]) -> list[int]:
+    """Return the ids of a whole conversation as its template alone writes it."""
+    template = chat.template.dated(chat.tokenizer.get_chat_template())
+    text = chat.tokenizer.apply_chat_template(
+        list(conversation), tokenize=False, add_generation_prompt=True, chat_template=template
+    )
+    ids = chat.tokenizer(cast(str, text), add_special_tokens=False)["input_ids"]
+    return cast(list[int], ids)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,8 @@
         --model path/to/SmolLM2-135M-Instruct
 
 Every row of the file is trained and measured with one seed: with `--share` of the episodes and of
-the held-out problems, one problem of two samples a step, and short replies. A row whose method
+the held-out problems, one problem of two samples a step, two problems in each evaluation in the
+course of training, and short replies. A row whose method
 needs more steps than that (SCoRe with a warm start takes four) gets them, and so do all others. The
 copy is written to `--out`, and then run by `selfcorrect compare`. It shows that everything works;
 its scores say nothing.
@@ -21,10 +22,14 @@ import tyro
 
 from selfcorrect_agents.cli.comparison_run import compare
 from selfcorrect_agents.comparison.plan.cells import Cell, plan
-from selfcorrect_agents.comparison.plan.config import CompareConfig, read_config
+from selfcorrect_agents.comparison.plan.compared_agents import ComparedAgent
+from selfcorrect_agents.comparison.plan.config import CompareConfig, MethodConfig, read_config
+from selfcorrect_agents.flat_config import flat_fields
 
 SAMPLES = 2
 """Episodes of a problem in one step: the least that have a baseline."""
+SMALLEST = {"problems_per_step": 1, "samples": SAMPLES, "eval_problems": 2}
+"""Settings of a method -> what a small copy sets them to."""
 
 
 @dataclass(frozen=True)
@@ -65,9 +70,7 @@ def small_copy(options: Options) -> CompareConfig:
         model={**config.model, "model": options.model, "dtype": options.dtype},
         train=replace(config.train, options=with_problems(config.train.options, options.problems)),
         test=replace(config.test, options=with_problems(config.test.options, options.problems)),
-        methods=tuple(
-            replace(method, learning=small_steps(method.learning)) for method in config.methods
-        ),
+        methods=tuple(replace(method, learning=small_steps(method)) for method in config.methods),
     )
     wanted = max(SAMPLES, round(options.share * (config.episodes or 0)))
     needed = max(map(least_episodes, plan(replace(config, episodes=None))))
@@ -79,9 +82,11 @@ def with_problems(options: Any, problems: str | None) -> dict[str, Any]:
     return dict(options) if problems is None else {**options, "problems": problems}
 
 
-def small_steps(learning: Any) -> dict[str, Any]:
+def small_steps(method: MethodConfig) -> dict[str, Any]:
     """Return a method's settings with the smallest steps; those of the base are none."""
-    return {**learning, "problems_per_step": 1, "samples": SAMPLES} if learning else {}
+    agent = ComparedAgent.find(method)
+    fields = flat_fields(agent.found.Learning) if agent.trains else {}
+    return {**method.learning, **{name: n for name, n in SMALLEST.items() if name in fields}}
 
 
 def least_episodes(cell: Cell) -> int:

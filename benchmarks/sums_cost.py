@@ -4,8 +4,9 @@
 
 Measures, in CPU-seconds of this process with one thread: playing a group of episodes; one step of
 multi-turn RL, sampling included; and an epoch of Pair-SFT. Then it prints the sum over the rows of
-`benchmarks/sums.toml` at its numbers of episodes, problems and traces, and the hours that this
-takes on two cores. Loading models and writing files is left out.
+`benchmarks/sums.toml` at its numbers of episodes, problems and traces, evaluations in the course of
+training and after a fit included, and the hours that this takes on two cores. Loading models and
+writing files is left out.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 import tyro
@@ -112,12 +113,25 @@ def cost_of(cell: Cell, costs: Costs) -> float:
     learning, seconds = cell.learning(), len(cell.decodings) * cell.n * costs.play
     if learning is None:
         return seconds
+    seconds += (held_out(learning) + after_fits(learning)) * costs.play
     if hasattr(learning, "fitting"):  # it imitates
         traces = min(learning.fitting.most_traces, 2 * learning.episodes)
         return seconds + learning.episodes * costs.play + traces * costs.trace
     gathered = getattr(learning, "warm_start_steps", 0) * learning.episodes_per_step
     fitted = 2 * gathered * costs.trace
     return seconds + gathered * costs.play + fitted + (learning.episodes - gathered) * costs.step
+
+
+def held_out(learning: Any) -> int:
+    """Return the held-out episodes that a run of reinforcement learning plays as it trains."""
+    how = learning.evaluation
+    return -(-learning.total_steps // how.eval_every) * how.eval_problems if how.eval_every else 0
+
+
+def after_fits(learning: Any) -> int:
+    """Return the episodes that are played after fits, to log what they changed."""
+    fits = getattr(learning, "iterations", int(getattr(learning, "warm_start_steps", 0) > 0))
+    return fits * learning.sampling.problems_per_step * learning.sampling.samples
 
 
 def timed(work: Callable[[], T]) -> tuple[T, float]:

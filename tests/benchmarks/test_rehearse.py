@@ -46,6 +46,19 @@ def test_a_small_copy_has_every_row(path: Path, tmp_path: Path) -> None:
     assert read_config(copied) == small
 
 
+def test_a_row_without_settings_has_small_steps_too(tmp_path: Path) -> None:
+    file = tmp_path / "few.toml"
+    file.write_text(
+        'model = "tiny"\nenv = "SelfCorrect-Arithmetic-v0"\nepisodes = 128\nseeds = [0]\n'
+        '[methods."base"]\nagent = "base"\n[methods."RL"]\nagent = "multiturn_rl"\n'
+    )
+    small = small_copy(Options(file, model="tiny"))
+    base, trained = (cell.learning() for cell in plan(small))
+    assert base is None
+    assert trained.episodes_per_step == SAMPLES
+    assert trained.evaluation.eval_problems == 2
+
+
 @pytest.mark.slow
 def test_a_rehearsal_of_the_sums_runs_to_its_end(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
