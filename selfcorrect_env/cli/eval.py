@@ -100,7 +100,7 @@ def _evaluate(factory: AgentFactory, options: EvalOptions, config: Any) -> Repor
             f"--samples {options.samples} of greedy replies are all alike: give --temperature, 0.6 "
             "say."
         )
-    if getattr(config, "top_p", 1) < 1 and getattr(config, "temperature", None) == 0:
+    if (getattr(config, "top_p", None) or 1) < 1 and getattr(config, "temperature", None) == 0:
         raise UsageError(
             "--top-p has no part in greedy replies: give --temperature, 0.6 say, or leave it out."
         )

@@ -387,8 +387,8 @@ class Trainer:
     def _scored(self, rollout: Rollout) -> Rollout:
         """Return a rollout with the log-probabilities that an update computes before its steps.
 
-        Those of sampling are of other products of the same matrices: in bfloat16 the ratio of a
-        long turn is then far from 1 before any step.
+        Those of sampling are of other products of the same matrices, which differ in bfloat16; the
+        ratio of a turn is of the sum over its tokens.
         """
         tokens = self.split.tokens_per_forward
         logps = score_in_parts(self.policy, self.policy, rollout, tokens).logps
