@@ -14,6 +14,9 @@ from selfcorrect_agents.comparison.results.comparison import (
     ScalingMetrics,
 )
 
+ANOTHER_LEVEL = "Set arrival to another accuracy, and say that it was chosen after the runs."
+"""What a warning of the level advises."""
+
 
 def with_arrival_pairs(comparison: MethodComparison) -> MethodComparison:
     """Return a comparison with its pairs of trained methods compared seed by seed."""
@@ -40,9 +43,8 @@ def without_false_intervals(comparison: MethodComparison) -> MethodComparison:
     Where a seed of a trained method arrives, no mean over the seeds of a trained method keeps its
     interval or its t test, whatever depends on a later attempt: they would be false, also where all
     seeds that were run arrive (`selfcorrect_agents.comparison.results.arrivals`). A note names the
-    methods whose seeds lie around the level without two groups. Where none arrives, or without a
-    level, means keep their intervals, and a note names the methods whose seeds fall into two
-    groups.
+    methods whose seeds the level does not tell apart. Where none arrives, or without a level, means
+    keep their intervals, and a note names the methods whose seeds fall into two groups.
     """
     if len(comparison.seeds) == 1:  # its interval is over problems, and speaks of this run alone
         return comparison
@@ -126,16 +128,29 @@ def _mean_alone(metric: MetricValue) -> MetricValue:
 
 
 def _around_the_level(comparison: MethodComparison, decoding: str) -> list[str]:
-    """Return a warning for each trained method whose seeds are on both sides, and not apart."""
-    problems = comparison.measured.problems
-    return [
-        f"Warning: {method.name}, {decoding}: its seeds lie around the level of arrival and not in "
-        "two groups apart, so whether one arrives says little: set arrival to another accuracy."
-        for method in comparison.methods
-        if method.trained
-        and method.arrivals[decoding].mixed
-        and two_groups(method.metrics[decoding].ranking[-1].seeds, problems) is None
-    ]
+    """Return a warning for each trained method whose seeds the level does not tell apart: in two
+    groups with the level in one of them or beside both, or on both sides without two groups."""
+    problems, level = comparison.measured.problems, comparison.arrival or 0.0
+    notes = []
+    for method in (method for method in comparison.methods if method.trained):
+        groups = two_groups(method.metrics[decoding].ranking[-1].seeds, problems)
+        if groups is not None and not groups[0][-1] < level <= groups[1][0]:
+            notes.append(
+                f"Warning: {method.name}, {decoding}: its seeds fall into two groups at the last "
+                f"attempt ({_span(groups[0])} and {_span(groups[1])}), and the level of arrival is "
+                f"not between them, so how many arrive says little. {ANOTHER_LEVEL}"
+            )
+        elif groups is None and method.arrivals[decoding].mixed:
+            notes.append(
+                f"Warning: {method.name}, {decoding}: its seeds lie around the level of arrival "
+                f"and not in two groups apart, so whether one arrives says little. {ANOTHER_LEVEL}"
+            )
+    return notes
+
+
+def _span(group: Sequence[float]) -> str:
+    low, high = (f"{100 * end:.1f}" for end in (group[0], group[-1]))
+    return low if low == high else f"{low} to {high}"
 
 
 def _groups(comparison: MethodComparison, decoding: str) -> list[str]:

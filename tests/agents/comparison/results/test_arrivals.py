@@ -288,6 +288,27 @@ def test_seeds_around_the_level_are_named() -> None:
     ]
 
 
+def test_a_level_within_one_of_two_groups_is_named() -> None:
+    """SCoRe's seeds are at 0 or around 90%, RL's at 0 or 75%: a count at 90% says little."""
+    right, wrong = ["ic"] * 20, ["ii"] * 20
+    at = {share: " ".join(right[:share] + wrong[share:]) for share in (0, 15, 17, 18, 19, 20)}
+    found = compared(
+        0.9,
+        {
+            "base": [at[0]] * 5,
+            "SCoRe": [at[0], at[17], at[18], at[19], at[0]],
+            "RL": [at[0], at[15], at[0], at[15], at[0]],
+        },
+    )
+    assert [note.partition(", so how")[0] for note in found.notes if "two groups" in note] == [
+        f"Warning: {name}, greedy: its seeds fall into two groups at the last attempt ({spans}), "
+        "and the level of arrival is not between them"
+        for name, spans in (("SCoRe", "0.0 and 85.0 to 95.0"), ("RL", "0.0 and 75.0"))
+    ]
+    between = {"base": [at[0]] * 3, "SCoRe": [at[0], at[19], at[20]], "RL": [at[0]] * 3}
+    assert not [note for note in compared(0.9, between).notes if note.startswith("Warning")]
+
+
 def test_one_seed_speaks_of_its_run_alone_and_keeps_its_interval() -> None:
     found = compared(0.9, {label: each[:1] for label, each in MIXED.items()})
     assert found.methods[1].metrics["greedy"].accuracy[1].low is not None
