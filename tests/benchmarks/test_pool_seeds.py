@@ -1,6 +1,7 @@
 """Two parts of a comparison, pooled, say what the whole comparison says."""
 
 import csv
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,7 +10,9 @@ import pool_seeds
 import pytest
 
 from selfcorrect_agents.comparison.plan.config import CompareConfig
+from selfcorrect_agents.comparison.plan.content_hashes import weights_of
 from selfcorrect_agents.comparison.report.csv_rows import to_csv
+from selfcorrect_agents.comparison.report.markdown import to_markdown
 from selfcorrect_agents.comparison.results.comparison import MethodComparison
 from selfcorrect_agents.comparison.results.summary import comparison_of
 
@@ -24,15 +27,21 @@ OUTCOMES = {
 """Seeds 0 and 2 of SCoRe arrive."""
 
 
-def compared(config: CompareConfig, *seeds: int) -> MethodComparison:
+def compared(
+    config: CompareConfig,
+    *seeds: int,
+    outcomes: dict[tuple[str, int], str] = OUTCOMES,
+    arrival: float = 0.9,
+) -> MethodComparison:
     """Return the comparison of these seeds; its log reaches the level after 8 of 40 episodes."""
-    asked = replace(config, seeds=seeds, arrival=0.9)
+    asked = replace(config, seeds=seeds, arrival=arrival)
     found = made_results.results(asked, {"base": "ii", "SCoRe": "ii"})
     log = [{**row, "t2/accuracy": 0.2 + 0.8 * (row["step"] > 1)} for row in made_results.HISTORY]
     for method in found:
         for i, cell in enumerate(method.cells):
-            episodes = made_results.episodes(OUTCOMES[method.method.label, cell.cell.seed])
-            report = made_results.Report.of(episodes, made_results.MEASURED)
+            episodes = made_results.episodes(outcomes[method.method.label, cell.cell.seed])
+            measured = replace(made_results.MEASURED, attempts=len(episodes[0].attempts))
+            report = made_results.Report.of(episodes, measured)
             method.cells[i] = replace(
                 cell,
                 reports={"greedy": report},
@@ -91,3 +100,85 @@ def test_a_seed_twice_and_a_row_that_is_missing() -> None:
     other = pool_seeds.Part.of(Path("table.csv"), iter(without))
     with pytest.raises(SystemExit, match=r"table\.csv has no SCoRe"):
         pool_seeds.pool(compared(config, 1), [other])
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param(lambda outcome: outcome.replace("ci", "ee"), id="unjudged in one part"),
+        pytest.param(lambda outcome: outcome.replace("ci", "pp"), id="partial in one part"),
+        pytest.param(lambda outcome: outcome.replace(" ", "i "), id="three attempts"),
+        pytest.param(lambda outcome: " ".join(o[1] for o in outcome.split()), id="one attempt"),
+    ],
+)
+def test_every_metric_of_the_whole_is_pooled(change: Callable[[str], str]) -> None:
+    outcomes = {key: change(f"{outcome} ").strip() for key, outcome in OUTCOMES.items()}
+    config = made_results.config()
+    whole = compared(config, 0, 1, 2, outcomes=outcomes)
+    parts = [compared(config, 1, outcomes=outcomes), compared(config, 0, 2, outcomes=outcomes)]
+    pooled = pool_seeds.pool(parts[0], [part(parts[1])])
+    for ours, theirs in zip(pooled.methods, whole.methods, strict=True):
+        got, expected = (m.metrics["greedy"].named() for m in (ours, theirs))
+        assert got.keys() == expected.keys()
+        assert {n: v and v.seeds for n, v in got.items()} == {
+            n: v and v.seeds for n, v in expected.items()
+        }
+        assert ours.arrivals["greedy"].seeds == theirs.arrivals["greedy"].seeds
+
+
+def test_intervals_end_at_what_is_possible_and_are_said_to_be_over_seeds() -> None:
+    outcomes = dict.fromkeys(OUTCOMES, "cc cc cc cc cc") | {("SCoRe", 1): "cc cc cc cc ci"}
+    config = made_results.config()
+    one, two = (compared(config, *seeds, outcomes=outcomes) for seeds in ((1,), (0, 2)))
+    level = pool_seeds.pool(one, [part(two)], 0.5).methods[1].arrivals["greedy"].level
+    assert level is not None
+    assert (level.value, level.high) == (pytest.approx(14 / 15), 1.0)
+    text = to_markdown(pool_seeds.pool(one, [part(two)], 0.5))
+    assert "95% intervals over seeds alone." in text
+    assert "over seeds and problems" not in text
+
+
+def test_parts_with_other_settings_are_refused() -> None:
+    config = made_results.config()
+    first, other = compared(config, 1), compared(config, 0, 2)
+    assert pool_seeds.part_of(other, like=first).seeds == (0, 2)
+    with pytest.raises(SystemExit, match="another episodes: 64, and the first has None"):
+        pool_seeds.part_of(replace(other, episodes=64), like=first)
+    score = replace(other.methods[1], learning={"alpha": 1.0})
+    changed = replace(other, methods=(other.methods[0], score))
+    with pytest.raises(SystemExit, match=r"another SCoRe: learning: \{'alpha': 1.0\}"):
+        pool_seeds.part_of(changed, like=first)
+
+
+def test_a_table_says_what_it_was_measured_on(tmp_path: Path) -> None:
+    """The table.md beside a table.csv has its problems, its level, its bases and processors."""
+    config = made_results.config()
+    weights = {f"tiny:seed={seed}": weights_of(f"tiny:seed={seed}") for seed in range(3)}
+    first = replace(compared(config, 1), bases={"tiny:seed=1": weights["tiny:seed=1"]})
+    first = replace(first, instructions=("AVX512",))
+    two = {name: weights[name] for name in ("tiny:seed=0", "tiny:seed=2")}
+    other = replace(compared(config, 0, 2), bases=two, instructions=("AVX2",))
+    table = tmp_path / "table.csv"
+
+    def stored(comparison: MethodComparison) -> None:
+        table.write_text(to_csv(comparison))
+        table.with_name("table.md").write_text(to_markdown(comparison))
+
+    stored(other)
+    pooled = pool_seeds.pool(first, [pool_seeds.read_table(table, first)])
+    assert pooled.bases == weights
+    assert pooled.instructions == ("AVX2", "AVX512")
+    assert any("different instructions (AVX2, AVX512)" in note for note in pooled.notes)
+    measured = replace(other.measured, fingerprint="another")
+    for comparison, message in (
+        (replace(other, measured=measured), "is of something else"),
+        (replace(other, episodes=64), "is of something else"),
+        (compared(config, 0, 2, arrival=0.8), "another level of arrival than 90%"),
+        (replace(other, bases=dict.fromkeys(two, "other")), "of other base weights: other"),
+    ):
+        stored(comparison)
+        with pytest.raises(SystemExit, match=message):
+            pool_seeds.read_table(table, first)
+    table.with_name("table.md").unlink()
+    with pytest.raises(SystemExit, match="is missing"):
+        pool_seeds.read_table(table, first)

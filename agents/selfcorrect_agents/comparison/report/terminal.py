@@ -19,6 +19,7 @@ from selfcorrect_agents.comparison.report.table_rows import (
     turn_columns,
 )
 from selfcorrect_agents.comparison.results.comparison import MethodComparison
+from selfcorrect_agents.comparison.results.statistics import OVER_SEEDS
 
 PAIRS_TITLE = "which arrives earlier, seed by seed; p is not corrected for the number of pairs"
 """Of the table of pairs of arrivals."""
@@ -89,8 +90,11 @@ def arrival_title(comparison: MethodComparison) -> str:
 
 def notes(comparison: MethodComparison) -> list[str]:
     """Return what a reader of the tables must know."""
-    several = len(comparison.seeds) > 1
-    over = "seeds and problems" if several else "problems; one seed says nothing of other runs"
+    over = "seeds and problems"
+    if len(comparison.seeds) == 1:
+        over = "problems; one seed says nothing of other runs"
+    elif comparison.intervals == OVER_SEEDS:
+        over = "seeds alone"
     lines = [f"In percent; means over seeds with 95% intervals over {over}."]
     if comparison.arrival is not None:
         lines.append(

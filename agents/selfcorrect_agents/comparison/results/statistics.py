@@ -69,6 +69,9 @@ METHOD = (
 )
 """The intervals in a line, for files."""
 
+OVER_SEEDS = "mean ± Student's t × the standard error over seeds"
+"""The same where only the means of seeds are known."""
+
 TEST = (
     "one seed, or seeds that agree at every problem: McNemar's exact test; more: a t test of the "
     "difference, with the interval's standard error and degrees of freedom, and no p below that of "
