@@ -46,7 +46,8 @@ if TYPE_CHECKING:
 class Policy(Player):
     """A causal language model with its tokenizer.
 
-    Dropout is off, in training as well: the policy that is scored must be the one that sampled.
+    The model is put into evaluation mode and its dropout set to 0, for training as well: the policy
+    that is scored must be the one that sampled.
 
     Args:
         model: any ``transformers`` causal LM that takes ``position_ids`` and a cache, with or
@@ -77,6 +78,7 @@ class Policy(Player):
         self.autocast = autocast
         self.cache_argument = cache_argument(model)
         without_dropout(model)
+        model.eval()
         super().__init__(chat, sampler or CachedSampler(self, chat.ends))
         self._logit_change: LogitChange | UnsupportedModelError | None = None
         self._decoder: Decoder | UnsupportedModelError | None = None

@@ -62,6 +62,17 @@ def test_a_step_scores_the_policy_that_sampled(family: str, checkpointed: bool) 
     torch.testing.assert_close(found, [expected, expected])
 
 
+@pytest.mark.parametrize("family", NOISY)
+def test_a_model_in_training_mode_is_put_into_evaluation_mode(family: str) -> None:
+    """A fresh adapter is in training mode, and so is a model after a user's own training."""
+    expected = logits(noisy(family))
+    model = noisy(family).model
+    model.train()
+    policy = Policy(model, build_tokenizer())
+    assert not any(module.training for module in model.modules())
+    torch.testing.assert_close(logits(policy), expected)
+
+
 @pytest.mark.parametrize("family", ["opt", "bloom", "mpt"])
 def test_no_dropout_is_left_for_a_trainer_that_turns_training_mode_on(family: str) -> None:
     policy = noisy(family)

@@ -32,12 +32,16 @@ def player_of(trainer: Any) -> Player:
     if samples_here(trainer):
         autocast = {"bf16": torch.bfloat16, "fp16": torch.float16}
         precision = trainer.accelerator.mixed_precision
-        return Policy(
-            trainer.accelerator.unwrap_model(trainer.model),
+        model = trainer.accelerator.unwrap_model(trainer.model)
+        mode = model.training
+        policy = Policy(
+            model,
             trainer.processing_class,
             autocast=autocast.get(precision),
             template=template,
         )
+        model.train(mode)  # of the trainer's step, which is in progress
+        return policy
     chat = Chat(trainer.processing_class, frozenset(trainer.eos_token_ids), template=template)
     return Player(chat, EngineSampler(trainer, chat.ends))
 
