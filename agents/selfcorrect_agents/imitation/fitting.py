@@ -123,7 +123,8 @@ def fit(
         ``most_traces``, held-out ones included), ``fit/steps``, ``fit/loss`` (mean over the steps
         since the last evaluation, nats per token), ``fit/held_out_loss`` (the lowest; only where
         traces were held out), ``fit/converged`` (1, or 0 if ``most_steps`` ended it),
-        ``fit/gradient_tokens`` (tokens of all optimizer steps, prompts included, padding not).
+        ``fit/clipped`` (share of the steps whose gradient was clipped), ``fit/gradient_tokens``
+        (tokens of all optimizer steps, prompts included, padding not).
     """
     rng = np.random.default_rng(seed)
     chosen = sample_of(traces, how.most_traces, rng)
@@ -160,7 +161,7 @@ class _Fit:
 
     def run(self, rng: np.random.Generator) -> None:
         how, losses, stale, steps = self.how, [], 0, 0
-        converged, tokens = False, 0
+        converged, tokens, clipped = False, 0, 0
         every = min(how.check_every, -(-len(self.rows[0]) // how.batch_size))
         most = how.most_steps if self.held_out is not None else min(how.check_every, how.most_steps)
         if how.epochs:
@@ -172,7 +173,9 @@ class _Fit:
                 self.learner.learning_rate = how.learning_rate * rate_factor(
                     "constant", how.warmup, steps, how.most_steps
                 )
-                losses.append(self._step(torch.from_numpy(rows)))
+                loss, norm = self._step(torch.from_numpy(rows))
+                losses.append(loss)
+                clipped += self.learner.clips(norm)
                 steps, tokens = steps + 1, tokens + int(self.lengths[rows].sum())
                 if steps % every == 0:
                     stale = 0 if self._keep_if_better() else stale + 1
@@ -187,10 +190,12 @@ class _Fit:
             "fit/loss": float(np.mean(losses[-every:])),
             **({} if self.held_out is None else {"fit/held_out_loss": self.best}),
             "fit/converged": float(converged),
+            "fit/clipped": clipped / steps,
             "fit/gradient_tokens": float(tokens),
         }
 
-    def _step(self, rows: Tensor) -> float:
+    def _step(self, rows: Tensor) -> tuple[float, float]:
+        """Take a step; return its loss and the norm of its gradient before clipping."""
         values: list[float] = []
 
         def losses() -> Iterator[Tensor]:
@@ -198,8 +203,8 @@ class _Fit:
                 values.append(loss.item())
                 yield loss
 
-        self.learner.step(losses())
-        return sum(values)
+        norm = self.learner.step(losses())
+        return sum(values), norm
 
     def _keep_if_better(self) -> bool:
         loss = self._look()

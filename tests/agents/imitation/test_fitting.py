@@ -308,6 +308,14 @@ def test_a_fit_may_take_whole_epochs_of_all_traces(
     assert "fit/held_out_loss" not in metrics, "a NaN is no JSON"
 
 
+@pytest.mark.parametrize(("norm", "share"), [(1e-9, 1.0), (0.0, 0.0), (1e9, 0.0)])
+def test_the_share_of_clipped_steps_is_logged(
+    policy: Policy, env: SelfCorrectEnv, norm: float, share: float
+) -> None:
+    how = Fitting(epochs=1, batch_size=4, max_grad_norm=norm)
+    assert fit(policy, seven(env, 11), how, seed=1)["fit/clipped"] == share
+
+
 def test_nothing_to_imitate_leaves_the_policy_as_it_was(policy: Policy) -> None:
     before = weights_of(policy)
     metrics = fit(policy, [], Fitting(), seed=1)
