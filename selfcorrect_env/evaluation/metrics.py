@@ -278,8 +278,8 @@ class Metrics:
             return ""
         listed = ", ".join(f"{100 * share:.0f}% at t{t}" for t, share in enumerate(shares, start=1))
         return (
-            f"the token cap cut off {listed} of the replies, so most answers were never read: "
-            "raise it (max_new_tokens)."
+            f"the token cap cut off {listed} of the replies, and an answer that comes last was not "
+            "read: raise it (max_new_tokens)."
         )
 
     def warnings(self) -> list[str]:

@@ -40,8 +40,8 @@ def cut_off(metrics: Mapping[str, float]) -> float:
 def cut_off_warning(share: float) -> str:
     """Return the warning that a share of replies, in [0, 1], was cut off."""
     return (
-        f"{100 * share:.0f}% of the replies are cut off by the token cap, so most answers are "
-        "never read: raise --max-new-tokens."
+        f"{100 * share:.0f}% of the replies are cut off by the token cap, and an answer that comes "
+        "last is not read: raise --max-new-tokens."
     )
 
 
