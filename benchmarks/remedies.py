@@ -2,8 +2,9 @@
 
 Two corners of `phase_diagram.py`'s map. *Rare*: no second reply of the pre-training fixes, so a
 fix is an accident, and reinforcement learning ends in copies. *Slips*: the base fixes often, but
-three in ten workings contain a slip, so the ceiling is low. Each remedy changes one thing of a
-method with the settings that `tune.py` chose, and has the same budget of episodes.
+three in ten workings contain a slip, so the ceiling is low. Each remedy changes one thing of the
+row above it, whose settings `tune.py` chose, and has the same budget of episodes. Where γ is
+compared, each row says its own: the search may have chosen any.
 
     python benchmarks/remedies.py --out runs/phase
     python benchmarks/remedies.py --corners slips --seeds 0
@@ -46,7 +47,7 @@ REMEDIES: dict[str, dict[str, Remedy]] = {
         "Pair-SFT+": ("Pair-SFT+", {}),
     },
     "slips": {
-        "multi-turn RL": ("multi-turn RL", {}),
+        "multi-turn RL, γ = 0": ("multi-turn RL", {"gamma": 0.0}),
         "… γ = 0.5": ("multi-turn RL", {"gamma": 0.5}),
         "… γ = 1": ("multi-turn RL", {"gamma": 1.0}),
         "SCoRe": ("SCoRe", {}),

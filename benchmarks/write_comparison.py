@@ -2,10 +2,13 @@
 
 - main: the base, every row of the search, and SCoRe's ablations of table 4
 - ablations: SCoRe's further ablations, and controls
-- beyond: discounts (appendix A.2), corrections of the base's first attempts (figure 5), and
-  inference scaling at equal replies and equal tokens (figure 1, right)
+- beyond: γ = 0.8 with α = 1 (appendix A.2), corrections of the base's first attempts (figure 5,
+  here after training, not along it), and inference scaling at equal replies and equal tokens
+  (figure 1, right)
 - ten-attempts: ten attempts of models that were trained on two (appendix A.1)
-- one-reply: one reply with the tokens of two, by RL on it: what the second attempt is worth
+- one-reply: RL on a single reply, which may be as long as both attempts together, with as many
+  training replies as the rows of two attempts. What it does not use of its tokens is in the table
+  of costs: where the answer comes first, working after it can't help that answer
 - doubts: bases that get worse at the second attempt greedily, too (arithmetic only)
 
 Each row has the settings that `tune.py` chose for it. The settings of SCoRe's ablations and of the
@@ -48,6 +51,9 @@ from selfcorrect_agents.training.config import flat, from_flat
 DOUBTS = 0.9
 """Share of second replies to chains ending in a subtraction that change the answer, in the
 pre-training of the bases of the table "doubts"."""
+
+ATTEMPTS = 2
+"""Of an episode of the search."""
 
 SEEDS = {
     "SelfCorrect-Arithmetic-v0": {"main": 20, "equal compute": 10},
@@ -102,14 +108,15 @@ def main() -> None:
     chosen_on = "the validation split" if same else f"another task, {found['options']['env']}"
     table = TABLES[options.table]
     seeds = options.seeds or seeds_of(task["env"], options.table, options.equal_compute)
-    rows = table.rows(chosen, task["episodes"])
+    episodes = task["episodes"] * ATTEMPTS // table.attempts
+    rows = table.rows(chosen, episodes)
     budgets = {} if options.equal_compute is None else budgets_of(options.equal_compute, rows)
     lines = [
         f"# Written by write_comparison.py; settings chosen by tune.py on {chosen_on}.",
         f"title = {json.dumps(options.title)}",
         f'model = "{task["model"]}{table.base}"',
         f"seeds = {list(seeds)}",
-        f"episodes = {task['episodes']}",
+        f"episodes = {episodes}",
         f"n = {options.n}",
         f"arrival = {options.arrival:g}",
         f'env = "{task["env"]}"',
@@ -196,10 +203,10 @@ def ablations(chosen: dict[str, dict[str, Any]], episodes: int) -> Rows:
 def beyond(chosen: dict[str, dict[str, Any]], episodes: int) -> Rows:
     """Return SCoRe with discounts, and what it is compared with."""
     score = of_score(chosen, episodes)
-    discounted = replace(score, objective=replace(score.objective, gamma=0.8))
+    discounted = replace(score, alpha=1.0, objective=replace(score.objective, gamma=0.8))
     return {
         **two_turns(chosen, episodes),
-        "SCoRe, γ = 0.8": ("score", changed(discounted)),
+        "SCoRe, γ = 0.8, α = 1": ("score", changed(discounted)),
         "Pair-SFT+": ("sft", chosen["Pair-SFT+"]["learning"]),
         "STaR+": ("star", chosen["STaR+"]["learning"]),
     }
@@ -242,6 +249,8 @@ class TableKind:
     """Further lines at the top of the file."""
     base: str = ""
     """Further options of the base model."""
+    attempts: int = ATTEMPTS
+    """Of an episode in training: a table with fewer has more episodes, as many replies in all."""
 
 
 TABLES = {
@@ -255,7 +264,7 @@ TABLES = {
         ),
     ),
     "ten-attempts": TableKind(two_turns, ("train = {attempts = 2}", "test = {attempts = 10}")),
-    "one-reply": TableKind(one_reply, ("attempts = 1", "max_new_tokens = 32")),
+    "one-reply": TableKind(one_reply, ("attempts = 1", "max_new_tokens = 32"), attempts=1),
     "doubts": TableKind(two_turns, base=f",doubts={DOUBTS:g}"),
 }
 

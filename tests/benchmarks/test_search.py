@@ -6,15 +6,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import remedies
 import sensitivity
 import tune
 import write_comparison
 from trials import Trial
 
 from selfcorrect_agents.comparison.engine import check
-from selfcorrect_agents.comparison.plan.config import read_config
+from selfcorrect_agents.comparison.plan.config import CompareConfig, read_config
 from selfcorrect_agents.training.config import flat, from_flat
 from selfcorrect_agents.training.method_lookup import find_method
+
+BENCHMARKS = Path(tune.__file__).parent
 
 
 @pytest.fixture
@@ -73,6 +76,58 @@ def test_every_table_can_be_run(
     config = read_config(path)
     assert config.arrival == 0.9
     check(config)
+
+
+def written(
+    found: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *words: str
+) -> CompareConfig:
+    """Return the comparison that write_comparison.py writes of the settings."""
+    monkeypatch.setattr("sys.argv", ["write_comparison.py", "--settings", str(found), *words])
+    write_comparison.main()
+    path = found.with_name("table.toml")
+    path.write_text(capsys.readouterr().out)
+    return read_config(path)
+
+
+def test_one_reply_has_as_many_training_replies_as_two_attempts(
+    found: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    two = written(found, monkeypatch, capsys)
+    one = written(found, monkeypatch, capsys, "--table", "one-reply")
+    assert (two.episodes, one.episodes) == (40_960, 81_920)
+    assert (one.train.options["attempts"], one.token_cap) == (1, 2 * two.token_cap)
+
+
+def test_the_row_of_discounts_is_the_papers(
+    found: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """γ = 0.8 and α = 1 (appendix A.2), whatever α the search chose."""
+    content = json.loads(found.read_text())
+    content["chosen"]["SCoRe"]["learning"] |= {"alpha": 20.0}
+    found.write_text(json.dumps(content))
+    rows = written(found, monkeypatch, capsys, "--table", "beyond").methods
+    (row,) = (row for row in rows if row.label == "SCoRe, γ = 0.8, α = 1")
+    assert (row.learning["gamma"], row.learning["alpha"]) == (0.8, 1.0)
+
+
+@pytest.mark.parametrize("corner", remedies.REMEDIES)
+def test_each_remedy_changes_something(corner: str) -> None:
+    """Whatever the search chose: no two rows of a corner are the same run."""
+    chosen = json.loads((BENCHMARKS / "settings" / "arithmetic.json").read_text())["chosen"]
+    keys = {
+        name: remedies.trial(remedies.Options(), chosen, corner, remedy, 0).key
+        for name, remedy in remedies.REMEDIES[corner].items()
+    }
+    assert len(set(keys.values())) == len(keys), keys
+
+
+@pytest.mark.parametrize("row", sensitivity.FACTORS)
+def test_the_chosen_settings_can_be_varied(row: str) -> None:
+    found = json.loads((BENCHMARKS / "settings" / "arithmetic.json").read_text())
+    method: Any = find_method(found["chosen"][row]["method"])
+    for setting in sensitivity.varied(row, found).values():
+        config = from_flat(method.Learning, setting).within(40_960)
+        assert config.episodes <= 40_960
 
 
 def test_another_task_keeps_the_settings(
