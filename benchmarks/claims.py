@@ -5,12 +5,13 @@ A region of a page names the files that its figures come from, and ends at the n
     <!-- figures: benchmarks/results/served-real.md -->
     <!-- figures: none -->
 
-Within a region, a figure is a number with decimals, a percentage, a ratio (1.6 ×) or a count (17 of
-20). Each must be in one of the files, rounded to the page's digits; shares in a file also count as
-percent. A row of a table must have its figures in a row of the files that starts with the same
-words, and in a column of the same head if these rows have one. A region of ``paper`` quotes the
-paper, one of ``none`` is prose without results: settings, definitions, examples. A page with
-figures before its first region is listed, and fails with --strict.
+Within a region, a figure is a number with decimals, a percentage, a ratio (1.6 ×), a count (17 of
+20), or a cell of a table that is a whole number (29,696). Each must be in one of the files, rounded
+to the page's digits; shares in a file also count as percent. A row of a table must have its figures
+in a row of the files that starts with the same words, and in a column of the same head if these
+rows have one. A region of ``paper`` quotes the paper, one of ``none`` is prose without results:
+settings, definitions, examples. A page with figures before its first region is listed, and fails
+with --strict.
 
 What it does not see: whether a sentence names the right row of the file.
 
@@ -89,7 +90,7 @@ def main() -> int:
             unnamed.append(page)
         for line in read:
             found = list(missing(line))
-            checked += len(figures(line.text)) if line.sources else 0
+            checked += len(figures_of(line)) if line.sources else 0
             wrong += [f"{line.page.relative_to(ROOT)}:{line.number}: {one}" for one in found]
     for one in wrong:
         print(one)
@@ -117,6 +118,14 @@ def lines(page: Path) -> Iterator[Line]:
             yield Line(page, number, text, sources, heads)
 
 
+def figures_of(line: Line) -> list[str]:
+    """Return the figures of a line, those of a table's row cell by cell."""
+    if not line.text.startswith("|"):
+        return figures(line.text)
+    label, *row = cells(line.text)
+    return [*figures(label), *(figure for cell in row for figure in figures(cell) or whole(cell))]
+
+
 def figures(text: str) -> list[str]:
     """Return the figures of a line.
 
@@ -125,6 +134,16 @@ def figures(text: str) -> list[str]:
     """
     plain = CODE.sub(" ", text)
     return [m["number"] or m["share"] or m["count"] for m in FIGURE.finditer(plain)]
+
+
+def whole(cell: str) -> list[str]:
+    """Return the number that a cell is, if it is a whole one and nothing else.
+
+    >>> whole("29,696"), whole("**16**"), whole("16 seeds")
+    (['29,696'], ['16'], [])
+    """
+    found = re.fullmatch(r"[*`]*([−+]?\d[\d,]*)[*`]*", cell)
+    return [found[1]] if found else []
 
 
 def missing(line: Line) -> Iterator[str]:
@@ -147,7 +166,7 @@ def missing(line: Line) -> Iterator[str]:
         same = [one[plain(head)] for one in found if plain(head) in one]
         where = f"{label!r}, {head!r}" if same else f"{label!r}"
         known = same or [text for one in found for text in one.values()]
-        for figure in figures(cell):
+        for figure in figures(cell) or whole(cell):
             if not found:
                 yield f"{figure}: no row {label!r} in {names}"
             elif not any(holds(text, figure) for text in known):

@@ -88,6 +88,7 @@ def test_the_projects_own_pages() -> None:
             "98.7: not in the rows 'SCoRe', 'delta'",
         ),
         ("| row | t2 |\n| --- | --- |\n| other | 98.7 |", "98.7: no row 'other'"),
+        ("| row | t3 |\n| --- | --- |\n| SCoRe | **12** |", "12: not in the rows 'SCoRe'"),
     ],
 )
 def test_a_figure_that_is_not_there_is_found(page: Path, text: str, message: str) -> None:
