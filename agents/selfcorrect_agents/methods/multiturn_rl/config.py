@@ -19,7 +19,7 @@ class MultiTurnRLConfig(OneStageConfig):
     paper's figure 6 (section 5); with ``gamma`` above 0 they then teach all attempts."""
     later_scale: float = 1.0
     """Factor on the reward of every attempt but the first, > 0. 1 is plain RL; 1 + α weighs
-    later attempts as SCoRe's bonus does in expectation: a control, not a method of the paper."""
+    later attempts as SCoRe's bonus does in expectation, at γ = 0: a control, not of the paper."""
 
     def __post_init__(self) -> None:
         """Refuse invalid values."""
