@@ -7,8 +7,8 @@
         --out runs/pooled
 
 Writes table.md and table.csv of all seeds. Every part must have the same rows, and be measured on
-the same problems after the same training: comparison.json says that and the settings of the rows,
-the table.md beside a table.csv says it without the settings. What is kept of a seed in a table.csv
+the same problems after the same training: comparison.json says that, and the table.md beside a
+table.csv. What is kept of a seed in a table.csv
 is enough for everything that is computed seed by seed: arrivals, their level, the episodes until
 then, and the pairs of arrivals. Single problems are not in it, so intervals are over seeds alone,
 and the tests that compare two methods problem by problem are left out.
@@ -62,6 +62,9 @@ SAME = (
     *("episodes", "decodings", "arrival"),
 )
 """Fields of `MethodComparison` that all parts share."""
+
+SETTINGS = "## Settings"
+"""The heading of the rows' settings in a table.md; it is missing from older ones."""
 
 SAME_ROWS = ("name", "agent", "learning", "play", "preset", "trained")
 """Fields of `ComparedMethod` that the rows of all parts share."""
@@ -188,6 +191,8 @@ def read_table(path: Path, like: MethodComparison) -> Part:
             raise SystemExit(f"{beside} is of something else: it has no line {line!r}.")
     if like.arrival is not None and f"≥ {100 * like.arrival:g}%" not in text:
         raise SystemExit(f"{beside} has another level of arrival than {100 * like.arrival:g}%.")
+    if SETTINGS in text and section(text, SETTINGS) != section(to_markdown(like), SETTINGS):
+        raise SystemExit(f"{beside} has other rows, or rows with other settings.")
     names = {like.model.replace("{seed}", str(seed)) for seed in part.seeds}
     weights = re.search(r"^Weights of the base models: (.+?)\.( |$)", text, re.MULTILINE)
     bases = {name: weights_of(name) for name in sorted(names)} if weights else {}
@@ -196,6 +201,11 @@ def read_table(path: Path, like: MethodComparison) -> Part:
     instructions = re.search(r"Vector instructions: (.+)\.$", text, re.MULTILINE)
     names_of = tuple(instructions[1].split(", ")) if instructions else ()
     return replace(part, bases=bases, instructions=names_of)
+
+
+def section(markdown: str, heading: str) -> str:
+    """Return what follows a heading of a page, up to the next list or heading."""
+    return markdown.partition(heading)[2].strip().partition("\n\n")[0]
 
 
 def _require_same(where: str, name: str, theirs: object, ours: object) -> None:

@@ -138,14 +138,18 @@ def test_intervals_end_at_what_is_possible_and_are_said_to_be_over_seeds() -> No
     assert "over seeds and problems" not in text
 
 
+def with_alpha(comparison: MethodComparison, alpha: float) -> MethodComparison:
+    base, score = comparison.methods
+    return replace(comparison, methods=(base, replace(score, learning={"alpha": alpha})))
+
+
 def test_parts_with_other_settings_are_refused() -> None:
     config = made_results.config()
     first, other = compared(config, 1), compared(config, 0, 2)
     assert pool_seeds.part_of(other, like=first).seeds == (0, 2)
     with pytest.raises(SystemExit, match="another episodes: 64, and the first has None"):
         pool_seeds.part_of(replace(other, episodes=64), like=first)
-    score = replace(other.methods[1], learning={"alpha": 1.0})
-    changed = replace(other, methods=(other.methods[0], score))
+    changed = with_alpha(other, 1.0)
     with pytest.raises(SystemExit, match=r"another SCoRe: learning: \{'alpha': 1.0\}"):
         pool_seeds.part_of(changed, like=first)
 
@@ -173,6 +177,7 @@ def test_a_table_says_what_it_was_measured_on(tmp_path: Path) -> None:
     for comparison, message in (
         (replace(other, measured=measured), "is of something else"),
         (replace(other, episodes=64), "is of something else"),
+        (with_alpha(other, 3.0), "rows with other settings"),
         (compared(config, 0, 2, arrival=0.8), "another level of arrival than 90%"),
         (replace(other, bases=dict.fromkeys(two, "other")), "of other base weights: other"),
     ):

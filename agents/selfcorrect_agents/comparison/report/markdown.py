@@ -16,6 +16,7 @@ from selfcorrect_agents.comparison.report.table_rows import (
     pair_rows,
     scaling_rows,
     seed_rows,
+    setting_rows,
     transition_rows,
 )
 from selfcorrect_agents.comparison.report.terminal import (
@@ -26,9 +27,14 @@ from selfcorrect_agents.comparison.report.terminal import (
 )
 from selfcorrect_agents.comparison.results.comparison import MethodComparison
 
+KL_NOTE = (
+    "KL: to the base, in nats, of the replies sampled in training, mean over the last tenth of the "
+    "log; not of the held-out problems, so it is the same for every way of decoding."
+)
+
 
 def to_markdown(comparison: MethodComparison) -> str:
-    """Return means, seeds, transitions, pairs, cost and scaling as Markdown."""
+    """Return means, seeds, transitions, pairs, cost, scaling and settings as Markdown."""
     lines = [f"# {comparison.title}", "", *subject(comparison).splitlines(), ""]
     for decoding in comparison.decodings:
         lines += _decoding(comparison, decoding)
@@ -38,8 +44,13 @@ def to_markdown(comparison: MethodComparison) -> str:
     if len(scaling) > 1:
         lines += ["## Scaling at inference", ""]
         lines += ["Parallel first attempts against sequential correction; each attempt counts as"]
-        lines += ["one reply, at any cost in tokens:", "", *_table(scaling), ""]
-    return "\n".join([*lines, *(f"- {note}" for note in notes(comparison))]) + "\n"
+        lines += ["one reply, at any cost in tokens, but for the rows at equal tokens: as many"]
+        lines += ["first attempts as the sequences have tokens for:", "", *_table(scaling), ""]
+    lines += ["## Settings", "", *_table(setting_rows(comparison)), ""]
+    said = notes(comparison)
+    if any(method.kl for method in comparison.methods):
+        said.insert(1, KL_NOTE)
+    return "\n".join([*lines, *(f"- {note}" for note in said)]) + "\n"
 
 
 def _decoding(comparison: MethodComparison, decoding: str) -> Iterator[str]:

@@ -238,6 +238,22 @@ def cost_rows(comparison: MethodComparison) -> TableRows:
     return rows
 
 
+def setting_rows(comparison: MethodComparison) -> TableRows:
+    """Return the agent of every row, and its settings."""
+    rows = [["method", "agent", "settings that differ from the preset"]]
+    for method in comparison.methods:
+        rows.append([marked_name(method), method.agent, settings_text(method) or UNDEFINED])
+    return rows
+
+
+def settings_text(method: ComparedMethod) -> str:
+    """Return the settings of a row that differ from its preset's and its agent's, as text: its own
+    preset, if it has one, then those of its training, then those of its playing."""
+    preset = {} if method.preset is None else {"preset": method.preset}
+    settings = {**preset, **method.learning, **method.play}
+    return ", ".join(f"{name} {value}" for name, value in settings.items())
+
+
 def scaling_rows(comparison: MethodComparison) -> TableRows:
     """Return accuracy at each number of replies; only the head if none was sampled."""
     sampled = [(m, m.scaling) for m in comparison.methods if m.scaling is not None]

@@ -216,13 +216,17 @@ def test_a_pair_stands_with_both_signs() -> None:
     assert html.count('<td class="untested">·</td>') == 8  # of 16 places, without the diagonal
 
 
-@pytest.mark.parametrize("place", ["title", "model", "method", "summary", "note", "measured"])
+@pytest.mark.parametrize(
+    "place", ["title", "model", "method", "summary", "settings", "note", "measured"]
+)
 def test_hostile_names_stay_text(place: str) -> None:
     as_json = synthetic.comparison()
     if place == "method":
         as_json["methods"][0]["name"] = HOSTILE
     elif place == "summary":
         as_json["methods"][0]["summary"] = HOSTILE
+    elif place == "settings":
+        as_json["methods"][0]["play"] = {HOSTILE: HOSTILE}
     elif place == "note":
         as_json["notes"] = [HOSTILE]
     elif place == "measured":

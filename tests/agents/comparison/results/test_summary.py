@@ -264,6 +264,8 @@ def test_the_files_have_the_same_numbers(tmp_path: Path) -> None:
     assert "| base | 30.0 | 0.0 | 10.0 | 50.0 | 10.0 |" in markdown  # transitions
     assert "| SCoRe | 40 | 90 | – | 1:00 | 1:02 | 9.0 (3.0 + 6.0) |" in markdown  # cost
     assert "Δ(t1, t2)" in markdown
+    assert "| SCoRe | score | – |" in markdown  # settings
+    assert "- KL: to the base, in nats, of the replies sampled in training" in markdown
     changes = found.methods[1].metrics["greedy"].delta_i_to_c
     assert changes is not None
     value, low, high = (100 * x for x in (changes.value, changes.low, changes.high))  # type: ignore[operator]
@@ -348,6 +350,15 @@ def test_tokens_that_were_not_counted_stay_unknown() -> None:
     found = comparison_of(config(), [made[0], replace(made[1], cells=cells)])
     assert found.methods[1].metrics["greedy"].tokens is None
     assert to_markdown(found).count("| – |") >= 1
+
+
+def test_the_settings_of_a_row_are_in_its_reports() -> None:
+    """A reader sees that a row has other settings than its name says."""
+    asked = config()
+    score = replace(asked.methods[1], learning={"gamma": 1.0, "alpha": 0.0}, play={"style": "a|b"})
+    found = comparison_of(asked, results(replace(asked, methods=(asked.methods[0], score))))
+    assert "| SCoRe | score | gamma 1.0, alpha 0.0, style a\\|b |" in to_markdown(found)
+    assert "Settings: gamma 1.0, alpha 0.0, style a|b." in str(section(found).markup())
 
 
 def test_a_method_that_failed_is_left_out_and_named() -> None:

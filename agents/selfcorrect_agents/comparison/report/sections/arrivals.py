@@ -92,7 +92,8 @@ def _picture(comparison: MethodComparison) -> Markup | None:
         ]
         drawn = picture(HEIGHT, _told(method, when), *grid_lines(axis, HEIGHT), *marks)
         rows.append((method_name(method), drawn))
-    return named_rows("Until arrival, each seed", "training episodes", rows, axis)
+    title = f"{decoding_title(decoding)}: until arrival, each seed"
+    return named_rows(title, "training episodes", rows, axis)
 
 
 def _told(method: ComparedMethod, when: tuple[float | None, ...]) -> str:

@@ -15,7 +15,11 @@ from selfcorrect_agents.comparison.report.sections.html_tables import (
 )
 from selfcorrect_agents.comparison.report.sections.section import Section
 from selfcorrect_agents.comparison.report.sections.turns import delta_head, turn_legend
-from selfcorrect_agents.comparison.report.table_rows import delta_columns, is_signed
+from selfcorrect_agents.comparison.report.table_rows import (
+    delta_columns,
+    is_signed,
+    settings_text,
+)
 from selfcorrect_agents.comparison.report.titles import decoding_title
 from selfcorrect_agents.comparison.results.comparison import (
     ComparedMethod,
@@ -23,7 +27,7 @@ from selfcorrect_agents.comparison.results.comparison import (
     MetricValue,
 )
 from selfcorrect_agents.comparison.results.formats import interval, p_value, percent
-from selfcorrect_agents.pictures.markup import Child, Markup, join, tag
+from selfcorrect_agents.pictures.markup import Child, Markup, join, one_line, tag
 
 LOWER_IS_BETTER = {"delta_c_to_i"}
 
@@ -255,10 +259,12 @@ def _explained(comparison: MethodComparison) -> list[Child]:
 
 
 def _methods(comparison: MethodComparison) -> Markup:
-    """Return every method's name with a line about it."""
+    """Return every method's name with a line about it, and its settings."""
     entries = []
     for method in comparison.methods:
         mark = None if method.trained else tag("span", "not trained", class_="mark")
         summary = method.summary or "No description."
-        entries.append(tag("div", tag("dt", method_name(method), mark), tag("dd", summary)))
+        settings = settings_text(method)
+        told = tag("dd", one_line(f"Settings: {settings}.", 1000)) if settings else None
+        entries.append(tag("div", tag("dt", method_name(method), mark), tag("dd", summary), told))
     return join(entries)
