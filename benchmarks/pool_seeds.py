@@ -51,7 +51,9 @@ from selfcorrect_agents.comparison.results.statistics import (
 from selfcorrect_agents.comparison.results.summary import metric_value
 from selfcorrect_env.evaluation import Estimate
 
-UNKNOWN = "The episodes until this level are not known, so no seed is earlier than another one here."
+UNKNOWN = (
+    "The episodes until this level are not known, so no seed is earlier than another one here."
+)
 """A note on another level of arrival."""
 
 MEAN = "mean"

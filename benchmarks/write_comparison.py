@@ -1,6 +1,8 @@
 """Write the compare.toml of an embedded task: the main table, or another one from the same search.
 
 - main: the base, every row of the search, and SCoRe's ablations of table 4
+- defaults: the base, plain RL, SCoRe and Pair-SFT+ with the package's defaults instead of the
+  settings of the search: what the search is worth
 - ablations: SCoRe's further ablations, and controls
 - beyond: γ = 0.8 with α = 1 (appendix A.2), corrections of the base's first attempts (figure 5,
   here after training, not along it), and inference scaling at equal replies and equal tokens
@@ -52,11 +54,14 @@ DOUBTS = 0.9
 """Share of second replies to chains ending in a subtraction that change the answer, in the
 pre-training of the bases of the table "doubts"."""
 
+PLUS = "Pair-SFT+, right first replies too"
+"""The row of the search that is Pair-SFT+ as it is configured by default."""
+
 ATTEMPTS = 2
 """Of an episode of the search."""
 
 SEEDS = {
-    "SelfCorrect-Arithmetic-v0": {"main": 20, "equal compute": 10},
+    "SelfCorrect-Arithmetic-v0": {"main": 20, "equal compute": 10, "defaults": 10},
     "SelfCorrect-ToyCode-v0": {"main": 10},
 }
 """Environment -> table -> number of seeds."""
@@ -91,7 +96,9 @@ class Options:
     """Number of held-out problems."""
     arrival: float = 0.9
     """Acc@t2 from which a seed has arrived."""
-    table: Literal["main", "ablations", "beyond", "ten-attempts", "one-reply", "doubts"] = "main"
+    table: Literal[
+        "main", "defaults", "ablations", "beyond", "ten-attempts", "one-reply", "doubts"
+    ] = "main"
     """Which table."""
     task: Literal["searched", "toycode"] = "searched"
     """The task that was searched on, or another one."""
@@ -179,6 +186,17 @@ def main_rows(chosen: dict[str, dict[str, Any]], episodes: int) -> Rows:
     }
 
 
+def defaults(chosen: dict[str, dict[str, Any]], episodes: int) -> Rows:
+    """Return the base, and rows of the search with their methods' defaults."""
+    fields = {"multi-turn RL, r2 alone": ("first_scale",), PLUS: ("plus", "first_reply")}
+    rows: Rows = {"base": ("base", {})}
+    for row in ("multi-turn RL", "multi-turn RL, r2 alone", "SCoRe", PLUS):
+        found = chosen[row]
+        named = {name: found["learning"][name] for name in fields.get(row, ())}
+        rows[row] = (found["method"], named)
+    return rows
+
+
 def ablations(chosen: dict[str, dict[str, Any]], episodes: int) -> Rows:
     """Return SCoRe with its further ablations, and the controls."""
     score = of_score(chosen, episodes)
@@ -255,6 +273,7 @@ class TableKind:
 
 TABLES = {
     "main": TableKind(main_rows),
+    "defaults": TableKind(defaults),
     "ablations": TableKind(ablations),
     "beyond": TableKind(
         beyond,
