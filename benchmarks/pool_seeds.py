@@ -146,6 +146,8 @@ def accuracy_of(metric: str) -> str | None:
 
 def main() -> None:
     options = tyro.cli(Options, description=__doc__)
+    if not options.comparisons:
+        raise SystemExit("Name the comparison.json of a part.")
     first, *others = map(read_comparison, options.comparisons)
     parts = [part_of(other, like=first) for other in others]
     parts += [read_table(path, first) for path in options.tables]
@@ -188,8 +190,9 @@ def read_table(path: Path, like: MethodComparison) -> Part:
         raise SystemExit(f"{beside} is missing: it says what {path.name} was measured on.")
     text = beside.read_text("utf-8")
     about = replace(like, seeds=part.seeds, bases={}, instructions=())
-    for line in subject(about).splitlines():
-        if line not in text.splitlines():
+    found = list(map(without_seeds, text.splitlines()))
+    for line in map(without_seeds, subject(about).splitlines()):
+        if line not in found:
             raise SystemExit(f"{beside} is of something else: it has no line {line!r}.")
     if like.arrival is not None and f"≥ {100 * like.arrival:g}%" not in text:
         raise SystemExit(f"{beside} has another level of arrival than {100 * like.arrival:g}%.")
@@ -203,6 +206,15 @@ def read_table(path: Path, like: MethodComparison) -> Part:
     instructions = re.search(r"Vector instructions: (.+)\.$", text, re.MULTILINE)
     names_of = tuple(instructions[1].split(", ")) if instructions else ()
     return replace(part, bases=bases, instructions=names_of)
+
+
+def without_seeds(line: str) -> str:
+    """Return a line about a comparison without its seeds, which are in the order of the runs.
+
+    >>> without_seeds("Base tiny:seed={seed}; seeds 3, 1; training: 64 episodes each.")
+    'Base tiny:seed={seed}; training: 64 episodes each.'
+    """
+    return re.sub(r"; seeds [\d, ]+(?=; training: )", "", line)
 
 
 def section(markdown: str, heading: str) -> str:
