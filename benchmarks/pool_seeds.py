@@ -346,11 +346,10 @@ def _metric(seeds: Sequence[float | None], within: tuple[float, float]) -> Metri
         return MetricValue(value=None, seeds=tuple(seeds))
     known = [value for value in seeds if value is not None]
     found = _between(known)
-    ends = (
-        max(within[0], found.low),
-        min(within[1], found.high),
-    )  # nan, where there is none, stays
-    return metric_value(Estimate(found.value, *ends), known)
+    if not math.isnan(found.low):  # there is one
+        ends = max(within[0], found.low), min(within[1], found.high)
+        found = Estimate(found.value, *ends)
+    return metric_value(found, known)
 
 
 def _between(values: Sequence[float]) -> Estimate:

@@ -138,6 +138,19 @@ def test_intervals_end_at_what_is_possible_and_are_said_to_be_over_seeds() -> No
     assert "over seeds and problems" not in text
 
 
+def test_one_seed_and_equal_seeds_have_no_interval() -> None:
+    """Of three seeds one arrives; those of the base are equal."""
+    outcomes = dict.fromkeys(OUTCOMES, "ii ii cc cc ii") | {("SCoRe", 0): "ic ic cc cc ic"}
+    config = made_results.config()
+    one, two = (compared(config, *seeds, outcomes=outcomes) for seeds in ((1,), (0, 2)))
+    base, score = pool_seeds.pool(one, [part(two)]).methods
+    level = score.arrivals["greedy"].level
+    assert level is not None
+    assert (level.value, level.low, level.high) == (1.0, None, None)
+    last = base.metrics["greedy"].accuracy[1]
+    assert (last.value, last.low, last.high) == (pytest.approx(0.4), None, None)
+
+
 def with_alpha(comparison: MethodComparison, alpha: float) -> MethodComparison:
     base, score = comparison.methods
     return replace(comparison, methods=(base, replace(score, learning={"alpha": alpha})))
