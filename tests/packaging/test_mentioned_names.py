@@ -25,6 +25,8 @@ def exists(name: str) -> bool:
                 continue
             return True  # the module exists, and needs a library that is not installed
         for part in parts[length:]:
+            if part in getattr(found, "__all__", ()) and part not in vars(found):
+                return part == parts[-1]  # imported on first use, by a library that may be missing
             if not hasattr(found, part):
                 return part in getattr(found, "__annotations__", {}) and part == parts[-1]
             found = getattr(found, part)
@@ -39,6 +41,8 @@ def exists(name: str) -> bool:
         ("selfcorrect_env.types.Verdict.judged", True),
         ("selfcorrect_env.types.Verdict.missing", False),
         ("selfcorrect_env.missing", False),
+        ("selfcorrect_env.serving.openenv.SelfCorrectClient", True),
+        ("selfcorrect_env.serving.openenv.Missing", False),
         ("selfcorrect_agents.reinforce.update", False),
     ],
 )

@@ -24,6 +24,7 @@ def test_a_width_that_is_none(capsys: pytest.CaptureFixture[str]) -> None:
     assert "hidden_size must be at least 1, got 0" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_shrunk_quickstart(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -293,6 +293,7 @@ class Pooled:
         ]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="this platform has no SIGKILL")
 def test_killed_workers_of_a_verifier_are_replaced(policy: Policy, env: SelfCorrectEnv) -> None:
     """All workers are killed after every step; no verdict is lost, none differs."""

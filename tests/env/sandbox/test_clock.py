@@ -55,6 +55,7 @@ def test_processes_that_are_not_there_have_not_waited() -> None:
     assert children(2**22 + 1) == []
 
 
+@pytest.mark.slow
 def test_a_busy_machine_changes_no_verdict() -> None:
     """Each program would take 60 % of its deadline alone; it takes several times as long here."""
     work = (

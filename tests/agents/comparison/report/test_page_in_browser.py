@@ -158,6 +158,7 @@ def test_counts_of_transitions_follow_the_other_filters(opened: Opened) -> None:
     assert page.inner_text("label.chip:has([value='i->c']) .count") == "8"
 
 
+@pytest.mark.slow
 def test_the_address_keeps_the_state(opened: Opened, browser: Browser) -> None:
     page = opened.page
     page.check("input[value='c->i']")
@@ -172,6 +173,7 @@ def test_the_address_keeps_the_state(opened: Opened, browser: Browser) -> None:
     again.page.close()
 
 
+@pytest.mark.slow
 def test_an_address_with_unknown_values_is_survived(browser: Browser, address: str) -> None:
     state = "#method=nobody&seed=99&transition=x&episode=123456"
     opened = Opened(browser, address + state)

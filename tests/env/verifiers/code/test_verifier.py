@@ -188,6 +188,7 @@ def test_mbpp_references_pass(split: str) -> None:
     verifier.close()
 
 
+@pytest.mark.slow
 @needs_isolation
 def test_two_thousand_in_a_row_leave_nothing(verifier: CodeVerifier) -> None:
     """No descriptor of this process is left open, and its memory does not grow."""

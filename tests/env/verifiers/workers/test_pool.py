@@ -191,6 +191,7 @@ def test_a_worker_killed_at_work_costs_no_call(here: None) -> None:
     alone.close()
 
 
+@pytest.mark.slow
 @posix
 def test_a_worker_killed_while_it_starts_costs_no_call(here: None) -> None:
     pool = WorkerPool("pool_tasks:act", workers=2)
