@@ -31,7 +31,7 @@ from selfcorrect_agents.comparison.plan.content_hashes import weights_of
 from selfcorrect_agents.comparison.report.csv_rows import to_csv
 from selfcorrect_agents.comparison.report.markdown import to_markdown
 from selfcorrect_agents.comparison.report.terminal import subject
-from selfcorrect_agents.comparison.results.arrivals import arrival_pair, arrivals_of
+from selfcorrect_agents.comparison.results.arrivals import arrivals_of
 from selfcorrect_agents.comparison.results.comparison import (
     CHANGES,
     TRANSITIONS,
@@ -42,7 +42,10 @@ from selfcorrect_agents.comparison.results.comparison import (
     MetricValue,
     read_comparison,
 )
-from selfcorrect_agents.comparison.results.seed_outcomes import without_false_intervals
+from selfcorrect_agents.comparison.results.seed_outcomes import (
+    compared_by_seed,
+    without_false_intervals,
+)
 from selfcorrect_agents.comparison.results.statistics import (
     OVER_SEEDS,
     standard_error,
@@ -258,7 +261,7 @@ def pool(
             *(_of_part(note, comparison) for note in comparison.notes if not _on_seeds(note)),
         ),
     )
-    return without_false_intervals(_with_pairs(comparison, changed))
+    return without_false_intervals(compared_by_seed(changed, comparison.arrival_pairs))
 
 
 def _processors(instructions: Sequence[str]) -> str:
@@ -393,21 +396,6 @@ def _arrivals(
     of_arrived = [value for value in last if value is not None and value >= reached]
     given = _metric(of_arrived, (0.0, 1.0)) if of_arrived else None
     return arrivals_of(last, reached, given, when, when)
-
-
-def _with_pairs(comparison: MethodComparison, pooled: MethodComparison) -> MethodComparison:
-    methods = {method.name: method for method in pooled.methods}
-    pairs = [
-        arrival_pair(
-            pair.first,
-            pair.second,
-            pair.decoding,
-            methods[pair.first].arrivals[pair.decoding],
-            methods[pair.second].arrivals[pair.decoding],
-        )
-        for pair in comparison.arrival_pairs
-    ]
-    return replace(pooled, arrival_pairs=tuple(pairs))
 
 
 if __name__ == "__main__":

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from selfcorrect_agents.comparison.results.arrivals import arrival_pair, two_groups
 from selfcorrect_agents.comparison.results.comparison import (
     CHANGES,
+    ArrivalPair,
     DecodingMetrics,
     MethodComparison,
+    MethodPair,
     MetricValue,
     ScalingMetrics,
 )
@@ -22,6 +24,14 @@ def with_arrival_pairs(comparison: MethodComparison) -> MethodComparison:
     """Return a comparison with its pairs of trained methods compared seed by seed."""
     if comparison.arrival is None:
         return comparison
+    return compared_by_seed(comparison, comparison.pairs)
+
+
+def compared_by_seed(
+    comparison: MethodComparison, pairs: Iterable[MethodPair | ArrivalPair]
+) -> MethodComparison:
+    """Return a comparison with those of ``pairs`` that are of trained methods compared seed by
+    seed."""
     methods = {method.name: method for method in comparison.methods if method.trained}
     found = [
         arrival_pair(
@@ -31,7 +41,7 @@ def with_arrival_pairs(comparison: MethodComparison) -> MethodComparison:
             methods[pair.first].arrivals[pair.decoding],
             methods[pair.second].arrivals[pair.decoding],
         )
-        for pair in comparison.pairs
+        for pair in pairs
         if pair.first in methods and pair.second in methods
     ]
     return replace(comparison, arrival_pairs=tuple(found))
