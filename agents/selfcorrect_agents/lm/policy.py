@@ -26,6 +26,7 @@ from selfcorrect_agents.lm.decoders import (
     decoder_of,
     pack_rows,
 )
+from selfcorrect_agents.lm.gpu_attention import without_cudnn_attention
 from selfcorrect_agents.lm.output_layer import LogitChange, few_rows, logit_changes
 from selfcorrect_agents.lm.plain_context import positions
 from selfcorrect_agents.lm.player import Player
@@ -47,7 +48,8 @@ class Policy(Player):
     """A causal language model with its tokenizer.
 
     The model is put into evaluation mode and its dropout set to 0, for training as well: the policy
-    that is scored must be the one that sampled.
+    that is scored must be the one that sampled. If it is on a GPU, PyTorch's attention by cuDNN is
+    switched off in the process (`without_cudnn_attention` says why).
 
     Args:
         model: any ``transformers`` causal LM that takes ``position_ids`` and a cache, with or
@@ -79,6 +81,8 @@ class Policy(Player):
         self.cache_argument = cache_argument(model)
         without_dropout(model)
         model.eval()
+        if model.device.type == "cuda":
+            without_cudnn_attention()
         super().__init__(chat, sampler or CachedSampler(self, chat.ends))
         self._logit_change: LogitChange | UnsupportedModelError | None = None
         self._decoder: Decoder | UnsupportedModelError | None = None

@@ -12,6 +12,7 @@ from torch.testing import assert_close
 from transformers import Qwen2Config, Qwen2ForCausalLM
 
 from selfcorrect_agents.lm.decoders import pack_rows
+from selfcorrect_agents.lm.decoders.attention import UNSEEN, grouped_attention
 from selfcorrect_agents.lm.policy import Policy
 from selfcorrect_agents.lm.samplers import CachedSampler, Turn
 from selfcorrect_agents.lm.tiny import build_tokenizer
@@ -90,3 +91,21 @@ def test_gradients_of_shared_prompts_are_those_on_a_cpu() -> None:
         gradients.append([cast(Any, w.grad).cpu() for w in policy.trainable().values()])
     for ours, theirs in zip(*gradients, strict=True):
         assert_close(theirs, ours, atol=1e-3, rtol=1e-3)
+
+
+@pytest.mark.parametrize("length", [64, 192, 200])
+def test_gradients_are_finite_where_all_scores_of_a_query_are_very_low(length: int) -> None:
+    """At 64 more than a multiple of 128, attention by cuDNN has other gradients."""
+    policies(adapter=False)
+    generator = torch.Generator("cuda").manual_seed(0)
+    drawn = torch.randn(3, 2, 4, length, 64, device="cuda", generator=generator)
+    queries, keys, values = (0.1 * drawn).bfloat16()
+    queries[..., 0], keys[..., 0] = 1.0, -120 * 64**0.5  # every score is about -120
+    inputs = [x.clone().requires_grad_() for x in (queries, keys, values)]
+    seen = torch.ones(length, length, dtype=torch.bool, device="cuda").tril()
+    mask = torch.zeros(2, 1, length, length, device="cuda", dtype=torch.bfloat16)
+    attended = grouped_attention(
+        inputs[0], inputs[1], inputs[2], mask=mask.masked_fill(~seen, UNSEEN)
+    )
+    attended.float().square().sum().backward()
+    assert all(bool(cast(Any, x.grad).isfinite().all()) for x in inputs)
