@@ -112,6 +112,9 @@ def lines(page: Path) -> Iterator[Line]:
             fenced = not fenced
         elif region := REGION.match(text):
             sources = tuple(region[1].split())
+            for name in sources:
+                if name not in UNCHECKED and not (ROOT / name).is_file():
+                    raise SystemExit(f"{page}:{number} names {name}, which is not there")
         elif not fenced and not text.startswith("    "):
             row = tuple(cells(text)) if text.startswith("|") else ()
             heads = (heads or row) if row else ()

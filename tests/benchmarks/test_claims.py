@@ -64,6 +64,12 @@ def test_a_row_that_is_not_stored_is_named(page: Path) -> None:
     assert wrong(page) == ["13: 31.6: no row 'STaR' in results.md"]
 
 
+def test_a_file_of_results_that_is_not_there_is_named(page: Path) -> None:
+    page.write_text("<!-- figures: nowhere.md -->\n\n12.5\n", "utf-8")
+    with pytest.raises(SystemExit, match="page.md:1 names nowhere.md, which is not there"):
+        wrong(page)
+
+
 def test_the_projects_own_pages() -> None:
     """README and docs, as they are."""
     claims.content.cache_clear()

@@ -15,6 +15,7 @@ from selfcorrect_agents.comparison.run.progress_bars import CellBars
 from selfcorrect_agents.comparison.run.schedule import Failure, missing_cells, run_cells
 from selfcorrect_agents.errors import ComparisonError
 from selfcorrect_agents.lm.loading import is_tiny, parse_tiny, tiny_base_with_progress
+from selfcorrect_agents.lm.model_files import find_model
 from selfcorrect_env import UnknownNameError
 
 
@@ -38,7 +39,7 @@ def run(config: CompareConfig, folder: Path) -> Finished:
         folder: the folder of its results; the same call resumes after an interruption.
 
     Raises:
-        ComparisonError: an agent or an environment does not fit; nothing was run.
+        ComparisonError: an agent, an environment or a model does not fit; nothing was run.
         EpisodeError: the test environment is not one of this project; nothing was run.
         CheckpointError: the folder holds a cell with other settings, problems or weights; nothing
             was run.
@@ -46,8 +47,9 @@ def run(config: CompareConfig, folder: Path) -> Finished:
     """
     cells = plan(config, check(config))
     missing = missing_cells(cells, folder)
-    write_config(folder, config)
     loading = [cell for cell in missing if cell.compared_agent().loads_base or cell.base_first]
+    _find_models(loading)
+    write_config(folder, config)
     for model in _tiny_models(loading):  # else two cells would train the same base
         tiny_base_with_progress(parse_tiny(model))
     with CellBars(missing, done=len(cells) - len(missing)) as bars:
@@ -83,6 +85,22 @@ def check(config: CompareConfig) -> Contents:
     agents = [cell.compared_agent() for cell in cells]
     trained = [agent for agent in agents if agent.trains]
     return look_up(config, [cell.model.model for cell in cells], trained=trained)
+
+
+def _find_models(cells: Sequence[Cell]) -> None:
+    """Check that there are the models that cells load, before the first process starts.
+
+    Raises:
+        ComparisonError: one is missing, or the hub does not answer.
+    """
+    named = {(cell.model.model, cell.model.revision) for cell in cells}
+    for model, revision in sorted(named, key=str):
+        if is_tiny(model):
+            continue
+        try:
+            find_model(model, revision)
+        except OSError as error:
+            raise ComparisonError(f"model {model!r}: {error}") from error
 
 
 def _tiny_models(cells: Sequence[Cell]) -> list[str]:

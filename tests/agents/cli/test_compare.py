@@ -169,6 +169,9 @@ def test_help_teaches(capsys: pytest.CaptureFixture[str]) -> None:
         (["--methods", "base", "--env", "SelfCorrect-Nothing-v0"], "SelfCorrect-Nothing"),
         (["--methods", "score", "--env", "CartPole-v1"], "CartPole"),
         (["--methods", "base", "--model", "tiny:depth=3"], "Unknown option of the tiny model"),
+        (["--methods", "score", "--model", "models/{seed}"], "models/0': there is no folder"),
+        (["--methods", "base", "--model", "empty"], "'empty' holds no model (no config.json)"),
+        (["--methods", "base", "--model", "there.toml"], "a model is a folder or a .gguf file"),
         (["--methods", "base", "--reference", "score"], "reference: Unknown key 'score'"),
         (["nothing.toml"], "nothing.toml: cannot be read"),
         (["there.toml", "--methods", "base"], "--methods cannot be given with a file"),
@@ -184,6 +187,7 @@ def test_a_mistake_is_one_line_and_leaves_no_folder(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, words: list[str], expected: str
 ) -> None:
     (tmp_path / "there.toml").write_text("[methods.base]")
+    (tmp_path / "empty").mkdir()
     (tmp_path / "same.toml").write_text("problems = 'sums.jsonl'\n[methods.score]")
     rows = [{"prompt": f"{i} + 1", "reference": str(i + 1)} for i in range(4)]
     (tmp_path / "sums.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows))
