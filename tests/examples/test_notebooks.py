@@ -44,7 +44,6 @@ for cell in notebook.cells:
 """
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_a_notebook_runs(path: Path, tmp_path: Path) -> None:
     """In a kernel, in which rich and IPython print in other ways than in a program."""
