@@ -66,7 +66,7 @@ def test_a_row_that_is_not_stored_is_named(page: Path) -> None:
 
 def test_a_file_of_results_that_is_not_there_is_named(page: Path) -> None:
     page.write_text("<!-- figures: nowhere.md -->\n\n12.5\n", "utf-8")
-    with pytest.raises(SystemExit, match="page.md:1 names nowhere.md, which is not there"):
+    with pytest.raises(SystemExit, match=r"page\.md:1 names nowhere\.md, which is not there"):
         wrong(page)
 
 
