@@ -13,6 +13,7 @@ working, which is how a fix can be read off.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,7 +22,7 @@ from pathlib import Path
 import tyro
 
 from selfcorrect_env import Episode
-from selfcorrect_env.evaluation import read_episodes
+from selfcorrect_env.evaluation import REPORT_FILE, read_episodes
 
 COLUMNS = ("first working ends right", "second working ends right", "read off, of wrong at t1")
 
@@ -65,7 +66,8 @@ def cells_of(folder: Path, decoding: str) -> dict[str, list[Path]]:
     """
     found: dict[str, list[Path]] = {}
     for file in sorted(folder.glob(f"cells/*/{decoding}/episodes.jsonl")):
-        method = re.sub(r"-seed\d+$", "", file.parts[-3])
+        measured = json.loads(file.with_name(REPORT_FILE).read_text("utf-8"))["measured"]
+        method = re.sub(r", seed \d+$", "", measured["agent"])
         found.setdefault(method, []).append(file)
     if not found:
         raise SystemExit(f"{folder} has no episodes in cells/*/{decoding}: name a comparison.")

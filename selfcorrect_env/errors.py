@@ -53,20 +53,24 @@ class UnknownNameError(SelfCorrectError, KeyError, ValueError):
         """Build the error for ``name``, with the known names and the closest of them.
 
         Args:
-            kind: what the name would be a name of, such as ``"verifier"``.
+            kind: what the name would be a name of, such as ``"verifier"`` or ``"split of 'math'"``.
             name: the unknown name.
             known: the names that are registered.
             hint: a last sentence, such as another way to name the thing.
 
         >>> print(UnknownNameError.of("verifier", "maths", ["math", "exact"]))
         Unknown verifier 'maths'. Did you mean 'math'? Known: exact, math.
+        >>> print(UnknownNameError.of("split of 'math'", "dev", ["train", "test"]))
+        Unknown split 'dev' of 'math'. Known: test, train.
         """
         names = sorted(known)
         by_lower = {known_name.lower(): known_name for known_name in names}
         close = difflib.get_close_matches(str(name).lower(), by_lower, n=1)
         guess = f" Did you mean {by_lower[close[0]]!r}?" if close else ""
         last = f" {hint}" if hint else ""
-        return cls(f"Unknown {kind} {name!r}.{guess} Known: {', '.join(names) or 'none'}.{last}")
+        noun, of, whole = kind.partition(" of ")
+        unknown = f"{noun} {name!r}{of}{whole}"
+        return cls(f"Unknown {unknown}.{guess} Known: {', '.join(names) or 'none'}.{last}")
 
 
 class ProblemSetError(SelfCorrectError, ValueError):

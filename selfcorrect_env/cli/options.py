@@ -6,6 +6,7 @@ import contextlib
 import io
 import json
 import os
+import re
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -35,6 +36,10 @@ _KEYWORDS = (
     "attempts",
 )
 _NO_HINT = tyro.conf.arg(help_behavior_hint="")  # not "(default: None)"
+_REFUSED = re.compile(
+    r"no type matching (?P<kind>\S+) could be instantiated from \[(?P<given>.*?)\]"
+)
+_KINDS = {"INT": "a whole number", "FLOAT": "a number"}
 _GYMNASIUMS_WORDS = " was raised from the environment creator for "
 _collected: ContextVar[list[type[Any]] | None] = ContextVar("selfcorrect_options", default=None)
 
@@ -192,6 +197,10 @@ def one_line(box: str) -> str:
     'Unrecognized options: --x.'
     >>> one_line(" Title \\n ----- \\n Unrecognized options: --x \\n ---- \\n For full helptext … ")
     'Unrecognized options: --x.'
+    >>> one_line(
+    ...     "╭─ Title ─╮\\n│ Argument --n: no type matching INT could be instantiated from ['x'] │"
+    ... )
+    "Argument --n: takes a whole number, got 'x'."
     """
     sections: list[list[str]] = [[]]
     for line in box.splitlines():
@@ -204,8 +213,14 @@ def one_line(box: str) -> str:
         elif text:
             sections[-1].append(text)
     told = [" ".join(lines) for lines in sections if lines and "helptext" not in lines[0]]
-    text = " ".join(told).partition(" Got errors:")[0].removesuffix(".")
+    text = " ".join(told).replace(" Perhaps you meant:", ". Perhaps you meant:")
+    text = _REFUSED.sub(_what_it_takes, text.partition(" Got errors:")[0]).removesuffix(".")
     return f"{text.removesuffix(' (required)').rstrip('.')}."
+
+
+def _what_it_takes(refused: re.Match[str]) -> str:
+    kind = _KINDS.get(refused["kind"], refused["kind"])
+    return f"takes {kind}, got {refused['given']}"
 
 
 def at_least(least: int, **options: int | None) -> None:

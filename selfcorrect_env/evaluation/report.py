@@ -246,8 +246,8 @@ def compare(reports: Sequence[Report], *, seed: int = 0) -> Comparison:
             ours, theirs = getattr(first.measured, name), getattr(other.measured, name)
             if ours != theirs:
                 raise ValueError(
-                    f"{first.agent!r} and {other.agent!r} cannot be compared: their {name} "
-                    f"differ ({ours} and {theirs})."
+                    f"{first.agent!r} and {other.agent!r} cannot be compared: they differ "
+                    f"in {name} ({ours} and {theirs})."
                 )
     pairs = [paired(first.episodes, other.episodes, seed=seed) for other in others]
     return Comparison(tuple(reports), tuple(pairs))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -74,9 +75,11 @@ def _value(where: str, row: Row, key: str, column: Column) -> Any:
             ) from error
     if column in row:
         return row[column]
+    close = difflib.get_close_matches(column, map(str, row), n=1)
+    guess = f" Did you mean {close[0]!r}?" if close else ""
     raise ProblemSetError(
         f"{where}: no column {column!r} for the problem's {key}; it has "
-        f"{', '.join(map(repr, row)) or 'none'}. Name the column with {key}_column=… "
+        f"{', '.join(map(repr, row)) or 'none'}.{guess} Name the column with {key}_column=… "
         f"(--{key}-column on the command line)."
     )
 

@@ -1,5 +1,6 @@
 """Shares of workings that end right, on episodes written by hand."""
 
+import json
 import math
 from pathlib import Path
 
@@ -31,12 +32,13 @@ def test_the_shares_of_a_cell(episodes: list[Episode]) -> None:
 
 
 def test_the_methods_of_a_comparison(tmp_path: Path, episodes: list[Episode]) -> None:
-    for name in ("a-seed0", "a-seed10", "b-seed0"):
-        folder = tmp_path / "cells" / name / "sampled"
+    for name in ("A, seed 0", "A, seed 10", "B, seed 0"):
+        folder = tmp_path / "cells" / name.replace(", ", "-") / "sampled"
         folder.mkdir(parents=True)
         write_episodes(folder / "episodes.jsonl", episodes)
+        (folder / "report.json").write_text(json.dumps({"measured": {"agent": name}}))
     found = workings.cells_of(tmp_path, "sampled")
-    assert {method: len(files) for method, files in found.items()} == {"a": 2, "b": 1}
+    assert {method: len(files) for method, files in found.items()} == {"A": 2, "B": 1}
     assert workings.cell([0.5, 0.25]) == "37.5 (25.0 to 50.0)"
     with pytest.raises(SystemExit, match="name a comparison"):
         workings.cells_of(tmp_path, "greedy")

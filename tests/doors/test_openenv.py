@@ -367,7 +367,7 @@ def test_the_splits_that_a_set_does_not_have_are_told() -> None:
     envs, missing = load_splits("SelfCorrect-Code-v0")
     assert list(envs) == ["test", "train"]
     assert list(missing) == ["validation"]
-    assert "Unknown split of 'code' 'validation'" in missing["validation"]
+    assert "Unknown split 'validation' of 'code'" in missing["validation"]
     with pytest.raises(ProblemSetError, match="nope"):
         load_splits(lambda split: SelfCorrectEnv("code", split="nope"))
 

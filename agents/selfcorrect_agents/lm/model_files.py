@@ -72,7 +72,10 @@ def _check_path(path: Path, name: str) -> None:
     if (path / ADAPTER_FILE).is_file():
         return  # without a tokenizer of its own it has its base model's
     if not any((path / file).is_file() for file in TOKENIZERS):
-        raise OSError(f"the folder {name!r} holds no tokenizer (no tokenizer.json)")
+        raise OSError(
+            f"the folder {name!r} holds no tokenizer (no tokenizer.json); save one there: "
+            f"tokenizer.save_pretrained({name!r})"
+        )
 
 
 def _looks_like_a_path(name: str, path: Path) -> bool:

@@ -89,7 +89,9 @@ def check_credit(
         if not wanted <= found <= set(expected):
             raise CreditError(
                 f"The score of attempt {turn + 1} should train {_name(wanted)} but trains "
-                f"{_name(found)}. The rewards or the loss are wrong; no step was taken."
+                f"{_name(found)}: no step was taken. If that is meant, declare it by "
+                f"reach[{turn}] = {sorted(found)}, turns from 0; else the rewards or the loss are "
+                "wrong."
             )
         if wanted and not _arrives(policy, rollout, moved):
             raise CreditError(

@@ -168,7 +168,7 @@ def test_help_teaches(capsys: pytest.CaptureFixture[str]) -> None:
         (["--methods", "base", "--seeds", "0", "0"], "seeds must be all different"),
         (["--methods", "base", "--env", "SelfCorrect-Nothing-v0"], "SelfCorrect-Nothing"),
         (["--methods", "score", "--env", "CartPole-v1"], "CartPole"),
-        (["--methods", "base", "--model", "tiny:depth=3"], "Unknown option of the tiny model"),
+        (["--methods", "base", "--model", "tiny:depth=3"], "Unknown option 'depth' of"),
         (["--methods", "score", "--model", "models/{seed}"], "models/0': there is no folder"),
         (["--methods", "base", "--model", "empty"], "'empty' holds no model (no config.json)"),
         (["--methods", "base", "--model", "there.toml"], "a model is a folder or a .gguf file"),

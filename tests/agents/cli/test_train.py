@@ -93,7 +93,7 @@ def test_help_teaches(capsys: pytest.CaptureFixture[str]) -> None:
         (["score", "--env", "CartPole-v1"], "CartPole"),
         (["score", "--split", "nope"], "split"),
         (["score", "--model", "no/such/folder"], "Cannot load model 'no/such/folder'"),
-        (["score", "--model", "tiny:depth=3"], "Unknown option of the tiny model 'depth'"),
+        (["score", "--model", "tiny:depth=3"], "Unknown option 'depth' of the tiny model"),
         (["score", "--model", "tiny:steps=0"], "must be at least 1"),
         (["score", "--device", "gpu"], "Device 'gpu' can't be used"),
         (["score", "--resume"], "no run to resume"),

@@ -116,6 +116,10 @@ def leaking(scores: torch.Tensor) -> torch.Tensor:
     return scores + 10 * (scores[:, 1:] - scores[:, :1])
 
 
+def gained(scores: torch.Tensor) -> torch.Tensor:
+    return torch.stack([torch.zeros(len(scores)), scores[:, 1] - scores[:, 0]], dim=1)
+
+
 def undefined(scores: torch.Tensor) -> torch.Tensor:
     return scores * float("nan")
 
@@ -130,6 +134,7 @@ WRONG: list[tuple[Callable[[torch.Tensor], torch.Tensor], Reach, float, str]] = 
     (lambda s: progress_bonus(s, 10.0), PROGRESS, 1.0, "attempt 2 should train attempt 2 but"),
     (lambda s: progress_bonus(s, 0.0), PROGRESS, 0.0, "attempt 1 and attempt 2 but trains"),
     (lambda s: s, [[], [1]], 0.0, "attempt 1 should train no attempt but trains attempt 1"),
+    (gained, [[], [1]], 0.0, r"attempt 2: no step was taken\..*reach\[0\] = \[1\], turns from 0"),
 ]
 
 

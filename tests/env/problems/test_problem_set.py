@@ -63,6 +63,10 @@ def test_columns_by_name_and_by_function():
     [
         ({"prompt": "x"}, r"record 1: no column 'reference'.*it has 'prompt'"),
         ({}, r"record 1: no column 'prompt'.*it has none"),
+        (
+            {"prompt": "x", "refrence": "1"},
+            r"it has 'prompt', 'refrence'\. Did you mean 'refrence'",
+        ),
         ({"prompt": "x", "reference": None}, "must be text or a finite number, got NoneType"),
         ({"prompt": "x", "reference": True}, "got bool"),
         ({"prompt": "x", "reference": float("nan")}, "got float"),

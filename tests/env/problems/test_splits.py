@@ -46,7 +46,7 @@ def test_the_shares_of_three_splits():
 def test_unknown_splits():
     check_split("x", "train")
     with pytest.raises(
-        UnknownNameError, match=r"Unknown split of 'x' 'trian'\. Did you mean 'train'"
+        UnknownNameError, match=r"Unknown split 'trian' of 'x'\. Did you mean 'train'"
     ):
         check_split("x", "trian")
     with pytest.raises(UnknownNameError, match="Known: test, train, validation"):

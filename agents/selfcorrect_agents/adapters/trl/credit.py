@@ -62,8 +62,8 @@ def check_credit(turns: SampledTurns, rewards: Rewards, reach: Reach, loss: Loss
         if found != set(expected):
             raise CreditError(
                 f"The score of attempt {turn + 1} should train {_name(set(expected))} but trains "
-                f"{_name(found)} in TRL's loss. The rewards or the loss are wrong; no step was "
-                "taken."
+                f"{_name(found)} in TRL's loss: no step was taken. If that is meant, declare it by "
+                f"reach[{turn}], turns from 0; else the rewards or the loss are wrong."
             )
 
 

@@ -127,9 +127,9 @@ def require_same_problems(results: Sequence[MethodResults]) -> None:
             ours, theirs = getattr(reports[0].measured, name), getattr(other.measured, name)
             if ours != theirs:
                 raise CheckpointError(
-                    f"{reports[0].agent!r} and {other.agent!r} cannot be compared: their {name} "
-                    f"differ ({ours} and {theirs}). The problem set or the package changed between "
-                    "their runs; delete the older cell to run it again."
+                    f"{reports[0].agent!r} and {other.agent!r} cannot be compared: they differ "
+                    f"in {name} ({ours} and {theirs}). The problem set or the package changed "
+                    "between their runs; delete the older cell to run it again."
                 )
 
 

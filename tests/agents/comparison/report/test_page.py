@@ -189,6 +189,16 @@ def test_instruments_alone_have_no_best() -> None:
     assert 'class="headline"' not in rendered(as_json)
 
 
+def test_a_column_of_equal_values_has_no_mark() -> None:
+    as_json = synthetic.comparison()
+    for method in as_json["methods"]:
+        method["metrics"]["greedy"]["accuracy"][0]["value"] = 0.5
+    html = rendered(as_json)
+    table = html[html.index("Metrics, in percent") :].split("</table>")[0]
+    assert '50.0<span class="hidden"> (best)</span>' not in table
+    assert "(best)" in table
+
+
 def test_what_ties_as_printed_shares_the_mark() -> None:
     as_json = synthetic.comparison()
     for method, value in ((4, 0.99951), (5, 0.99949), (3, 0.5)):

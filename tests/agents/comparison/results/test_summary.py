@@ -374,7 +374,7 @@ def test_other_problems_are_refused() -> None:
     other = replace(report, measured=replace(report.measured, fingerprint="another"))
     spoiled = replace(made[1].cells[0], reports={"greedy": other})
     made[1] = replace(made[1], cells=[spoiled, made[1].cells[1]])
-    with pytest.raises(CheckpointError, match="their fingerprint differ"):
+    with pytest.raises(CheckpointError, match="they differ in fingerprint"):
         require_same_problems(made)
 
 

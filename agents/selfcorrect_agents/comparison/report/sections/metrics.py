@@ -105,6 +105,7 @@ def metrics_table(comparison: MethodComparison) -> Markup:
             name: _best(comparison.methods, decoding, name)
             for name in heads
             if not comparison.unjudged or name.startswith(RANKING)
+            if _differ(comparison.methods, decoding, name)
         }
         rows = []
         for method in ranked_first(comparison.methods):
@@ -144,6 +145,12 @@ def ranked_first(methods: Sequence[ComparedMethod]) -> list[ComparedMethod]:
 
 def _seed_value(metric: MetricValue | None, index: int) -> float | None:
     return metric.seeds[index] if metric and index < len(metric.seeds) else None
+
+
+def _differ(methods: Sequence[ComparedMethod], decoding: str, name: str) -> bool:
+    """Whether two methods have different values, as they are printed."""
+    found = [m.metrics[decoding].named()[name] for m in methods if m.ranked]
+    return len({percent(metric.value) for metric in found if metric}) > 1
 
 
 def _best(methods: Sequence[ComparedMethod], decoding: str, name: str) -> str | None:
@@ -228,7 +235,7 @@ def _explained(comparison: MethodComparison) -> list[Child]:
     said: list[Child] = [
         "Values are means over seeds with 95% intervals. Acc@t: share of the problems that attempt "
         "t answers right. Overlapping intervals are no difference by themselves: see the paired "
-        "tests. Bold: the best value of each column",
+        "tests. Bold: the best value of each column, if there are several, told apart or not",
         " that counts unjudged attempts as wrong. " if comparison.unjudged else ". ",
     ]
     if comparison.partial_credit:
