@@ -189,7 +189,7 @@ def test_compare_refuses_unequal_ground():
     with pytest.raises(ValueError, match="at least two"):
         compare([report(MIXED)])
     for change in ({"fingerprint": "other"}, {"verifier": "math"}, {"prompts": "math"}):
-        with pytest.raises(ValueError, match=f"their {next(iter(change))} differ"):
+        with pytest.raises(ValueError, match=f"they differ in {next(iter(change))}"):
             compare([report(MIXED), report(MIXED, **change)])
     with pytest.raises(ValueError, match="same problems"):
         compare([report(MIXED), report("ic")])
