@@ -75,7 +75,7 @@ def _value(where: str, row: Row, key: str, column: Column) -> Any:
             ) from error
     if column in row:
         return row[column]
-    close = difflib.get_close_matches(column, map(str, row), n=1)
+    close = difflib.get_close_matches(str(column), map(str, row), n=1)
     guess = f" Did you mean {close[0]!r}?" if close else ""
     raise ProblemSetError(
         f"{where}: no column {column!r} for the problem's {key}; it has "

@@ -149,14 +149,17 @@ def _seed_value(metric: MetricValue | None, index: int) -> float | None:
 
 def _differ(methods: Sequence[ComparedMethod], decoding: str, name: str) -> bool:
     """Whether two methods have different values, as they are printed."""
+    return len({percent(value) for value in _values(methods, decoding, name)}) > 1
+
+
+def _values(methods: Sequence[ComparedMethod], decoding: str, name: str) -> list[float]:
     found = [m.metrics[decoding].named()[name] for m in methods if m.ranked]
-    return len({percent(metric.value) for metric in found if metric}) > 1
+    return [metric.value for metric in found if metric and metric.value is not None]
 
 
 def _best(methods: Sequence[ComparedMethod], decoding: str, name: str) -> str | None:
     """Return the best value as it is printed, so that methods with equal text share the mark."""
-    found = [m.metrics[decoding].named()[name] for m in methods if m.ranked]
-    values = [metric.value for metric in found if metric and metric.value is not None]
+    values = _values(methods, decoding, name)
     if len(values) < 2:
         return None
     best = min(values) if name in LOWER_IS_BETTER else max(values)
