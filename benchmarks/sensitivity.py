@@ -114,11 +114,11 @@ def trial(
 
 
 def print_table(options: Options, values: dict[tuple[str, str], list[dict[str, Any]]]) -> None:
-    table = Table(title=f"Acc@t1/Acc@t2, percent, T = 1, {options.problems:,} test problems")
+    table = Table(title=f"Acc@t1 → Acc@t2, percent, T = 1, {options.problems:,} test problems")
     for column in ("row", "setting", *(f"base {seed}" for seed in options.seeds), "arrived"):
         table.add_column(column)
     for (row, name), results in values.items():
-        cells = [f"{100 * r['t1']:.1f}/{100 * r['t2']:.1f}" for r in results]
+        cells = [f"{100 * r['t1']:.1f} → {100 * r['t2']:.1f}" for r in results]
         arrived = sum(r["t2"] >= ARRIVAL for r in results)
         table.add_row(row, name, *cells, f"{arrived} of {len(results)}")
     Console(width=130).print(table)
