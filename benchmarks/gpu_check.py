@@ -39,7 +39,7 @@ from selfcorrect_agents.rl.credit import own_turn
 from selfcorrect_agents.rl.rollout import Rollout
 from selfcorrect_agents.rl.scoring import micro_batches, packed_rows
 from selfcorrect_agents.training.config import from_flat
-from selfcorrect_agents.training.memory_plan import Plan, Work, plan
+from selfcorrect_agents.training.memory_plan import Plan, Work, computed_share, plan
 from selfcorrect_agents.training.trainer import Stage, Trainer
 from selfcorrect_env import SelfCorrectEnv, training_env
 from selfcorrect_env.problems import ProblemSet
@@ -268,6 +268,9 @@ def plan_of(shape: str, options: Options, device: torch.device) -> Plan:
         episodes=options.problems * options.samples,
         read=options.prompt + INSTRUCTION,
         sampled=2 * options.tokens,
+        computed=computed_share(
+            options.prompt, options.prompt + INSTRUCTION + 2 * options.tokens, options.samples
+        ),
     )
     return plan(shape_of(SHAPES[shape].config()), work)
 

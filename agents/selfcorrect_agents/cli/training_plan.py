@@ -19,8 +19,8 @@ from selfcorrect_agents.lm.model_files import ADAPTER_FILE, find_model
 from selfcorrect_agents.lm.pretrained import device_of, dtype_of
 from selfcorrect_agents.lm.shapes import ModelShape, read_shape, read_tokenizer
 from selfcorrect_agents.lm.token_caps import is_tiny
-from selfcorrect_agents.training.memory_plan import Plan, Work, plan
-from selfcorrect_agents.training.memory_split import read_tokens
+from selfcorrect_agents.training.memory_plan import Plan, Work, computed_share, plan
+from selfcorrect_agents.training.memory_split import prompt_tokens, read_tokens
 from selfcorrect_agents.training.method_lookup import find_method
 from selfcorrect_env import SelfCorrectError, TrainingEnv
 from selfcorrect_env.cli import UsageError, print_json
@@ -41,7 +41,8 @@ PARTS = {
     "sampling": "logits of the rollout",
     "gradients": "gradients",
     "activations": "activations of a micro-batch",
-    "logits": "chunk of logits, hidden states",
+    "layer": "one layer's work",
+    "logits": "chunk of logits",
 }
 """Part of a `Plan` -> how it is printed."""
 
@@ -136,6 +137,10 @@ def work_of(options: TrainOptions, learning: Any, env: TrainingEnv, chat: Chat) 
     given = options.plan_memory
     if given is None and device.type == "cuda" and not torch.cuda.is_available():
         raise ValueError("there is no GPU here; say how much memory it has: --plan-memory 24GB")
+    read = read_tokens(chat, env, turns, getattr(learning, "between_turns", ()))
+    sampled = sampling.max_new_tokens * turns
+    shortest, longest = prompt_tokens(chat, env)
+    samples = sampling.samples if learning.updates_groups else 1
     return Work(
         device="cuda" if device.type == "cuda" else "cpu",
         memory=parse_bytes(given) if given else free_memory(device),
@@ -144,13 +149,15 @@ def work_of(options: TrainOptions, learning: Any, env: TrainingEnv, chat: Chat) 
         checkpointing=options.model.activation_checkpointing,
         optimizer=learning.optimizer,
         episodes=getattr(learning, "oversample", 1) * sampling.problems_per_step * sampling.samples,
-        read=read_tokens(chat, env, turns, getattr(learning, "between_turns", ())),
-        sampled=sampling.max_new_tokens * turns,
+        read=read,
+        sampled=sampled,
         tokens_per_forward=learning.execution.tokens_per_forward,
         rows_at_once=learning.execution.rows_at_once,
         optimizers=learning.optimizers,
         saved_optimizers=learning.saved_optimizers,
         copies=learning.weight_copies,
+        # the most of it: longer prompts are a larger part of their episodes
+        computed=computed_share(shortest, shortest + read - longest + sampled, samples),
         keep_best=learning.evaluation.keep_best,
     )
 

@@ -118,6 +118,11 @@ class SupervisedConfig:
         """Copies of the trained weights that a fit keeps in memory."""
         return int(self.fitting.holds_out)
 
+    @property
+    def updates_groups(self) -> bool:
+        """Whether every update is on groups of episodes of one problem: a fit's is on traces."""
+        return False
+
     def turns(self, attempts: int) -> int:
         """Return the turns that are sampled in an episode of ``attempts`` attempts."""
         return attempts

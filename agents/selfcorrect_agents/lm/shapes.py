@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any, cast
 import torch
 from torch import nn
 
-from selfcorrect_agents.lm.decoders.decoder import FAMILIES
+from selfcorrect_agents.errors import UnsupportedModelError
+from selfcorrect_agents.lm.decoders.decoder import FAMILIES, decoder_of
 from selfcorrect_agents.lm.loading import parse_tiny
 from selfcorrect_agents.lm.model_config import LoRAConfig, ModelConfig
 from selfcorrect_agents.lm.model_files import find_model
@@ -61,6 +62,8 @@ class ModelShape:
     scored_heads: int = 0
     """Query heads of a layer whose attention scores are kept for the backward pass: all of them
     where transformers computes "eager" attention, else 0."""
+    shares_prompts: bool = False
+    """Whether a pass computes the prompt once that the episodes of a problem share."""
     positions: PositionLimit | None = None
     """How long a row may be; None if there is no limit."""
     adapted: int = 0
@@ -174,10 +177,20 @@ def shape_of(
             ModelShape.of(config),
             parameters=sum(weight.numel() for weight in counted.parameters()),
             scored_heads=scored_heads(model),
+            shares_prompts=shares_prompts(model),
             positions=position_limit(model),
             adapted=adapted,
             ports=_adapter_ports(model, targets, adapted),  # the last: it changes the model
         )
+
+
+def shares_prompts(model: PreTrainedModel) -> bool:
+    """Return `ModelShape.shares_prompts` of a model without an adapter."""
+    try:
+        decoder_of(model)
+    except UnsupportedModelError:
+        return False
+    return True
 
 
 def scored_heads(model: PreTrainedModel) -> int:

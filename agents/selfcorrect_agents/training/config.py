@@ -219,6 +219,11 @@ class TrainingConfig(Protocol):
         """Copies of the trained weights, ≥ 0, that are in memory beside policy and reference."""
         ...
 
+    @property
+    def updates_groups(self) -> bool:
+        """Whether every update is on groups of episodes of one problem; a fit's is not."""
+        ...
+
     def turns(self, attempts: int) -> int:
         """Return the turns that are sampled in an episode of ``attempts`` attempts."""
         ...
@@ -282,6 +287,11 @@ class OnPolicyConfig:
     def weight_copies(self) -> int:
         """Copies of the trained weights in memory beside policy and reference."""
         return 0
+
+    @property
+    def updates_groups(self) -> bool:
+        """Whether every update is on groups of episodes of one problem."""
+        return True
 
     def turns(self, attempts: int) -> int:
         """Return the turns that are sampled in an episode of ``attempts`` attempts."""

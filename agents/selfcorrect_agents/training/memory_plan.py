@@ -2,15 +2,19 @@
 
     at all times    weights + reference + optimiser
     in a rollout    + keys and values of the rows that are sampled at once + their logits
-    in an update    + gradients + activations of one micro-batch + a chunk of logits + a fit's copy
+    in an update    + gradients + activations of one micro-batch + a fit's copy
+                    + one layer's work + a chunk of logits (on a GPU: the larger of the two)
     in both         + the trained weights in bfloat16, as autocast keeps them
 
 The peak is that of the larger of the two phases. No weights are loaded, so a plan can be made for
-another machine.
+another machine. What is counted differs between devices: on a GPU the tensors that PyTorch holds at
+the same time, on a CPU the whole process, which keeps some of what it has freed. So on a CPU what
+is never needed at once still adds up, and the prompt that episodes share counts for each of them.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
@@ -70,6 +74,9 @@ class Work:
     """Optimisers whose states a checkpoint holds."""
     copies: int = 0
     """Copies of the trained weights that a method keeps."""
+    computed: float = 1.0
+    """Share of a micro-batch's tokens that the layers compute, in (0, 1]: below 1 where the
+    episodes of a problem compute their prompt once; see `computed_share`."""
     copied_reference: bool = False
     """Whether the reference is a copy of the whole model, as that of trained adapters is."""
     keep_best: bool = False
@@ -85,6 +92,8 @@ class Work:
 class Plan:
     """Bytes by part; see the module's docstring."""
 
+    device: DeviceType
+    """The kind of device."""
     process: int
     """Python and its libraries; 0 on a GPU."""
     weights: int
@@ -98,15 +107,18 @@ class Plan:
     casts: int
     """Trained weights in bfloat16, beside those in float32: autocast keeps them."""
     gradients: int
-    """Of the weights that are trained."""
+    """Of the weights that are trained; a trained output layer has two."""
     cache: int
     """Keys and values of the rows that are sampled at once."""
     sampling: int
     """Logits of these rows."""
     activations: int
-    """Of one micro-batch: what is kept for the backward pass, and one layer's work."""
+    """Of one micro-batch: what is kept for the backward pass, and hidden states of the sampled
+    tokens."""
+    layer: int
+    """What one layer needs while it is computed, or recomputed, in a micro-batch."""
     logits: int
-    """A chunk of logits with what is computed from it, and hidden states of the sampled tokens."""
+    """A chunk of logits with what is computed from it."""
     checkpoint: int
     """One checkpoint on disk."""
     checkpoints: int
@@ -131,7 +143,14 @@ class Plan:
     @property
     def update(self) -> int:
         """Bytes of the update, beside `always`."""
-        return self.copies + self.casts + self.gradients + self.activations + self.logits
+        at_once = max if self.device == "cuda" else _sum
+        return (
+            self.copies
+            + self.casts
+            + self.gradients
+            + self.activations
+            + at_once(self.layer, self.logits)
+        )
 
     @property
     def peak(self) -> int:
@@ -153,16 +172,18 @@ def plan(shape: ModelShape, work: Work) -> Plan:
     paged = work.optimizer.startswith("paged") and work.device == "cuda"
     state = STATE_BYTES[work.optimizer]
     partial = Plan(
+        device=work.device,
         process=PROCESS[work.device],
         weights=weights,
         reference=4 * adapters if work.rank and not work.copied_reference else weights,
         optimizer=0 if paged else work.optimizers * state * trained,
         copies=4 * trained * work.copies,
         casts=2 * trained if work.mixed and not work.rank else 0,
-        gradients=4 * trained,
+        gradients=4 * trained + (0 if work.rank else 4 * shape.vocabulary * shape.hidden),
         cache=0,
         sampling=0,
         activations=0,
+        layer=0,
         logits=0,
         checkpoint=(4 + work.saved_optimizers * state) * trained,
         checkpoints=3 + work.keep_best,
@@ -180,28 +201,61 @@ def _with_phases(shape: ModelShape, work: Work, fixed: Plan, each: int) -> Plan:
     tokens = work.tokens_per_forward or fitting_tokens(shape, work, budget)
     tokens = min(whole, max(work.length, tokens))
     rows = min(work.episodes, work.rows_at_once or fitting_rows(shape, work, free))
-    scored = min(tokens, -(-tokens * work.sampled // work.length))
+    share = work.computed if work.device == "cuda" and shape.shares_prompts else 1.0
+    computed = math.ceil(share * tokens)
+    scored = min(computed, -(-tokens * work.sampled // work.length))
     chunk = min(scored, chunk_size(scored, shape.vocabulary, work.device))
-    head = 0 if work.rank else 4 * shape.vocabulary * shape.hidden  # one more gradient of it
     return replace(
         fixed,
         cache=rows * work.length * shape.cache(each),
         sampling=3 * 4 * rows * shape.vocabulary,
-        activations=tokens * bytes_of_token(shape, work),
-        logits=4 * 4 * chunk * shape.vocabulary + 4 * 4 * scored * shape.hidden + head,
+        activations=computed * kept_of_token(shape, work) + 4 * 4 * scored * shape.hidden,
+        layer=computed * layer_of_token(shape, work),
+        logits=4 * 4 * chunk * shape.vocabulary,
         tokens_per_forward=tokens,
         rows_at_once=rows,
     )
 
 
-def bytes_of_token(shape: ModelShape, work: Work) -> int:
-    """Return the bytes of one token of a micro-batch: kept for the backward pass, and working."""
+def computed_share(prompt: int, length: int, samples: int) -> float:
+    """Return the share of tokens that is computed where a problem's episodes share their prompt.
+
+    Args:
+        prompt: tokens of the prompt.
+        length: tokens of an episode, the prompt among them, ≥ 1.
+        samples: episodes of a problem, ≥ 1.
+    """
+    return 1 - (1 - 1 / samples) * prompt / length
+
+
+def kept_of_token(shape: ModelShape, work: Work) -> int:
+    """Return the bytes of one token of a micro-batch that are kept for the backward pass."""
     kept = shape.activations(
         rank=work.rank, mixed=work.mixed, checkpointing=work.checkpointing, length=work.length
     )
     logits = 4 * 4 * shape.vocabulary if work.whole_logits else 0
+    return kept - _recomputed(shape, work) + logits
+
+
+def layer_of_token(shape: ModelShape, work: Work) -> int:
+    """Return the bytes of one token while a layer is computed, or recomputed, and not after."""
     mask = (4 + 2 * work.mixed) * work.length  # what each token sees of its row
-    return kept + shape.working(2 if work.mixed else 4) + logits + mask
+    return _recomputed(shape, work) + shape.working(2 if work.mixed else 4) + mask
+
+
+def bytes_of_token(shape: ModelShape, work: Work) -> int:
+    """Return the bytes of one token of a micro-batch: kept for the backward pass, and working."""
+    return kept_of_token(shape, work) + layer_of_token(shape, work)
+
+
+def _recomputed(shape: ModelShape, work: Work) -> int:
+    if not work.checkpointing:
+        return 0
+    return shape.layer(rank=work.rank, mixed=work.mixed, length=work.length)
+
+
+def _sum(*parts: int) -> int:
+    return sum(parts)
 
 
 def fitting_tokens(shape: ModelShape, work: Work, free: int) -> int:

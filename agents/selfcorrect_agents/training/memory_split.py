@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -114,15 +114,27 @@ def read_tokens(
     texts = between or getattr(env, "between_turns", ())
     asked = sum(len(chat.follow_up([], [{"role": "user", "content": text}])) for text in texts)
     longest, between_turns = 0, (turns or env.attempts) - 1
-    step = max(1, len(env.problems) // LOOKED_AT)
-    for index in range(0, len(env.problems), step):
-        opening = env.prompts.first(env.problems[index])
+    for opening, size in _openings(chat, env):
         corrected = env.prompts.correct(opening, "")
         (instruction,) = added([opening], [corrected])
         if not texts:
             asked = between_turns * len(chat.follow_up([], instruction))
-        longest = max(longest, len(chat.prompt_ids(opening)) + asked)
+        longest = max(longest, size + asked)
     return longest
+
+
+def prompt_tokens(chat: Chat, env: TrainingEnv) -> tuple[int, int]:
+    """Return how many tokens the shortest and the longest prompt have, of those looked at."""
+    sizes = [size for _, size in _openings(chat, env)]
+    return min(sizes), max(sizes)
+
+
+def _openings(chat: Chat, env: TrainingEnv) -> Iterator[tuple[Any, int]]:
+    """Yield first messages of the environment's problems, with the tokens of their prompts."""
+    step = max(1, len(env.problems) // LOOKED_AT)
+    for index in range(0, len(env.problems), step):
+        opening = env.prompts.first(env.problems[index])
+        yield opening, len(chat.prompt_ids(opening))
 
 
 def adapter_rank(policy: Policy) -> int:

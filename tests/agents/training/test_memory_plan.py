@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from transformers import LlamaConfig, LlamaForCausalLM
+from transformers import LlamaConfig, LlamaForCausalLM, Qwen2Config
 
 from selfcorrect_agents.lm.policy import Policy
 from selfcorrect_agents.lm.samplers import CachedSampler
-from selfcorrect_agents.lm.shapes import ModelShape
+from selfcorrect_agents.lm.shapes import ModelShape, shape_of
 from selfcorrect_agents.methods.multiturn_rl import MultiTurnRLConfig
 from selfcorrect_agents.methods.pag import PAGConfig
 from selfcorrect_agents.methods.pag.verification import Verification, VerifiedEnv
@@ -21,6 +21,7 @@ from selfcorrect_agents.training.config import from_flat
 from selfcorrect_agents.training.memory_plan import (
     Work,
     bytes_of_token,
+    computed_share,
     fitting_rows,
     fitting_tokens,
     plan,
@@ -47,7 +48,8 @@ WORK = Work(
 
 def test_the_parts_by_hand() -> None:
     full = plan(SHAPE, replace(WORK, rank=0))
-    assert full.weights == full.reference == full.gradients == 4 * SHAPE.parameters
+    assert full.weights == full.reference == 4 * SHAPE.parameters
+    assert full.gradients == 4 * (SHAPE.parameters + SHAPE.vocabulary * SHAPE.hidden)
     assert full.optimizer == 8 * SHAPE.parameters
     assert full.checkpoint == 12 * SHAPE.parameters
     lora, adapters = plan(SHAPE, WORK), 16 * SHAPE.ports
@@ -58,6 +60,63 @@ def test_the_parts_by_hand() -> None:
     assert lora.cache == lora.rows_at_once * 1324 * 28 * 2 * 256 * 2
     assert plan(SHAPE, replace(WORK, optimizer="adamw_8bit")).optimizer == 2 * adapters
     assert plan(SHAPE, replace(WORK, optimizer="paged_adamw_8bit")).optimizer == 0
+
+
+@pytest.mark.parametrize(
+    ("sizes", "peak"),
+    [
+        ((896, 4864, 24, 14, 2, 151_936, True), 2.90e9),
+        ((1536, 8960, 28, 12, 2, 151_936, True), 6.45e9),
+        ((3584, 18944, 28, 28, 4, 152_064, False), 22.32e9),
+    ],
+)
+def test_peaks_that_were_measured_on_a_gpu(sizes: tuple[Any, ...], peak: float) -> None:
+    """Of `benchmarks/gpu_check.py` on an H200: benchmarks/results/gpu-h200.md."""
+    hidden, inner, layers, heads, kv_heads, vocabulary, tied = sizes
+    config = Qwen2Config(
+        hidden_size=hidden, intermediate_size=inner, num_hidden_layers=layers,
+        num_attention_heads=heads, num_key_value_heads=kv_heads, vocab_size=vocabulary,
+        tie_word_embeddings=tied,
+    )  # fmt: skip
+    share = computed_share(200, 460, 8)
+    work = replace(WORK, memory=140 * 10**9, episodes=128, read=204, sampled=256, computed=share)
+    found = plan(shape_of(config), work)
+    assert found.tokens_per_forward == 16_384
+    assert peak <= found.peak < 1.1 * peak
+
+
+def test_a_shared_prompt_is_computed_once() -> None:
+    """8 episodes of 100 tokens, of which 40 are shared: 8 · 60 + 40 tokens instead of 800."""
+    share = computed_share(40, 100, 8)
+    assert share * 800 == pytest.approx(520)
+    assert computed_share(40, 100, 1) == computed_share(0, 100, 8) == 1
+    sharing = replace(SHAPE, shares_prompts=True)
+    work = replace(WORK, computed=share)
+    assert plan(sharing, work).activations < plan(SHAPE, work).activations
+    assert plan(SHAPE, work) == plan(SHAPE, WORK), "transformers computes each row by itself"
+    on_cpu = replace(work, device="cpu")
+    assert plan(sharing, on_cpu) == plan(sharing, replace(on_cpu, computed=1.0))
+
+
+def test_on_a_gpu_a_layer_and_the_logits_take_turns() -> None:
+    there, here = (plan(SHAPE, replace(WORK, device=kind)) for kind in ("cuda", "cpu"))
+    for found in (there, here):
+        assert found.layer > 0
+        assert found.logits > 0
+    assert there.update == there.gradients + there.activations + max(there.layer, there.logits)
+    assert here.update == here.gradients + here.activations + here.layer + here.logits
+
+
+def test_which_methods_update_on_groups() -> None:
+    for config, groups in (
+        (MultiTurnRLConfig(), True),
+        (PAGConfig(), True),
+        (SCoReConfig(), True),
+        (SCoReConfig().with_star(), False),
+        (from_flat(SCoReConfig, {"warm_start_steps": 1}), False),
+        (STaRConfig(), False),
+    ):
+        assert config.updates_groups is groups
 
 
 def test_what_a_method_keeps_beside_policy_and_reference() -> None:

@@ -201,6 +201,11 @@ class SCoReConfig(OnPolicyConfig):
         return int(self.stage_two == "star" and self.star_fitting.holds_out)
 
     @property
+    def updates_groups(self) -> bool:
+        """Whether every update is on groups of episodes of one problem; a fit's is on traces."""
+        return self.stage_two != "star" and not self.warm_start_steps
+
+    @property
     def warm_start(self) -> Fitting:
         """How the warm start is fitted."""
         return Fitting(
