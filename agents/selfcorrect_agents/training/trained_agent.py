@@ -13,6 +13,7 @@ from selfcorrect_agents.errors import LearningError
 from selfcorrect_agents.lm.agent import LanguageModelAgent
 from selfcorrect_agents.lm.policy import Policy
 from selfcorrect_agents.training.failures import explained
+from selfcorrect_agents.training.garbage import without_older_objects
 from selfcorrect_agents.training.held_out import held_out_env
 from selfcorrect_agents.training.hub import push, upload_of
 from selfcorrect_agents.training.method_lookup import name_of
@@ -84,12 +85,13 @@ class TrainedAgent(LanguageModelAgent):
                 stacklevel=2,
             )
         if not isinstance(run, str | Path):
-            return self._train(env, config, run, progress, apart)
+            with without_older_objects():
+                return self._train(env, config, run, progress, apart)
         name, weights = name_of(type(self)), self.fingerprint()
         problems = apart and apart.problems.fingerprint
         further = {**_read_by(self.policy), "held_out_problems": problems}
         opened = open_run(run, name, env, config, weights, self.policy.precision, further)
-        with closing(opened) as folder:
+        with closing(opened) as folder, without_older_objects():
             return self._train(env, config, folder, progress, apart)
 
     def push_to_hub(
