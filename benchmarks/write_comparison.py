@@ -29,7 +29,9 @@ The second task has no search of its own: every row keeps the settings that were
 first one, which none of them was tuned for.
 
 Equal compute: every trained row gets as many episodes as cost it what SCoRe's cost in the
-comparison named, counted in sampled tokens plus tokens with a gradient, means over its seeds. Costs
+comparison named, counted in sampled tokens plus tokens with a gradient, means over its seeds. Rows
+that cost as much as SCoRe at equal episodes, within 2%, are left out: they are in the table of the
+comparison named. Costs
 are taken as proportional to episodes, which those of imitation are not (a fit takes 10,000 pairs at
 most). So run it again on the comparison that came out; it prints what each row cost, relative to
 SCoRe.
@@ -78,6 +80,9 @@ TASKS = {
 }
 """Tasks that settings of another search can be tried on: environment, base models and budget."""
 
+SAME_COST = 0.02
+"""A row whose cost differs from SCoRe's by at most this share has had equal compute already."""
+
 Rows: TypeAlias = dict[str, tuple[str, dict[str, Any]]]
 """Label -> (agent, fields of its configuration)."""
 
@@ -117,7 +122,10 @@ def main() -> None:
     seeds = options.seeds or seeds_of(task["env"], options.table, options.equal_compute)
     episodes = task["episodes"] * ATTEMPTS // table.attempts
     rows = table.rows(chosen, episodes)
-    budgets = {} if options.equal_compute is None else budgets_of(options.equal_compute, rows)
+    budgets: dict[str, int] = {}
+    if options.equal_compute is not None:
+        budgets = budgets_of(options.equal_compute, rows)
+        rows = {label: rows[label] for label in budgets}
     lines = [
         f"# Written by write_comparison.py; settings chosen by tune.py on {chosen_on}.",
         f"title = {json.dumps(options.title)}",
@@ -146,7 +154,7 @@ def seeds_of(env: str, table: str, equal_compute: Path | None) -> range:
 
 
 def budgets_of(path: Path, rows: Rows) -> dict[str, int]:
-    """Return the episodes of each trained row that cost what SCoRe's cost.
+    """Return the episodes that cost what SCoRe's cost, for each row that costs more or less.
 
     Raises:
         SystemExit: a row's cost is not known from the file.
@@ -166,7 +174,11 @@ def budgets_of(path: Path, rows: Rows) -> dict[str, int]:
     aim, _ = costs["SCoRe"]
     for name, (total, _) in costs.items():
         print(f"{name}: {total / aim:.2f} of SCoRe's tokens", file=sys.stderr)
-    return {name: round(episodes * aim / total) for name, (total, episodes) in costs.items()}
+    return {
+        name: round(episodes * aim / total)
+        for name, (total, episodes) in costs.items()
+        if abs(total / aim - 1) > SAME_COST
+    }
 
 
 def main_rows(chosen: dict[str, dict[str, Any]], episodes: int) -> Rows:

@@ -3,6 +3,7 @@
 import json
 from dataclasses import asdict
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -121,6 +122,25 @@ def test_each_remedy_changes_something(corner: str) -> None:
     assert len(set(keys.values())) == len(keys), keys
 
 
+def test_equal_compute_has_the_rows_that_cost_more_or_less(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Half the tokens at equal episodes: twice the episodes; as many tokens: no row of its own."""
+    costs = {"SCoRe": 1000, "multi-turn RL": 1010, "Pair-SFT": 500, "STaR": 1600}
+    methods = [
+        SimpleNamespace(
+            name=name, spent=SimpleNamespace(tokens=tokens, gradient_tokens=0, episodes=40_960)
+        )
+        for name, tokens in costs.items()
+    ]
+    monkeypatch.setattr(
+        write_comparison, "read_comparison", lambda _: SimpleNamespace(methods=methods)
+    )
+    rows: Any = {"base": ("base", {}), **dict.fromkeys(costs, ("any", {}))}
+    found = write_comparison.budgets_of(Path("comparison.json"), rows)
+    assert found == {"Pair-SFT": 81_920, "STaR": 25_600}
+    with pytest.raises(SystemExit, match="no costs of the row 'RISE'"):
+        write_comparison.budgets_of(Path("comparison.json"), {**rows, "RISE": ("rise", {})})
+
+
 @pytest.mark.parametrize("row", sensitivity.FACTORS)
 def test_the_chosen_settings_can_be_varied(row: str) -> None:
     found = json.loads((BENCHMARKS / "settings" / "arithmetic.json").read_text())
@@ -163,6 +183,25 @@ def test_every_environment_has_a_number_of_seeds(
     env: str, table: str, equal_compute: Path | None, seeds: int
 ) -> None:
     assert write_comparison.seeds_of(env, table, equal_compute) == range(seeds)
+
+
+def test_equal_compute_has_the_rows_that_cost_more_or_less(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Half the tokens at equal episodes: twice the episodes; as many tokens: no row of its own."""
+    costs = {"SCoRe": 1000, "multi-turn RL": 1010, "Pair-SFT": 500, "STaR": 1600}
+    methods = [
+        SimpleNamespace(
+            name=name, spent=SimpleNamespace(tokens=tokens, gradient_tokens=0, episodes=40_960)
+        )
+        for name, tokens in costs.items()
+    ]
+    monkeypatch.setattr(
+        write_comparison, "read_comparison", lambda _: SimpleNamespace(methods=methods)
+    )
+    rows: Any = {"base": ("base", {}), **dict.fromkeys(costs, ("any", {}))}
+    found = write_comparison.budgets_of(Path("comparison.json"), rows)
+    assert found == {"Pair-SFT": 81_920, "STaR": 25_600}
+    with pytest.raises(SystemExit, match="no costs of the row 'RISE'"):
+        write_comparison.budgets_of(Path("comparison.json"), {**rows, "RISE": ("rise", {})})
 
 
 @pytest.mark.parametrize("row", sensitivity.FACTORS)
