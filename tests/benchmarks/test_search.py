@@ -185,25 +185,6 @@ def test_every_environment_has_a_number_of_seeds(
     assert write_comparison.seeds_of(env, table, equal_compute) == range(seeds)
 
 
-def test_equal_compute_has_the_rows_that_cost_more_or_less(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Half the tokens at equal episodes: twice the episodes; as many tokens: no row of its own."""
-    costs = {"SCoRe": 1000, "multi-turn RL": 1010, "Pair-SFT": 500, "STaR": 1600}
-    methods = [
-        SimpleNamespace(
-            name=name, spent=SimpleNamespace(tokens=tokens, gradient_tokens=0, episodes=40_960)
-        )
-        for name, tokens in costs.items()
-    ]
-    monkeypatch.setattr(
-        write_comparison, "read_comparison", lambda _: SimpleNamespace(methods=methods)
-    )
-    rows: Any = {"base": ("base", {}), **dict.fromkeys(costs, ("any", {}))}
-    found = write_comparison.budgets_of(Path("comparison.json"), rows)
-    assert found == {"Pair-SFT": 81_920, "STaR": 25_600}
-    with pytest.raises(SystemExit, match="no costs of the row 'RISE'"):
-        write_comparison.budgets_of(Path("comparison.json"), {**rows, "RISE": ("rise", {})})
-
-
 @pytest.mark.parametrize("row", sensitivity.FACTORS)
 def test_one_setting_is_varied_at_a_time(row: str, found: Path) -> None:
     content = json.loads(found.read_text())
