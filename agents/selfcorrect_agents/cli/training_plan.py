@@ -140,7 +140,8 @@ def work_of(options: TrainOptions, learning: Any, env: TrainingEnv, chat: Chat) 
     read = read_tokens(chat, env, turns, getattr(learning, "between_turns", ()))
     sampled = sampling.max_new_tokens * turns
     shortest, longest = prompt_tokens(chat, env)
-    samples = sampling.samples if learning.updates_groups else 1
+    groups = getattr(learning, "updates_groups", False)  # a configuration need not say it
+    samples = sampling.samples if groups else 1
     return Work(
         device="cuda" if device.type == "cuda" else "cpu",
         memory=parse_bytes(given) if given else free_memory(device),

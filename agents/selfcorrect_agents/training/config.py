@@ -219,11 +219,6 @@ class TrainingConfig(Protocol):
         """Copies of the trained weights, ≥ 0, that are in memory beside policy and reference."""
         ...
 
-    @property
-    def updates_groups(self) -> bool:
-        """Whether every update is on groups of episodes of one problem; a fit's is not."""
-        ...
-
     def turns(self, attempts: int) -> int:
         """Return the turns that are sampled in an episode of ``attempts`` attempts."""
         ...
