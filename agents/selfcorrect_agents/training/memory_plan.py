@@ -143,14 +143,9 @@ class Plan:
     @property
     def update(self) -> int:
         """Bytes of the update, beside `always`."""
-        at_once = max if self.device == "cuda" else _sum
-        return (
-            self.copies
-            + self.casts
-            + self.gradients
-            + self.activations
-            + at_once(self.layer, self.logits)
-        )
+        turns = self.layer, self.logits
+        working = max(turns) if self.device == "cuda" else sum(turns)
+        return self.copies + self.casts + self.gradients + self.activations + working
 
     @property
     def peak(self) -> int:
@@ -252,10 +247,6 @@ def _recomputed(shape: ModelShape, work: Work) -> int:
     if not work.checkpointing:
         return 0
     return shape.layer(rank=work.rank, mixed=work.mixed, length=work.length)
-
-
-def _sum(*parts: int) -> int:
-    return sum(parts)
 
 
 def fitting_tokens(shape: ModelShape, work: Work, free: int) -> int:
