@@ -30,6 +30,7 @@ from typing import Any
 import numpy as np
 import tyro
 from phase_picture import draw
+from rich import box
 from rich.console import Console
 from rich.table import Table
 from trials import Trial, run_trials
@@ -172,6 +173,7 @@ def row(
         "i_to_c": result["i_to_c"],
         "c_to_i": result["c_to_i"],
         "unchanged": result["unchanged"],
+        "ends_right": result["ends_right"],
         "solved": solved,
         "episodes_to_solve": episodes_to_reach(result["curve"], SOLVED * ceiling) if solved else "",
         "outcome": "solved" if solved else failure(result, base),
@@ -205,10 +207,11 @@ def write_csv(path: Path, rows: list[dict[str, Any]]) -> None:
 
 def print_table(options: Options, rows: list[dict[str, Any]]) -> None:
     names = ["base", *METHODS]
-    table = Table(
-        title="Acc@t1/Acc@t2 (percent; mean over the bases), then solved runs; "
-        f"{options.episodes:,} episodes, {options.problems:,} held-out problems, T = 1"
+    print(
+        "Acc@t1/Acc@t2 (percent; mean over the bases), then solved runs; "
+        f"{options.episodes:,} episodes, {options.problems:,} held-out problems, T = 1\n"
     )
+    table = Table(box=box.MARKDOWN)
     for column in ("taught", "prior", "slips", "ceiling", *names):
         table.add_column(column)
     for fix, slips in product(options.fixes, options.slips):
@@ -217,11 +220,11 @@ def print_table(options: Options, rows: list[dict[str, Any]]) -> None:
             of = select(rows, name, fix, slips)
             text = f"{100 * mean(of, 't1'):.0f}/{100 * mean(of, 't2'):.0f}"
             won = sum(r["solved"] for r in of)
-            cells.append(text if name == "base" else f"{text} {won}/{len(of)}")
+            cells.append(text if name == "base" else f"{text}, {won} of {len(of)}")
         base = select(rows, "base", fix, slips)
         labels = (f"{100 * fix:g}%", f"{100 * mean(base, 'prior'):.1f}%", f"{100 * slips:g}%")
         table.add_row(*labels, f"{100 * mean(base, 'ceiling'):.0f}", *cells)
-    Console(width=150).print(table)
+    Console(width=170).print(table)
 
 
 def select(rows: list[dict[str, Any]], name: str, fix: float, slips: float) -> list[dict[str, Any]]:

@@ -1,6 +1,7 @@
 """Draw the map of `phase_diagram.py` from its stored runs.
 
-    python benchmarks/phase_picture.py benchmarks/phase/cells.csv docs/images/phase-diagram.svg
+    cd benchmarks/results/map
+    python ../../phase_picture.py cells.csv ../../../docs/images/phase-diagram.svg
 
 A panel for the base models and one for each method. A cell has a kind of base model: its colour is
 Acc@t2 as a share of the ceiling, its text says how the runs ended.
@@ -22,7 +23,7 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 COLUMNS = 3
-WIDTH, HEIGHT, LEGEND_HEIGHT = 3.6, 3.4, 1.7
+WIDTH, HEIGHT, LEGEND_HEIGHT = 3.6, 3.9, 1.7
 """Width and height of a panel in inches, and height of the legend; a cell is an inch wide."""
 
 TITLE = "When does which method learn to correct itself?"

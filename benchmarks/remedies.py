@@ -24,6 +24,7 @@ from typing import Any
 import numpy as np
 import tyro
 from phase_diagram import SOLVED, CellOptions, in_cell, without_stage_one
+from rich import box
 from rich.console import Console
 from rich.table import Table
 from trials import Trial, run_trials
@@ -84,7 +85,9 @@ def main() -> None:
             for (c, name), row in rows.items()
             if c == corner
         }
-        Console(width=120).print(table(corner, options, found))
+        fix, slips = CORNERS[corner]
+        print(f"\n{corner}: {fix:.0%} of fixes taught, {slips:.0%} of workings slip\n")
+        Console(width=160).print(table(options, found))
 
 
 def trial(
@@ -100,9 +103,9 @@ def trial(
     return in_cell(options, method, changed, CORNERS[corner], seed)
 
 
-def table(corner: str, options: Options, found: dict[str, list[dict[str, Any]]]) -> Table:
-    fix, slips = CORNERS[corner]
-    table = Table(title=f"{corner}: {fix:.0%} of fixes taught, {slips:.0%} of workings slip")
+def table(options: Options, found: dict[str, list[dict[str, Any]]]) -> Table:
+    """Return a Markdown table of a corner's rows."""
+    table = Table(box=box.MARKDOWN)
     columns = [f"seed {seed}" for seed in options.seeds]
     for column in ("", *columns, "working ends right", "same answer", "solved"):
         table.add_column(column, justify="left" if not column else "right")
@@ -114,7 +117,7 @@ def table(corner: str, options: Options, found: dict[str, list[dict[str, Any]]])
             *(f"{100 * r['t1']:.1f}/{100 * r['t2']:.1f}" for r in row),
             f"{100 * np.mean([r['ends_right'] for r in row]):.1f}",
             f"{100 * np.mean([r['unchanged'] for r in row]):.0f}",
-            f"{solved}/{len(row)}",
+            f"{solved} of {len(row)}",
         )
     return table
 

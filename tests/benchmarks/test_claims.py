@@ -6,7 +6,7 @@ import claims
 import pytest
 
 PAGE = """\
-Version 2.3 is before any region: 77.7.
+Nothing before the first region, of 12 lines.
 
 <!-- figures: results.md -->
 SCoRe has 98.7 [97.1, 99.4] at the second attempt, 57% more than the base; `--alpha 3.5` is code.
@@ -59,6 +59,11 @@ def test_a_figure_that_was_changed_is_named(page: Path) -> None:
     assert wrong(page) == ["4: 99.9: not found in results.md", "4: 58: not found in results.md"]
 
 
+def test_a_figure_before_the_first_region_is_named(page: Path) -> None:
+    page.write_text("It ends at 98.7.\n" + PAGE.format(base="31.6"))
+    assert wrong(page) == ["1: 98.7: before the page's first region"]
+
+
 def test_a_row_that_is_not_stored_is_named(page: Path) -> None:
     page.write_text(PAGE.format(base="31.6").replace("| base |", "| STaR |"))
     assert wrong(page) == ["13: 31.6: no row 'STaR' in results.md"]
@@ -95,6 +100,8 @@ def test_the_projects_own_pages() -> None:
         ),
         ("| row | t2 |\n| --- | --- |\n| other | 98.7 |", "98.7: no row 'other'"),
         ("| row | t3 |\n| --- | --- |\n| SCoRe | **12** |", "12: not in the rows 'SCoRe'"),
+        ("| row | t3 |\n| --- | --- |\n| SCoRe | 98.7/12.5 |", "12.5: not in the rows 'SCoRe'"),
+        ("| row | t3 |\n| --- | --- |\n| SCoRe | 99 → 12 |", "12: not in the rows 'SCoRe'"),
     ],
 )
 def test_a_figure_that_is_not_there_is_found(page: Path, text: str, message: str) -> None:

@@ -8,14 +8,14 @@ import phase_picture
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
-CELLS = Path(__file__).resolve().parents[2] / "benchmarks" / "phase" / "cells.csv"
+CELLS = Path(__file__).resolve().parents[2] / "benchmarks" / "results" / "map" / "cells.csv"
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("worst", [False, True], ids=["stored", "longest captions"])
 def test_no_text_touches_a_border_or_another_text(worst: bool) -> None:
     rows = phase_picture.read_rows(CELLS)
-    if worst:  # one run of each cell part of the way, the other with another end
+    if worst:  # some runs of each cell part of the way, the others with another end
         for i, row in enumerate(rows):
             ends = ("part of the way", "got worse")
             row.update(solved=False, outcome=ends[i % 2], t1=1.0, t2=1.0)
@@ -54,4 +54,5 @@ def test_the_stored_picture_is_of_the_stored_runs(
     monkeypatch.setitem(mpl.rcParams, "svg.fonttype", "none")
     phase_picture.draw(tmp_path / "map.svg", phase_picture.read_rows(CELLS))
     drawn = (tmp_path / "map.svg").read_text("utf-8")
-    assert drawn.count(" of 2") == 9 * 5 + 1  # and the legend
+    assert drawn.count(" of 2") == 5 * 6 + 1  # two bases a cell; and the legend
+    assert drawn.count(" of 5") == 4 * 6  # five in the cells that the text argues from
