@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 
 def check(holds: bool, name: str, expected: str, value: object) -> None:
     """Raise a ValueError that names the field unless ``holds``."""
@@ -10,17 +12,19 @@ def check(holds: bool, name: str, expected: str, value: object) -> None:
 
 
 def at_least(config: object, least: float, *names: str, why: str = "") -> None:
-    """Refuse fields below ``least``; ``why`` is added to the message in parentheses."""
+    """Refuse fields below ``least`` and infinite ones; ``why`` is added to the message in
+    parentheses."""
     reason = f" ({why})" if why else ""
     for name in names:
         value = getattr(config, name)
-        check(value >= least, name, f"at least {least:g}{reason}", value)
+        check(least <= value < math.inf, name, f"at least {least:g}{reason}", value)
 
 
 def above_zero(config: object, *names: str) -> None:
-    """Refuse fields that are not above 0."""
+    """Refuse fields that are not above 0 and finite."""
     for name in names:
-        check(getattr(config, name) > 0, name, "above 0", getattr(config, name))
+        value = getattr(config, name)
+        check(0 < value < math.inf, name, "above 0 and finite", value)
 
 
 def among(config: object, name: str, choices: tuple[str, ...]) -> None:

@@ -28,7 +28,8 @@ from selfcorrect_env.cli import UsageError, print_json
 if TYPE_CHECKING:
     from selfcorrect_agents.cli.train import TrainOptions
 
-UNITS = {"B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
+UNITS = {letter: 1000**power for power, letter in enumerate(("", "K", "M", "G", "T"))}
+BINARY_UNITS = {letter: 1024**power for power, letter in enumerate(UNITS)}
 
 PARTS = {
     "process": "Python and its libraries",
@@ -170,18 +171,19 @@ def planned_dtype(config: ModelConfig) -> torch.dtype:
 
 
 def parse_bytes(text: str) -> int:
-    """Read a size such as "24GB" or "512 MB" (10⁹ and 10⁶ bytes).
+    """Read a size such as "24GB" or "512 MB" (10⁹ and 10⁶ bytes), or "24GiB" (2³⁰ bytes each).
 
-    >>> parse_bytes("1.5 GB")
-    1500000000
+    >>> parse_bytes("1.5 GB"), parse_bytes("24G"), parse_bytes("1KiB")
+    (1500000000, 24000000000, 1024)
 
     Raises:
         ValueError: it is none.
     """
-    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([KMGT]?B)?\s*", text, re.IGNORECASE)
-    if found is None:
-        raise ValueError(f"plan_memory must be a size such as 24GB, got {text!r}.")
-    return int(float(found[1]) * UNITS[(found[2] or "B").upper()])
+    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([KMGT]?)(i?)B?\s*", text, re.IGNORECASE)
+    if found is None or (found[3] and not found[2]):
+        raise ValueError(f"--plan-memory must be a size such as 24GB, got {text!r}.")
+    units = BINARY_UNITS if found[3] else UNITS
+    return int(float(found[1]) * units[found[2].upper()])
 
 
 def lines(shape: ModelShape, work: Work, found: Plan) -> Iterator[str]:

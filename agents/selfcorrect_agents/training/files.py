@@ -12,7 +12,8 @@ from selfcorrect_env import CheckpointError
 
 
 def read_rows(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield (line, row); a last line that a killed process left half-written is dropped.
+    """Yield (line, row); a last line that a killed process left half-written is dropped, and one
+    that only lacks its end gets it.
 
     Raises:
         CheckpointError: another line is not valid JSON.
@@ -20,11 +21,14 @@ def read_rows(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     lines = path.read_text("utf-8").splitlines(keepends=True)
     for number, line in enumerate(lines, start=1):
         try:
-            yield line, json.loads(line)
+            row = json.loads(line)
         except ValueError as error:
             if number == len(lines) and not line.endswith("\n"):
                 return
-            raise CheckpointError(f"{path}, line {number}: not valid JSON ({error}).") from error
+            raise CheckpointError(
+                f"{path}, line {number}: not valid JSON ({error}). Correct or restore the file."
+            ) from error
+        yield line if line.endswith("\n") else f"{line}\n", row
 
 
 def append_rows(path: Path, rows: list[dict[str, Any]]) -> None:

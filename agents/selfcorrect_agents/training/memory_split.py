@@ -46,7 +46,8 @@ def split_of(policy: Policy, env: TrainingEnv, config: TrainingConfig) -> Split:
     """
     sampling, given = config.sampling, config.execution.tokens_per_forward
     rows = config.execution.rows_at_once
-    episodes = sampling.problems_per_step * sampling.samples
+    oversample = getattr(config, "oversample", 1)  # only of methods that choose among episodes
+    episodes = oversample * sampling.problems_per_step * sampling.samples
     try:
         model: Any = policy.model
         base = model.get_base_model() if policy.has_adapter else model

@@ -53,7 +53,7 @@ from selfcorrect_agents.training.progress import (
 from selfcorrect_agents.training.run_folder import RunFolder
 from selfcorrect_agents.training.saving import write_model
 from selfcorrect_agents.training.unjudged import UnjudgedWatch
-from selfcorrect_env import Episode, TrainingEnv, UnjudgedWarning
+from selfcorrect_env import CheckpointError, Episode, TrainingEnv, UnjudgedWarning
 from selfcorrect_env.evaluation import episode_text
 
 
@@ -427,7 +427,14 @@ class Trainer:
         self.pool = checkpoint.episodes()
         self.split = resumed(self.split, checkpoint.split, self.config)
         rows = self.run.rewind(checkpoint.step)
+        if [row["step"] for row in rows] != list(range(1, checkpoint.step + 1)):
+            raise CheckpointError(
+                f"{self.run.path}/metrics.jsonl has {len(rows)} steps, and the newest checkpoint "
+                f"comes after {checkpoint.step}: its budget and its best step are not known. "
+                f"Restore the file, or delete {self.run.checkpoints} to train from the start."
+            )
         self.history = [{key: row[key] for key in row if key != "step"} for row in rows]
+        self._unjudged.resume([row.get("train/unjudged_share", 0.0) for row in self.history])
         return checkpoint.step
 
     def _save(self, step: int) -> None:

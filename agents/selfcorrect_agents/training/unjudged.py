@@ -30,6 +30,14 @@ class UnjudgedWatch:
         self._cause = ""
         self._warned = False
 
+    def resume(self, shares: Sequence[float]) -> None:
+        """Go on after the steps of a resumed run, whose shares `finish_step` has returned."""
+        for share in shares:
+            self._count(share)
+
+    def _count(self, share: float) -> None:
+        self._streak = self._streak + 1 if share > LIMIT else 0
+
     def add(self, episodes: Sequence[Episode]) -> None:
         """Count episodes of the current step."""
         failed = [episode for episode in episodes if not episode.judged]
@@ -48,7 +56,7 @@ class UnjudgedWatch:
         unjudged, episodes = self._unjudged, self._episodes
         self._episodes = self._unjudged = 0
         share = unjudged / episodes if episodes else 0.0
-        self._streak = self._streak + 1 if share > LIMIT else 0
+        self._count(share)
         if unjudged and not self._warned:
             self._warned = True
             warnings.warn(

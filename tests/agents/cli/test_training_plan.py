@@ -149,13 +149,17 @@ def test_a_missing_model_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[
 
 
 @pytest.mark.parametrize(
-    ("text", "size"), [("24GB", 24 * 10**9), ("1.5 gb", 15 * 10**8), ("7", 7), ("3 MB", 3 * 10**6)]
+    ("text", "size"),
+    [
+        *[("24GB", 24 * 10**9), ("1.5 gb", 15 * 10**8), ("7", 7), ("3 MB", 3 * 10**6)],
+        *[("24G", 24 * 10**9), ("2GiB", 2**31), ("8 Mi", 2**23), ("9B", 9)],
+    ],
 )
 def test_sizes(text: str, size: int) -> None:
     assert parse_bytes(text) == size
 
 
-@pytest.mark.parametrize("text", ["", "GB", "24 apples", "-1GB"])
+@pytest.mark.parametrize("text", ["", "GB", "24 apples", "-1GB", "3iB"])
 def test_sizes_that_are_none(text: str) -> None:
-    with pytest.raises(ValueError, match="plan_memory must be a size such as 24GB"):
+    with pytest.raises(ValueError, match="--plan-memory must be a size such as 24GB"):
         parse_bytes(text)

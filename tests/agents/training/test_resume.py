@@ -1,5 +1,6 @@
 """A run that stopped and went on is the run that never stopped, bit by bit."""
 
+import copy
 from pathlib import Path
 from typing import Any
 
@@ -8,10 +9,12 @@ import pytest
 from selfcorrect_agents.lm.model_config import LoRAConfig, ModelConfig
 from selfcorrect_agents.lm.policy import Policy
 from selfcorrect_agents.lm.pretrained import load_pretrained
+from selfcorrect_agents.methods.multiturn_rl import MultiTurnRL, MultiTurnRLConfig
 from selfcorrect_agents.methods.score import SCoRe, SCoReConfig
 from selfcorrect_agents.training.config import from_flat
-from selfcorrect_agents.training.run_folder import RunFolder
-from selfcorrect_env import SelfCorrectEnv
+from selfcorrect_agents.training.run_folder import RunFolder, read_metrics
+from selfcorrect_agents.training.unjudged import UnjudgedWatch
+from selfcorrect_env import CheckpointError, SelfCorrectEnv
 
 TWO_STAGES = {
     **{"stage_one_steps": 4, "stage_two_steps": 2, "problems_per_step": 4, "samples": 4},
@@ -68,3 +71,47 @@ def test_three_and_three_steps_are_six(
         assert whole == parts, name
     at_the_start = (tmp_path / "base/model.safetensors").read_bytes()
     assert rank or (tmp_path / "whole/model" / weights).read_bytes() != at_the_start
+
+
+@pytest.fixture
+def run(policy: Policy, env: SelfCorrectEnv, tmp_path: Path) -> Path:
+    """A run of four steps that ended, to be extended."""
+    MultiTurnRL(copy.deepcopy(policy)).learn(env, four_steps(), run=tmp_path / "run")
+    return tmp_path / "run"
+
+
+def four_steps(steps: int = 4) -> MultiTurnRLConfig:
+    small = {"problems_per_step": 2, "samples": 2, "max_new_tokens": 4}
+    return from_flat(MultiTurnRLConfig, {"steps": steps, "checkpoint_every": 2, **small})
+
+
+@pytest.mark.parametrize("kept", [0, 3])
+def test_a_log_that_lost_steps_is_not_gone_on_with(
+    policy: Policy, env: SelfCorrectEnv, run: Path, kept: int
+) -> None:
+    """Counters, the best step and early stopping are read from it."""
+    log = run / "metrics.jsonl"
+    log.write_text("".join(log.read_text().splitlines(keepends=True)[:kept]))
+    before = log.read_bytes()
+    with pytest.raises(CheckpointError, match=f"has {kept} steps, and the newest checkpoint comes"):
+        MultiTurnRL(policy).learn(env, four_steps(6), run=run)
+    assert log.read_bytes() == before
+
+
+def test_a_log_without_its_last_line_end_is_gone_on_with(
+    policy: Policy, env: SelfCorrectEnv, run: Path
+) -> None:
+    log = run / "metrics.jsonl"
+    log.write_bytes(log.read_bytes()[:-1])
+    for steps in (5, 6):
+        MultiTurnRL(copy.deepcopy(policy)).learn(env, four_steps(steps), run=run)
+    assert [row["step"] for row in read_metrics(log)] == [1, 2, 3, 4, 5, 6]
+
+
+def test_failing_steps_before_a_stop_count() -> None:
+    """A run whose verifier fails stops after three such steps, resumed or not."""
+    watch = UnjudgedWatch()
+    watch.resume([1.0, 0.0, 0.6, 0.9])
+    assert watch.failure() is None
+    watch.resume([1.0])
+    assert watch.failure() is not None

@@ -46,7 +46,7 @@ from selfcorrect_agents.comparison.plan.config import (
 from selfcorrect_agents.comparison.plan.content_hashes import Contents
 from selfcorrect_agents.comparison.plan.typed_values import build
 from selfcorrect_agents.lm.model_config import ModelConfig
-from selfcorrect_agents.training.config import flat
+from selfcorrect_agents.training.config import Execution, flat
 from selfcorrect_env import CheckpointError, __version__
 from selfcorrect_env.evaluation import replacing
 
@@ -223,8 +223,8 @@ def _identity(cell: Cell) -> Identity:
     return json.loads(json.dumps(identity, default=str))
 
 
-NO_PART = ("rows_at_once",)
-"""Settings of ``learning`` that change no result."""
+NO_PART = tuple(field.name for field in dataclasses.fields(Execution))
+"""Settings of ``learning`` that may change when a cell resumes, as when a run does."""
 
 
 def _without(settings: dict[str, Any], names: Sequence[str]) -> dict[str, Any]:
@@ -233,7 +233,7 @@ def _without(settings: dict[str, Any], names: Sequence[str]) -> dict[str, Any]:
 
 def is_done(cell: Cell, folder: Path) -> bool:
     """Whether the cell was trained and measured with exactly these settings."""
-    finished = _read(folder / cell.folder / "done.json")
+    finished = _read_identity(folder / cell.folder / "done.json")
     return all(finished.get(part) == settings for part, settings in cell.identity.items())
 
 
@@ -244,7 +244,7 @@ def require_same(cell: Cell, folder: Path) -> None:
         CheckpointError: the message says what differs, and what to do.
     """
     path = folder / cell.folder
-    asked = _read(path / "cell.json")
+    asked = _read_identity(path / "cell.json")
     if not asked and (path / "run").exists():
         raise CheckpointError(
             f"{path} holds a run but no cell.json, so its settings are unknown. Delete it, or "
@@ -272,6 +272,15 @@ def write_identity(cell: Cell, path: Path, name: str) -> None:
     identity = {**_read(path / name), **cell.identity}
     with replacing(path / name) as temporary:
         temporary.write_text(json.dumps(identity, indent=2) + "\n", "utf-8")
+
+
+def _read_identity(path: Path) -> Identity:
+    """Return the settings in a file; earlier versions wrote those of `NO_PART`, too."""
+    identity = _read(path)
+    training = identity.get("training", {})
+    if isinstance(training.get("learning"), dict):
+        training["learning"] = _without(training["learning"], NO_PART)
+    return identity
 
 
 def _read(path: Path) -> Identity:

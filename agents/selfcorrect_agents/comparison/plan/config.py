@@ -18,6 +18,7 @@ learning = {alpha = 0.0}
 
 from __future__ import annotations
 
+import math
 import re
 import sys
 from collections.abc import Mapping
@@ -110,6 +111,10 @@ class MethodConfig:
         return re.sub(r"[^\w.+]+", "-", self.label).strip("-.").lower()
 
 
+MOST_SEED = 2**63
+"""Seeds are below it, as all generators take them."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class ScalingConfig:
     """Many samples of each problem: majority vote and pass@k (paper, figure 1, right)."""
@@ -126,7 +131,13 @@ class ScalingConfig:
     def __post_init__(self) -> None:
         _check(self.n >= 1, "scaling: n", "at least 1", self.n)
         _check(self.samples >= 2, "scaling: samples", "at least 2", self.samples)
-        _check(self.temperature > 0, "scaling: temperature", "above 0", self.temperature)
+        _check(
+            0 < self.temperature < math.inf,
+            "scaling: temperature",
+            "above 0 and finite",
+            self.temperature,
+        )
+        _check(self.methods != (), "scaling: methods", "at least one label", self.methods)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -177,7 +188,8 @@ class CompareConfig:
         _check(bool(self.title.strip()), "title", "a text", self.title)
         _check(bool(self.seeds), "seeds", "at least one seed", self.seeds)
         _check(len(set(self.seeds)) == len(self.seeds), "seeds", "all different", self.seeds)
-        _check(min(self.seeds) >= 0, "seeds", "at least 0 each", self.seeds)
+        within = all(0 <= seed < MOST_SEED for seed in self.seeds)
+        _check(within, "seeds", "at least 0 and below 2⁶³ each", self.seeds)
         for name in ("n", "batch_size", "jobs"):
             _check(getattr(self, name) >= 1, name, "at least 1", getattr(self, name))
         _check(self.token_cap >= 1, "max_new_tokens", "at least 1", self.max_new_tokens)

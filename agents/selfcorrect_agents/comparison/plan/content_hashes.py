@@ -15,7 +15,7 @@ from typing import Any
 import gymnasium as gym
 
 from selfcorrect_agents.comparison.plan.compared_agents import ComparedAgent
-from selfcorrect_agents.comparison.plan.config import CompareConfig
+from selfcorrect_agents.comparison.plan.config import BASE_FIRST, CompareConfig
 from selfcorrect_agents.comparison.plan.environments import make_env, make_training_env
 from selfcorrect_agents.errors import ComparisonError
 from selfcorrect_agents.lm.loading import is_tiny, parse_tiny
@@ -64,7 +64,7 @@ def look_up(
     env = make_env(config.test)
     try:
         measured = runner_for(env).metadata
-        _check_samples(config, int(measured["attempts"]))
+        _check_attempts(config, int(measured["attempts"]))
         train = _trained_on(config, env, trained) if trained else None
         names = tuple(dict.fromkeys(models))
         for name in names:
@@ -78,7 +78,12 @@ def look_up(
     )
 
 
-def _check_samples(config: CompareConfig, attempts: int) -> None:
+def _check_attempts(config: CompareConfig, attempts: int) -> None:
+    if BASE_FIRST in config.decodings and attempts < 2:
+        raise ComparisonError(
+            f"decodings: with {BASE_FIRST} the base model makes the first attempt, so it needs at "
+            f"least 2 attempts, and an episode has {attempts}: leave it out."
+        )
     if config.scaling is not None and config.scaling.samples < attempts:
         raise ComparisonError(
             f"scaling: samples must be at least the {attempts} attempts of an episode, "

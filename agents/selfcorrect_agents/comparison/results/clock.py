@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from selfcorrect_env import CheckpointError
 from selfcorrect_env.evaluation import replacing
 
 WRITE_EVERY = 5.0
@@ -52,5 +53,14 @@ class Clock:
 
 
 def read_seconds(path: Path) -> dict[str, float]:
-    """Return the seconds by what they were spent on; empty where there is no file yet."""
-    return dict(json.loads(path.read_bytes())) if path.is_file() else {}
+    """Return the seconds by what they were spent on; empty where there is no file yet.
+
+    Raises:
+        CheckpointError: the file is damaged.
+    """
+    try:
+        return dict(json.loads(path.read_bytes())) if path.is_file() else {}
+    except (ValueError, TypeError) as error:
+        raise CheckpointError(
+            f"{path} is damaged ({error}). Delete it: the time that it holds is lost, no result."
+        ) from error

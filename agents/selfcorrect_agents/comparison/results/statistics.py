@@ -190,10 +190,10 @@ def _of_one_seed(row: Array, resampled: Array, kind: Kind) -> Estimate:
 
 def between_seeds(values: Sequence[float]) -> Estimate:
     """Return the mean of one number ≥ 0 for each seed; it has no interval (nan) where they are all
-    equal, as that of one seed is."""
+    equal, as that of one seed is, or one of them is not finite."""
     array = np.array(values, dtype=float)
     mean = float(array.mean())
-    if np.ptp(array) < ROUNDING:
+    if not np.isfinite(array).all() or np.ptp(array) < ROUNDING:
         return Estimate(mean, math.nan, math.nan)
     error, freedom = standard_error(array, 0.0)
     reach = t_quantile(freedom) * error
@@ -303,7 +303,7 @@ def t_test(t: float, freedom: float) -> float:
 
 
 def t_quantile(freedom: float) -> float:
-    """Return the t that leaves out ``1 - LEVEL`` of both tails together.
+    """Return the t that leaves out ``1 - LEVEL`` of both tails together; ``freedom`` ≥ 1.
 
     >>> round(t_quantile(2), 3), round(t_quantile(float("inf")), 3)
     (4.303, 1.96)

@@ -102,13 +102,34 @@ def test_a_result_of_other_defaults_is_not_this_one(tmp_path: Path) -> None:
     assert not is_done(cell, tmp_path)
 
 
-def test_rows_at_once_are_no_part_of_a_result(tmp_path: Path) -> None:
-    """They change memory alone, and results of before the setting existed stay results."""
+@pytest.mark.parametrize(
+    "execution", [{"rows_at_once": 2}, {"tokens_per_forward": 512}, {"checkpoint_every": 7}]
+)
+def test_how_a_cell_is_run_is_no_part_of_its_result(
+    tmp_path: Path, execution: dict[str, int]
+) -> None:
+    """A run may be resumed with another value, so a cell may, too."""
     cell = plan(config())[1]
     finish([cell], tmp_path)
-    few = dataclasses.replace(cell.method, learning={**cell.method.learning, "rows_at_once": 2})
-    assert dataclasses.replace(cell, method=few).learning().execution.rows_at_once == 2
-    assert is_done(dataclasses.replace(cell, method=few), tmp_path)
+    other = dataclasses.replace(cell.method, learning={**cell.method.learning, **execution})
+    changed = dataclasses.replace(cell, method=other)
+    (name,) = execution
+    assert getattr(changed.learning().execution, name) == execution[name]
+    require_same(changed, tmp_path)
+    assert is_done(changed, tmp_path)
+
+
+def test_results_of_earlier_versions_that_name_how_they_were_run_stay_results(
+    tmp_path: Path,
+) -> None:
+    cell = plan(config())[1]
+    finish([cell], tmp_path)
+    for name in ("cell.json", "done.json"):
+        settings = copy.deepcopy(cell.identity)
+        settings["training"]["learning"] |= {"tokens_per_forward": 99, "checkpoint_every": 50}
+        (tmp_path / cell.folder / name).write_text(json.dumps(settings))
+    require_same(cell, tmp_path)
+    assert is_done(cell, tmp_path)
 
 
 def test_an_unknown_folder_is_refused(tmp_path: Path) -> None:

@@ -127,6 +127,9 @@ def test_the_reference_is_score_unless_another_is_named() -> None:
         ("[methods.a]\n[scaling]\nsamples = 1", "samples must be at least 2"),
         ("[methods.a]\n[scaling]\nmethods = ['b']", "scaling: methods: Unknown key 'b'"),
         ("[methods.a]\n[scaling]\ntemperature = 0", "temperature must be above 0"),
+        ("[methods.a]\n[scaling]\ntemperature = inf", "above 0 and finite, got inf"),
+        ("[methods.a]\n[scaling]\nmethods = []", "scaling: methods must be at least one label"),
+        (f"seeds = [{2**63}]\n[methods.a]", "below 2⁶³ each"),
     ],
 )
 def test_a_mistake_is_named(tmp_path: Path, text: str, expected: str) -> None:

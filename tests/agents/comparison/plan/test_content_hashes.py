@@ -193,3 +193,9 @@ def test_a_registered_reward_wrapper_is_refused_by_name(
             check(dataclasses.replace(asked, train=train))
     finally:
         gym.registry.pop("Shaped-v0")
+
+
+def test_the_only_attempt_is_not_left_to_the_base() -> None:
+    tables = {"methods": {"null": {}}, "attempts": 1, "decodings": ["sampled", "base_first"]}
+    with pytest.raises(ComparisonError, match="needs at least 2 attempts, and an episode has 1"):
+        check(config_of(tables, "test"))

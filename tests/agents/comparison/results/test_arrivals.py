@@ -335,3 +335,9 @@ def test_without_a_level_seeds_in_two_groups_are_named() -> None:
 def test_the_level_is_checked() -> None:
     with pytest.raises(ComparisonError, match=r"arrival must be in \(0, 1\)"):
         asked(1.0)
+
+
+def test_a_level_that_the_base_has_without_training_is_named() -> None:
+    found = compared(0.9, {"base": [SOLVED] * 3, "SCoRe": [SOLVED] * 3, "RL": [COPIED] * 3})
+    (note,) = (note for note in found.notes if note.startswith("Warning: base, greedy"))
+    assert "without training, 100.0 at the last attempt" in note

@@ -8,7 +8,9 @@ import pytest
 from selfcorrect_agents.comparison.plan.cells import plan, write_identity
 from selfcorrect_agents.comparison.plan.config import CompareConfig, config_of
 from selfcorrect_agents.comparison.results.cell_results import load_results
+from selfcorrect_agents.comparison.results.clock import read_seconds
 from selfcorrect_agents.comparison.run.worker import work
+from selfcorrect_env import CheckpointError
 
 
 def config(**changes: object) -> CompareConfig:
@@ -58,3 +60,11 @@ def test_half_a_done_file_is_not_taken_for_a_whole_one(tmp_path: Path) -> None:
     as_json = json.loads(path.read_text())
     path.write_text(json.dumps({k: v for k, v in as_json.items() if k != "greedy"}))
     assert names(config(), tmp_path) == ["always_flip"]
+
+
+def test_a_damaged_clock_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "seconds.json"
+    assert read_seconds(path) == {}
+    path.write_text('{"training": 61')
+    with pytest.raises(CheckpointError, match=r"seconds\.json is damaged .* Delete it"):
+        read_seconds(path)

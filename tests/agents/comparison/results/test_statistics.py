@@ -215,3 +215,10 @@ def test_one_seed_has_the_intervals_of_a_report() -> None:
     assert mean == constant_mean(0.5, 20)
     unjudged = np.array([[0.0, np.nan, 0.0]])
     assert statistics.estimates([unjudged], ["share"]) == [wilson(0, 2)]
+
+
+@pytest.mark.parametrize("odd", [math.nan, math.inf])
+def test_a_mean_of_a_seed_without_a_number_has_no_interval(odd: float) -> None:
+    found = statistics.between_seeds([0.1, odd, 0.3])
+    assert not math.isfinite(found.value)
+    assert math.isnan(found.low)
