@@ -58,7 +58,7 @@ def train(name: str, options: TrainOptions, learning: Any) -> int:
     env = environment(options)
     policy = _load(options)  # before the run's folder is checked: it can fail
     agent: Any = method(policy)
-    run = _run_folder(name, options, learning, env, policy.precision)
+    run = _run_folder(name, options, learning, env, policy)
     try:
         apart = _held_out(options, learning)
         more = {} if apart is None else {"held_out": apart}
@@ -125,13 +125,15 @@ def _load(options: TrainOptions) -> Policy:
 
 
 def _run_folder(
-    name: str, options: TrainOptions, learning: Any, env: TrainingEnv, precision: str
+    name: str, options: TrainOptions, learning: Any, env: TrainingEnv, policy: Policy
 ) -> RunFolder:
     given = {key: value for key, value in flat(options).items() if key not in OF_A_CALL}
     metadata = {
         "options": {key: value for key, value in given.items() if key not in CHANGEABLE},
         CHANGEABLE_OPTIONS: {key: given[key] for key in CHANGEABLE},
-        "precision": precision,
+        "precision": policy.precision,
+        "starting_weights": policy.fingerprint(),  # they are the reference as well
+        "chat": policy.chat.fingerprint(),
     }
     try:
         return RunFolder.of(

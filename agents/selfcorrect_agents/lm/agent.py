@@ -98,12 +98,10 @@ class LanguageModelAgent:
         return f"{how}, at most {self.max_new_tokens} tokens{origin}{template}"
 
     def fingerprint(self) -> str:
-        """Return a hash of the weights: `evaluate` resumes a stored run only with equal ones."""
-        digest = hashlib.sha256()
-        for name, weights in sorted(self.policy.model.state_dict().items()):
-            digest.update(f"{name} {weights.dtype} {tuple(weights.shape)}\n".encode())
-            digest.update(weights.detach().cpu().reshape(-1).view(torch.uint8).numpy())
-        return digest.hexdigest()[:16]
+        """Return a hash of the weights, the chat template and the tokens: `evaluate` resumes a
+        stored run only with equal ones."""
+        parts = f"{self.policy.fingerprint()} {self.policy.chat.fingerprint()}"
+        return hashlib.sha256(parts.encode()).hexdigest()[:16]
 
     @classmethod
     def from_config(cls, config: PlayConfig) -> Self:

@@ -9,8 +9,12 @@ itself, since the tokenizer's ``eos_token`` is another token in many families (G
 
 from __future__ import annotations
 
+import hashlib
 import itertools
+import json
+import re
 from collections.abc import Sequence
+from dataclasses import asdict
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, cast
 
@@ -32,10 +36,8 @@ if TYPE_CHECKING:
 PLACEHOLDER = "REPLY-PLACEHOLDER"
 """Replaces the reply in a rendered conversation, to find the text that follows any reply."""
 
-_ASKED: tuple[Message, ...] = (
-    {"role": "user", "content": "?"},
-    {"role": "assistant", "content": PLACEHOLDER},
-)
+_QUESTION = "QUESTION-PLACEHOLDER"
+"""A message of the user that is looked for in the rendered conversation."""
 
 _THOUGHTS = {
     "<think>": "</think>",
@@ -47,6 +49,10 @@ _THOUGHTS = {
     "◁think▷": "◁/think▷",
 }
 """The marks around a thought that a prompt may open."""
+
+
+_ERRORS_WITHIN = (TypeError, ValueError, ArithmeticError, AttributeError, LookupError)
+"""What an expression of a template may raise, given a value of another type than it expects."""
 
 
 class Chat:
@@ -62,8 +68,8 @@ class Chat:
         template: what the template is given beside the messages.
 
     Raises:
-        ValueError: the tokenizer has no end-of-sequence token, or its template does not take a
-            system prompt that was given.
+        ValueError: the tokenizer has no end-of-sequence token, or its template leaves out the
+            user's message, a system prompt that was given, or an argument that was given.
     """
 
     def __init__(
@@ -89,11 +95,55 @@ class Chat:
         self.pad_id = cast(int, pad if known else tokenizer.eos_token_id)
         """Id that pads shorter rows; see the masks."""
         self._continuations: dict[tuple[tuple[str, str], ...], list[int]] = {}
-        self._render(self._with_system(_ASKED[:1]))  # a template may refuse a system prompt
+        self._check_template()
         own_end = self._last_end if self._last_end is not None else self.turn_end
         ends = end_ids | {cast(int, tokenizer.eos_token_id)}
         self.eos_ids = ends if own_end is None else ends | {own_end}
         """Ids that end a reply when they are sampled."""
+
+    def _check_template(self) -> None:
+        """Refuse a template that does not write what it is given."""
+        for name in self.template.arguments():
+            if not re.search(rf"\b{name}\b", self.template_text):
+                raise ValueError(
+                    f"The chat template has no argument {name!r} (template.args). Correct its "
+                    "name or leave it out."
+                )
+        text = self._render(self._with_system(self._asked[:-1])).casefold()
+        if _QUESTION.casefold() not in text:
+            raise ValueError(
+                "The chat template leaves out a message that is a plain text, so the model would "
+                "not read the problem. Use a template for text, not for lists of parts."
+            )
+        if self.template.system.strip().casefold() not in text:
+            raise ValueError(
+                "The chat template leaves out the system prompt (template.system). Leave it out "
+                "as well, or use a template that has one."
+            )
+
+    @property
+    def template_text(self) -> str:
+        """The Jinja source of the template."""
+        return self._plain if self.is_plain else self.tokenizer.get_chat_template()
+
+    def fingerprint(self) -> str:
+        """Return a hash of what is read and written: the template, its settings and the tokens."""
+        settings = {"template": self.template_text, **asdict(self.template)}
+        backend = getattr(self.tokenizer, "backend_tokenizer", None)
+        tokens = self.tokenizer.get_vocab() if backend is None else backend.to_str()
+        text = json.dumps([settings, tokens, sorted(self.eos_ids)], sort_keys=True)
+        return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+
+    @cached_property
+    def _asked(self) -> Conversation:
+        """A question with a reply, after the system prompt where the template asks for one."""
+        question: Message = {"role": "user", "content": _QUESTION}
+        reply: Message = {"role": "assistant", "content": PLACEHOLDER}
+        try:
+            self._render([question])
+        except ValueError:
+            return tuple(self._with_system([question, reply]))
+        return question, reply  # some templates write the system prompt before the last message
 
     def __str__(self) -> str:
         """Return a description for reports: "" if it is the model's template and nothing else."""
@@ -128,12 +178,21 @@ class Chat:
 
     @cached_property
     def _turn_end(self) -> int | None:
-        return self._first_special(self._after_reply([{"role": "user", "content": "?"}]))
+        return self._first_special(self._between_turns)[1]
+
+    @cached_property
+    def _between_turns(self) -> str | None:
+        return self._after_reply([{"role": "user", "content": "?"}])
+
+    @cached_property
+    def _before_end(self) -> list[int]:
+        """Ids of the blanks that the template writes between a reply and the end of its turn."""
+        return self._first_special(self._between_turns)[0]
 
     @cached_property
     def _last_end(self) -> int | None:
         """Id that the template writes after the last reply of a whole conversation."""
-        return self._first_special(self._after_reply([], generation_prompt=False))
+        return self._first_special(self._after_reply([], generation_prompt=False))[1]
 
     @cached_property
     def reply_opening(self) -> str:
@@ -208,7 +267,9 @@ class Chat:
             return self._after_ending(self.ending, added)
         after = self.continuation_ids(added)
         ended = bool(ids) and ids[-1] in {*self.eos_ids, self.turn_end}
-        return after[1:] if ended and self.turn_end is not None else after
+        if not ended or self.turn_end is None:
+            return after
+        return after[after.index(self.turn_end) + 1 :]
 
     def _after_ending(self, ending: EndingText, added: Sequence[Message]) -> list[int]:
         """Return the ids of messages whose start the reply has written."""
@@ -240,7 +301,8 @@ class Chat:
         own = self._unopened(text)
         if own != text or any(mark in text for mark in _THOUGHTS.values()):
             opening, text = "", own  # the reply has thoughts of its own
-        return [*self._encode(opening + text), *([end] if ended else [])]
+        blanks = self._before_end if end == self.turn_end else []
+        return [*self._encode(opening + text), *([*blanks, end] if ended else [])]
 
     def decode(self, ids: Sequence[int]) -> str:
         """Return the text of a reply's ids, without special tokens and the reply's opening.
@@ -298,8 +360,8 @@ class Chat:
 
         ``otherwise`` is returned if the prompt is rendered in another way once the reply is there.
         """
-        prompt = self._render(_ASKED[:1])
-        whole, found, _ = self._render([*_ASKED, *added], bool(added)).partition(PLACEHOLDER)
+        prompt = self._render(self._asked[:-1])
+        whole, found, _ = self._render([*self._asked, *added], bool(added)).partition(PLACEHOLDER)
         opening = whole[len(prompt) :] if found and whole.startswith(prompt) else otherwise
         if self._thought_start and not opening.strip():
             end = _THOUGHTS[self._thought_start.rstrip()]
@@ -309,7 +371,7 @@ class Chat:
     @cached_property
     def _thought_start(self) -> str:
         """The end of the prompt that starts a thought, with its blanks; "" if it starts none."""
-        prompt = self._render(_ASKED[:1])
+        prompt = self._render(self._asked[:-1])
         mark = next((it for it in _THOUGHTS if prompt.rstrip().endswith(it)), "")
         return prompt[prompt.rindex(mark) :] if mark else ""
 
@@ -322,14 +384,20 @@ class Chat:
         self, added: Sequence[Message], *, generation_prompt: bool = True
     ) -> str | None:
         """Return the text after a reply that ``added`` follows; None if the reply is dropped."""
-        messages = [*_ASKED, *added]
+        messages = [*self._asked, *added]
         _, found, after = self._render(messages, generation_prompt).partition(PLACEHOLDER)
         return after if found else None
 
-    def _first_special(self, text: str | None) -> int | None:
-        ids = self._encode(text or "")[:1]
+    def _first_special(self, text: str | None) -> tuple[list[int], int | None]:
+        """Return the special id that a text begins with, and those of the blanks before it."""
+        ids = self._encode(text or "")
         added = self.tokenizer.added_tokens_decoder
-        return ids[0] if ids and (ids[0] in added or ids[0] in self._special_ids) else None
+        for i, token in enumerate(ids):
+            if token in added or token in self._special_ids:
+                return ids[:i], token
+            if self.decode_all([token]).strip():
+                break
+        return [], None
 
     @cached_property
     def _special_ids(self) -> frozenset[int]:
@@ -343,16 +411,15 @@ class Chat:
         return [{"role": "system", "content": system}, *messages]
 
     def _render(self, messages: Sequence[Message], generation_prompt: bool = True) -> str:
-        template = self._plain if self.is_plain else self.tokenizer.get_chat_template()
         try:
             text = self.tokenizer.apply_chat_template(
                 cast(Any, list(messages)),
                 tokenize=False,
                 add_generation_prompt=generation_prompt,
-                chat_template=self.template.dated(template),
+                chat_template=self.template.dated(self.template_text),
                 **self.template.arguments(),
             )
-        except jinja2.TemplateError as error:
+        except (jinja2.TemplateError, *_ERRORS_WITHIN) as error:
             raise ValueError(f"The chat template refuses the conversation: {error}") from error
         return cast(str, text)
 

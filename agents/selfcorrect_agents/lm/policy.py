@@ -9,6 +9,7 @@ pass over the whole episode scores every turn. `Policy` joins the parts: `Chat` 
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -204,6 +205,14 @@ class Policy(Player):
             except UnsupportedModelError as reason:
                 self._decoder = reason
         return None if isinstance(self._decoder, UnsupportedModelError) else self._decoder
+
+    def fingerprint(self) -> str:
+        """Return a hash of the weights, with their names, types and shapes."""
+        digest = hashlib.sha256()
+        for name, weights in sorted(self.model.state_dict().items()):
+            digest.update(f"{name} {weights.dtype} {tuple(weights.shape)}\n".encode())
+            digest.update(weights.detach().cpu().reshape(-1).view(torch.uint8).numpy())
+        return digest.hexdigest()[:16]
 
     @property
     def forward_pass(self) -> str:

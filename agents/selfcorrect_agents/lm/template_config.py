@@ -106,7 +106,8 @@ def _value(text: str) -> Any:
 
 
 _WORDS = {"true": True, "false": False, "none": None, "null": None}
-_DIRECTIVES = (*"aAbBdejmyYHIMSpx", "-d", "-m")
+_DIRECTIVES = (*"aAbBcCdDeFfgGhHIjmMpRrSTuUVwWxXyYzZ", *(f"-{it}" for it in "deHIjmMSUVWy"))
+"""Of ``strftime``: those of C and of Python, and those without leading zeros."""
 _RESERVED = frozenset(
     {
         # what templates are given as the conversation

@@ -18,8 +18,14 @@ HARMLESS = {*(field.name for field in fields(Execution)), CHANGEABLE_OPTIONS}
 """Settings that don't change a run's result."""
 ADDED = {"optimizer": "adamw", "precision": "float32"}
 """Settings that runs of earlier versions lack, with the value that those had."""
-UNRECORDED = {"template", "adapters", "held_out_problems"}
+UNRECORDED = {"template", "adapters", "held_out_problems", "chat", "starting_weights"}
 """Settings that runs of earlier versions lack, whatever they had; they are then not compared."""
+CHANGED = {
+    "fingerprint": "problems have",
+    "starting_weights": "base model has",
+    "chat": "chat template or the tokenizer has",
+}
+"""Hashes of what a run is made of -> what to say where one differs."""
 REMOVED = {"rows_per_forward"}
 """Fields of ``learning`` of earlier versions that changed memory use alone; they are ignored."""
 
@@ -48,6 +54,7 @@ def check_resumable(
     refused = [key for key in differing if key not in HARMLESS]
     grown = [key for key in refused if key in extendable and _is_larger(now[key], was.get(key))]
     refused = [key for key in refused if key not in grown]
+    refused.sort(key=CHANGED.__contains__)  # a setting says more than a hash
     if not refused:
         return
     key = refused[0]
@@ -61,8 +68,8 @@ def check_resumable(
             "The learning rate depends on the number of steps (schedule, warmup), so this run "
             "can't be extended: use the same value"
         )
-    elif key == "fingerprint":
-        advice = "The problems have changed"
+    elif key in CHANGED:
+        advice = f"The {CHANGED[key]} changed: restore what it was"
     else:
         advice = "Use the same value"
     raise CheckpointError(

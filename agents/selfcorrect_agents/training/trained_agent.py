@@ -87,7 +87,7 @@ class TrainedAgent(LanguageModelAgent):
         if not isinstance(run, str | Path):
             with without_older_objects():
                 return self._train(env, config, run, progress, apart)
-        name, weights = name_of(type(self)), self.fingerprint()
+        name, weights = name_of(type(self)), self.policy.fingerprint()
         problems = apart and apart.problems.fingerprint
         further = {**_read_by(self.policy), "held_out_problems": problems}
         opened = open_run(run, name, env, config, weights, self.policy.precision, further)
@@ -167,6 +167,7 @@ def _read_by(policy: Policy) -> dict[str, Any]:
     scales = ("r", "lora_alpha", "use_rslora")
     return {
         "template": dataclasses.asdict(policy.chat.template),
+        "chat": policy.chat.fingerprint(),
         "adapters": {
             name: {key: getattr(adapter, key, None) for key in scales}
             for name, adapter in adapters.items()

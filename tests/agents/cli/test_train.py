@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import transformers
+from safetensors.torch import load_file, save_file
 
 from selfcorrect_agents import (
     ModelConfig,
@@ -251,6 +252,23 @@ def test_more_steps_are_asked_for_by_resume(
     status, _, err = run(capsys, *words[:2], "--out", "run", "--resume", "--steps", "1")
     assert status == 2
     assert "steps was 2, now 1. A run can only be extended" in err
+
+
+def test_a_run_whose_base_model_has_changed_is_not_resumed(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """It is the reference as well, so the result would be another."""
+    base = Path(model(tmp_path))
+    words = ["train", "multiturn_rl", "--model", str(base), *SMALL, "--out", "run"]
+    assert run(capsys, *words, "--steps", "1")[0] == 0
+    weights = load_file(base / "model.safetensors")
+    save_file(
+        {k: v + 0.05 for k, v in weights.items()}, base / "model.safetensors", {"format": "pt"}
+    )
+    status, _, err = run(capsys, *words, "--steps", "2", "--resume")
+    assert status == 2
+    assert "starting_weights was" in err
+    assert "The base model has changed: restore what it was" in err
 
 
 def test_a_resumed_run_keeps_the_options_that_are_not_given(

@@ -494,3 +494,93 @@ def test_training_refuses_to_drop_thoughts(fast: PreTrainedTokenizerFast) -> Non
     fast.chat_template = TEMPLATES["chatml"]
     with pytest.raises(LearningError, match="thoughts='drop' is for measuring"):
         SCoRe(small_policy(fast, thoughts="drop")).learn("SelfCorrect-Arithmetic-v0")
+
+
+@pytest.mark.parametrize("blanks", ["\n", " ", "\n\n"])
+def test_blanks_before_the_end_of_a_turn_are_the_templates(
+    fast: PreTrainedTokenizerFast, blanks: str
+) -> None:
+    """The end is written once, also where the model did not sample the blanks before it."""
+    fast.chat_template = TEMPLATES["chatml"].replace(
+        "{{ m['content'] }}", f"{{{{ m['content'] }}}}{blanks}"
+    )
+    chat = Chat(fast)
+    end = cast(int, fast.convert_tokens_to_ids("<|im_end|>"))
+    assert chat.turn_end == end
+    assert end in chat.eos_ids
+    whole = rendered(chat, [*ASKED, {"role": "assistant", "content": "5"}, *AGAIN])
+    opening, written = chat.prompt_ids(tuple(ASKED)), chat.reply_ids("5")
+    assert opening + written + chat.follow_up(written, AGAIN) == whole
+    cut_off = chat.reply_ids("5", ended=False)
+    assert opening + cut_off + chat.follow_up(cut_off, AGAIN) == whole
+    sampled = [*cut_off, end]
+    text = text_of(fast, opening + sampled + chat.follow_up(sampled, AGAIN))
+    assert text == text_of(fast, whole).replace(f"5{blanks}<|im_end|>", "5<|im_end|>")
+
+
+@pytest.mark.parametrize(
+    ("template", "options", "message"),
+    [
+        (TEMPLATES["chatml"], {"args": ("enable_thinkin=false",)}, "no argument 'enable_thinkin'"),
+        (
+            "{% for m in messages %}{% if m['role'] != 'system' %}{{ m['content'] }}{% endif %}"
+            "{% endfor %}",
+            {"system": "Be brief."},
+            "leaves out the system prompt",
+        ),
+        (
+            "{% for m in messages %}{% for part in m['content'] %}{{ part['text'] }}{% endfor %}"
+            "{% endfor %}",
+            {},
+            "a message that is a plain text",
+        ),
+        ("{{ messages[0]['content'] + size }}", {"args": ("size=3",)}, "refuses the conversation"),
+        ("{{ messages[0]['content'] }}{{ 1 / 0 }}", {}, "refuses the conversation: division"),
+    ],
+)
+def test_a_template_that_does_not_write_what_it_is_given_is_refused(
+    fast: PreTrainedTokenizerFast, template: str, options: dict[str, Any], message: str
+) -> None:
+    fast.chat_template = template
+    with pytest.raises(ValueError, match=message):
+        Chat(fast, template=TemplateConfig(**options))
+
+
+def test_a_template_that_asks_for_a_system_prompt_gets_it(fast: PreTrainedTokenizerFast) -> None:
+    asks = "{% if messages[0]['role'] != 'system' %}{{ raise_exception('no system') }}{% endif %}"
+    fast.chat_template = asks + TEMPLATES["chatml"]
+    with pytest.raises(ValueError, match="no system"):
+        Chat(fast)
+    chat = Chat(fast, template=TemplateConfig(system="Be brief."))
+    reply = chat.reply_ids("5")
+    text = text_of(fast, chat.prompt_ids(tuple(ASKED)) + reply + chat.follow_up(reply, AGAIN))
+    assert text.count("Be brief.") == 1
+    assert text.endswith(
+        "5<|im_end|>\n<|im_start|>user\nThere might be an error. Try again."
+        "<|im_end|>\n<|im_start|>assistant\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("form", "date"),
+    [("%F", "2024-07-26"), ("%D", "07/26/24"), ("%-d. %B %Y", "26. July 2024"), ("%U", "29")],
+)
+def test_a_date_in_any_form_is_the_one_that_is_given(
+    fast: PreTrainedTokenizerFast, form: str, date: str
+) -> None:
+    fast.chat_template = f"{{{{ strftime_now('{form}') }}}}|" + TEMPLATES["chatml"]
+    assert text_of(fast, Chat(fast).prompt_ids(tuple(ASKED))).startswith(f"{date}|")
+
+
+def test_the_template_is_a_part_of_what_is_hashed(fast: PreTrainedTokenizerFast) -> None:
+    def found(name: str, **options: object) -> str:
+        return chat_of(fast, name, **options).fingerprint()
+
+    assert found("chatml") == found("chatml")
+    others = [
+        found("instructions in brackets"),
+        found("chatml", system="Be brief."),
+        found("chatml", date="2025-01-01"),
+        found("chatml", thoughts="drop"),
+    ]
+    assert len({found("chatml"), *others}) == 5

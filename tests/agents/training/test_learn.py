@@ -1,5 +1,6 @@
 """`learn`: what it takes as an environment and as a run, and what it refuses by name."""
 
+import copy
 import json
 from pathlib import Path
 from typing import Any, cast
@@ -136,6 +137,16 @@ def test_a_path_that_holds_another_run_is_refused(policy: Policy, tmp_path: Path
         SCoRe(policy).learn(ID, score(alpha=3.0), run=tmp_path / "run")
 
 
+def test_a_run_that_reads_another_template_is_refused(policy: Policy, tmp_path: Path) -> None:
+    """Its text, not its settings alone."""
+    SCoRe(copy.deepcopy(policy)).learn(ID, score(), run=tmp_path / "run")
+    tokenizer = copy.deepcopy(policy.tokenizer)
+    tokenizer.chat_template = "{{ messages | map(attribute='content') | join(' ') }}"
+    other = Policy(copy.deepcopy(policy.model), tokenizer)
+    with pytest.raises(CheckpointError, match="The chat template or the tokenizer has changed"):
+        SCoRe(other).learn(ID, score(stage_two_steps=2), run=tmp_path / "run")
+
+
 def test_a_run_that_started_from_another_model_is_refused(
     policy: Policy, other_policy: Policy, tmp_path: Path
 ) -> None:
@@ -175,7 +186,7 @@ def test_what_changes_replies_beside_the_weights_is_compared(
     with pytest.raises(CheckpointError, match="can't be resumed: adapters was"):
         learn(ours)
     earlier = json.loads((run / "config.json").read_text())
-    for name in ("template", "adapters", "held_out_problems"):
+    for name in ("template", "adapters", "held_out_problems", "chat"):
         del earlier[name]
     (run / "config.json").write_text(json.dumps(earlier))
     learn(brief)
