@@ -211,9 +211,25 @@ class RunFolder:
         """Append one step's metrics; ``step`` counts from 1."""
         self.start()
         append_rows(self.path / "metrics.jsonl", [{"step": step, **metrics}])
+        self._open_trackers(step).log(step, metrics)
+
+    def reach_trackers(self, step: int) -> None:
+        """Start the trackers before anything is logged if one of them may be out of reach.
+
+        Args:
+            step: the next one that will be logged, counted from 1.
+
+        Raises:
+            LearningError: one of them can't be started.
+        """
+        if any(name != "tensorboard" for name in self._tracker_names):
+            self.start()
+            self._open_trackers(step)
+
+    def _open_trackers(self, step: int) -> Trackers:
         if self._trackers is None:
             self._trackers = Trackers(self._tracker_names, self.path, self._config, step)
-        self._trackers.log(step, metrics)
+        return self._trackers
 
     def log_episodes(self, step: int, episodes: tuple[Episode, ...]) -> None:
         """Append the episodes of a step, if it is one whose episodes are kept."""

@@ -59,7 +59,7 @@ def check_warmup(warmup: float) -> None:
     Raises:
         ValueError: it is below 0, or above 1 and no whole number.
     """
-    valid = 0 <= warmup < 1 or (warmup >= 1 and warmup == int(warmup))
+    valid = 0 <= warmup < 1 or (1 <= warmup < math.inf and warmup == int(warmup))
     check(valid, "warmup", "a number of steps, or a share of them in [0, 1)", warmup)
 
 

@@ -11,6 +11,7 @@ import json
 import os
 import sys
 import uuid
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
@@ -48,7 +49,8 @@ def check_trackers(names: Sequence[str]) -> None:
     for name in names:
         if name not in PACKAGES:
             raise UnknownNameError.of("tracker", name, PACKAGES)
-        if find_spec(PACKAGES[name]) is None:
+        found = find_spec(PACKAGES[name])
+        if found is None or found.origin is None:  # a folder that a tracker made has no origin
             extra = "agents" if name == "tensorboard" else name
             raise LearningError(
                 f"The tracker {name!r} needs the package {PACKAGES[name]}: pip install "
@@ -65,6 +67,9 @@ class Trackers:
         config: the run's settings, which the trackers show.
         first_step: the first step that is going to be logged; 1 in a new run. A TensorBoard file
             is cut there. W&B ignores steps that it has, and they are the same.
+
+    Raises:
+        LearningError: one can't be started, such as for want of a key or a server.
     """
 
     def __init__(
@@ -74,28 +79,52 @@ class Trackers:
 
         PartialState()  # accelerate's trackers write to its log, which needs it
         ids = _read_ids(folder)
-        self._trackers = {name: _made(name, folder, ids.get(name), first_step) for name in names}
-        for name, tracker in self._trackers.items():
-            with contextlib.redirect_stdout(sys.stderr):  # some say there what they do
-                tracker.start()
-            # TensorBoard would write a file of its own for each, and MLflow refuses other values
-            # than those that a run was started with
-            if name != "tensorboard" and name not in ids:
-                tracker.store_init_configuration(dict(_scalars(config)))
+        self._trackers: dict[str, GeneralTracker] = {}
+        for name in names:
+            try:
+                tracker = _made(name, folder, ids.get(name), first_step)
+                with contextlib.redirect_stdout(sys.stderr):  # some say there what they do
+                    tracker.start()
+                # TensorBoard would write a file of its own for each, and MLflow refuses other
+                # values than those that a run was started with
+                if name != "tensorboard" and name not in ids:
+                    tracker.store_init_configuration(dict(_scalars(config)))
+            except Exception as error:  # each package has its own
+                raise LearningError(
+                    f"The tracker {name!r} can't be started ({_said(error)}). Set it up as its "
+                    "package asks, or leave it out of the trackers."
+                ) from error
+            self._trackers[name] = tracker
         found = ids | dict(_ids(self._trackers))
         if found:
             write_atomically(folder / FILE_NAME, json.dumps(found, indent=2) + "\n")
 
     def log(self, step: int, metrics: Mapping[str, float]) -> None:
-        """Log one step's metrics; ``step`` counts from 1."""
-        for tracker in self._trackers.values():
-            tracker.log(dict(metrics), step=step)
+        """Log one step's metrics; ``step`` counts from 1.
+
+        Warns:
+            UserWarning: a tracker failed. It gets no further steps, and the run goes on.
+        """
+        for name, tracker in list(self._trackers.items()):
+            try:
+                tracker.log(dict(metrics), step=step)
+            except Exception as error:  # each package has its own
+                del self._trackers[name]
+                warnings.warn(
+                    f"The tracker {name!r} failed at step {step} ({_said(error)}) and gets no "
+                    "further steps; metrics.jsonl has them all.",
+                    stacklevel=3,
+                )
 
     def close(self) -> None:
         """Write what is buffered and end the run in every tracker."""
         for tracker in self._trackers.values():
             tracker.finish()
         self._trackers = {}
+
+
+def _said(error: Exception) -> str:
+    return f"{type(error).__name__}: {' '.join(str(error).split())}"[:300]
 
 
 def _made(name: str, folder: Path, known: str | None, first_step: int) -> GeneralTracker:

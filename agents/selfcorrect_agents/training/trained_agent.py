@@ -127,15 +127,22 @@ class TrainedAgent(LanguageModelAgent):
         progress: bool,
         held_out: TrainingEnv | None,
     ) -> list[MetricsRow]:
-        env, apart = self.episodes_of(env), held_out and self.episodes_of(held_out)
+        env, apart = self.episodes_of(env), held_out and self.held_out_episodes_of(held_out)
         trainer = Trainer(self.policy, env, config, run, progress, held_out=apart)
         with explained(lambda: len(trainer.history), run and run.checkpoints):
             self.train(trainer, config)
         return trainer.history
 
     def episodes_of(self, env: TrainingEnv) -> TrainingEnv:
-        """Return what training and its evaluations play; by default ``env`` itself."""
+        """Return what training plays; by default ``env`` itself."""
         return env
+
+    def held_out_episodes_of(self, env: TrainingEnv) -> TrainingEnv:
+        """Return what evaluations in the course of training play; by default as in training.
+
+        They are to measure what `act` does.
+        """
+        return self.episodes_of(env)
 
     @classmethod
     def check_attempts(cls, attempts: int) -> None:

@@ -157,6 +157,8 @@ class Trainer:
         """
         self._total, self._patience_from = total, patience_from
         start = self._resume()
+        if self.run is not None and start < total:
+            self.run.reach_trackers(start + 1)
         with stop_on_interrupt() as stopping, progress_bar(self.progress, total, start) as bar:
             for step in range(start, total):
                 if self._is_over():

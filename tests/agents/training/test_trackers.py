@@ -9,9 +9,11 @@ from pathlib import Path
 import pytest
 
 from selfcorrect_agents.errors import LearningError
+from selfcorrect_agents.lm.policy import Policy
+from selfcorrect_agents.methods.multiturn_rl import MultiTurnRL, MultiTurnRLConfig
 from selfcorrect_agents.training.run_folder import RunFolder
 from selfcorrect_agents.training.trackers import FILE_NAME, PACKAGES
-from selfcorrect_env import CheckpointError, UnknownNameError
+from selfcorrect_env import CheckpointError, SelfCorrectEnv, UnknownNameError
 
 CONFIG = {"method": "m", "learning": {"learning_rate": 0.5, "names": ["a", "b"], "clip": None}}
 
@@ -91,6 +93,47 @@ def test_mlflow_takes_a_run_that_goes_on_with_other_settings(
     ids = json.loads((tmp_path / "run" / FILE_NAME).read_text())
     data = MlflowClient(mlflow_store).get_run(ids["mlflow"]).data
     assert data.params["learning/tokens_per_forward"] == "64"
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_tracker_out_of_reach_is_named_before_the_first_step(
+    tmp_path: Path, policy: Policy, env: SelfCorrectEnv, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mlflow = pytest.importorskip("mlflow")
+    mlflow.set_tracking_uri(None)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")  # nothing listens there
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    run = RunFolder(tmp_path / "run", CONFIG, trackers=("mlflow",))
+    with pytest.raises(LearningError, match="The tracker 'mlflow' can't be started"):
+        MultiTurnRL(policy).learn(env, MultiTurnRLConfig(steps=1), run=run)
+    assert not (tmp_path / "run/metrics.jsonl").exists()
+
+
+def test_a_tracker_that_fails_later_does_not_end_the_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = RunFolder(tmp_path, CONFIG)
+    run.log(1, {"x": 1.0})
+
+    def fails(*_: object, **__: object) -> None:
+        raise ConnectionError("the server is gone")
+
+    monkeypatch.setattr("accelerate.tracking.TensorBoardTracker.log", fails)
+    with pytest.warns(UserWarning, match=r"'tensorboard' failed at step 2 .*server is gone"):
+        run.log(2, {"x": 2.0})
+    run.log(3, {"x": 3.0})
+    run.close()
+    assert len((tmp_path / "metrics.jsonl").read_text().splitlines()) == 3
+
+
+def test_the_folder_that_a_tracker_makes_is_not_its_package(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "tracks_of_mine").mkdir()
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setitem(PACKAGES, "wandb", "tracks_of_mine")
+    with pytest.raises(LearningError, match="needs the package tracks_of_mine"):
+        RunFolder(tmp_path / "run", {}, trackers=("wandb",))
 
 
 def test_a_damaged_file_of_ids_is_named(tmp_path: Path) -> None:

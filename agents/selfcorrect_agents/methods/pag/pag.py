@@ -73,6 +73,10 @@ class PAG(TrainedAgent):
         """Return ``env`` with a verification between its attempts."""
         return VerifiedEnv(env, self.verification)
 
+    def held_out_episodes_of(self, env: TrainingEnv) -> TrainingEnv:
+        """Return the same, with a revision also where the verification says nothing, as `act`."""
+        return VerifiedEnv(env, self.verification, revise_unjudged=True)
+
     def train(self, trainer: Trainer, config: PAGConfig) -> None:
         """Reinforce all three turns, each with its own reward."""
         stage = Stage(

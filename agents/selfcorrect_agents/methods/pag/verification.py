@@ -105,13 +105,22 @@ class VerifiedEnv:
     The third turn's score is that of the final answer: the revision where the verification found
     the first answer wrong, and the first answer again where it did not. There the third turn is
     dropped: `collect` samples it with the other rows, and it is not trained on.
+
+    Args:
+        env: of two attempts.
+        verification: the texts between the turns.
+        revise_unjudged: whether a verification without a judgement is followed by a revision, as
+            where PAG plays; in training the episode ends there.
     """
 
     attempts = 3
 
-    def __init__(self, env: TrainingEnv, verification: Verification) -> None:
+    def __init__(
+        self, env: TrainingEnv, verification: Verification, *, revise_unjudged: bool = False
+    ) -> None:
         self._env = env
         self.verification = verification
+        self.revise_unjudged = revise_unjudged
 
     @property
     def problems(self) -> ProblemSet:
@@ -135,15 +144,24 @@ class VerifiedEnv:
 
     def vectorised(self, num_envs: int) -> VectorEnv[Any, Any, Any]:
         """Return a vector environment of ``num_envs`` rows, without autoreset."""
-        return VerifiedVectorEnv(self._env.vectorised(num_envs), self.verification)
+        return VerifiedVectorEnv(
+            self._env.vectorised(num_envs), self.verification, revise_unjudged=self.revise_unjudged
+        )
 
 
 class VerifiedVectorEnv(VectorWrapper):
     """The rows of a `VerifiedEnv`, around a vector environment of two attempts."""
 
-    def __init__(self, env: VectorEnv[Any, Any, Any], verification: Verification) -> None:
+    def __init__(
+        self,
+        env: VectorEnv[Any, Any, Any],
+        verification: Verification,
+        *,
+        revise_unjudged: bool = False,
+    ) -> None:
         super().__init__(env)
         self.verification = verification
+        self.revise_unjudged = revise_unjudged
         self._turns: list[tuple[list[str], list[Verdict]]] = []
         self._conversations: Sequence[Conversation] = ()
 
@@ -177,7 +195,9 @@ class VerifiedVectorEnv(VectorWrapper):
 
     def _revise(self, replies: Sequence[str]) -> tuple[list[Verdict], dict[str, Any]]:
         (answers, _), (verifications, verified) = self._turns
-        kept = [self.verification.judgement(text) is not False for text in verifications]
+        judgements = [self.verification.judgement(text) for text in verifications]
+        revised = (False, None) if self.revise_unjudged else (False,)
+        kept = [judgement not in revised for judgement in judgements]
         final = [
             Reply(answer, tokens=0) if keep else reply
             for answer, reply, keep in zip(answers, replies, kept, strict=True)

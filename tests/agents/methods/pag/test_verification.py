@@ -124,10 +124,10 @@ def test_a_verification_of_an_unjudged_answer_is_unjudged() -> None:
     assert not TEXTS.verdict(RIGHT, Verdict(0.0, Reason.ERROR)).judged
 
 
-def play(rows: list[tuple[str, str, str]]):
+def play(rows: list[tuple[str, str, str]], **options: bool):
     """Play each row's answer, verification and revision; returns everything step gave."""
     env = SelfCorrectEnv([{"prompt": "1 + 1 = ?", "reference": "2"}], verifier="exact")
-    venv = VerifiedEnv(env, TEXTS).vectorised(len(rows))
+    venv = VerifiedEnv(env, TEXTS, **options).vectorised(len(rows))
     venv.reset(seed=0, options={"index": [0] * len(rows)})
     steps = []
     for turn in range(3):
@@ -147,6 +147,13 @@ def test_the_turns_of_an_episode() -> None:
     assert told[0][-1]["content"] == TEXTS.revise
     assert [m["role"] for m in told[0]] == ["user", "assistant"] * 2 + ["user"]
     assert steps[2][4]["dropped"].tolist() == [False, True, False, True]
+
+
+def test_held_out_episodes_revise_what_was_not_judged_as_playing_does() -> None:
+    rows = [("3", WRONG, "2"), ("2", RIGHT, "3"), ("3", SILENT, "2")]
+    steps = play(rows, revise_unjudged=True)
+    assert steps[2][1].tolist() == [1, 1, 1]
+    assert steps[2][4]["dropped"].tolist() == [False, True, False]
 
 
 def test_the_episodes_are_an_answer_a_verification_and_a_final_answer() -> None:
