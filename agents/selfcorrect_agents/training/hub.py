@@ -46,9 +46,17 @@ def upload_of(
         command: the command that trains the model, for the card.
 
     Raises:
-        LearningError: the run has no trained model yet, or a report is of another model.
+        LearningError: ``repo`` is no name of a repository, the run has no trained model yet, or a
+            report is of another model.
         CheckpointError: the folder holds no run, or a report can't be read.
     """
+    from huggingface_hub.errors import HFValidationError
+    from huggingface_hub.utils import validate_repo_id
+
+    try:
+        validate_repo_id(repo)
+    except HFValidationError as error:
+        raise LearningError(f"{repo!r} is no owner/name of the hub: {error}") from error
     run = Path(run)
     measured = [Report.load(folder) for folder in reports]
     card = model_card(run, repo, reports=measured, command=command)

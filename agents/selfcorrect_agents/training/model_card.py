@@ -6,10 +6,12 @@ import json
 import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from selfcorrect_agents.lm.template_config import TemplateConfig
 from selfcorrect_agents.lm.token_caps import is_tiny
 from selfcorrect_agents.training.resuming import read_run_config
 from selfcorrect_agents.training.run_folder import BEST
@@ -40,7 +42,7 @@ def model_card(
     run = Path(run)
     config = read_run_config(run)
     parts = [
-        f"---\n{_metadata(config, name, reports)}\n---",
+        f"---\n{_metadata(config, name, reports, _adapter(run))}\n---",
         f"# {name.rpartition('/')[2]}",
         f"A language model that was trained with `{config['method']}` of selfcorrect-env "
         f"{version('selfcorrect-env')} to answer a problem, be asked to check its answer, and "
@@ -58,7 +60,9 @@ def model_card(
     return "\n\n".join(parts) + "\n"
 
 
-def _metadata(config: Mapping[str, Any], name: str, reports: Sequence[Report]) -> str:
+def _metadata(
+    config: Mapping[str, Any], name: str, reports: Sequence[Report], adapter: Mapping[str, Any]
+) -> str:
     from huggingface_hub import EvalResult, ModelCardData
 
     results = [
@@ -78,7 +82,7 @@ def _metadata(config: Mapping[str, Any], name: str, reports: Sequence[Report]) -
     on_hub = HUB_ID.fullmatch(base) and not os.path.exists(base) and not is_tiny(base)
     data = ModelCardData(
         base_model=base if on_hub else None,
-        library_name="transformers",
+        library_name="peft" if adapter else "transformers",
         pipeline_tag="text-generation",
         tags=["selfcorrect-env", "self-correction", str(config["method"])],
         model_name=name,
@@ -90,6 +94,14 @@ def _metadata(config: Mapping[str, Any], name: str, reports: Sequence[Report]) -
 def _facts(config: Mapping[str, Any], run: Path) -> Iterable[tuple[str, str]]:
     yield "method", f"`{config['method']}`"
     yield "base model", f"`{config.get('model') or 'given in Python'}`"
+    adapter, template = _adapter(run), _template(config)
+    if adapter:
+        yield "trained", f"LoRA of rank {adapter['r']}, alpha {adapter['lora_alpha']:g}"
+    else:
+        yield "trained", "all weights"
+    yield "precision of forward passes", str(config.get("precision", "unknown"))
+    if template:
+        yield "chat template", ", ".join(f"{name} {value!r}" for name, value in template.items())
     yield "problems", f"{config['problem_set']}, split {config['split']}"
     yield "fingerprint of the problems", f"`{config['fingerprint']}`"
     yield "verifier, prompts", f"{config['verifier']}, {config['prompts']}"
@@ -100,6 +112,24 @@ def _facts(config: Mapping[str, Any], run: Path) -> Iterable[tuple[str, str]]:
     if best.is_file():
         found = json.loads(best.read_bytes())
         yield "step", f"{found['step']}, the best by {found['metric']} ({found['value']:.3f})"
+
+
+def _adapter(run: Path) -> dict[str, Any]:
+    """Return the configuration of the run's adapter; empty if all weights are trained."""
+    file = run / "model" / "adapter_config.json"
+    return json.loads(file.read_bytes()) if file.is_file() else {}
+
+
+def _template(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the chat template was given, where it differs from the default."""
+    options: Mapping[str, Any] = config.get("options") or {}
+    given = config.get("template") or {
+        key.partition(".")[2]: value
+        for key, value in options.items()
+        if key.startswith("template.")
+    }
+    plain = json.loads(json.dumps(asdict(TemplateConfig())))
+    return {name: value for name, value in given.items() if value != plain.get(name)}
 
 
 def _measured(report: Report) -> str:
@@ -120,6 +150,8 @@ def _measured(report: Report) -> str:
         f"`{on.fingerprint}`), {metrics.unjudged} not judged, {on.decoding}; percent with 95% "
         "intervals."
     )
+    if report.samples is not None:
+        about += f" Every problem has {report.samples.k} episodes: accuracies are avg@k."
     notes = "\n\n".join(report.notes())
     table = _table(("metric", "%", "95% interval"), ((name, *_percent(e)) for name, e in rows))
     return "\n\n".join(filter(None, [about, table, notes]))

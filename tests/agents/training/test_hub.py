@@ -19,7 +19,10 @@ import yaml
 from selfcorrect_agents.cli.push import train_command
 from selfcorrect_agents.cli.train import _parse
 from selfcorrect_agents.errors import LearningError
+from selfcorrect_agents.lm.loading import load_policy
+from selfcorrect_agents.lm.model_config import LoRAConfig, ModelConfig
 from selfcorrect_agents.lm.policy import Policy
+from selfcorrect_agents.lm.template_config import TemplateConfig
 from selfcorrect_agents.methods.multiturn_rl import MultiTurnRL, MultiTurnRLConfig
 from selfcorrect_agents.training.config import flat, from_flat
 from selfcorrect_agents.training.hub import upload_of
@@ -62,9 +65,34 @@ def test_the_card_says_how_it_was_trained_and_measured(run: Path, report: Path) 
         *("`multiturn_rl`", config["fingerprint"], stored["measured"]["fingerprint"]),
         *("T = 1, at most 4 tokens", "pass@2, t2", "`learning_rate` | `0.0005`"),
         *("selfcorrect train m", config["torch"]),
+        *("| trained | all weights |", "| precision of forward passes | float32 |"),
+        "Every problem has 2 episodes: accuracies are avg@k.",
     ):
         assert expected in body, expected
     assert "not measured" not in body
+
+
+def test_the_card_of_an_adapter_says_what_it_is(policy: Policy, tmp_path: Path) -> None:
+    policy.save_pretrained(tmp_path / "base")
+    config = ModelConfig(
+        model=str(tmp_path / "base"),
+        device="cpu",
+        lora=LoRAConfig(rank=2, alpha=4.0),
+        template=TemplateConfig(system="Be brief."),
+    )
+    loaded = load_policy(config, train=True)
+    learning = from_flat(MultiTurnRLConfig, SMALL)
+    MultiTurnRL(loaded).learn("SelfCorrect-Arithmetic-v0", learning, run=tmp_path / "run")
+    loaded.save_pretrained(tmp_path / "run/model")
+    card = upload_of(tmp_path / "run", "me/mine").card
+    assert "library_name: peft" in card
+    assert "| trained | LoRA of rank 2, alpha 4 |" in card
+    assert "| chat template | system 'Be brief.' |" in card
+
+
+def test_a_name_that_is_none_is_refused_before_anything_is_sent(run: Path) -> None:
+    with pytest.raises(LearningError, match="'not a repo!' is no owner/name"):
+        upload_of(run, "not a repo!")
 
 
 def test_a_report_of_another_model_is_refused(run: Path, tmp_path: Path) -> None:
