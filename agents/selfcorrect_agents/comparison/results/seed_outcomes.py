@@ -141,14 +141,16 @@ def _around_the_level(comparison: MethodComparison, decoding: str) -> list[str]:
     """Return a warning for each trained method whose seeds the level does not tell apart: in two
     groups with the level in one of them or beside both, or on both sides without two groups."""
     problems, level = comparison.measured.problems, comparison.arrival or 0.0
-    notes = [
-        f"Warning: {method.name}, {decoding}: without training, {most:.1f} at the last attempt, "
-        "which is at the level of arrival, so arriving says nothing. Set arrival to a higher "
-        "accuracy."
-        for method in comparison.methods
-        if not method.trained
-        and (most := 100 * max(method.metrics[decoding].ranking[-1].seeds)) >= 100 * level
-    ]
+    notes = []
+    for method in (method for method in comparison.methods if not method.trained):
+        seeds = method.metrics[decoding].ranking[-1].seeds
+        highest = max((value for value in seeds if value is not None), default=0.0)
+        if highest >= level:
+            notes.append(
+                f"Warning: {method.name}, {decoding}: without training, {100 * highest:.1f} at the "
+                "last attempt, which is at the level of arrival, so arriving says nothing. Set "
+                "arrival to a higher accuracy."
+            )
     for method in (method for method in comparison.methods if method.trained):
         groups = two_groups(method.metrics[decoding].ranking[-1].seeds, problems)
         if groups is not None and not groups[0][-1] < level <= groups[1][0]:
