@@ -80,6 +80,9 @@ TASKS = {
 }
 """Tasks that settings of another search can be tried on: environment, base models and budget."""
 
+EQUAL_COMPUTE = "Equal compute"
+"""Title of a comparison at equal compute."""
+
 SAME_COST = 0.02
 """A row whose cost differs from SCoRe's by at most this share has had equal compute already."""
 
@@ -93,8 +96,8 @@ class Options:
 
     settings: str
     """The file of settings that `tune.py` wrote."""
-    title: str = "Every method of the paper at toy scale"
-    """Title of the comparison."""
+    title: str = ""
+    """Title of the comparison; by default the table's."""
     seeds: tuple[int, ...] = ()
     """Seeds of base models and runs; by default the table's (`SEEDS`)."""
     n: int = 2000
@@ -126,9 +129,10 @@ def main() -> None:
     if options.equal_compute is not None:
         budgets = budgets_of(options.equal_compute, rows)
         rows = {label: rows[label] for label in budgets}
+    title = options.title or (table.title if options.equal_compute is None else EQUAL_COMPUTE)
     lines = [
         f"# Written by write_comparison.py; settings chosen by tune.py on {chosen_on}.",
-        f"title = {json.dumps(options.title)}",
+        f"title = {json.dumps(title, ensure_ascii=False)}",
         f'model = "{task["model"]}{table.base}"',
         f"seeds = {list(seeds)}",
         f"episodes = {episodes}",
@@ -282,6 +286,8 @@ class TableKind:
 
     rows: Callable[[dict[str, dict[str, Any]], int], Rows]
     """Returns its rows, of the chosen settings and the budget."""
+    title: str
+    """Its title by default."""
     head: tuple[str, ...] = ()
     """Further lines at the top of the file."""
     base: str = ""
@@ -291,19 +297,28 @@ class TableKind:
 
 
 TABLES = {
-    "main": TableKind(main_rows),
-    "defaults": TableKind(defaults),
-    "ablations": TableKind(ablations),
+    "main": TableKind(main_rows, "Every method of the paper at toy scale"),
+    "defaults": TableKind(defaults, "With the default settings"),
+    "ablations": TableKind(ablations, "Ablations of SCoRe, and controls"),
     "beyond": TableKind(
         beyond,
+        "First attempts of the base, discounts, and more samples",
         (
             'decodings = ["sampled", "greedy", "base_first"]',
             "scaling = {n = 200, samples = 32, temperature = 1.0}",
         ),
     ),
-    "ten-attempts": TableKind(imitation_too, ("train = {attempts = 2}", "test = {attempts = 10}")),
-    "one-reply": TableKind(one_reply, ("attempts = 1", "max_new_tokens = 32"), attempts=1),
-    "doubts": TableKind(two_turns, base=f",doubts={DOUBTS:g}"),
+    "ten-attempts": TableKind(
+        imitation_too,
+        "Ten attempts of models trained on two",
+        ("train = {attempts = 2}", "test = {attempts = 10}"),
+    ),
+    "one-reply": TableKind(
+        one_reply, "One long reply", ("attempts = 1", "max_new_tokens = 32"), attempts=1
+    ),
+    "doubts": TableKind(
+        two_turns, "Bases that get worse greedily, too", base=f",doubts={DOUBTS:g}"
+    ),
 }
 
 
