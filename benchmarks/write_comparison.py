@@ -19,7 +19,7 @@ controls are derived from SCoRe's and from plain RL's, so only the named part di
     python benchmarks/write_comparison.py --settings benchmarks/settings/arithmetic.json \\
         > benchmarks/arithmetic.toml
     python benchmarks/write_comparison.py --settings benchmarks/settings/arithmetic.json \\
-        --table ablations > ablations.toml
+        --table ablations > benchmarks/further/ablations.toml
     python benchmarks/write_comparison.py --settings benchmarks/settings/arithmetic.json \\
         --task toycode --title "A second task: completing programs" > benchmarks/toycode.toml
     python benchmarks/write_comparison.py --settings benchmarks/settings/arithmetic.json \\

@@ -79,6 +79,30 @@ def test_every_table_can_be_run(
     check(config)
 
 
+@pytest.mark.parametrize(
+    ("file", "words"),
+    [
+        ("arithmetic.toml", []),
+        ("toycode.toml", ["--task", "toycode", "--title", "A second task: completing programs"]),
+        *(
+            (f"further/{table}.toml", ["--table", table])
+            for table in write_comparison.TABLES
+            if table not in ("main", "defaults")
+        ),
+    ],
+)
+def test_the_stored_comparisons_are_those_of_the_search(
+    file: str,
+    words: list[str],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    settings = str(BENCHMARKS / "settings" / "arithmetic.json")
+    monkeypatch.setattr("sys.argv", ["write_comparison.py", "--settings", settings, *words])
+    write_comparison.main()
+    assert (BENCHMARKS / file).read_text() == capsys.readouterr().out
+
+
 def written(
     found: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *words: str
 ) -> CompareConfig:
