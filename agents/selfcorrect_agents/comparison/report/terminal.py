@@ -63,7 +63,11 @@ def subject(comparison: MethodComparison) -> str:
     """Return lines: which problems were measured on, how methods were trained, and from what."""
     on, seeds = comparison.measured, ", ".join(map(str, comparison.seeds))
     budget = comparison.episodes
-    trained = "as each method is configured" if budget is None else f"{budget:,} episodes each"
+    trained = (
+        "as each method is configured (see the costs)"
+        if budget is None
+        else f"{budget:,} episodes each"
+    )
     lines = (
         f"{on.problems:,} of {on.size:,} problems of {on.problem_set}/{on.split} "
         f"(fingerprint {on.fingerprint}), verifier {on.verifier}\n"

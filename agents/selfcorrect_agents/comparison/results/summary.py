@@ -81,7 +81,7 @@ def comparison_of(config: CompareConfig, results: Sequence[MethodResults]) -> Me
         max_new_tokens=config.token_cap,
         train=config.train,
         test=config.test,
-        episodes=config.episodes,
+        episodes=_budget(config),
         seeds=config.seeds,
         decodings=config.decodings,
         base=config.base,
@@ -98,6 +98,12 @@ def comparison_of(config: CompareConfig, results: Sequence[MethodResults]) -> Me
         instructions=tuple(_instructions(results)),
     )
     return without_false_intervals(with_arrival_pairs(compared))
+
+
+def _budget(config: CompareConfig) -> int | None:
+    """Return the training episodes of every method; None if methods have their own."""
+    own = any(method.episodes is not None for method in config.methods)
+    return None if own else config.episodes
 
 
 def _unjudged(results: Sequence[MethodResults]) -> Iterator[str]:
