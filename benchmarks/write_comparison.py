@@ -63,7 +63,7 @@ ATTEMPTS = 2
 """Of an episode of the search."""
 
 SEEDS = {
-    "SelfCorrect-Arithmetic-v0": {"main": 20, "equal compute": 10, "defaults": 10},
+    "SelfCorrect-Arithmetic-v0": {"main": 20, "defaults": 10},
     "SelfCorrect-ToyCode-v0": {"main": 10},
 }
 """Environment -> table -> number of seeds."""

@@ -198,7 +198,7 @@ def test_another_task_keeps_the_settings(
     ("env", "table", "equal_compute", "seeds"),
     [
         ("SelfCorrect-Arithmetic-v0", "main", None, 20),
-        ("SelfCorrect-Arithmetic-v0", "main", Path("comparison.json"), 10),
+        ("SelfCorrect-Arithmetic-v0", "main", Path("comparison.json"), 5),
         ("SelfCorrect-ToyCode-v0", "ablations", None, 5),
         ("SelfCorrect-Sums-v0", "main", None, 5),  # searched in with tune.py --env
     ],
