@@ -9,19 +9,19 @@ from selfcorrect_agents.comparison.plan.cells import plan
 from selfcorrect_agents.comparison.plan.config import read_config
 
 SUMS = Path(__file__).parents[2] / "benchmarks/sums.toml"
-MEASURED = 2 * 100  # problems, sampled and greedy
+MEASURED = 2 * 60  # problems, sampled and greedy
 
 
 @pytest.mark.parametrize(
     ("label", "played", "steps", "traces"),
     [
         ("base", MEASURED, 0, 0),
-        # 320 episodes, and 32 after the fit
-        ("Pair-SFT, loss on second replies", MEASURED + 320 + 32, 0, 160),
+        # 160 episodes, and 16 after the fit
+        ("Pair-SFT, loss on second replies", MEASURED + 160 + 16, 0, 160),
         # ten steps: one evaluation, after the last
-        ("SCoRe", MEASURED + 64, 320, 0),
-        # two steps gather 64 episodes for a fit of two traces each, and 32 are played after it
-        ("SCoRe from a short Pair-SFT", MEASURED + 64 + 64 + 32, 256, 128),
+        ("SCoRe", MEASURED + 64, 160, 0),
+        # two steps gather 32 episodes for a fit of two traces each, and 16 are played after it
+        ("SCoRe from a short Pair-SFT", MEASURED + 64 + 32 + 16, 128, 64),
     ],
 )
 def test_every_episode_of_a_row_is_counted(
