@@ -125,7 +125,7 @@ def figures(text: str) -> list[str]:
 
     >>> figures("SCoRe has 98.7 [97.1, 99.4], 12% more: 1.6 × in `0.5` (p = 0.02), 17 of 20.")
     ['98.7', '97.1', '99.4', '12', '1.6', '0.02', '17 of 20']
-    >>> figures("40.2/98.7, but not docs/1.5")
+    >>> figures("40.2/98.7, but not x/1.5")
     ['40.2', '98.7']
     """
     plain = CODE.sub(" ", text)
