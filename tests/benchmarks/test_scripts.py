@@ -4,6 +4,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 SHARED = {"expected_metrics.py", "stand_in_server.py", "trials.py"}
 """Modules that scripts import; they are no scripts."""
@@ -29,6 +31,7 @@ for path in sys.argv[1:]:
 """Runs every script with --help in a process forked from one that has imported torch."""
 
 
+@pytest.mark.slow
 def test_every_script_starts(tmp_path: Path) -> None:
     scripts = sorted(path for path in BENCHMARKS.glob("*.py") if path.name not in SHARED)
     assert {path.name for path in scripts} | SHARED == {p.name for p in BENCHMARKS.glob("*.py")}
