@@ -90,6 +90,7 @@ class Trackers:
                 if name != "tensorboard" and name not in ids:
                     tracker.store_init_configuration(dict(_scalars(config)))
             except Exception as error:  # each package has its own
+                self.close()
                 raise LearningError(
                     f"The tracker {name!r} can't be started ({_said(error)}). Set it up as its "
                     "package asks, or leave it out of the trackers."
