@@ -11,6 +11,7 @@ from typing import Any
 from selfcorrect_env.errors import ProblemSetError, UnjudgedWarning
 from selfcorrect_env.evaluation.agents import agent_name, as_agent, attach, is_oracle
 from selfcorrect_env.evaluation.concurrent_play import Replies, ReplyKey
+from selfcorrect_env.evaluation.metrics import by_problem
 from selfcorrect_env.evaluation.players import Players
 from selfcorrect_env.evaluation.progress import progress_display
 from selfcorrect_env.evaluation.report import Measured, Report
@@ -192,7 +193,7 @@ def _report(
         ordered,
         measured,
         seed=seed,
-        warnings=overlap_warnings(ordered, known),
+        warnings=(*overlap_warnings(ordered, known), *sameness_warnings(ordered)),
         reused=reused,
         usage=Usage.of(reply for (number, _), reply in replies.items() if number in episodes),
     )
@@ -215,6 +216,22 @@ def overlap_warnings(episodes: Sequence[Episode], trained_on: TrainedOn | None) 
         f"{len(shared)} of the {len(problems)} measured problems were also trained on "
         f"({'; '.join(trained_on.problem_sets)}): the metrics are not those of held-out problems.",
     )
+
+
+def sameness_warnings(episodes: Sequence[Episode]) -> tuple[str, ...]:
+    """Return a warning if problems have several episodes, and each the same ones, else nothing."""
+    groups = by_problem(episodes)
+    k = len(groups[0])
+    if k == 1 or any(_replies(e) != _replies(group[0]) for group in groups for e in group):
+        return ()
+    return (
+        f"The {k} samples of each problem are the same, as greedy replies are: avg@{k}, pass@{k} "
+        f"and maj@{k} are one number. Let the agent sample, or take one sample.",
+    )
+
+
+def _replies(episode: Episode) -> list[str]:
+    return [attempt.reply for attempt in episode.attempts]
 
 
 def _label(agent: Agent, name: str | None) -> str:

@@ -72,6 +72,15 @@ def test_once_each_has_no_samples(env: SelfCorrectEnv) -> None:
     assert "avg@" not in str(report)
 
 
+def test_samples_that_are_all_the_same_are_said(env: SelfCorrectEnv, tmp_path: Path) -> None:
+    report = evaluate(lambda conversation: "3", env, samples=2, out=tmp_path)
+    (warning,) = report.warnings
+    assert "The 2 samples of each problem are the same, as greedy replies are" in warning
+    assert Report.load(tmp_path).warnings == report.warnings
+    assert evaluate(Scripted(SCRIPT), env, samples=4).warnings == ()
+    assert evaluate(lambda conversation: "3", env).warnings == ()
+
+
 def test_a_problem_that_is_not_judged_is_left_out(env: SelfCorrectEnv) -> None:
     calls = iter(range(100))
 
