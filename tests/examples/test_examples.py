@@ -67,6 +67,7 @@ def test_a_verifier_passes_the_checks_and_judges(tmp_path: Path) -> None:
     assert "no answer" in shown
 
 
+@pytest.mark.slow
 def test_score_in_one_file_starts_from_a_saved_model(tmp_path: Path) -> None:
     code = f"from selfcorrect_agents import load_policy; load_policy({TINY!r}).save_pretrained('m')"
     run(sys.executable, "-c", code, cwd=tmp_path, SELFCORRECT_CACHE=str(tmp_path))

@@ -236,6 +236,7 @@ for text in texts:
 """
 
 
+@pytest.mark.slow
 def test_hostile_texts_take_bounded_time_and_end_no_process() -> None:
     command = [sys.executable, "-c", HOSTILE]
     result = subprocess.run(command, capture_output=True, text=True, timeout=300)
