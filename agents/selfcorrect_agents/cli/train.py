@@ -188,7 +188,7 @@ def _defaults(method: str, learning: type[Any], argv: Sequence[str]) -> tuple[Tr
                 f"{out} holds a run that was started from Python. Resume it there: call learn(...) "
                 f"with the same arguments and run={str(out)!r}."
             )
-        return _of_run(learning, config)
+        return _of_run(learning, config, argv)
     model = _given(argv, "--model") or ModelConfig.model
     name = _given(argv, "--preset") or default_preset(learning, model)
     if name not in presets_of(learning):
@@ -198,10 +198,17 @@ def _defaults(method: str, learning: type[Any], argv: Sequence[str]) -> tuple[Tr
     return options, preset(learning, name)
 
 
-def _of_run(learning: type[Any], config: Mapping[str, Any]) -> tuple[TrainOptions, Any]:
+def _of_run(
+    learning: type[Any], config: Mapping[str, Any], argv: Sequence[str]
+) -> tuple[TrainOptions, Any]:
+    def known(name: str, value: Any) -> Any:
+        if not isinstance(value, list):
+            return value
+        given = _given(argv, f"--{name.replace('_', '-')}") is not None
+        return () if given else tuple(value)  # a repeated option is added to its default
+
     def fitted(cls: type[Any], values: Mapping[str, Any]) -> Any:
-        known = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
-        return from_flat(cls, known)
+        return from_flat(cls, {name: known(name, value) for name, value in values.items()})
 
     try:
         options = {**config.get(CHANGEABLE_OPTIONS, {}), **config["options"]}

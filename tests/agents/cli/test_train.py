@@ -299,6 +299,25 @@ def test_a_resumed_run_keeps_the_options_that_are_not_given(
     assert "activation_checkpointing was False, now True" in err
 
 
+def test_repeated_options_are_given_again_on_resuming(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """As the same command gives them; others than the run's are refused."""
+    words = ["train", "multiturn_rl", "--model", model(tmp_path), *SMALL, "--out", "run"]
+    words += ["--option", "size=50", "--option", "seed=1"]
+    assert run(capsys, *words, "--steps", "1")[0] == 0
+    status, _, err = run(capsys, *words, "--steps", "2", "--resume")
+    assert status == 0, err
+    same = ["--out", "run", "--resume"]
+    resumed, _ = _parse("multiturn_rl", MultiTurnRLConfig, same)
+    assert resumed.option == ("size=50", "seed=1")
+    resumed, _ = _parse("multiturn_rl", MultiTurnRLConfig, [*same, "--option", "size=60"])
+    assert resumed.option == ("size=60",)
+    status, _, err = run(capsys, *words[:2], *same, "--option", "size=60", "--steps", "3")
+    assert status == 2
+    assert "option was" in err
+
+
 def test_a_run_that_was_started_from_python_is_resumed_there(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
