@@ -46,7 +46,8 @@ class Fitting:
     patience: int = 4
     """Evaluations without a lower held-out loss after which a fit has converged, ≥ 1."""
     most_steps: int = 2000
-    """Maximum number of optimizer steps of a fit, ≥ 1; ``fit/converged`` is 0 if it was reached."""
+    """Maximum number of optimizer steps of a fit without `epochs`, ≥ 1; ``fit/converged`` is 0 if
+    it was reached."""
     most_traces: int = 10_000
     """Maximum number of traces of a fit, ≥ 1; of more, a random subset is used, and
     ``fit/available`` is their number."""

@@ -305,7 +305,7 @@ def trace_loss(policy: Policy, ids: Tensor, labels: Tensor, weights: Tensor) -> 
     hidden = policy.hidden(ids, real, columns)[mask]
     heads = Heads(
         vocabulary=policy.vocab_size,
-        policy=policy.head,
+        policy=policy.linear_head or policy.head,
         reference=None,
         temperature=1.0,
         kl_gradient=False,

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from selfcorrect_agents.errors import DivergenceError
+from selfcorrect_agents.errors import DivergenceError, LearningError
 from selfcorrect_agents.lm.model_config import OptimizerName
 from selfcorrect_agents.lm.training_mode import recomputing
 
@@ -101,14 +101,14 @@ def make_optimizer(
             "paged_adamw_8bit" may move them from a GPU's memory to the CPU's.
 
     Raises:
-        ImportError: bitsandbytes, which has the last two, is not installed.
+        LearningError: bitsandbytes, which has the last two, is not installed.
     """
     if name == "adamw":
         return adamw(model, learning_rate)
     try:
         bitsandbytes = importlib.import_module("bitsandbytes")
     except ImportError as error:
-        raise ImportError(
+        raise LearningError(
             f"optimizer {name!r} needs the library bitsandbytes: "
             "pip install 'selfcorrect-env[8bit]', or take optimizer 'adamw'."
         ) from error

@@ -1,16 +1,20 @@
-"""The output layer: `few_rows` for a decoding step, `logit_changes` for what comes after it."""
+"""The output layer: `few_rows` for a decoding step, `LinearHead` for parts of the vocabulary."""
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeGuard
 
 import torch
 from torch import Tensor, nn
 
 BLOCK = 1024
 """Columns of one product."""
+
+MANY = 8 * BLOCK
+"""Fewer columns than this are computed in one product."""
 
 ROWS = 32
 """More rows than this are computed in one product."""
@@ -37,6 +41,46 @@ class LogitChange:
             logits = logits * self.scale
         return logits if self.cap is None else self.cap * torch.tanh(logits / self.cap)
 
+    def slope(self, changed: Tensor) -> Tensor | float:
+        """Return the derivative of this function where its value is ``changed``; any shape."""
+        return self.scale if self.cap is None else self.scale * (1 - (changed / self.cap).square())
+
+
+@dataclass(frozen=True, slots=True)
+class LinearHead:
+    """An output layer without a bias, whose logits can be computed a few columns at a time."""
+
+    weight: Tensor
+    """(V, H)."""
+    change: LogitChange = LogitChange()
+    """What the model does to its logits."""
+    autocast: torch.dtype | None = None
+    """The precision of products on the CPU, other than the tensors' own."""
+
+    def __call__(self, hidden: Tensor) -> Tensor:
+        """(n, H) hidden states -> (n, V) logits."""
+        return self.logits(hidden, slice(None))
+
+    def blocks(self) -> Iterator[slice]:
+        """Yield slices that cover the columns, `BLOCK` each."""
+        for start in range(0, len(self.weight), BLOCK):
+            yield slice(start, min(start + BLOCK, len(self.weight)))
+
+    def logits(self, hidden: Tensor, columns: slice) -> Tensor:
+        """(n, H) hidden states -> (n, c) logits of ``columns``, in float32 or wider."""
+        return self.change(self.product(hidden, self.weight[columns].t()))
+
+    def product(self, a: Tensor, b: Tensor) -> Tensor:
+        """Return the matrix product in this head's precision, as float32 or wider."""
+        with self._precision():
+            found = a.to(b.dtype) @ b
+        return found.float() if found.dtype in (torch.bfloat16, torch.float16) else found
+
+    def _precision(self) -> contextlib.AbstractContextManager[Any]:
+        if self.autocast is None:
+            return contextlib.nullcontext()
+        return torch.autocast("cpu", dtype=self.autocast)
+
 
 def logit_changes(config: Any) -> Iterator[LogitChange]:
     """Yield what a model may do to the logits of its output layer, the likeliest first.
@@ -55,6 +99,16 @@ def logit_changes(config: Any) -> Iterator[LogitChange]:
             yield LogitChange(scale, cap)
 
 
+def is_plain(layer: nn.Module) -> TypeGuard[nn.Linear]:
+    """Whether a layer is a matrix alone, and has so many rows that parts of it pay off on a CPU."""
+    return (
+        type(layer) is nn.Linear
+        and layer.bias is None
+        and layer.out_features >= MANY
+        and layer.weight.device.type == "cpu"
+    )
+
+
 @torch.no_grad()
 def few_rows(layer: nn.Module, hidden: Tensor) -> Tensor:
     """Return what a layer makes of (…, H) hidden states, without a gradient.
@@ -63,12 +117,9 @@ def few_rows(layer: nn.Module, hidden: Tensor) -> Tensor:
     columns, for which MKL takes about half of the time.
     """
     if (
-        type(layer) is not nn.Linear
-        or layer.bias is not None
+        not is_plain(layer)
         or hidden.ndim != 2
         or len(hidden) > ROWS
-        or layer.out_features < 8 * BLOCK
-        or hidden.device.type != "cpu"
         or not hidden.dtype == layer.weight.dtype == torch.float32
         or torch.is_autocast_enabled("cpu")
     ):

@@ -28,7 +28,13 @@ from selfcorrect_agents.lm.decoders import (
     pack_rows,
 )
 from selfcorrect_agents.lm.gpu_attention import without_cudnn_attention
-from selfcorrect_agents.lm.output_layer import LogitChange, few_rows, logit_changes
+from selfcorrect_agents.lm.output_layer import (
+    LinearHead,
+    LogitChange,
+    few_rows,
+    is_plain,
+    logit_changes,
+)
 from selfcorrect_agents.lm.plain_context import positions
 from selfcorrect_agents.lm.player import Player
 from selfcorrect_agents.lm.positions import position_limit
@@ -274,6 +280,17 @@ class Policy(Player):
             if not torch.is_grad_enabled():
                 return change(few_rows(self._output_layer, hidden)).float()
             return change(self._output_layer(hidden)).float()
+
+    @property
+    def linear_head(self) -> LinearHead | None:
+        """`head` in parts, with the same weights; None where it is not computed in parts.
+
+        That is so on a GPU, for small vocabularies, and for output layers with a bias or adapters.
+        """
+        change, layer = self._change_of_logits(), self._output_layer
+        if isinstance(change, UnsupportedModelError) or not is_plain(layer):
+            return None
+        return LinearHead(layer.weight, change, self.autocast)
 
     @property
     def head_weights(self) -> list[nn.Parameter]:

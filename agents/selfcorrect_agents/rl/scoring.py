@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from selfcorrect_agents.lm.decoders import PackedRows, pack_rows
+from selfcorrect_agents.lm.output_layer import LinearHead
 from selfcorrect_agents.rl.rollout import Rollout
 from selfcorrect_agents.rl.token_terms import Heads, token_terms
 
@@ -29,6 +30,11 @@ class Scorer(Protocol):
 
     def head(self, hidden: Tensor) -> Tensor:
         """(…, H) hidden states -> (…, V) float32 logits."""
+        ...
+
+    @property
+    def linear_head(self) -> LinearHead | None:
+        """`head` where it can be computed in parts of the vocabulary, else None."""
         ...
 
     @property
@@ -78,8 +84,8 @@ def score(
     hidden = policy.packed_hidden(packed)[predictors]
     heads = Heads(
         vocabulary=policy.vocab_size,
-        policy=policy.head,
-        reference=None if own else reference.head,
+        policy=policy.linear_head or policy.head,
+        reference=None if own else reference.linear_head or reference.head,
         temperature=rollout.temperature,
         kl_gradient=kl_gradient,
     )

@@ -2,8 +2,9 @@
 
 The logits of N tokens would be an [N, V] tensor, and each operation on them another one. So hidden
 states are turned into logits in chunks of tokens, both in the forward pass and, again, in the
-backward pass, where the gradient is computed from formulas instead of a recorded graph. With
-``z`` the logits of one token, ``p`` their softmax, ``q`` the reference's and ``y`` the token:
+backward pass, where the gradient is computed from formulas instead of a recorded graph. Where
+both heads are a `LinearHead`, a chunk is cut further, into tiles (`tiled_terms`). With ``z`` the
+logits of one token, ``p`` their softmax, ``q`` the reference's and ``y`` the token:
 
     ∇_z log p(y)    = e_y − p
     ∇_z KL(p ‖ q)   = p ⊙ (log p − log q − KL(p ‖ q))
@@ -19,6 +20,14 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from selfcorrect_agents.lm.output_layer import BLOCK, MANY, LinearHead
+from selfcorrect_agents.rl.tiled_terms import (
+    TOKENS,
+    TiledHeads,
+    add_tiled_gradients,
+    tiled_values,
+)
+
 CHUNK = 1 << 22
 """Logits in one chunk, tokens · V, at most (unless a single token has more)."""
 GPU_CHUNK = 1 << 26
@@ -30,7 +39,8 @@ PARTS = 16
 are then small beside one tensor of all logits."""
 
 Head: TypeAlias = Callable[[Tensor], Tensor]
-"""(n, H) hidden states -> (n, V) logits, in the precision that the terms are computed in."""
+"""(n, H) hidden states -> (n, V) logits, in the precision that the terms are computed in; a
+`LinearHead` is one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +72,16 @@ class Heads:
     kl_gradient: bool
     """Whether the KL has a gradient."""
 
+    @property
+    def tiled(self) -> TiledHeads | None:
+        """The same heads for tiles; None if one of them is not computed in parts."""
+        policy, reference = self.policy, self.reference
+        if not isinstance(policy, LinearHead):
+            return None
+        if reference is not None and not isinstance(reference, LinearHead):
+            return None
+        return TiledHeads(policy, reference, self.temperature, self.kl_gradient)
+
 
 def token_terms(
     heads: Heads,
@@ -82,8 +102,15 @@ def token_terms(
     return Terms(*_TokenTerms.apply(heads, hidden, ref_hidden, ids, *weights))
 
 
+def logits_at_once(tokens: int, vocabulary: int, device_type: str = "cpu") -> int:
+    """Return how many logits of a plain output layer are in memory at a time, in one tensor."""
+    if device_type == "cpu" and vocabulary >= MANY:
+        return min(tokens, TOKENS) * BLOCK
+    return min(tokens, chunk_size(tokens, vocabulary, device_type)) * vocabulary
+
+
 def chunk_size(tokens: int, vocabulary: int, device_type: str = "cpu") -> int:
-    """Return how many tokens are turned into logits at a time."""
+    """Return how many tokens are turned into whole rows of logits at a time."""
     most = max(1, (GPU_CHUNK if device_type == "cuda" else CHUNK) // vocabulary)
     return max(1, min(most, max(SMALL // vocabulary, -(-tokens // PARTS))))
 
@@ -97,8 +124,9 @@ class _TokenTerms(torch.autograd.Function):
         *weights: Tensor,
     ) -> tuple[Tensor, ...]:  # fmt: skip
         parts = [_values(heads, *chunk) for chunk in _chunks(heads, hidden, ref_hidden, ids)]
-        logps, ref_logps, kl, entropy = (torch.cat(column) for column in zip(*parts, strict=True))
-        ctx.heads = heads
+        columns = [torch.cat(column) for column in zip(*parts, strict=True)]
+        logps, ref_logps, kl, entropy, *log_sums = columns
+        ctx.heads, ctx.log_sums = heads, log_sums
         ctx.save_for_backward(hidden, ref_hidden, ids, kl, *weights)
         constants = [ref_logps, entropy] if heads.kl_gradient else [ref_logps, entropy, kl]
         ctx.mark_non_differentiable(*constants)
@@ -119,7 +147,13 @@ class _TokenTerms(torch.autograd.Function):
             some = slice(start, start + len(chunk[0]))
             start = some.stop
             given = of_logps[some], of_kl[some], kl[some]
-            of_hidden[some] = _add_gradients(heads, chunk, given, trained, sums)
+            if (tiled := heads.tiled) is not None:
+                log_sum, ref_log_sum = (each[some] for each in ctx.log_sums)
+                of_hidden[some] = add_tiled_gradients(
+                    tiled, chunk, given, (log_sum, ref_log_sum), sums
+                )
+            else:
+                of_hidden[some] = _add_gradients(heads, chunk, given, trained, sums)
         found = iter(sums)
         of_weights = [next(found) if needed else None for needed in ctx.needs_input_grad[4:]]
         return None, of_hidden, None, None, *of_weights
@@ -128,7 +162,8 @@ class _TokenTerms(torch.autograd.Function):
 def _chunks(
     heads: Heads, hidden: Tensor, ref_hidden: Tensor | None, ids: Tensor
 ) -> Iterator[tuple[Tensor, Tensor | None, Tensor]]:
-    size = chunk_size(len(ids), heads.vocabulary, ids.device.type)
+    tiled = heads.tiled is not None
+    size = TOKENS if tiled else chunk_size(len(ids), heads.vocabulary, ids.device.type)
     for start in range(0, max(1, len(ids)), size):
         some = slice(start, start + size)
         yield hidden[some], None if ref_hidden is None else ref_hidden[some], ids[some]
@@ -141,8 +176,10 @@ def _log_softmax(head: Head, hidden: Tensor, temperature: float) -> Tensor:
 
 def _values(
     heads: Heads, hidden: Tensor, ref_hidden: Tensor | None, ids: Tensor
-) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Return the four terms of a chunk."""
+) -> tuple[Tensor, ...]:
+    """Return the four terms of a chunk, and of tiles their log-sum-exps."""
+    if (tiled := heads.tiled) is not None:
+        return tiled_values(tiled, hidden, ref_hidden, ids)
     log_q = None
     if heads.reference is not None and ref_hidden is not None:
         log_q = _log_softmax(heads.reference, ref_hidden, heads.temperature)

@@ -57,6 +57,8 @@ def upload_of(
         validate_repo_id(repo)
     except HFValidationError as error:
         raise LearningError(f"{repo!r} is no owner/name of the hub: {error}") from error
+    if "/" not in repo:
+        raise LearningError(f"{repo!r} has no owner: give owner/name, such as me/{repo}.")
     run = Path(run)
     measured = [Report.load(folder) for folder in reports]
     card = model_card(run, repo, reports=measured, command=command)

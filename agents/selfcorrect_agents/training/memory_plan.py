@@ -20,7 +20,7 @@ from typing import Literal, TypeAlias
 
 from selfcorrect_agents.lm.model_config import OptimizerName
 from selfcorrect_agents.lm.shapes import ModelShape
-from selfcorrect_agents.rl.token_terms import chunk_size
+from selfcorrect_agents.rl.token_terms import logits_at_once
 
 DeviceType: TypeAlias = Literal["cpu", "cuda"]
 
@@ -199,14 +199,13 @@ def _with_phases(shape: ModelShape, work: Work, fixed: Plan, each: int) -> Plan:
     share = work.computed if work.device == "cuda" and shape.shares_prompts else 1.0
     computed = math.ceil(share * tokens)
     scored = min(computed, -(-tokens * work.sampled // work.length))
-    chunk = min(scored, chunk_size(scored, shape.vocabulary, work.device))
     return replace(
         fixed,
         cache=rows * work.length * shape.cache(each),
         sampling=3 * 4 * rows * shape.vocabulary,
         activations=computed * kept_of_token(shape, work) + 4 * 4 * scored * shape.hidden,
         layer=computed * layer_of_token(shape, work),
-        logits=4 * 4 * chunk * shape.vocabulary,
+        logits=4 * 4 * logits_at_once(scored, shape.vocabulary, work.device),
         tokens_per_forward=tokens,
         rows_at_once=rows,
     )

@@ -15,6 +15,7 @@ from selfcorrect_agents.lm.template_config import TemplateConfig
 from selfcorrect_agents.lm.token_caps import is_tiny
 from selfcorrect_agents.training.resuming import read_run_config
 from selfcorrect_agents.training.run_folder import BEST
+from selfcorrect_env import CheckpointError
 from selfcorrect_env.evaluation import Estimate, Report
 
 HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
@@ -41,6 +42,8 @@ def model_card(
     """
     run = Path(run)
     config = read_run_config(run)
+    if "method" not in config or "learning" not in config:
+        raise CheckpointError(f"{run} holds no run, but a model: name the folder of its run.")
     parts = [
         f"---\n{_metadata(config, name, reports, _adapter(run))}\n---",
         f"# {name.rpartition('/')[2]}",
@@ -95,10 +98,7 @@ def _facts(config: Mapping[str, Any], run: Path) -> Iterable[tuple[str, str]]:
     yield "method", f"`{config['method']}`"
     yield "base model", f"`{config.get('model') or 'given in Python'}`"
     adapter, template = _adapter(run), _template(config)
-    if adapter:
-        yield "trained", f"LoRA of rank {adapter['r']}, alpha {adapter['lora_alpha']:g}"
-    else:
-        yield "trained", "all weights"
+    yield "trained", _trained(adapter)
     yield "precision of forward passes", str(config.get("precision", "unknown"))
     if template:
         yield "chat template", ", ".join(f"{name} {value!r}" for name, value in template.items())
@@ -118,6 +118,14 @@ def _adapter(run: Path) -> dict[str, Any]:
     """Return the configuration of the run's adapter; empty if all weights are trained."""
     file = run / "model" / "adapter_config.json"
     return json.loads(file.read_bytes()) if file.is_file() else {}
+
+
+def _trained(adapter: Mapping[str, Any]) -> str:
+    if not adapter:
+        return "all weights"
+    if adapter.get("peft_type") == "LORA":
+        return f"LoRA of rank {adapter['r']}, alpha {adapter['lora_alpha']:g}"
+    return f"an adapter of type {adapter.get('peft_type')}"
 
 
 def _template(config: Mapping[str, Any]) -> dict[str, Any]:

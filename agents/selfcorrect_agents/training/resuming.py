@@ -85,6 +85,8 @@ def read_run_config(folder: str | Path) -> dict[str, Any]:
         CheckpointError: there is none, or it is damaged.
     """
     path = Path(folder) / "config.json"
+    if not path.is_file():
+        raise CheckpointError(f"{folder} holds no run: there is no {path}. Name a run's folder.")
     try:
         config = dict(json.loads(path.read_bytes()))
         learning = config.get("learning")

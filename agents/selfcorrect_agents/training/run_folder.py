@@ -275,9 +275,14 @@ class RunFolder:
             raise CheckpointError(
                 f"{config_path} is not the configuration of a run; name another folder."
             )
-        if any((self.path / name).exists() for name in ("metrics.jsonl", "checkpoints")):
+        if config_path.exists():
+            return
+        ours = ("metrics.jsonl", "episodes.jsonl", "checkpoints", "model")
+        found = [name for name in ours if (self.path / name).exists()]
+        if found:
             raise CheckpointError(
-                f"{self.path} holds parts of a run but no config.json; name another folder."
+                f"{self.path} holds {', '.join(found)} but no config.json of a run, and a run "
+                "would write there; name another folder."
             )
 
 

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.testing import assert_close
 
 from selfcorrect_agents.rl import objectives, token_terms
-from selfcorrect_agents.rl.token_terms import Heads, Terms, chunk_size
+from selfcorrect_agents.rl.token_terms import Heads, Terms, chunk_size, logits_at_once
 
 WIDTH, VOCABULARY = 3, 5
 
@@ -142,3 +142,18 @@ def test_without_a_reference_the_divergence_is_zero() -> None:
 )
 def test_a_chunk_is_small_beside_all_logits(tokens: int, vocabulary: int, expected: int) -> None:
     assert min(tokens, chunk_size(tokens, vocabulary)) == expected
+
+
+@pytest.mark.parametrize(
+    ("tokens", "vocabulary", "device", "expected"),
+    [
+        (62, 151_936, "cpu", 62 * 1024),
+        (4096, 151_936, "cpu", 256 * 1024),
+        (600, 64, "cpu", 600 * 64),
+        (128, 151_936, "cuda", 8 * 151_936),
+    ],
+)
+def test_a_tile_has_fewer_logits_than_a_chunk(
+    tokens: int, vocabulary: int, device: str, expected: int
+) -> None:
+    assert logits_at_once(tokens, vocabulary, device) == expected

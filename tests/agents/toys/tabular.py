@@ -193,6 +193,7 @@ class Table:
         """(…, 3) logits, passed on."""
         return hidden
 
+    linear_head = None
     head_weights: Sequence[Tensor] = ()
 
 

@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch.testing import assert_close
 
+from selfcorrect_agents.errors import LearningError
 from selfcorrect_agents.lm.learner import make_optimizer
 from selfcorrect_agents.training import optimizer_state
 from selfcorrect_agents.training.optimizer_state import read_state, write_state
@@ -79,5 +80,5 @@ def test_the_state_of_an_earlier_version_is_read(tmp_path: Path) -> None:
 
 def test_without_the_library_the_error_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "bitsandbytes", None)
-    with pytest.raises(ImportError, match=r"selfcorrect-env\[8bit\]"):
+    with pytest.raises(LearningError, match=r"selfcorrect-env\[8bit\]"):
         make_optimizer(torch.nn.Linear(2, 2), 1e-3, "adamw_8bit")

@@ -183,19 +183,22 @@ class Tasks:
 
     def __init__(self) -> None:
         self._lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
-        self._running = False
+        self._running = self._ended = False
         threading.Thread(target=self._read, daemon=True).start()
 
     def _read(self) -> None:
         for line in sys.stdin:
             self._lines.put(line)
         self._lines.put(None)
+        self._ended = True
         if self._running:
             _thread.interrupt_main()
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
         while (line := self._lines.get()) is not None:
             self._running = True
+            if self._ended:  # before the task was begun, so nothing has interrupted it
+                return
             yield json.loads(line)
             self._running = False
 
