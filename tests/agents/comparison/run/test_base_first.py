@@ -54,7 +54,7 @@ def asked(**methods: dict[str, object]) -> CompareConfig:
     )
 
 
-def test_a_cell_is_measured_on_the_first_attempts_of_the_base(tmp_path: Path, cache: Path) -> None:
+def test_a_cell_is_measured_on_the_first_attempts_of_the_base(tmp_path: Path) -> None:
     config = asked(base={}, **{"always wrong": {"agent": "null"}})
     cells = plan(config, check(config))
     for cell in cells:
