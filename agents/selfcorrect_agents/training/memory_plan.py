@@ -28,8 +28,8 @@ PROCESS = {"cpu": 450_000_000, "cuda": 0}
 """Bytes of Python and its libraries; on a GPU none of them are PyTorch's allocations."""
 SHARE = {"cpu": 0.4, "cuda": 0.6}
 """Share of the memory beside the weights that a micro-batch, or the rows of a rollout, may take."""
-MOST_ACTIVATIONS = {"cpu": 1 << 30, "cuda": 1 << 40}
-"""Bytes of a micro-batch's activations at most: on a CPU larger ones are not faster."""
+MOST_ACTIVATIONS = {"cpu": 1 << 31, "cuda": 1 << 40}
+"""Bytes of a micro-batch's activations at most: on a CPU larger ones are little faster."""
 MOST_TOKENS = {"cpu": 1 << 12, "cuda": 1 << 14}
 """Tokens of a micro-batch at most: a GPU is busy with these, and a CPU's caches hold no more."""
 MOST_CACHE = {"cpu": 1 << 31, "cuda": 1 << 40}
