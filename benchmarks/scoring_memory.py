@@ -37,6 +37,7 @@ from torch import Tensor
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from selfcorrect_agents.lm.allocator import return_freed_memory
+from selfcorrect_agents.lm.output_layer import LinearHead
 from selfcorrect_agents.rl.token_terms import Heads, token_terms
 
 VOCABULARY, WIDTH = 151_936, 64
@@ -128,8 +129,8 @@ def scored(model: Any, reference: Any, ids: Tensor, *, kl_gradient: bool) -> Non
         ref_hidden = reference.model(input_ids=ids).last_hidden_state[0, :-1]
     heads = Heads(
         vocabulary=VOCABULARY,
-        policy=model.lm_head,
-        reference=reference.lm_head,
+        policy=LinearHead(model.lm_head.weight),
+        reference=LinearHead(reference.lm_head.weight),
         temperature=1.0,
         kl_gradient=kl_gradient,
     )

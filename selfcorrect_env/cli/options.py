@@ -86,6 +86,35 @@ def make_env(id: str, options: EnvOptions, *, split: str | None = None) -> gym.E
         UnknownNameError: no environment has this id, or no problem set, verifier … has a name.
         UsageError: an option is unknown, or its value is invalid.
     """
+    keywords = _given(options)
+    made = _with_registered(id, keywords)
+    if split is not None and "split" not in made and env_has_splits(id, options):
+        keywords["split"] = split
+    try:
+        return make(id, **keywords)
+    except UnknownNameError:
+        raise
+    except (gym.error.Error, ImportError, OSError, TypeError, ValueError) as error:
+        message = str(error).partition(_GYMNASIUMS_WORDS)[0]  # it appends all keyword arguments
+        raise UsageError(f"Cannot make {id!r}: {message}") from error
+
+
+def env_has_splits(id: str, options: EnvOptions) -> bool:
+    """Whether the problems of an environment with these options have splits.
+
+    Args:
+        id: the environment's id.
+        options: its options.
+
+    Raises:
+        UsageError: an option is invalid.
+    """
+    made = _with_registered(id, _given(options))
+    return has_splits(made.get("problems"), made.get("holdout"))
+
+
+def _given(options: EnvOptions) -> dict[str, Any]:
+    """Return the options that are given, as keyword arguments of the environment."""
     keywords = {name: getattr(options, name) for name in _KEYWORDS}
     keywords = {name: value for name, value in keywords.items() if value is not None}
     for pair in options.option:
@@ -95,18 +124,13 @@ def make_env(id: str, options: EnvOptions, *, split: str | None = None) -> gym.E
         if key in keywords:
             raise UsageError(f"The option {key!r} is given twice; give it once.")
         keywords[key] = _value(value)
+    return keywords
+
+
+def _with_registered(id: str, keywords: dict[str, Any]) -> dict[str, Any]:
+    """Return keyword arguments after those that the id is registered with."""
     registered = {} if "problems" in keywords else registered_options(id)
-    made = {**registered, **keywords}
-    divided = has_splits(made.get("problems"), made.get("holdout"))
-    if split is not None and divided and "split" not in made:
-        keywords["split"] = split
-    try:
-        return make(id, **keywords)
-    except UnknownNameError:
-        raise
-    except (gym.error.Error, ImportError, OSError, TypeError, ValueError) as error:
-        message = str(error).partition(_GYMNASIUMS_WORDS)[0]  # it appends all keyword arguments
-        raise UsageError(f"Cannot make {id!r}: {message}") from error
+    return {**registered, **keywords}
 
 
 def parse(

@@ -29,8 +29,7 @@ from selfcorrect_agents.training.resuming import CHANGEABLE_OPTIONS
 from selfcorrect_agents.training.run_folder import BEST, RunFolder, holds_run, read_metrics
 from selfcorrect_agents.training.saving import save_trained
 from selfcorrect_env import SelfCorrectError, TrainingEnv, UnknownNameError, training_env
-from selfcorrect_env.cli import UsageError, make_env, note, print_json
-from selfcorrect_env.problems import has_splits
+from selfcorrect_env.cli import UsageError, env_has_splits, make_env, note, print_json
 
 if TYPE_CHECKING:
     from selfcorrect_agents.cli.train import TrainOptions
@@ -58,10 +57,10 @@ def train(name: str, options: TrainOptions, learning: Any) -> int:
     env = environment(options)
     policy = _load(options)  # before the run's folder is checked: it can fail
     agent: Any = method(policy)
-    run = _run_folder(name, options, learning, env, policy)
+    apart = _held_out(options, learning)
+    more = {} if apart is None else {"held_out": apart}
+    run = _run_folder(name, options, learning, env, apart, policy)
     try:
-        apart = _held_out(options, learning)
-        more = {} if apart is None else {"held_out": apart}
         history = agent.learn(env, learning, run=run, progress=True, **more)
         with explained(lambda: len(history or ()), run.checkpoints):
             save_trained(agent, policy, run)
@@ -74,7 +73,7 @@ def train(name: str, options: TrainOptions, learning: Any) -> int:
     finally:
         run.close()
     history = history or _logged(run)
-    others = has_splits(options.problems, options.holdout)
+    others = env_has_splits(options.env, options)
     command = measure_command(name, options, str(run.model), learning, split=others)
     if options.json:
         ended = {"model": str(run.model), "best": _best(run), "measure": command}
@@ -125,7 +124,12 @@ def _load(options: TrainOptions) -> Policy:
 
 
 def _run_folder(
-    name: str, options: TrainOptions, learning: Any, env: TrainingEnv, policy: Policy
+    name: str,
+    options: TrainOptions,
+    learning: Any,
+    env: TrainingEnv,
+    apart: TrainingEnv | None,
+    policy: Policy,
 ) -> RunFolder:
     given = {key: value for key, value in flat(options).items() if key not in OF_A_CALL}
     metadata = {
@@ -134,6 +138,7 @@ def _run_folder(
         "precision": policy.precision,
         "starting_weights": policy.fingerprint(),  # they are the reference as well
         "chat": policy.chat.fingerprint(),
+        "held_out_problems": apart and apart.problems.fingerprint,
     }
     try:
         return RunFolder.of(

@@ -9,6 +9,7 @@ from pathlib import Path
 from selfcorrect_agents.comparison.plan.cells import Cell, plan
 from selfcorrect_agents.comparison.plan.config import BASE_FIRST, CompareConfig
 from selfcorrect_agents.comparison.plan.content_hashes import Contents, look_up
+from selfcorrect_agents.comparison.plan.environments import make_held_out_env
 from selfcorrect_agents.comparison.report.files import write_config
 from selfcorrect_agents.comparison.results.cell_results import MethodResults, load_results
 from selfcorrect_agents.comparison.run.progress_bars import CellBars
@@ -77,6 +78,7 @@ def check(config: CompareConfig) -> Contents:
         if cell.learning() is None:  # imports every agent, builds all settings
             settings = cell.play_settings(temperature=0.0, seed=cell.seed)
             cell.compared_agent().play_config(settings)  # refuses what it does not take
+    _make_held_out_envs(cells)
     for model in _tiny_models(cells):
         try:
             parse_tiny(model)
@@ -85,6 +87,18 @@ def check(config: CompareConfig) -> Contents:
     agents = [cell.compared_agent() for cell in cells]
     trained = [agent for agent in agents if agent.trains]
     return look_up(config, [cell.model.model for cell in cells], trained=trained)
+
+
+def _make_held_out_envs(cells: Sequence[Cell]) -> None:
+    """Check that there are the problems of evaluations in the course of training."""
+    methods = {cell.method.label: cell for cell in cells}  # seeds have the same problems
+    for label, cell in methods.items():
+        try:
+            env = make_held_out_env(cell.train, cell.learning())
+        except ComparisonError as error:
+            raise ComparisonError(f"{label!r}: {error}") from error
+        if env is not None:
+            env.close()
 
 
 def _find_models(cells: Sequence[Cell]) -> None:

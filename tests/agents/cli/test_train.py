@@ -5,6 +5,7 @@ import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
+import gymnasium
 import pytest
 import transformers
 from safetensors.torch import load_file, save_file
@@ -271,6 +272,26 @@ def test_a_run_whose_base_model_has_changed_is_not_resumed(
     assert "The base model has changed: restore what it was" in err
 
 
+def test_a_run_whose_held_out_problems_have_changed_is_not_resumed(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """The best step is chosen by them."""
+    Path("mine").mkdir()
+    for split, first in (("train", 0), ("validation", 10)):
+        rows = [{"prompt": f"{i}+1=", "reference": f"{i + 1}"} for i in range(first, first + 6)]
+        Path(f"mine/{split}.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    words = ["train", "multiturn_rl", "--model", model(tmp_path), "--out", "run", *SMALL]
+    words += ["--problems", "mine", "--eval-every", "1", "--eval-problems", "2"]
+    assert run(capsys, *words, "--steps", "1")[0] == 0
+    status, _, err = run(capsys, *words, "--steps", "2", "--resume")
+    assert status == 0, err
+    with Path("mine/validation.jsonl").open("a") as file:
+        file.write('{"prompt": "20+1=", "reference": "21"}\n')
+    status, _, err = run(capsys, *words, "--steps", "3", "--resume")
+    assert status == 2
+    assert "held_out_problems was" in err
+
+
 def test_a_resumed_run_keeps_the_options_that_are_not_given(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
@@ -382,3 +403,23 @@ def test_the_command_that_measures_names_what_the_template_was_given() -> None:
     words = words[words.index("--template.system") : words.index("--split")]
     parsed = parse(PlayConfig, words, prog="selfcorrect eval", about="")
     assert parsed.model.template == template
+
+
+def test_problems_that_an_id_is_registered_with_have_no_splits_either(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    rows = [{"prompt": f"{i}+1=", "reference": f"{i + 1}"} for i in range(6)]
+    Path("mine.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    gymnasium.register(
+        "Mine-v0",
+        entry_point="selfcorrect_env.env:SelfCorrectEnv",
+        kwargs={"problems": "mine.jsonl", "verifier": "exact"},
+    )
+    try:
+        words = ["train", "multiturn_rl", "--model", model(tmp_path), "--out", "run", *SMALL]
+        status, out, err = run(capsys, *words, "--env", "Mine-v0", "--steps", "1")
+    finally:
+        del gymnasium.registry["Mine-v0"]
+    assert status == 0, err
+    assert "on the problems of its training (there are no others)" in out
+    assert "--split" not in out.splitlines()[-1]

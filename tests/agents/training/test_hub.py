@@ -93,6 +93,8 @@ def test_the_card_of_an_adapter_says_what_it_is(policy: Policy, tmp_path: Path) 
 def test_a_name_that_is_none_is_refused_before_anything_is_sent(run: Path) -> None:
     with pytest.raises(LearningError, match="'not a repo!' is no owner/name"):
         upload_of(run, "not a repo!")
+    with pytest.raises(LearningError, match="'mine' has no owner: give owner/name"):
+        upload_of(run, "mine")
 
 
 def test_a_report_of_another_model_is_refused(run: Path, tmp_path: Path) -> None:
@@ -121,8 +123,19 @@ def test_a_run_without_a_model_is_refused(run: Path, tmp_path: Path) -> None:
     (run / "model").rename(tmp_path / "elsewhere")
     with pytest.raises(LearningError, match="no trained model yet"):
         upload_of(run, "me/mine")
-    with pytest.raises(CheckpointError, match=r"config\.json"):
+    with pytest.raises(CheckpointError, match=r"nothing holds no run"):
         upload_of(tmp_path / "nothing", "me/mine")
+
+
+def test_the_folder_of_a_model_is_no_run(run: Path) -> None:
+    with pytest.raises(CheckpointError, match=r"model holds no run, but a model"):
+        upload_of(run / "model", "me/mine")
+
+
+def test_an_adapter_of_another_kind_is_named(run: Path) -> None:
+    adapter = {"peft_type": "IA3", "target_modules": ["q_proj"]}
+    (run / "model/adapter_config.json").write_text(json.dumps(adapter))
+    assert "| trained | an adapter of type IA3 |" in upload_of(run, "me/mine").card
 
 
 def test_the_command_has_what_differs_from_the_preset() -> None:

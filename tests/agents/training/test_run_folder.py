@@ -93,11 +93,13 @@ def test_a_damaged_config_is_refused(tmp_path: Path, content: str) -> None:
 
 
 @pytest.mark.parametrize("resume", [True, False])
-def test_parts_of_an_unknown_run_are_left_alone(tmp_path: Path, resume: bool) -> None:
-    (tmp_path / "checkpoints").mkdir()
-    with pytest.raises(CheckpointError, match=r"no config\.json"):
+@pytest.mark.parametrize("name", ["checkpoints", "model", "metrics.jsonl", "episodes.jsonl"])
+def test_parts_of_an_unknown_run_are_left_alone(tmp_path: Path, resume: bool, name: str) -> None:
+    """Such as a base model in the folder "model", or the episodes of an evaluation."""
+    (tmp_path / name).mkdir()
+    with pytest.raises(CheckpointError, match=rf"holds {name} but no config\.json of a run"):
         RunFolder(tmp_path, {}, resume=resume)
-    assert [path.name for path in tmp_path.iterdir()] == ["checkpoints"]
+    assert [path.name for path in tmp_path.iterdir()] == [name]
 
 
 def test_samples_and_curves_of_a_run(

@@ -8,6 +8,7 @@ import gymnasium as gym
 
 from selfcorrect_agents.comparison.plan.config import EnvConfig
 from selfcorrect_agents.errors import ComparisonError
+from selfcorrect_agents.training.config import Evaluation
 from selfcorrect_env import SelfCorrectEnv, UnsupportedEnvError, training_env
 
 
@@ -41,3 +42,26 @@ def make_training_env(config: EnvConfig) -> SelfCorrectEnv:
             "see selfcorrect list."
         )
     return env
+
+
+def make_held_out_env(config: EnvConfig, learning: Any) -> SelfCorrectEnv | None:
+    """Return the environment of evaluations in the course of training, if it is another.
+
+    Args:
+        config: the environment of training.
+        learning: a method's configuration.
+
+    Raises:
+        ComparisonError: its problems have no such split, or one that is empty.
+    """
+    how = getattr(learning, "evaluation", None)
+    if not isinstance(how, Evaluation) or not how.eval_every or how.eval_split == "train":
+        return None
+    of_split = {**config.options, "split": how.eval_split}
+    try:
+        return make_training_env(EnvConfig(id=config.id, options=of_split))
+    except ComparisonError as error:
+        raise ComparisonError(
+            f"{str(error).rstrip('.')}. eval_every needs held-out problems: eval_split = 'train' "
+            "holds out training problems."
+        ) from error

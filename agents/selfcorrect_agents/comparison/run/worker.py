@@ -25,7 +25,11 @@ from selfcorrect_agents.comparison.plan.base_model import to_play, trained_in
 from selfcorrect_agents.comparison.plan.cells import Cell, write_identity
 from selfcorrect_agents.comparison.plan.compared_agents import ComparedAgent
 from selfcorrect_agents.comparison.plan.config import BASE_FIRST, TEMPERATURES
-from selfcorrect_agents.comparison.plan.environments import make_env, make_training_env
+from selfcorrect_agents.comparison.plan.environments import (
+    make_env,
+    make_held_out_env,
+    make_training_env,
+)
 from selfcorrect_agents.comparison.results.clock import Clock
 from selfcorrect_agents.comparison.results.processor import PROCESSOR_FILE, add_processor
 from selfcorrect_agents.comparison.results.sampling import sample_many
@@ -73,14 +77,16 @@ def train(cell: Cell, compared_agent: ComparedAgent, folder: Path) -> Policy:
     if trained.exists():
         return load_policy(trained_in(str(run_folder / "model"), cell.model))
     policy = load_policy(cell.model, train=True)
-    env = make_training_env(cell.train)
+    env, apart = make_training_env(cell.train), make_held_out_env(cell.train, cell.learning())
+    held_out: dict[str, Any] = {} if apart is None else {"held_out": apart}
+    problems = {} if apart is None else {"held_out_problems": apart.problems.fingerprint}
     run = RunFolder.of(
         run_folder,
         cell.method.agent,
         cell.learning(),
         env,
         model=cell.model.model,
-        metadata=cell.identity["training"],
+        metadata={**cell.identity["training"], **problems},
         resume=True,
         episodes_every=0,
     )
@@ -88,10 +94,12 @@ def train(cell: Cell, compared_agent: ComparedAgent, folder: Path) -> Policy:
         run.rewind(0)  # a method without checkpoints starts over, and so does its log
     agent = compared_agent.of_policy(policy, _settings(cell, temperature=1.0))
     try:
-        history = agent.learn(env, cell.learning(), run=run, progress=False) or []
+        history = agent.learn(env, cell.learning(), run=run, progress=False, **held_out) or []
     finally:
         run.close()
         env.close()
+        if apart is not None:
+            apart.close()
     run.start()
     if not (folder / METRICS).exists():  # a method that logs nothing itself
         _log(run, history)
@@ -184,7 +192,8 @@ class Tasks:
     def __init__(self) -> None:
         self._lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
         self._running = self._ended = False
-        threading.Thread(target=self._read, daemon=True).start()
+        self.reader = threading.Thread(target=self._read, daemon=True)
+        self.reader.start()
 
     def _read(self) -> None:
         for line in sys.stdin:

@@ -1,19 +1,26 @@
 """A cell's process: what it measures, and that a stop changes none of it."""
 
+import io
+import json
 from pathlib import Path
 
 import pytest
 import their_agents
 import torch
 
+from selfcorrect_agents.comparison.engine import check
 from selfcorrect_agents.comparison.plan.cells import Cell, plan
 from selfcorrect_agents.comparison.plan.config import config_of
 from selfcorrect_agents.comparison.results.sampling import SAMPLES_FILE, ScalingCurves, read_curves
 from selfcorrect_agents.comparison.run import worker
-from selfcorrect_agents.errors import LearningError
+from selfcorrect_agents.errors import ComparisonError, LearningError
 from selfcorrect_agents.lm.policy import Policy
 from selfcorrect_agents.training.model_card import model_card
+from selfcorrect_agents.training.run_folder import read_metrics
+from selfcorrect_env import SelfCorrectEnv
 from selfcorrect_env.problems import read_trained_on
+
+TINY = "tiny:seed=0,steps=2,hidden_size=16,layers=1,heads=2"
 
 
 def cell_of(agent: str, **tables: object) -> Cell:
@@ -108,3 +115,38 @@ def test_a_policy_that_is_none_is_refused(tmp_path: Path, policy: Policy) -> Non
     with pytest.raises(LearningError, match="its attribute policy is a str"):
         made(cell, tmp_path / "cell")
     assert not (tmp_path / "cell" / worker.TRAINED).exists()
+
+
+EVALUATED = {"steps": 2, "problems_per_step": 2, "samples": 2, "eval_every": 1, "keep_best": True}
+
+
+def trained(**learning: object) -> Cell:
+    methods = {"it": {"agent": "multiturn_rl", "learning": {**EVALUATED, **learning}}}
+    config = config_of(
+        {"methods": methods, "model": TINY, "seeds": [3], "n": 2, "max_new_tokens": 2}, "test"
+    )
+    check(config)
+    return plan(config)[0]
+
+
+def test_methods_may_be_evaluated_in_the_course_of_training(tmp_path: Path) -> None:
+    cell = trained(eval_problems=3)
+    run = made(cell, tmp_path / "cell") / "run"
+    rows = read_metrics(run / "metrics.jsonl")
+    assert all("eval/t2/accuracy" in row for row in rows)
+    validation = SelfCorrectEnv("arithmetic", split="validation").problems.fingerprint
+    assert json.loads((run / "config.json").read_text())["held_out_problems"] == validation
+    assert (run / "best.json").exists()
+
+
+def test_a_split_that_there_is_not_is_refused_before_anything_runs() -> None:
+    with pytest.raises(ComparisonError, match=r"'it': .*'nope'.*eval_every needs held-out"):
+        trained(eval_split="nope")
+
+
+def test_a_task_that_comes_after_the_end_is_not_begun(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C while the process starts: its tasks are there, and its input has ended."""
+    monkeypatch.setattr("sys.stdin", io.StringIO('{"cell": {}, "folder": "x"}\n'))
+    tasks = worker.Tasks()
+    tasks.reader.join()
+    assert list(tasks) == []
