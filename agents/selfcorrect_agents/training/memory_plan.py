@@ -164,17 +164,16 @@ def plan(shape: ModelShape, work: Work) -> Plan:
     trained = adapters or shape.parameters
     each = 2 if work.mixed else 4
     weights = each * shape.parameters + 4 * adapters if work.rank else 4 * shape.parameters
-    paged = work.optimizer.startswith("paged") and work.device == "cuda"
     state = STATE_BYTES[work.optimizer]
     partial = Plan(
         device=work.device,
         process=PROCESS[work.device],
         weights=weights,
         reference=4 * adapters if work.rank and not work.copied_reference else weights,
-        optimizer=0 if paged else work.optimizers * state * trained,
+        optimizer=work.optimizers * state_bytes(work) * trained,
         copies=4 * trained * work.copies,
         casts=2 * trained if work.mixed and not work.rank else 0,
-        gradients=4 * trained + (0 if work.rank else 4 * shape.vocabulary * shape.hidden),
+        gradients=gradients_of(shape, work, trained),
         cache=0,
         sampling=0,
         activations=0,
@@ -187,6 +186,17 @@ def plan(shape: ModelShape, work: Work) -> Plan:
         rows_at_once=0,
     )
     return _with_phases(shape, work, partial, each)
+
+
+def state_bytes(work: Work) -> int:
+    """Return the bytes of an optimiser's state for each weight, on the device."""
+    paged = work.optimizer.startswith("paged") and work.device == "cuda"
+    return 0 if paged else STATE_BYTES[work.optimizer]
+
+
+def gradients_of(shape: ModelShape, work: Work, trained: int) -> int:
+    """Return the bytes of the gradients of ``trained`` weights: the output layer has two."""
+    return 4 * trained + (0 if work.rank else 4 * shape.vocabulary * shape.hidden)
 
 
 def _with_phases(shape: ModelShape, work: Work, fixed: Plan, each: int) -> Plan:

@@ -15,7 +15,13 @@ from selfcorrect_agents.lm.free_memory import free_memory
 from selfcorrect_agents.lm.policy import Policy
 from selfcorrect_agents.lm.shapes import ModelShape, scored_heads
 from selfcorrect_agents.training.config import TrainingConfig
-from selfcorrect_agents.training.memory_plan import STATE_BYTES, Work, fitting_rows, fitting_tokens
+from selfcorrect_agents.training.memory_plan import (
+    Work,
+    fitting_rows,
+    fitting_tokens,
+    gradients_of,
+    state_bytes,
+)
 from selfcorrect_env import TrainingEnv
 
 LOOKED_AT = 64
@@ -81,10 +87,10 @@ def split_of(policy: Policy, env: TrainingEnv, config: TrainingConfig) -> Split:
     )  # fmt: skip
     policy.check_length(work.length)
     casts = 2 if work.mixed and not work.rank else 0
-    free = max(0, work.memory - trained * (work.optimizers * STATE_BYTES[work.optimizer] + casts))
+    free = max(0, work.memory - trained * (work.optimizers * state_bytes(work) + casts))
+    update = free - gradients_of(shape, work, trained) - 4 * trained * work.copies
     return Split(
-        tokens_per_forward=given
-        or fitting_tokens(shape, work, free - 4 * trained * (1 + work.copies)),
+        tokens_per_forward=given or fitting_tokens(shape, work, update),
         rows_at_once=rows or fitting_rows(shape, work, free),
     )
 
