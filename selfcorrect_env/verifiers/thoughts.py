@@ -4,7 +4,8 @@ The marks that are known, in any case:
 
 - ``<think>…</think>`` and its likes: ``<thinking>``, ``<thought>``, ``<reasoning>``,
   ``<reflection>``, ``<scratchpad>``, ``[THINK]…[/THINK]``, ``◁think▷…◁/think▷``,
-  ``<|begin_of_thought|>…<|end_of_thought|>``, ``<|START_THINKING|>…<|END_THINKING|>``
+  ``<|begin_of_thought|>…<|end_of_thought|>``, ``<|START_THINKING|>…<|END_THINKING|>``,
+  ``<|channel>thought…<channel|>``
 - the channels of gpt-oss: only ``<|channel|>final<|message|>…`` is the reply, with its special
   tokens or with the words that remain where they were stripped (``analysis…assistantfinal…``)
 
@@ -22,6 +23,7 @@ _MARK = re.compile(
     rf"<(?P<open>{_TAGS})>|</{_TAGS}>"
     r"|(?P<bracket>\[THINK\])|\[/THINK\]"
     r"|(?P<kimi>◁think▷)|◁/think▷"
+    r"|(?P<channel><\|channel>thought\b)|<channel\|>"
     r"|(?P<tokens><\|(?:begin_of_thought|START_THINKING)\|>)|<\|(?:end_of_thought|END_THINKING)\|>",
     re.IGNORECASE,
 )

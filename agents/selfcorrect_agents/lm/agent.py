@@ -43,12 +43,10 @@ class PlayConfig:
     """Seed of sampling."""
 
     def __post_init__(self) -> None:
-        if self.max_new_tokens is not None and self.max_new_tokens < 1:
-            raise ValueError(f"max_new_tokens must be at least 1, got {self.max_new_tokens}.")
-        if not 0 <= self.temperature < math.inf:
-            raise ValueError(f"temperature must be 0 or above and finite, got {self.temperature}.")
-        if not 0 < self.top_p <= 1:
-            raise ValueError(f"top_p must be in (0, 1], got {self.top_p}.")
+        if self.max_new_tokens is not None:
+            _check_cap(self.max_new_tokens)
+        _check_temperature(self.temperature)
+        _check_top_p(self.top_p)
 
 
 class LanguageModelAgent:
@@ -62,6 +60,9 @@ class LanguageModelAgent:
         max_new_tokens: token cap of one reply.
         temperature: 0 takes the most likely token, 1 samples from the model.
         seed: of sampling.
+
+    Raises:
+        ValueError: the cap or the temperature is out of its range; so is `top_p`, where it is set.
     """
 
     Config: ClassVar[type[Any]] = PlayConfig
@@ -74,12 +75,13 @@ class LanguageModelAgent:
         temperature: float = 0.0,
         seed: int = 0,
     ) -> None:
+        _check_cap(max_new_tokens)
+        _check_temperature(temperature)
         self.policy = policy
         self.max_new_tokens = max_new_tokens
         self.temperature = temperature
         self.seed = seed
-        self.top_p = 1.0
-        """Nucleus sampling, in (0, 1]; 1 draws from all tokens."""
+        self._top_p = 1.0
         self.cap_origin = ""
         """Where the token cap comes from, for reports; empty if it was given."""
         self.trained_on: TrainedOn | None = None
@@ -87,6 +89,16 @@ class LanguageModelAgent:
         self._generator = torch.Generator(policy.device).manual_seed(seed)
         self._context: Context | None = None
         self._expected: tuple[Conversation, ...] = ()
+
+    @property
+    def top_p(self) -> float:
+        """Nucleus sampling, in (0, 1]; 1 draws from all tokens."""
+        return self._top_p
+
+    @top_p.setter
+    def top_p(self, value: float) -> None:
+        _check_top_p(value)
+        self._top_p = value
 
     @property
     def decoding(self) -> str:
@@ -182,3 +194,18 @@ class LanguageModelAgent:
     def load(cls, path: str | Path, **play: Any) -> Self:
         """Read an agent that `save` wrote; ``play`` are fields of `PlayConfig` by flat name."""
         return cls.from_config(from_flat(cls.Config, {"model": str(path), **play}))
+
+
+def _check_cap(max_new_tokens: int) -> None:
+    if max_new_tokens < 1:
+        raise ValueError(f"max_new_tokens must be at least 1, got {max_new_tokens}.")
+
+
+def _check_temperature(temperature: float) -> None:
+    if not 0 <= temperature < math.inf:
+        raise ValueError(f"temperature must be 0 or above and finite, got {temperature}.")
+
+
+def _check_top_p(top_p: float) -> None:
+    if not 0 < top_p <= 1:
+        raise ValueError(f"top_p must be in (0, 1], got {top_p}.")

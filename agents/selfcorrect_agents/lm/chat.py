@@ -47,9 +47,16 @@ _THOUGHTS = {
     "<seed:think>": "</seed:think>",
     "[THINK]": "[/THINK]",
     "◁think▷": "◁/think▷",
+    "<|channel>thought": "<channel|>",
 }
-"""The marks around a thought that a prompt may open."""
+"""The marks around a thought that a prompt may open; the last ones are those of Gemma 4."""
 
+_MARKS = {*_THOUGHTS, *_THOUGHTS.values(), "<|channel>"}
+"""Marks of thoughts that may be special tokens: without them a thought looks like a reply."""
+
+_CHANNEL = "<|channel|>"
+_CHANNELS = {_CHANNEL, "<|message|>", "<|start|>", "<|end|>"}
+"""Special tokens of gpt-oss: without them the analysis looks like a part of the reply."""
 
 _ERRORS_WITHIN = (TypeError, ValueError, ArithmeticError, AttributeError, LookupError)
 """What an expression of a template may raise, given a value of another type than it expects."""
@@ -299,7 +306,8 @@ class Chat:
         if not opening.strip() and text.startswith(opening):
             opening = ""  # blanks that the reply has
         own = self._unopened(text)
-        if own != text or any(mark in text for mark in _THOUGHTS.values()):
+        marked = any(mark in text for mark in _MARKS) or text.startswith(_CHANNEL)
+        if own != text or marked:
             opening, text = "", own  # the reply has thoughts of its own
         blanks = self._before_end if end == self.turn_end else []
         return [*self._encode(opening + text), *([*blanks, end] if ended else [])]
@@ -327,15 +335,16 @@ class Chat:
 
     def _texts(self, rows: list[list[int]]) -> list[str]:
         """Decode rows without special tokens, except for the marks of thoughts."""
-        if self._thought_marks:
-            return [self._text_with_marks(row) for row in rows]
-        return self._plain_texts(rows)
+        if not self._kept_marks:
+            return self._plain_texts(rows)
+        end = "" if self.turn_end is None else self._kept_marks.get(self.turn_end, "")
+        return [self._text_with_marks(row).removesuffix(end) for row in rows]
 
     def _text_with_marks(self, row: list[int]) -> str:
         parts: list[str] = []
-        for is_mark, group in itertools.groupby(row, self._thought_marks.__contains__):
+        for is_mark, group in itertools.groupby(row, self._kept_marks.__contains__):
             ids = list(group)
-            parts += [self._thought_marks[i] for i in ids] if is_mark else self._plain_texts([ids])
+            parts += [self._kept_marks[i] for i in ids] if is_mark else self._plain_texts([ids])
         return "".join(parts)
 
     def _plain_texts(self, rows: list[list[int]]) -> list[str]:
@@ -345,9 +354,9 @@ class Chat:
         return backend.decode_batch(rows, skip_special_tokens=True)
 
     @cached_property
-    def _thought_marks(self) -> dict[int, str]:
-        """Marks of thoughts that are special tokens: without them a thought looks like a reply."""
-        marks = {*_THOUGHTS, *_THOUGHTS.values()}
+    def _kept_marks(self) -> dict[int, str]:
+        """Special tokens that stay in texts, by their ids."""
+        marks = _MARKS | _CHANNELS if _CHANNEL in self.reply_opening else _MARKS
         added = self.tokenizer.added_tokens_decoder.items()
         return {i: token.content for i, token in added if token.special and token.content in marks}
 

@@ -100,3 +100,22 @@ def test_top_p_is_used_and_named(policy: Policy, tmp_path: Path) -> None:
     assert "top-p" not in agent(temperature=1.0).decoding
     with pytest.raises(ValueError, match=r"top_p must be in \(0, 1\], got 0"):
         PlayConfig(top_p=0.0)
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({"temperature": -1.0}, "temperature must be 0 or above and finite, got -1"),
+        ({"temperature": float("nan")}, "temperature must be 0 or above and finite, got nan"),
+        ({"max_new_tokens": 0}, "max_new_tokens must be at least 1, got 0"),
+    ],
+)
+def test_what_an_agent_cannot_play_with_is_refused(
+    policy: Policy, given: dict[str, Any], expected: str
+) -> None:
+    with pytest.raises(ValueError, match=expected):
+        LanguageModelAgent(policy, **given)
+    agent = LanguageModelAgent(policy)
+    with pytest.raises(ValueError, match=r"top_p must be in \(0, 1\], got 0"):
+        agent.top_p = 0.0
+    assert agent.top_p == 1.0

@@ -191,6 +191,47 @@ def test_a_reply_opens_as_the_template_opens_it(fast: PreTrainedTokenizerFast) -
     assert chat_of(fast, "chatml").reply_opening == ""
 
 
+@pytest.mark.parametrize("ended", [False, True])
+@pytest.mark.parametrize(
+    ("sampled", "judged"),
+    [
+        (
+            "<|channel|>analysis<|message|>2 or 3?<|end|><|start|>assistant"
+            "<|channel|>final<|message|>It is 5.",
+            "It is 5.",
+        ),
+        ("<|channel|>analysis<|message|>It may be 3, but", ""),
+        ("<|channel|>final<|message|>It is 5.", "It is 5."),
+    ],
+)
+def test_channels_of_a_reply_are_kept_and_written_again(
+    fast: PreTrainedTokenizerFast, sampled: str, judged: str, ended: bool
+) -> None:
+    """Without their marks the analysis would be written, and imitated, as a part of the reply."""
+    chat = chat_of(fast, "a channel before the reply")
+    ids = cast(list[int], fast(sampled, add_special_tokens=False)["input_ids"])
+    ids += [cast(int, chat.turn_end)] if ended else []
+    decoded = chat.decode(ids)
+    assert without_thoughts(decoded) == judged
+    assert chat.reply_ids(decoded, ended=ended) == ids
+    conversation = (*ASKED, Message(role="assistant", content=decoded), *AGAIN)
+    assert chat.prompt_ids(conversation) == [
+        *chat.prompt_ids(tuple(ASKED)), *ids, *chat.follow_up(ids, AGAIN),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("closed", [False, True])
+def test_a_reply_that_starts_its_own_thought_gets_no_empty_one(
+    fast: PreTrainedTokenizerFast, closed: bool
+) -> None:
+    """The template writes an empty thought before plain replies; also where it was cut off."""
+    fast.chat_template = NEW_LINE
+    chat = Chat(fast)
+    text = "\n<think>2 or 3?" + ("</think>\nIt is 5." if closed else "")
+    ids = cast(list[int], fast(text, add_special_tokens=False)["input_ids"])
+    assert chat.reply_ids(chat.decode(ids), ended=False) == ids
+
+
 THINKS = (
     "{% for m in messages %}<|im_start|>{{ m['role'] }}\n"
     "{{ m['content'].split('</think>')[-1] | trim }}<|im_end|>\n{% endfor %}"

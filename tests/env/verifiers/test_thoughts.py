@@ -34,6 +34,8 @@ from selfcorrect_env.verifiers.thoughts import without_thoughts
         ("<|channel|>commentary to=tool <|constrain|>json<|message|>{}<|call|>", ""),
         ("analysisWe add 2 and 2.assistantfinal5", "5"),
         ("analysisWe add 2 and 2", ""),
+        ("<|channel>thought\n4?<channel|>5", "5"),
+        ("<|channel>thought\n4? Perhaps 5", ""),
         ("analysis of the sum: 5", "analysis of the sum: 5"),
         ("Analysis: 5", "Analysis: 5"),
         ("I think 5", "I think 5"),

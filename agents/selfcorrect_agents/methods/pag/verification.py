@@ -23,6 +23,7 @@ from selfcorrect_env import (
     Verdict,
     Verifier,
 )
+from selfcorrect_env.verifiers import without_thoughts
 
 _CLAUSE_END = re.compile(
     r"[.!?;:,\n]|\b(?:and|so|but|thus|hence|therefore|because|since)\s+(?=(?:the|this|it|my)\b)",
@@ -61,7 +62,9 @@ class Verification:
         Its last word says it, by the clause that it ends: "not correct" and "incorrect" find the
         answer wrong. Another clause with a negation, an alternative, a condition or a part
         ("nothing is wrong", "correct or wrong", "partly correct"), and a question, say nothing.
+        Thoughts are not read.
         """
+        text = without_thoughts(text)
         right, wrong = re.escape(self.right), re.escape(self.wrong)
         found = re.search(rf"(?<!\w)((?:in)?{right}|{wrong})(\W*)\Z", text, re.IGNORECASE)
         if found is None or "?" in found[2]:

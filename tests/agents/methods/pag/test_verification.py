@@ -21,6 +21,10 @@ RIGHT, WRONG, SILENT = "Fine. The answer is correct.", "No. The answer is wrong.
         ("It looks correct. The answer is wrong.", False),
         ("The answer is correct, I think", None),
         ("", None),
+        ("<think>Step 2 is off.</think>The answer is wrong.", False),
+        ("<think>Correct? Or maybe not</think>It is correct.", True),
+        ("<think>So step 2 is wrong", None),
+        ("2 or 3? It is wrong</think>", None),
     ],
 )
 def test_a_judgement_is_the_last_word(text: str, judgement: bool | None) -> None:
