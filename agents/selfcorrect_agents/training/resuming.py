@@ -24,6 +24,7 @@ CHANGED = {
     "fingerprint": "problems have",
     "starting_weights": "base model has",
     "chat": "chat template or the tokenizer has",
+    "held_out_problems": "held-out problems have",
 }
 """Hashes of what a run is made of -> what to say where one differs."""
 REMOVED = {"rows_per_forward"}
@@ -68,6 +69,8 @@ def check_resumable(
             "The learning rate depends on the number of steps (schedule, warmup), so this run "
             "can't be extended: use the same value"
         )
+    elif key in ("torch", "transformers"):
+        advice = f"Another version computes other numbers: install {key} {was.get(key)}"
     elif key in CHANGED:
         advice = f"The {CHANGED[key]} changed: restore what it was"
     else:

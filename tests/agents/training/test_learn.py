@@ -180,12 +180,19 @@ def test_what_changes_replies_beside_the_weights_is_compared(
     with pytest.raises(CheckpointError, match="can't be resumed: template was"):
         learn(brief)
     others = SelfCorrectEnv("arithmetic", split="validation", size=10)
-    with pytest.raises(CheckpointError, match="can't be resumed: held_out_problems was"):
+    with pytest.raises(
+        CheckpointError,
+        match=r"can't be resumed: held_out_problems was.*The held-out problems have changed",
+    ):
         learn(ours, held_out=others)
     model.peft_config["default"].lora_alpha = 8
     with pytest.raises(CheckpointError, match="can't be resumed: adapters was"):
         learn(ours)
     earlier = json.loads((run / "config.json").read_text())
+    (run / "config.json").write_text(json.dumps({**earlier, "torch": "2.4.0"}))
+    model.peft_config["default"].lora_alpha = 4
+    with pytest.raises(CheckpointError, match=r"computes other numbers: install torch 2\.4\.0, or"):
+        learn(ours)
     for name in ("template", "adapters", "held_out_problems", "chat"):
         del earlier[name]
     (run / "config.json").write_text(json.dumps(earlier))
