@@ -46,7 +46,8 @@ class StandInServer:
         latency: float = 0.0,
         fault: Callable[[int], str] = lambda number: "",
     ) -> None:
-        self._answer, self._latency, self._fault = answer, latency, fault
+        self._answer, self._fault = answer, fault
+        self.latency = latency
         self.requests: list[dict[str, Any]] = []
         """The body of every request that came."""
         self.headers: list[str] = []
@@ -127,7 +128,7 @@ class StandInServer:
         self.at_once += 1
         self.most_at_once = max(self.most_at_once, self.at_once)
         try:
-            await asyncio.sleep(self._latency)
+            await asyncio.sleep(self.latency)
             if fault == "silence":
                 await asyncio.sleep(3600)
         finally:
