@@ -28,8 +28,9 @@ PROCESS = {"cpu": 450_000_000, "cuda": 0}
 """Bytes of Python and its libraries; on a GPU none of them are PyTorch's allocations."""
 SHARE = {"cpu": 0.4, "cuda": 0.6}
 """Share of the memory beside the weights that a micro-batch, or the rows of a rollout, may take."""
-MOST_ACTIVATIONS = {"cpu": 1 << 31, "cuda": 1 << 40}
-"""Bytes of a micro-batch's activations at most: on a CPU larger ones are little faster."""
+MOST_ACTIVATIONS = {"cpu": 1 << 30, "cuda": 1 << 40}
+"""Bytes of a micro-batch's activations at most, and twice as many with adapters, which have no
+gradients and optimiser states of all weights beside them; larger ones are little faster on a CPU."""
 MOST_TOKENS = {"cpu": 1 << 12, "cuda": 1 << 14}
 """Tokens of a micro-batch at most: a GPU is busy with these, and a CPU's caches hold no more."""
 MOST_CACHE = {"cpu": 1 << 31, "cuda": 1 << 40}
@@ -267,7 +268,8 @@ def fitting_tokens(shape: ModelShape, work: Work, free: int) -> int:
         free: bytes that are left beside weights, optimiser and gradients.
     """
     kind = work.device
-    most = min(MOST_ACTIVATIONS[kind], SHARE[kind] * free) / bytes_of_token(shape, work)
+    activations = MOST_ACTIVATIONS[kind] * (2 if work.rank else 1)
+    most = min(activations, SHARE[kind] * free) / bytes_of_token(shape, work)
     return _power_of_two(min(most, MOST_TOKENS[kind]))
 
 
