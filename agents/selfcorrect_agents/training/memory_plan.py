@@ -30,7 +30,7 @@ SHARE = {"cpu": 0.4, "cuda": 0.6}
 """Share of the memory beside the weights that a micro-batch, or the rows of a rollout, may take."""
 MOST_ACTIVATIONS = {"cpu": 1 << 30, "cuda": 1 << 40}
 """Bytes of a micro-batch's activations at most, and twice as many with adapters, which have no
-gradients and optimiser states of all weights beside them; larger ones are little faster on a CPU."""
+gradients and optimiser states of all weights beside them. Larger ones are little faster here."""
 MOST_TOKENS = {"cpu": 1 << 12, "cuda": 1 << 14}
 """Tokens of a micro-batch at most: a GPU is busy with these, and a CPU's caches hold no more."""
 MOST_CACHE = {"cpu": 1 << 31, "cuda": 1 << 40}
