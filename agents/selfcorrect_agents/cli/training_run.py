@@ -101,7 +101,7 @@ def environment(options: TrainOptions) -> TrainingEnv:
 def _held_out(options: TrainOptions, learning: Any) -> TrainingEnv | None:
     """Return the environment of the evaluations in the course of training, if it is another."""
     how = getattr(learning, "evaluation", None)
-    if not isinstance(how, Evaluation) or not how.eval_every or how.eval_split == "train":
+    if not isinstance(how, Evaluation) or not how.of_another_split:
         return None
     of_split = dataclasses.replace(options, split=how.eval_split)
     try:

@@ -159,6 +159,11 @@ class Evaluation:
     """Training ends after this many evaluations in a row that are no better than the best before
     them, ≥ 0; 0 takes every step. SCoRe counts those of its last stage alone."""
 
+    @property
+    def of_another_split(self) -> bool:
+        """Whether there are evaluations, and their problems are none of the training's split."""
+        return self.eval_every > 0 and self.eval_split != "train"
+
     def __post_init__(self) -> None:
         """Refuse invalid values."""
         at_least(self, 0, "eval_every", "eval_patience")

@@ -55,7 +55,7 @@ def make_held_out_env(config: EnvConfig, learning: Any) -> SelfCorrectEnv | None
         ComparisonError: its problems have no such split, or one that is empty.
     """
     how = getattr(learning, "evaluation", None)
-    if not isinstance(how, Evaluation) or not how.eval_every or how.eval_split == "train":
+    if not isinstance(how, Evaluation) or not how.of_another_split:
         return None
     of_split = {**config.options, "split": how.eval_split}
     try:
