@@ -7,6 +7,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from scored_tokens import random_tokens
 from torch import Tensor
 from torch.testing import assert_close
 
@@ -15,7 +16,7 @@ from selfcorrect_agents.lm.output_layer import LinearHead, LogitChange, is_plain
 from selfcorrect_agents.rl import token_terms
 from selfcorrect_agents.rl.token_terms import Heads, Terms
 
-WIDTH, VOCABULARY = 3, 7
+VOCABULARY = 7
 CHANGES = [LogitChange(), LogitChange(0.5), LogitChange(2.0, 3.0), LogitChange(cap=1.5)]
 
 
@@ -29,18 +30,7 @@ def small_tiles() -> Iterator[None]:
 
 
 def made(tokens: int, seed: int = 0, dtype: torch.dtype = torch.double) -> dict[str, Tensor]:
-    generator = torch.Generator().manual_seed(seed)
-
-    def normal(*shape: int) -> Tensor:
-        return torch.randn(*shape, generator=generator, dtype=torch.double).to(dtype)
-
-    return {
-        "hidden": normal(tokens, WIDTH).requires_grad_(),
-        "ref_hidden": normal(tokens, WIDTH),
-        "weight": normal(VOCABULARY, WIDTH).requires_grad_(),
-        "ref_weight": normal(VOCABULARY, WIDTH),
-        "ids": torch.randint(VOCABULARY, (tokens,), generator=generator),
-    }
+    return random_tokens(tokens, VOCABULARY, seed, dtype)
 
 
 def terms_of(

@@ -7,29 +7,18 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from scored_tokens import random_tokens
 from torch import Tensor
 from torch.testing import assert_close
 
 from selfcorrect_agents.rl import objectives, token_terms
 from selfcorrect_agents.rl.token_terms import Heads, Terms, chunk_size, logits_at_once
 
-WIDTH, VOCABULARY = 3, 5
+VOCABULARY = 5
 
 
 def made(tokens: int, seed: int = 0) -> dict[str, Tensor]:
-    """Random double tensors: hidden states, both heads' weights, and tokens."""
-    generator = torch.Generator().manual_seed(seed)
-
-    def normal(*shape: int) -> Tensor:
-        return torch.randn(*shape, generator=generator, dtype=torch.double)
-
-    return {
-        "hidden": normal(tokens, WIDTH).requires_grad_(),
-        "ref_hidden": normal(tokens, WIDTH),
-        "weight": normal(VOCABULARY, WIDTH).requires_grad_(),
-        "ref_weight": normal(VOCABULARY, WIDTH),
-        "ids": torch.randint(VOCABULARY, (tokens,), generator=generator),
-    }
+    return random_tokens(tokens, VOCABULARY, seed)
 
 
 def heads_of(
