@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-UNSEEN = -1e9
-"""What a mask adds to the score of a token that is not seen: finite, since some kernels of GPUs
-subtract one such score from another, and the probability is exactly 0 all the same."""
+_UNSEEN = -1e9
+
+
+def unseen_score(dtype: torch.dtype) -> float:
+    """Return what a mask adds to the score of a token that is not seen.
+
+    It is finite, since some kernels of GPUs subtract one such score from another; the probability
+    is exactly 0 all the same. float16 has no numbers below −65,504.
+    """
+    return max(_UNSEEN, torch.finfo(dtype).min)
 
 
 def grouped_attention(

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from selfcorrect_agents.lm.decoders.attention import UNSEEN, grouped_attention
+from selfcorrect_agents.lm.decoders.attention import grouped_attention, unseen_score
 from selfcorrect_agents.lm.decoders.decoder import Attend, Decoder
 from selfcorrect_agents.lm.decoders.packing import Segment
 
@@ -21,7 +21,8 @@ class KeyValueCache:
     Args:
         decoder: the forward pass whose keys and values are stored.
         slots: R.
-        dtype: of keys and values.
+        dtype: of keys and values as they are stored, and of attention to them; layers may compute
+            in others, such as those of quantised weights.
         device: where they are stored.
     """
 
@@ -82,10 +83,10 @@ class KeyValueCache:
         if not fresh:
             unseen = torch.arange(end, device=device) > position[..., None]
             mask = torch.zeros(unseen.shape, dtype=self.dtype, device=device)
-            mask = mask.masked_fill_(unseen, UNSEEN)[:, None]
+            mask = mask.masked_fill_(unseen, unseen_score(self.dtype))[:, None]
 
         def attend(layer: int, queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
-            stored, new = self.layers[layer], torch.cat([keys, values], dim=1)
+            stored, new = self.layers[layer], torch.cat([keys, values], dim=1).to(self.dtype)
             own = new if packed is None else new[packed]
             stored.view(-1, self._dim).index_copy_(0, written, own.view(-1, self._dim))
             if fresh:
@@ -94,9 +95,9 @@ class KeyValueCache:
                 seen = stored[slots[0] : slots[0] + len(slots), :, :end]
             else:
                 seen = stored[:, :, :end].index_select(0, slot)
-            asked = segment.padded(queries).transpose(1, 2)
+            asked = segment.padded(queries.to(self.dtype)).transpose(1, 2)
             attended = grouped_attention(asked, *seen.chunk(2, dim=1), mask=mask, causal=fresh)
-            return segment.packed(attended)
+            return segment.packed(attended).to(queries.dtype)
 
         return attend
 
@@ -123,7 +124,7 @@ class Step:
         if not even:
             unseen = torch.arange(columns, device=device) >= positions[:, None]
             self._visible = torch.zeros(unseen.shape, dtype=cache.dtype, device=device)
-            self._visible.masked_fill_(unseen, UNSEEN)
+            self._visible.masked_fill_(unseen, unseen_score(cache.dtype))
         self._written, self._end, self._mask = rows, longest, self._visible
 
     def begin(self, positions: Tensor) -> None:
@@ -139,13 +140,13 @@ class Step:
         """Attend; see `Attend`."""
         n, heads, dim = keys.shape
         stored = self._layers[layer]
-        new = torch.cat([keys, values], dim=1)
+        new = torch.cat([keys, values], dim=1).to(stored.dtype)
         stored.view(-1, dim).index_copy_(0, self._written, new.view(-1, dim))
         seen = stored[:n, :, : self._end]
         attended = F.scaled_dot_product_attention(
-            queries.view(n, heads, -1, dim),  # the queries of a head as rows of one
+            queries.to(stored.dtype).view(n, heads, -1, dim),  # a head's queries as rows of one
             seen[:, :heads],
             seen[:, heads:],
             attn_mask=self._mask,
         )
-        return attended.reshape(n, -1)
+        return attended.reshape(n, -1).to(queries.dtype)

@@ -49,6 +49,9 @@ class Decoder:
         self.family = type(decoder).__name__.removesuffix("Model")
         """Name of the architecture."""
         self.blocks = [Block(layer, self.head_dim) for layer in decoder.layers]
+        self.waits_for_device = any(map(_separates_outliers, decoder.modules()))
+        """Whether a layer needs a number from the GPU in its forward pass, as LLM.int8() with
+        outliers does: no CUDA graph can record it."""
         self.shared_layers = _without_adapters(decoder)
         """Number of layers, from the first one on, that are the same with adapters on and off."""
         self._positions = 0
@@ -155,6 +158,11 @@ def _without_adapters(decoder: Any) -> int:
         return 0
     adapted = (number for number, layer in enumerate(decoder.layers) if _is_adapted(layer))
     return next(adapted, len(decoder.layers))
+
+
+def _separates_outliers(module: nn.Module) -> bool:
+    """Whether a module is a linear layer of bitsandbytes that multiplies outliers apart."""
+    return getattr(getattr(module, "state", None), "threshold", 0) > 0
 
 
 def _is_adapted(module: nn.Module) -> bool:

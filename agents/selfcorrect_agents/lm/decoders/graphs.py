@@ -24,16 +24,17 @@ class CapturedStep:
 
     def __init__(self, step: Callable[[], Tensor], state: Sequence[Tensor]) -> None:
         before = [tensor.clone() for tensor in state]
-        stream = torch.cuda.Stream()
-        stream.wait_stream(torch.cuda.current_stream())
-        with torch.cuda.stream(stream):
-            step()
-        torch.cuda.current_stream().wait_stream(stream)
-        for tensor, value in zip(state, before, strict=True):
-            tensor.copy_(value)
-        self._graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(self._graph, capture_error_mode="thread_local"):
-            self._result = step()
+        with torch.cuda.device(state[0].device):  # streams are of the current one
+            stream = torch.cuda.Stream()
+            stream.wait_stream(torch.cuda.current_stream())
+            with torch.cuda.stream(stream):
+                step()
+            torch.cuda.current_stream().wait_stream(stream)
+            for tensor, value in zip(state, before, strict=True):
+                tensor.copy_(value)
+            self._graph = torch.cuda.CUDAGraph()
+            with torch.cuda.graph(self._graph, stream=stream, capture_error_mode="thread_local"):
+                self._result = step()
 
     def __call__(self) -> Tensor:
         """Run the step; the returned tensor is overwritten by the next call."""

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from selfcorrect_agents.lm.decoders.attention import UNSEEN, grouped_attention
+from selfcorrect_agents.lm.decoders.attention import grouped_attention, unseen_score
 from selfcorrect_agents.lm.decoders.decoder import Attend
 
 DENSE = 0.9
@@ -137,7 +137,7 @@ class PackedRows:
     def attention(self) -> Attend:
         """Return causal attention within each row, for one forward pass."""
         split = [self.prompts.tokens, self.rests.tokens]
-        mask = self._mask()
+        unseen = self._unseen()
         masks: dict[torch.dtype, Tensor] = {}  # of all layers: autograd keeps what it is given
 
         def attend(_: int, queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
@@ -146,32 +146,32 @@ class PackedRows:
                 [segment.padded(x).transpose(1, 2) for x in part]
                 for segment, part in zip((self.prompts, self.rests), parts, strict=True)
             )
-            if mask is None:
+            if unseen is None:
                 return self.rests.packed(grouped_attention(*own, causal=True))
             shared = [x.repeat_interleave(self.samples, dim=0) for x in given[1:]]
-            if queries.dtype not in masks:
-                masks[queries.dtype] = mask.to(queries.dtype)
-            seen = masks[queries.dtype]
+            mask = masks.get(queries.dtype)
+            if mask is None:
+                mask = torch.zeros(unseen.shape, dtype=queries.dtype, device=unseen.device)
+                mask = masks[queries.dtype] = mask.masked_fill_(unseen, unseen_score(mask.dtype))
             both = [torch.cat(pair, dim=2) for pair in zip(shared, own[1:], strict=True)]
             return torch.cat(
                 [
                     self.prompts.packed(grouped_attention(*given, causal=True)),
-                    self.rests.packed(grouped_attention(own[0], *both, mask=seen)),
+                    self.rests.packed(grouped_attention(own[0], *both, mask=mask)),
                 ]
             )
 
         return attend
 
-    def _mask(self) -> Tensor | None:
-        """(B, 1, S, P + S), added to scores: what a rest's tokens see; None without prompts."""
+    def _unseen(self) -> Tensor | None:
+        """(B, 1, S, P + S) bool: what a rest's tokens do not see; None without prompts."""
         prompt, width = self.prompts.valid.shape[1], self.rests.valid.shape[1]
         if not prompt:
             return None
         given = self.prompts.valid.repeat_interleave(self.samples, dim=0)[:, None]
         causal = torch.ones(width, width, dtype=torch.bool, device=given.device).tril()
         seen = torch.cat([given.expand(-1, width, -1), causal.expand(len(given), -1, -1)], dim=2)
-        mask = torch.zeros(seen.shape, device=seen.device)
-        return mask.masked_fill_(~seen, UNSEEN)[:, None]
+        return ~seen[:, None]
 
 
 def pack_rows(ids: Tensor, mask: Tensor, samples: int = 1) -> PackedRows:

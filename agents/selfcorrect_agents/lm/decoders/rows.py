@@ -103,7 +103,7 @@ class Rows:
 
     def _decode(self, flight: Flight) -> None:
         """Decode until enough rows ended, or a row needs more columns than there are."""
-        if self._cache.device.type == "cuda":
+        if self._cache.device.type == "cuda" and not self._decoder.waits_for_device:
             self._decode_captured(flight)
             return
         longest, even = flight.extent()

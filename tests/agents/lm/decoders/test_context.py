@@ -1,6 +1,7 @@
 """Sampling with our forward pass and cache: the tokens, whatever is computed beside a row."""
 
 from collections.abc import Callable
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -9,6 +10,7 @@ from torch.testing import assert_close
 from selfcorrect_agents.errors import DivergenceError
 from selfcorrect_agents.lm.decoders import context, rows
 from selfcorrect_agents.lm.decoders.context import DecoderContext
+from selfcorrect_agents.lm.decoders.decoder import Decoder
 from selfcorrect_agents.lm.plain_context import PlainContext
 from selfcorrect_agents.lm.policy import Policy
 from selfcorrect_agents.lm.turns import Context, Turn, TurnEnds
@@ -129,6 +131,38 @@ def test_bfloat16_samples_what_it_scores(make_policy: MakePolicy) -> None:
     logits = policy.logits(ours.ids, ours.mask, columns).detach()
     logps = logits.log_softmax(-1).gather(2, turn.ids[..., None])[..., 0]
     assert float((logps - turn.logps)[turn.mask].abs().mean()) < 0.1
+
+
+@pytest.mark.parametrize("family", OWN)
+@pytest.mark.parametrize("slots", [None, 7])
+def test_float16_samples_turns_of_uneven_rows(
+    make_policy: MakePolicy, family: str, slots: int | None
+) -> None:
+    """Masks have no score that float16 lacks."""
+    policy = make_policy(family, dtype=torch.float16)
+    turns = three_turns(own(policy, slots))
+    assert all(bool(turn.logps.isfinite().all()) for turn in turns)
+
+
+def test_layers_may_compute_in_another_precision_than_the_cache(make_policy: MakePolicy) -> None:
+    """As those of quantised weights do: here autocast is in bfloat16, and two layers are not."""
+    policy = make_policy("llama")
+    expected = three_turns(own(policy), 0.0)
+    mixed = Policy(policy.model, policy.tokenizer, autocast=torch.bfloat16)
+    context = own(mixed)
+    mixed.computing = policy.computing  # type: ignore[method-assign]
+    found = three_turns(context, 0.0)
+    assert [turn.ids.shape for turn in found] == [turn.ids.shape for turn in expected]
+    assert float((found[0].logps - expected[0].logps).abs().max()) < 0.1
+
+
+def test_outliers_that_are_multiplied_apart_wait_for_the_device(make_policy: MakePolicy) -> None:
+    policy = make_policy("llama")
+    assert policy.decoder is not None
+    assert not policy.decoder.waits_for_device
+    layer = policy.model.get_decoder().layers[0].mlp.up_proj
+    layer.state = SimpleNamespace(threshold=6.0)  # as bitsandbytes says it
+    assert Decoder(policy.model.get_decoder()).waits_for_device
 
 
 @pytest.mark.parametrize("temperature", [0.0, 1.0])

@@ -12,7 +12,7 @@ from torch.testing import assert_close
 from transformers import Qwen2Config, Qwen2ForCausalLM
 
 from selfcorrect_agents.lm.decoders import pack_rows
-from selfcorrect_agents.lm.decoders.attention import UNSEEN, grouped_attention
+from selfcorrect_agents.lm.decoders.attention import grouped_attention, unseen_score
 from selfcorrect_agents.lm.policy import Policy
 from selfcorrect_agents.lm.samplers import CachedSampler, Turn
 from selfcorrect_agents.lm.tiny import build_tokenizer
@@ -105,7 +105,7 @@ def test_gradients_are_finite_where_all_scores_of_a_query_are_very_low(length: i
     seen = torch.ones(length, length, dtype=torch.bool, device="cuda").tril()
     mask = torch.zeros(2, 1, length, length, device="cuda", dtype=torch.bfloat16)
     attended = grouped_attention(
-        inputs[0], inputs[1], inputs[2], mask=mask.masked_fill(~seen, UNSEEN)
+        inputs[0], inputs[1], inputs[2], mask=mask.masked_fill(~seen, unseen_score(mask.dtype))
     )
     attended.float().square().sum().backward()
     assert all(bool(cast(Any, x.grad).isfinite().all()) for x in inputs)

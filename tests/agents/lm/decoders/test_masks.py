@@ -9,7 +9,7 @@ from selfcorrect_agents.lm.decoders import pack_rows
 from selfcorrect_agents.lm.policy import Policy
 
 
-@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
 def test_one_mask_is_kept_for_all_layers(
     make_policy: Callable[..., Policy], dtype: torch.dtype
 ) -> None:
@@ -30,3 +30,4 @@ def test_one_mask_is_kept_for_all_layers(
         policy.packed_hidden(packed)
     assert policy.config.num_hidden_layers > 1
     assert len(kept) == 1
+    assert bool(policy.packed_hidden(packed).isfinite().all())
