@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, cast
 import torch
 from torch import Tensor, nn
 
-from selfcorrect_agents.errors import UnsupportedModelError
+from selfcorrect_agents.errors import LearningError, UnsupportedModelError
 from selfcorrect_agents.lm.chat import Chat
 from selfcorrect_agents.lm.decoders import (
     Decoder,
@@ -39,6 +39,7 @@ from selfcorrect_agents.lm.plain_context import positions
 from selfcorrect_agents.lm.player import Player
 from selfcorrect_agents.lm.positions import position_limit
 from selfcorrect_agents.lm.progress_bars import no_progress_bars
+from selfcorrect_agents.lm.quantised import is_quantised, needs_adapter
 from selfcorrect_agents.lm.samplers import (
     CachedSampler,
     Sampler,
@@ -173,6 +174,26 @@ class Policy(Player):
     def trainable(self) -> dict[str, nn.Parameter]:
         """Return the weights that are trained, by name: all of them, or the adapter's."""
         return {name: w for name, w in self.model.named_parameters() if w.requires_grad}
+
+    def prepare_training(self) -> None:
+        """Store the trainable weights in float32, if they are not.
+
+        A small step vanishes in the rounding of bfloat16. Forward passes keep their precision, by
+        `autocast`; float16, which would need its gradients scaled, becomes float32.
+
+        Raises:
+            LearningError: the weights are quantised, and there is no adapter to train.
+        """
+        if not self.has_adapter and is_quantised(self.config):
+            raise LearningError(needs_adapter(self.tokenizer.name_or_path))
+        rounded = [w for w in self.trainable().values() if w.dtype != torch.float32]
+        if not rounded:
+            return
+        if self.autocast is None and self.dtype == torch.bfloat16:
+            self.autocast = self.dtype
+        for weight in rounded:
+            weight.data = weight.data.float()
+        self._decoder = self._logit_change = None  # they were compared in the former precision
 
     def load_weights(self, folder: str | Path) -> None:
         """Load the weights that `save_pretrained` of this policy wrote.

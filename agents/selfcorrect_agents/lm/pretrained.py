@@ -15,6 +15,7 @@ import torch
 from selfcorrect_agents.lm.model_config import LoRAConfig, ModelConfig
 from selfcorrect_agents.lm.model_files import ADAPTER_FILE, TOKENIZERS, find_model
 from selfcorrect_agents.lm.policy import Policy
+from selfcorrect_agents.lm.quantised import is_quantised, needs_adapter
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -81,26 +82,6 @@ def has_bfloat16(device: torch.device) -> bool:
     Older ones (T4, V100) emulate it, which ``torch.cuda.is_bf16_supported()`` counts as support.
     """
     return torch.version.hip is not None or torch.cuda.get_device_capability(device)[0] >= 8
-
-
-def is_quantised(config: Any) -> bool:
-    """Return whether a configuration of transformers says that weights are quantised as loaded.
-
-    Those of a .gguf file are not: they are dequantised.
-    """
-    found = getattr(config, "quantization_config", None)
-    if found is None:
-        return False
-    named = found if isinstance(found, dict) else vars(found)
-    return not named.get("dequantize", False)
-
-
-def needs_adapter(model: str) -> str:
-    """Return why quantised weights are not trained."""
-    return (
-        f"{model!r} is quantised, so its weights can't be trained: train adapters "
-        "(--lora.rank 16), or take the model that is not quantised."
-    )
 
 
 def load_weights(model: PreTrainedModel, folder: Path) -> None:

@@ -1,7 +1,8 @@
 """Evaluation on held-out problems while a run trains, and which of its evaluations is best.
 
-Episodes have seeds of their own, which do not depend on the step: a run takes the same steps with
-and without evaluations, and two evaluations differ by their policies alone.
+Episodes have seeds of their own, which do not depend on the step: two evaluations differ by their
+policies alone, and a run takes the same steps with and without evaluations, unless these hold out
+training problems.
 """
 
 from __future__ import annotations
@@ -31,8 +32,9 @@ class HeldOut:
 
     Args:
         policy: what is evaluated, as it is at that moment.
-        training: the environment that is trained in.
-        held_out: the environment that is evaluated in; None holds out problems of ``training``.
+        training: an environment with the problems that are trained on.
+        held_out: the environment that is evaluated in; None evaluates in ``training``, on problems
+            that it holds out.
         how: how many problems, how replies are drawn.
         sampling: of training: its token cap, temperature and seed; no more episodes are played at
             a time than in a step.

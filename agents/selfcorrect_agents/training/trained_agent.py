@@ -87,6 +87,7 @@ class TrainedAgent(LanguageModelAgent):
         if not isinstance(run, str | Path):
             with without_older_objects():
                 return self._train(env, config, run, progress, apart)
+        self.policy.prepare_training()
         name, weights = name_of(type(self)), self.policy.fingerprint()
         problems = apart and apart.problems.fingerprint
         further = {**_read_by(self.policy), "held_out_problems": problems}
@@ -127,8 +128,15 @@ class TrainedAgent(LanguageModelAgent):
         progress: bool,
         held_out: TrainingEnv | None,
     ) -> list[MetricsRow]:
-        env, apart = self.episodes_of(env), held_out and self.held_out_episodes_of(held_out)
-        trainer = Trainer(self.policy, env, config, run, progress, held_out=apart)
+        trainer = Trainer(
+            self.policy,
+            self.episodes_of(env),
+            config,
+            run,
+            progress,
+            held_out=held_out and self.held_out_episodes_of(held_out),
+            evaluated=self.held_out_episodes_of(env),
+        )
         with explained(lambda: len(trainer.history), run and run.checkpoints):
             self.train(trainer, config)
         return trainer.history

@@ -87,10 +87,12 @@ class Trainer:
         progress: whether to show a progress bar.
         held_out: the environment of evaluations in the course of training; None holds out
             training problems, if the configuration says so.
+        evaluated: what evaluations of held-out training problems play; by default ``env``.
 
     Raises:
-        LearningError: the policy drops the thoughts of earlier replies; `HeldOut` refuses the
-            held-out problems or the best metric; or the best model is to be kept without a run.
+        LearningError: the policy drops the thoughts of earlier replies, or has quantised weights
+            and no adapter; `HeldOut` refuses the held-out problems or the best metric; or the best
+            model is to be kept without a run.
     """
 
     def __init__(
@@ -102,12 +104,14 @@ class Trainer:
         progress: bool = False,
         *,
         held_out: TrainingEnv | None = None,
+        evaluated: TrainingEnv | None = None,
     ) -> None:
         if policy.chat.template.thoughts == "drop":
             raise LearningError(
                 "template.thoughts='drop' is for measuring: training scores an episode as one "
                 "sequence, with the thoughts of earlier replies. Train with 'keep'."
             )
+        policy.prepare_training()
         self.policy = policy
         self.reference = reference_of(policy)
         self.config = config
@@ -124,7 +128,7 @@ class Trainer:
         self.attempts = env.attempts
         """Attempts in an episode of the environment."""
         self._env = env
-        self._held_out = _held_out(policy, env, held_out, config, run)
+        self._held_out = _held_out(policy, evaluated or env, held_out, config, run)
         left_out = self._held_out.of_training if self._held_out else frozenset()
         self._indices = np.array([i for i in range(len(env.problems)) if i not in left_out])
         self._best_metric = metric_of(config.evaluation, env.attempts)

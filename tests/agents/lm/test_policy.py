@@ -9,9 +9,14 @@ from peft import LoraConfig, get_peft_model
 from torch.testing import assert_close
 from transformers import AutoModelForCausalLM, PreTrainedModel
 
+from selfcorrect_agents.errors import LearningError
 from selfcorrect_agents.lm.agent import LanguageModelAgent
 from selfcorrect_agents.lm.policy import Policy
+from selfcorrect_agents.methods.multiturn_rl import MultiTurnRL, MultiTurnRLConfig
+from selfcorrect_agents.training.config import from_flat
 from selfcorrect_env import SelfCorrectEnv, play
+
+ONE_STEP = {"problems_per_step": 4, "samples": 4, "max_new_tokens": 4, "learning_rate": 1e-6}
 
 
 def test_greedy_is_what_generate_says(policy: Policy, env: SelfCorrectEnv) -> None:
@@ -82,3 +87,26 @@ def test_an_agent_that_failed_in_the_middle_starts_anew(
     agent.max_new_tokens = 6
     assert agent.act(second) == LanguageModelAgent(policy, max_new_tokens=6).act(second)
     assert agent.act([]) == []
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_weights_that_are_trained_are_in_float32(
+    policy: Policy, env: SelfCorrectEnv, dtype: torch.dtype
+) -> None:
+    """A policy that was loaded to play computes as before, and no step is lost to rounding."""
+    rounded = Policy(policy.model.to(dtype), policy.tokenizer)
+    before = {name: weight.detach().clone() for name, weight in rounded.trainable().items()}
+    MultiTurnRL(rounded).learn(env, from_flat(MultiTurnRLConfig, {**ONE_STEP, "steps": 1}))
+    weights = rounded.trainable()
+    assert {weight.dtype for weight in weights.values()} == {torch.float32}
+    assert rounded.dtype == (torch.bfloat16 if dtype == torch.bfloat16 else torch.float32)
+    moved = [
+        float((weights[name].detach() - old.float()).abs().max()) for name, old in before.items()
+    ]
+    assert 0 < max(moved) < 1e-5
+
+
+def test_quantised_weights_are_not_trained_from_python(policy: Policy, env: SelfCorrectEnv) -> None:
+    policy.model.config.quantization_config = {"quant_method": "bitsandbytes"}
+    with pytest.raises(LearningError, match="is quantised, so its weights can't be trained"):
+        MultiTurnRL(policy).learn(env)

@@ -112,6 +112,27 @@ def test_only_revisions_have_tokens_in_the_third_turn(policy: Policy) -> None:
     assert (rollout.logps[~torch.tensor(asked)][:, rollout.turn == 2] == 0).all()
 
 
+def test_training_problems_that_are_held_out_are_played_as_it_plays(
+    policy: Policy, env: SelfCorrectEnv, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A verification that says nothing is followed by a revision there, and not in training."""
+    played: list[Rollout] = []
+
+    def recorded(*args: Any, **options: Any) -> Rollout:
+        played.append(collect(*args, **options))
+        return played[-1]
+
+    monkeypatch.setattr("selfcorrect_agents.training.held_out.collect", recorded)
+    silent = Verification(verify="+", revise="*", right="never", wrong="said")
+    evaluated = {"eval_every": 1, "eval_split": "train", "eval_problems": 8}
+    config = from_flat(PAGConfig, {**SHORT, **evaluated, "samples": 4, "steps": 1})
+    agent = PAG(policy, verification=silent)
+    (row,) = agent.learn(env, config)
+    assert played
+    assert all(bool(rollout.taken.all()) for rollout in played), "every answer is revised"
+    assert "eval/t3/accuracy" in row
+
+
 # -- playing ------------------------------------------------------------------------------------
 def test_an_answer_is_revised_only_if_it_is_found_wrong(
     policy: Policy, monkeypatch: pytest.MonkeyPatch
