@@ -332,9 +332,11 @@ def _row(policy: Policy, trace: Trace, first_reply: FirstReply) -> tuple[list[in
     between = policy.chat.follow_up(first, trace.instruction)
     second = policy.chat.reply_ids(trace.second.reply, ended=not trace.second.truncated, last=True)
     learned = first_reply == "always" or (first_reply == "right" and is_right(trace.first))
+    end = None if trace.first.truncated else policy.chat.own_end
+    sampled = first if end is None else [*first[:-1], end]  # later turns read another end
     labels = [
         *[IGNORED] * len(opening),
-        *(first if learned else [IGNORED] * len(first)),
+        *(sampled if learned else [IGNORED] * len(first)),
         *[IGNORED] * len(between),
         *second,
     ]

@@ -31,6 +31,7 @@ from selfcorrect_env import Conversation, Message
 from selfcorrect_env.verifiers import without_thoughts
 
 if TYPE_CHECKING:
+    from tokenizers import AddedToken
     from transformers import PreTrainedTokenizerFast
 
 PLACEHOLDER = "REPLY-PLACEHOLDER"
@@ -103,9 +104,11 @@ class Chat:
         """Id that pads shorter rows; see the masks."""
         self._continuations: dict[tuple[tuple[str, str], ...], list[int]] = {}
         self._check_template()
-        own_end = self._last_end if self._last_end is not None else self.turn_end
+        self.own_end = self._last_end if self._last_end is not None else self.turn_end
+        """Id with which a model that was trained on the template ends a reply. Before another
+        message, gpt-oss has `turn_end` in its place. None if the template writes none."""
         ends = end_ids | {cast(int, tokenizer.eos_token_id)}
-        self.eos_ids = ends if own_end is None else ends | {own_end}
+        self.eos_ids = ends if self.own_end is None else ends | {self.own_end}
         """Ids that end a reply when they are sampled."""
 
     def _check_template(self) -> None:
@@ -402,7 +405,7 @@ class Chat:
         ids = self._encode(text or "")
         added = self.tokenizer.added_tokens_decoder
         for i, token in enumerate(ids):
-            if token in added or token in self._special_ids:
+            if token in self._special_ids or _is_mark(added.get(token)):
                 return ids[:i], token
             if self.decode_all([token]).strip():
                 break
@@ -449,6 +452,11 @@ class Chat:
         # the chat template writes every special token itself
         ids = self.tokenizer(valid, add_special_tokens=False)["input_ids"]
         return cast(list[list[int]], ids)
+
+
+def _is_mark(token: AddedToken | None) -> bool:
+    """Whether a token was added to the vocabulary and is no blank, as those of Gemma are."""
+    return token is not None and (token.special or bool(token.content.strip()))
 
 
 def _has_thoughts(conversation: Conversation) -> bool:

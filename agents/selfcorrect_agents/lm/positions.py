@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from torch import nn
@@ -26,7 +26,9 @@ class PositionLimit:
     tokens: int
     """The largest length that the model was made for."""
     fixed: bool
-    """Whether it has no further positions: a table of them. Others are computed for any length."""
+    """Whether longer rows are refused: the model has no positions for them, or other ones."""
+    beyond: str = field(default="it has no positions beyond", compare=False)
+    """Why they are refused."""
 
     def check(self, tokens: int, *, what: str) -> bool:
         """Return whether rows of so many tokens are within the limit; warn if they are not.
@@ -43,8 +45,8 @@ class PositionLimit:
         reason = f"{what} are up to {tokens:,} tokens, and the model was made for {self.tokens:,}"
         if self.fixed:
             raise UnsupportedModelError(
-                f"{reason}: it has no positions beyond. Lower the token cap (--max-new-tokens), or "
-                "take a model with a longer context."
+                f"{reason}: {self.beyond}. Lower the token cap (--max-new-tokens), or take a model "
+                "with a longer context."
             )
         warnings.warn(
             f"{reason}: replies may make no sense beyond. Lower the token cap (--max-new-tokens).",
@@ -65,6 +67,10 @@ def position_limit(model: PreTrainedModel) -> PositionLimit | None:
         return None
     if any(named <= size <= named + _OFFSET for size in _tables(model)):
         return PositionLimit(named, fixed=True)
+    rope = _rope(text)
+    before = rope.get("original_max_position_embeddings")
+    if rope.get("rope_type", rope.get("type")) == "longrope" and before:
+        return PositionLimit(int(before), fixed=True, beyond=_LONGROPE)
     limit = max(named, _scaled(text, named))
     return PositionLimit(limit, fixed=False) if limit > TOY else None
 
@@ -82,12 +88,22 @@ def _tables(model: PreTrainedModel) -> Iterator[int]:
 
 def _scaled(text: Any, named: int) -> int:
     """Return the length that rotary positions are scaled to."""
-    rope = getattr(text, "rope_parameters", None) or getattr(text, "rope_scaling", None) or {}
-    if not isinstance(rope, dict) or "factor" not in rope:
+    rope = _rope(text)
+    if "factor" not in rope:
         return named
     before = rope.get("original_max_position_embeddings") or named
     return int(float(rope["factor"]) * before)
 
 
+def _rope(text: Any) -> dict[str, Any]:
+    """Return the settings of a model's rotary positions; empty without any."""
+    rope = getattr(text, "rope_parameters", None) or getattr(text, "rope_scaling", None) or {}
+    return rope if isinstance(rope, dict) else {}
+
+
+_LONGROPE = (
+    "beyond, it rotates the keys of a whole batch by other angles (longrope), after others are "
+    "cached, and a reply's probabilities would depend on the rows beside it"
+)
 _OFFSET = 2
 """OPT has a table of two positions more than it names."""

@@ -10,6 +10,7 @@ import pytest
 import torch
 from gymnasium.vector import AutoresetMode
 from torch.testing import assert_close
+from transformers import AddedToken
 
 from selfcorrect_agents.comparison.results.cell_results import final_kl
 from selfcorrect_agents.imitation.fitting import (
@@ -106,6 +107,32 @@ def test_a_trace_has_the_ids_that_its_episode_had(
         taught = (drawn == 1) | ((drawn == 0) & learned)
         assert labels[i, :length].tolist() == torch.where(taught[real], expected, IGNORED).tolist()
         assert (labels[i, length:] == IGNORED).all()
+
+
+def test_a_first_reply_is_taught_the_end_that_ends_a_reply(
+    policy: Policy, easy: SelfCorrectEnv
+) -> None:
+    """Some templates write another end before a next message: it is read, and never sampled."""
+    (trace,) = consecutive(roll(policy, easy).episodes[0])[:1]
+    ended = [replace(reply, truncated=False) for reply in (trace.first, trace.second)]
+    trace = replace(trace, first=ended[0], second=ended[1])
+    policy.tokenizer.chat_template = (
+        "{% for m in messages %}{{ m['content'] }}{% if m['role'] == 'assistant' %}"
+        "{% if loop.last and not add_generation_prompt %}<eos>{% else %}={% endif %}"
+        "{% endif %}{% endfor %}"
+    )
+    policy.tokenizer.add_tokens(AddedToken("=", special=True))
+    other = Policy(policy.model, policy.tokenizer)
+    between, last = other.chat.turn_end, other.chat.own_end
+    assert between is not None
+    assert last == policy.tokenizer.eos_token_id != between
+    ids, labels, _ = encode(other, [trace], "always")
+    read, taught = ids[0].tolist(), labels[0].tolist()
+    end = len(other.chat.prompt_ids(trace.opening)) + len(other.chat.reply_ids(trace.first.reply))
+    assert (read[end - 1], taught[end - 1]) == (between, last)
+    assert (read[-1], taught[-1]) == (last, last)
+    others = [(a, b) for i, (a, b) in enumerate(zip(read, taught, strict=True)) if i != end - 1]
+    assert all(label in (IGNORED, token) for token, label in others)
 
 
 def test_right_first_replies_are_in_the_plus_sets_alone(

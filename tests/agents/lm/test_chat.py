@@ -76,6 +76,10 @@ TEMPLATES = {
         "{% else %}{{ m['content'] }}<|endoftext|>{% endif %}{% endfor %}"
     ),
 }
+PLAIN_WORDS = (
+    "{% for m in messages %}{{ m['role'] }}: {{ m['content'] }}\n{% endfor %}"
+    "{% if add_generation_prompt %}assistant:{% endif %}"
+)
 LATE_SYSTEM = (  # as Mistral's: the system prompt is a part of the last message of the user
     "<bos>{% if messages[0]['role'] == 'system' %}{% set system = messages[0]['content'] %}"
     "{% set messages = messages[1:] %}{% endif %}{% for m in messages %}"
@@ -557,6 +561,18 @@ def test_blanks_before_the_end_of_a_turn_are_the_templates(
     sampled = [*cut_off, end]
     text = text_of(fast, opening + sampled + chat.follow_up(sampled, AGAIN))
     assert text == text_of(fast, whole).replace(f"5{blanks}<|im_end|>", "5<|im_end|>")
+
+
+def test_an_added_blank_is_no_end(fast: PreTrainedTokenizerFast) -> None:
+    """Gemma's tokenizer lists line breaks among its added tokens."""
+    fast.add_tokens(["\n", "\n\n"])
+    newline = cast(int, fast.convert_tokens_to_ids("\n"))
+    fast.chat_template = TEMPLATES["chatml"].replace("{{ m['content'] }}", "{{ m['content'] }}\n")
+    chat = Chat(fast)
+    assert chat.turn_end == fast.convert_tokens_to_ids("<|im_end|>")
+    assert newline not in chat.eos_ids
+    fast.chat_template = PLAIN_WORDS
+    assert newline not in Chat(fast).eos_ids
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from transformers import (
     GPTJConfig,
     LlamaConfig,
     OPTConfig,
+    Phi3Config,
 )
 
 from selfcorrect_agents.errors import UnsupportedModelError
@@ -28,6 +29,7 @@ LLAMA: dict[str, Any] = {
     "max_position_embeddings": 300,
 }
 YARN = {"rope_type": "yarn", "rope_theta": 1e4, "factor": 4.0}
+LONGROPE = {"short_factor": [1.0] * 4, "long_factor": [2.0] * 4}
 SMALL = {"n_embd": 16, "n_layer": 1, "n_head": 2, "n_positions": 16}
 OPT = {"hidden_size": 16, "ffn_dim": 16, "word_embed_proj_dim": 16, "num_attention_heads": 2}
 LIMITS: dict[str, tuple[Any, PositionLimit | None]] = {
@@ -49,6 +51,19 @@ LIMITS: dict[str, tuple[Any, PositionLimit | None]] = {
             rope_parameters={**YARN, "original_max_position_embeddings": 300},
         ),
         PositionLimit(1200, False),
+    ),
+    "longrope": (
+        Phi3Config(
+            **{**LLAMA, "max_position_embeddings": 1200},
+            original_max_position_embeddings=30,
+            rope_parameters={
+                "rope_type": "longrope",
+                "rope_theta": 1e4,
+                "original_max_position_embeddings": 30,
+                **LONGROPE,
+            },
+        ),
+        PositionLimit(30, True),
     ),
     "bloom": (BloomConfig(hidden_size=16, n_layer=1, n_head=2), None),
 }
@@ -95,3 +110,11 @@ def test_computed_positions_go_on_with_one_warning() -> None:
         warnings.simplefilter("error")
         policy_of("llama").sampler.start([[5] * 292]).sample(8, 1.0)
         policy_of("toy").sampler.start([[5] * 128]).sample(8, 1.0)
+
+
+def test_no_row_grows_into_other_rotary_positions() -> None:
+    """With longrope, a batch with one long row gives other probabilities to its short ones."""
+    policy = policy_of("longrope")
+    policy.sampler.start([[5] * 22]).sample(8, 1.0)
+    with pytest.raises(UnsupportedModelError, match=r"31 tokens.* 30: .*longrope"):
+        policy.sampler.start([[5] * 23]).sample(8, 1.0)
