@@ -199,6 +199,8 @@ def lines(shape: ModelShape, work: Work, found: Plan) -> Iterator[str]:
         f"{work.episodes} episodes a step, of up to {work.read} tokens read and "
         f"{work.sampled} sampled"
     )
+    if shape.unknown_quantisation:
+        yield f"quantised weights are counted as {precision}: their format's bytes are unknown"
     yield ""
     for part, name in PARTS.items():
         if getattr(found, part):

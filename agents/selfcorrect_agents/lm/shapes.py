@@ -21,11 +21,13 @@ from selfcorrect_agents.lm.loading import parse_tiny
 from selfcorrect_agents.lm.model_config import LoRAConfig, ModelConfig
 from selfcorrect_agents.lm.model_files import find_model
 from selfcorrect_agents.lm.positions import PositionLimit, position_limit
-from selfcorrect_agents.lm.pretrained import (
-    base_of_adapter,
+from selfcorrect_agents.lm.pretrained import base_of_adapter, with_lora
+from selfcorrect_agents.lm.quantised import (
+    bytes_of_weight,
     is_quantised,
     needs_adapter,
-    with_lora,
+    quantises_experts,
+    unquantised_modules,
 )
 from selfcorrect_agents.lm.tiny import build_tokenizer
 from selfcorrect_agents.lm.tiny.model import model_config
@@ -56,6 +58,19 @@ class ModelShape:
     """Number of token ids, V."""
     parameters: int = 0
     """Number of weights, shared ones counted once."""
+    quantised: int = 0
+    """Number of them that are quantised."""
+    quantised_bytes: float = 0.0
+    """Bytes of one of these."""
+    dequantised: int = 0
+    """Weights of the largest quantised part, which are dequantised while it is computed."""
+    unknown_quantisation: bool = False
+    """Whether weights are quantised in a way whose bytes are not known, so that they are counted
+    as if they were not."""
+    routed: int = 0
+    """Experts that a token is computed by; 0 without experts."""
+    merged_experts: int = 0
+    """Weights of a layer's experts whose adapters PEFT adds to a copy of them in every pass."""
     ports: int = 0
     """Sum of inputs and outputs of the linear layers that get an adapter: an adapter of rank r has
     ``r · ports`` weights."""
@@ -94,6 +109,7 @@ class ModelShape:
             queries=heads * width,
             keys=kv_heads * width,
             vocabulary=vocabulary,
+            routed=_routed(text),
         )
 
     # -- bytes for each token -----------------------------------------------------------
@@ -111,6 +127,7 @@ class ModelShape:
         """
         scores = 8 * self.scored_heads * length
         h, attention, inner = self.hidden, 2 * (self.queries + self.keys), 4 * self.inner
+        inner += 2 * self.routed * h  # copies for each expert, into and out of it
         if mixed:
             norms = 20 * h if rank else 26 * h
             return norms + 2 * (attention + inner + 7 * rank) + PER_LAYER + scores
@@ -173,14 +190,28 @@ def shape_of(
     with torch.device("meta"):
         model = cast("PreTrainedModel", AutoModelForCausalLM.from_config(config, **chosen))
         counted = cast(nn.Module, model)
-        return dataclasses.replace(
+        each = bytes_of_weight(config)
+        sizes = [] if each is None else _quantised_sizes(model)
+        shape = dataclasses.replace(
             ModelShape.of(config),
             parameters=sum(weight.numel() for weight in counted.parameters()),
+            quantised=sum(sizes),
+            quantised_bytes=each or 0.0,
+            dequantised=max(sizes, default=0),
+            unknown_quantisation=is_quantised(config) and each is None,
             scored_heads=scored_heads(model),
             shares_prompts=shares_prompts(model),
             positions=position_limit(model),
             adapted=adapted,
-            ports=_adapter_ports(model, targets, adapted),  # the last: it changes the model
+        )
+        layers = adapted or shape.layers
+        lora = LoRAConfig(rank=1, target_modules=tuple(targets), layers=adapted)
+        adapters = cast(nn.Module, with_lora(model, lora))  # peft decides which modules get one
+        trained = (weight for weight in adapters.parameters() if weight.requires_grad)
+        return dataclasses.replace(
+            shape,
+            ports=sum(weight.numel() for weight in trained),
+            merged_experts=merged_experts(adapters, layers),
         )
 
 
@@ -204,24 +235,54 @@ def scored_heads(model: PreTrainedModel) -> int:
 def _inner_width(text: Any) -> int:
     """Return the width of the layer in an MLP, or in all experts that a token is computed by."""
     dense = int(getattr(text, "intermediate_size", None) or 0)
-    chosen = next((n for name in _EXPERTS if (n := getattr(text, name, None))), None)
+    chosen = _routed(text)
     if not chosen:
         return dense
     each = int(getattr(text, "moe_intermediate_size", None) or dense)
     shared = getattr(text, "shared_expert_intermediate_size", None)
     always = int(shared or each * int(getattr(text, "n_shared_experts", None) or 0))
-    return int(chosen) * each + always
+    return chosen * each + always
 
 
 _EXPERTS = ("num_experts_per_tok", "num_experts_per_token", "moe_topk", "moe_k")
 """Names of the number of experts that a token is computed by."""
 
 
-def _adapter_ports(model: PreTrainedModel, targets: Sequence[str], adapted: int) -> int:
-    """Return the weights that adapters of rank 1 have: peft decides which modules get one."""
-    lora = LoRAConfig(rank=1, target_modules=tuple(targets), layers=adapted)
-    weights = cast(nn.Module, with_lora(model, lora)).parameters()
-    return sum(weight.numel() for weight in weights if weight.requires_grad)
+def _routed(text: Any) -> int:
+    return int(next((n for name in _EXPERTS if (n := getattr(text, name, None))), 0))
+
+
+def merged_experts(model: nn.Module, layers: int) -> int:
+    """Return `ModelShape.merged_experts` of a model, of which so many layers may have adapters."""
+    if not hasattr(model, "peft_config"):
+        return 0
+    from peft.tuners.lora.layer import ParamWrapper
+
+    experts = [it.get_param().numel() for it in model.modules() if isinstance(it, ParamWrapper)]
+    return sum(experts) // layers
+
+
+def _quantised_sizes(model: PreTrainedModel) -> list[int]:
+    """Return the numbers of weights of the parts that are quantised.
+
+    They are linear layers but the output layer, and some methods' fused experts, less those that
+    the configuration leaves as they are.
+    """
+    kept, experts = unquantised_modules(model.config), quantises_experts(model.config)
+    output, found = model.get_output_embeddings(), list[int]()
+    for name, module in cast(nn.Module, model).named_modules():
+        if module is output or any(part in name for part in kept):
+            continue
+        if isinstance(module, nn.Linear):
+            found.append(module.weight.numel())
+        elif experts:
+            own = module.parameters(recurse=False)
+            found += [weight.numel() for weight in own if weight.ndim == _FUSED]
+    return found
+
+
+_FUSED = 3
+"""Dimensions of fused experts' weights: experts, outputs, inputs."""
 
 
 def read_tokenizer(config: ModelConfig) -> PreTrainedTokenizerFast:

@@ -164,7 +164,8 @@ def plan(shape: ModelShape, work: Work) -> Plan:
     adapters = work.rank * shape.ports
     trained = adapters or shape.parameters
     each = 2 if work.mixed else 4
-    weights = each * shape.parameters + 4 * adapters if work.rank else 4 * shape.parameters
+    stored = each * (shape.parameters - shape.quantised) + shape.quantised_bytes * shape.quantised
+    weights = int(stored) + 4 * adapters if work.rank else 4 * shape.parameters
     state = STATE_BYTES[work.optimizer]
     partial = Plan(
         device=work.device,
@@ -203,7 +204,8 @@ def gradients_of(shape: ModelShape, work: Work, trained: int) -> int:
 def _with_phases(shape: ModelShape, work: Work, fixed: Plan, each: int) -> Plan:
     free = max(0, work.memory - fixed.always - fixed.casts)
     whole = work.episodes * work.length
-    budget = free - fixed.gradients - fixed.copies
+    of_layer = each * (shape.dequantised + copied_experts(shape, work))
+    budget = free - fixed.gradients - fixed.copies - of_layer
     tokens = work.tokens_per_forward or fitting_tokens(shape, work, budget)
     tokens = min(whole, max(work.length, tokens))
     rows = min(work.episodes, work.rows_at_once or fitting_rows(shape, work, free))
@@ -215,7 +217,7 @@ def _with_phases(shape: ModelShape, work: Work, fixed: Plan, each: int) -> Plan:
         cache=rows * work.length * shape.cache(each),
         sampling=3 * 4 * rows * shape.vocabulary,
         activations=computed * kept_of_token(shape, work) + 4 * 4 * scored * shape.hidden,
-        layer=computed * layer_of_token(shape, work),
+        layer=computed * layer_of_token(shape, work) + of_layer,
         logits=4 * 4 * logits_at_once(scored, shape.vocabulary, work.device),
         tokens_per_forward=tokens,
         rows_at_once=rows,
@@ -233,6 +235,16 @@ def computed_share(prompt: int, length: int, samples: int) -> float:
     return 1 - (1 - 1 / samples) * prompt / length
 
 
+def copied_experts(shape: ModelShape, work: Work) -> int:
+    """Return how many weights of experts an update has with their adapters added, in copies.
+
+    PEFT adds them for a whole layer at a time, and the copies are kept for the backward pass, where
+    one of them has a gradient. With ``checkpointing`` one layer's are there at a time.
+    """
+    layers = 1 if work.checkpointing else shape.adapted or shape.layers
+    return (layers + 1) * shape.merged_experts if work.rank else 0
+
+
 def kept_of_token(shape: ModelShape, work: Work) -> int:
     """Return the bytes of one token of a micro-batch that are kept for the backward pass."""
     kept = shape.activations(
@@ -244,7 +256,7 @@ def kept_of_token(shape: ModelShape, work: Work) -> int:
 
 def layer_of_token(shape: ModelShape, work: Work) -> int:
     """Return the bytes of one token while a layer is computed, or recomputed, and not after."""
-    mask = (4 + 2 * work.mixed) * work.length  # what each token sees of its row
+    mask = (3 if work.mixed else 5) * work.length  # what each token sees of its row, twice
     return _recomputed(shape, work) + shape.working(2 if work.mixed else 4) + mask
 
 

@@ -13,10 +13,11 @@ from selfcorrect_agents.lm.chat import Chat
 from selfcorrect_agents.lm.conversations import added
 from selfcorrect_agents.lm.free_memory import free_memory
 from selfcorrect_agents.lm.policy import Policy
-from selfcorrect_agents.lm.shapes import ModelShape, scored_heads
+from selfcorrect_agents.lm.shapes import ModelShape, merged_experts, scored_heads
 from selfcorrect_agents.training.config import TrainingConfig
 from selfcorrect_agents.training.memory_plan import (
     Work,
+    copied_experts,
     fitting_rows,
     fitting_tokens,
     gradients_of,
@@ -57,10 +58,12 @@ def split_of(policy: Policy, env: TrainingEnv, config: TrainingConfig) -> Split:
     try:
         model: Any = policy.model
         base = model.get_base_model() if policy.has_adapter else model
+        shape, adapted = ModelShape.of(policy.config), adapted_layers(policy)
         shape = replace(
-            ModelShape.of(policy.config),
-            adapted=adapted_layers(policy),
+            shape,
+            adapted=adapted,
             scored_heads=scored_heads(base),
+            merged_experts=merged_experts(model, adapted or shape.layers),
         )
     except ValueError as error:
         if given is None:
@@ -88,7 +91,8 @@ def split_of(policy: Policy, env: TrainingEnv, config: TrainingConfig) -> Split:
     policy.check_length(work.length)
     casts = 2 if work.mixed and not work.rank else 0
     free = max(0, work.memory - trained * (work.optimizers * state_bytes(work) + casts))
-    update = free - gradients_of(shape, work, trained) - 4 * trained * work.copies
+    experts = (2 if work.mixed else 4) * copied_experts(shape, work)
+    update = free - gradients_of(shape, work, trained) - 4 * trained * work.copies - experts
     return Split(
         tokens_per_forward=given or fitting_tokens(shape, work, update),
         rows_at_once=rows or fitting_rows(shape, work, free),

@@ -24,7 +24,13 @@ from selfcorrect_agents.lm.decoders import pack_rows
 from selfcorrect_agents.lm.model_config import LoRAConfig, ModelConfig
 from selfcorrect_agents.lm.policy import Policy
 from selfcorrect_agents.lm.pretrained import load_pretrained, with_lora
-from selfcorrect_agents.lm.shapes import ModelShape, read_shape, scored_heads, shape_of
+from selfcorrect_agents.lm.shapes import (
+    ModelShape,
+    merged_experts,
+    read_shape,
+    scored_heads,
+    shape_of,
+)
 from selfcorrect_agents.lm.tiny import build_tokenizer
 
 SIZES: dict[str, Any] = {
@@ -152,6 +158,33 @@ def test_experts_are_counted_as_they_are_adapted_and_computed(family: str) -> No
     trained = sum(weight.numel() for weight in adapted.parameters() if weight.requires_grad)
     assert 4 * shape.ports == trained > 0
     assert shape.inner == inner
+
+
+@pytest.mark.parametrize("family", ["qwen3_moe", "olmoe"])
+def test_a_pass_keeps_a_copy_of_experts_with_adapters(family: str) -> None:
+    """PEFT adds the adapters to all experts of a layer at once."""
+    config = EXPERTS[family][0]
+    model = with_lora(AutoModelForCausalLM.from_config(config), LoRAConfig(rank=4))
+    shape, layers = shape_of(config), config.num_hidden_layers
+    experts = [it for name, it in model.named_parameters() if "experts" in name and it.ndim == 3]
+    experts = [weight for weight in experts if not weight.requires_grad]
+    fused = sum(weight.numel() for weight in experts)
+    assert 0 < fused <= layers * shape.merged_experts < 1.05 * fused  # routers are copied, too
+    assert merged_experts(model, layers) == shape.merged_experts
+    sizes, alive = set[tuple[int, ...]](), []
+
+    def keep(tensor: torch.Tensor) -> torch.Tensor:
+        if not tensor.is_leaf:
+            sizes.add(tuple(tensor.shape))
+        alive.append(tensor)
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        model(input_ids=torch.randint(3, 20, (1, 64)))
+    per_expert = {weight.numel() // len(weight) for weight in experts}
+    kept = {size[-1] * size[-2] for size in sizes if len(size) >= 2}
+    assert per_expert <= kept
+    assert shape_of(EXPERTS["gpt_oss"][0]).merged_experts == 0  # its attention alone is adapted
 
 
 def test_convolutions_of_gpt_2_are_linear_layers() -> None:
