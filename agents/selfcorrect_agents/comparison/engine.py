@@ -75,9 +75,8 @@ def check(config: CompareConfig) -> Contents:
                 f"decodings: with {BASE_FIRST} every method corrects the base model's first "
                 f"attempts, and {cell.method.label!r} plays a model of its own: leave one out."
             )
-        if cell.learning() is None:  # imports every agent, builds all settings
-            settings = cell.play_settings(temperature=0.0, seed=cell.seed)
-            cell.compared_agent().play_config(settings)  # refuses what it does not take
+        cell.learning()  # imports every agent, builds all settings
+        cell.compared_agent().check_play(cell.play_settings(temperature=0.0, seed=cell.seed))
     _make_held_out_envs(cells)
     for model in _tiny_models(cells):
         try:

@@ -14,6 +14,7 @@ from selfcorrect_agents.comparison.plan.typed_values import (
     require_known,
 )
 from selfcorrect_agents.errors import ComparisonError, LearningError
+from selfcorrect_agents.lm.agent import LanguageModelAgent
 from selfcorrect_agents.lm.policy import Policy
 from selfcorrect_agents.training.config import flat_fields
 from selfcorrect_agents.training.method_lookup import Budgeted, Method, learns
@@ -181,10 +182,35 @@ class ComparedAgent:
         """Return the method's agent on a policy; ``settings`` are `play_settings`."""
         known = ("max_new_tokens", "temperature", "seed")
         given = {key: settings[key] for key in (*known, *self.method.play)}
+        of_agent = isinstance(self.found, type) and issubclass(self.found, LanguageModelAgent)
+        top_p = given.pop("top_p", None) if of_agent else None  # an attribute, no argument
         try:
-            return cast(Method, self.found)(policy, **given)
+            agent = cast(Method, self.found)(policy, **given)
+            if top_p is not None:
+                cast(LanguageModelAgent, agent).top_p = top_p
         except (TypeError, ValueError) as error:
             raise ComparisonError(f"{self.where} play: {error}") from error
+        return agent
+
+    def check_play(self, settings: Mapping[str, Any]) -> None:
+        """Refuse what the agent does not take as it plays; ``settings`` are `play_settings`.
+
+        A method that trains without a ``Config`` is not checked.
+
+        Raises:
+            ComparisonError: a key is unknown, or a value is invalid.
+        """
+        if not self.trains:
+            self.play_config(settings)
+            return
+        config, where = getattr(self.found, "Config", None), f"{self.where} play"
+        if config is None:
+            return
+        own = {key: hint for key, hint in flat_fields(config).items() if key not in MODEL_FIELDS}
+        taken = inspect.signature(self.found).parameters
+        if all(it.kind is not it.VAR_KEYWORD for it in taken.values()):
+            require_known(self.method.play, {**dict(list(taken.items())[1:]), **own}, where)
+        build_flat(config, {key: settings[key] for key in settings if key in own}, where)
 
     def untrained(self, settings: Mapping[str, Any]) -> Agent:
         """Return an agent that does not train, built as ``selfcorrect eval`` builds it."""

@@ -189,6 +189,36 @@ def test_a_policys_agent_is_told_how_to_play(policy: Policy) -> None:
         wrong.of_policy(policy, play_settings(wrong.method, **SHARED))
 
 
+def test_a_policys_agent_draws_from_a_nucleus(policy: Policy) -> None:
+    learner = compared_agent(Budgeted, play={"top_p": 0.9})
+    learner.check_play(play_settings(learner.method, **SHARED))
+    assert learner.of_policy(policy, play_settings(learner.method, **SHARED)).top_p == 0.9
+
+
+@pytest.mark.parametrize(
+    ("play", "message"),
+    [
+        ({"beams": 4}, "play: Unknown key 'beams'"),
+        ({"topp": 0.9}, "Did you mean 'top_p'"),
+        ({"top_p": 1.5}, "top_p must"),
+        ({"max_new_tokens": "9"}, "max_new_tokens"),
+    ],
+)
+def test_how_a_trained_agent_plays_is_checked_before_anything_runs(play, message) -> None:
+    wrong = compared_agent(Budgeted, play=play)
+    with pytest.raises(ComparisonError, match=message):
+        wrong.check_play(play_settings(wrong.method, **SHARED))
+
+
+def test_an_argument_without_a_field_may_be_given() -> None:
+    class Beams(Budgeted):
+        def __init__(self, policy, *, beams=1, **more):
+            super().__init__(policy, **more)
+
+    agent = compared_agent(Beams, play={"beams": 4})
+    agent.check_play(play_settings(agent.method, **SHARED))
+
+
 def test_mistakes_are_found_when_it_is_found() -> None:
     with pytest.raises(UnknownNameError, match="Did you mean 'score'"):
         ComparedAgent.find(MethodConfig(label="it", agent="scor"))
