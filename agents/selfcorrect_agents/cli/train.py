@@ -12,6 +12,7 @@ import tyro
 from selfcorrect_agents.flat_config import from_flat
 from selfcorrect_agents.lm.model_config import ModelConfig
 from selfcorrect_agents.lm.model_files import ADAPTER_FILE, find_model
+from selfcorrect_agents.lm.token_caps import is_tiny
 from selfcorrect_agents.training.method_lookup import learning_of, trainable
 from selfcorrect_agents.training.presets import (
     ABOUT as PRESETS,
@@ -161,6 +162,8 @@ def _parse(name: str, learning: type[Any], argv: list[str]) -> tuple[TrainOption
 def _without_second_adapter(options: TrainOptions) -> TrainOptions:
     """Return options without the preset's adapter if the model is an adapter on the hub."""
     model = options.model
+    if is_tiny(model.model):
+        return options
     try:
         found = find_model(model.model, model.revision)
     except OSError:  # loading says so

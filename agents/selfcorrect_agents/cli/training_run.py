@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import sys
+import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -26,10 +27,24 @@ from selfcorrect_agents.training.progress import (
     cut_off_warning,
 )
 from selfcorrect_agents.training.resuming import CHANGEABLE_OPTIONS
-from selfcorrect_agents.training.run_folder import BEST, RunFolder, holds_run, read_metrics
+from selfcorrect_agents.training.run_folder import (
+    BEST,
+    RunFolder,
+    check_no_run,
+    holds_run,
+    read_metrics,
+)
 from selfcorrect_agents.training.saving import save_trained
-from selfcorrect_env import SelfCorrectError, TrainingEnv, UnknownNameError, training_env
+from selfcorrect_env import (
+    ProblemSetError,
+    ProblemSetWarning,
+    SelfCorrectError,
+    TrainingEnv,
+    UnknownNameError,
+    training_env,
+)
 from selfcorrect_env.cli import UsageError, env_has_splits, make_env, note, print_json
+from selfcorrect_env.problems import shared_problems
 
 if TYPE_CHECKING:
     from selfcorrect_agents.cli.train import TrainOptions
@@ -54,6 +69,8 @@ def train(name: str, options: TrainOptions, learning: Any) -> int:
     """
     method = find_method(name)
     torch.set_num_threads(options.threads)
+    if not options.resume:
+        check_no_run(options.out)  # before a model is loaded
     env = environment(options)
     policy = _load(options)  # before the run's folder is checked: it can fail
     agent: Any = method(policy)
@@ -73,7 +90,7 @@ def train(name: str, options: TrainOptions, learning: Any) -> int:
     finally:
         run.close()
     history = history or _logged(run)
-    others = env_has_splits(options.env, options)
+    others = _has_other_problems(options, env)
     command = measure_command(name, options, str(run.model), learning, split=others)
     if options.json:
         ended = {"model": str(run.model), "best": _best(run), "measure": command}
@@ -111,6 +128,20 @@ def _held_out(options: TrainOptions, learning: Any) -> TrainingEnv | None:
             f"{str(error).rstrip('.')}. --eval-every needs held-out problems: --eval-split train "
             "holds out training problems."
         ) from error
+
+
+def _has_other_problems(options: TrainOptions, env: TrainingEnv) -> bool:
+    """Whether the split "test" has problems, none of them trained on; one file is every split."""
+    if not env_has_splits(options.env, options):
+        return False
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ProblemSetWarning)
+            of_test = dataclasses.replace(options, split="test")
+            test = training_env(make_env(options.env, of_test))
+    except (UsageError, ProblemSetError):
+        return False
+    return not shared_problems(env.problems, test.problems)
 
 
 def _load(options: TrainOptions) -> Policy:

@@ -71,8 +71,9 @@ class Learner:
             norm = float(nn.utils.clip_grad_norm_(self.model.parameters(), most))
             if not math.isfinite(norm):
                 raise DivergenceError(
-                    f"The gradient's norm is {norm}: no step was taken on it. Lower learning_rate, "
-                    "or raise the KL coefficient."
+                    f"The gradient's norm is {norm}: no step was taken on it. Lower the "
+                    f"learning rate (here {self.learning_rate:g}; in stage II of SCoRe it is "
+                    "stage_two_learning_rate), or raise the KL coefficient."
                 )
             self.optimizer.step()
         finally:

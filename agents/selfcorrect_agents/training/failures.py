@@ -75,7 +75,8 @@ def kl_failure(metrics: Mapping[str, float], limit: float | None) -> DivergenceE
         if not of_token <= limit:
             return DivergenceError(
                 f"The KL of {turn} to the reference is {of_token:.3g} nats a token, "
-                f"above max_kl={limit:g}. Lower learning_rate or raise beta_1, or raise max_kl."
+                f"above max_kl={limit:g}. Lower learning_rate (in stage II of SCoRe, "
+                "stage_two_learning_rate) or raise beta_1, or raise max_kl."
             )
     return None
 

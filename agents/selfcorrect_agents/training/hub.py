@@ -9,6 +9,7 @@ from typing import Any
 
 from selfcorrect_agents.errors import LearningError
 from selfcorrect_agents.training.model_card import model_card
+from selfcorrect_agents.training.run_folder import model_is_older
 from selfcorrect_env.evaluation import REPORT_FILE, Report, hash_of_files
 
 CARD = "README.md"
@@ -46,8 +47,8 @@ def upload_of(
         command: the command that trains the model, for the card.
 
     Raises:
-        LearningError: ``repo`` is no name of a repository, the run has no trained model yet, or a
-            report is of another model.
+        LearningError: ``repo`` is no name of a repository, the run has no trained model yet, or
+            went on after it was written, or a report is of another model.
         CheckpointError: the folder holds no run, or a report can't be read.
     """
     from huggingface_hub.errors import HFValidationError
@@ -67,6 +68,11 @@ def upload_of(
         raise LearningError(
             f"{run} has no trained model yet; it is written when the run ends (--resume finishes "
             "a run that was stopped)."
+        )
+    if model_is_older(run):
+        raise LearningError(
+            f"{model} was written before the run went on, so its settings and curves would not be "
+            "the model's. Finish the run (--resume), then push."
         )
     for folder, report in zip(reports, measured, strict=True):
         _check_measured(report, folder, model)

@@ -43,6 +43,9 @@ from selfcorrect_env.problems import write_trained_on
 BEST = "best.json"
 """The file that says which step the trained model is of, if that is not the last one."""
 
+MODEL = "model.json"
+"""The file that says after how many steps, with which settings, the trained model was written."""
+
 SAMPLES = "samples.txt"
 """The file with episodes to read."""
 _SAMPLE = re.compile(r"(?m)^(?=== step \d+ ==$)")
@@ -100,9 +103,7 @@ class RunFolder:
         elif resume:
             check_resumable(self.path, self._config, extendable)
         else:
-            raise CheckpointError(
-                f"{self.path} already holds a run. Resume it with --resume, or name another folder."
-            )
+            check_no_run(self.path)
         _check_writable(self.path)
 
     @classmethod
@@ -255,6 +256,10 @@ class RunFolder:
         best = {"step": step, "metric": metric, "value": value}
         write_atomically(self.path / BEST, json.dumps(best) + "\n")
 
+    def log_model(self) -> None:
+        """Write after how many steps, and with which settings, the trained model was written."""
+        write_atomically(self.path / MODEL, json.dumps(_state(self.path), indent=2) + "\n")
+
     def log_first_episode(self, text: str) -> None:
         """Write the run's first episode as the model read and wrote it, unless it is there."""
         path = self.path / "first_episode.txt"
@@ -284,6 +289,34 @@ class RunFolder:
                 f"{self.path} holds {', '.join(found)} but no config.json of a run, and a run "
                 "would write there; name another folder."
             )
+
+
+def check_no_run(path: str | Path) -> None:
+    """Refuse a folder that holds a run.
+
+    Raises:
+        CheckpointError: it does.
+    """
+    if holds_run(path):
+        raise CheckpointError(
+            f"{path} already holds a run. Resume it with --resume, or name another folder."
+        )
+
+
+def model_is_older(path: str | Path) -> bool:
+    """Whether a run went on, or was resumed to, after its trained model was written.
+
+    It is not known, and False, of a model that this package did not write.
+    """
+    written = Path(path) / MODEL
+    return written.is_file() and _json(written) != _state(Path(path))
+
+
+def _state(path: Path) -> dict[str, Any]:
+    """Return how many steps a run has logged, and the settings of its method."""
+    metrics = path / "metrics.jsonl"
+    steps = sum(1 for _ in read_rows(metrics)) if metrics.exists() else 0
+    return {"steps": steps, "learning": _json(path / "config.json").get("learning")}
 
 
 def holds_run(path: str | Path) -> bool:

@@ -62,6 +62,7 @@ def write_model(run: RunFolder, write: Callable[[Path], object]) -> None:
     if run.model.exists():  # what the run had learned before it was resumed
         shutil.rmtree(run.model)
     unfinished.rename(run.model)
+    run.log_model()
 
 
 def _remove_empty_card(card: Path) -> None:

@@ -118,9 +118,20 @@ class Trackers:
                 )
 
     def close(self) -> None:
-        """Write what is buffered and end the run in every tracker."""
-        for tracker in self._trackers.values():
-            tracker.finish()
+        """Write what is buffered and end the run in every tracker.
+
+        Warns:
+            UserWarning: a tracker failed; metrics.jsonl has every step.
+        """
+        for name, tracker in self._trackers.items():
+            try:
+                tracker.finish()
+            except Exception as error:  # each package has its own
+                warnings.warn(
+                    f"The tracker {name!r} failed as it was closed ({_said(error)}) and may lack "
+                    "the last steps; metrics.jsonl has them all.",
+                    stacklevel=3,
+                )
         self._trackers = {}
 
 

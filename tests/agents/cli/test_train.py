@@ -25,7 +25,7 @@ from selfcorrect_agents.lm.loading import load_policy
 from selfcorrect_agents.lm.template_config import TemplateConfig
 from selfcorrect_agents.training.config import from_flat
 from selfcorrect_agents.training.method_lookup import learning_of
-from selfcorrect_env import UnjudgedWarning, UsageError
+from selfcorrect_env import ProblemSetWarning, UnjudgedWarning, UsageError
 from selfcorrect_env.cli import parse
 from selfcorrect_env.cli.main import main
 
@@ -141,6 +141,10 @@ def test_a_folder_that_is_a_file_or_holds_a_run(
     status, _, err = run(capsys, *words, "--out", "run")
     assert status == 2
     assert "already holds a run" in err
+    elsewhere = [word if word != words[3] else "gone" for word in words]
+    status, _, err = run(capsys, *elsewhere, "--out", "run")
+    assert status == 2
+    assert "already holds a run" in err, "before the model is looked for"
     status, _, err = run(capsys, *words, "--out", "run", "--resume", "--seed", "5")
     assert status == 2
     assert err == (
@@ -423,3 +427,33 @@ def test_problems_that_an_id_is_registered_with_have_no_splits_either(
     assert status == 0, err
     assert "on the problems of its training (there are no others)" in out
     assert "--split" not in out.splitlines()[-1]
+
+
+def test_one_file_has_no_other_problems(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """It is every split; a folder has a file for each."""
+    words = ["train", "multiturn_rl", "--model", model(tmp_path), "--steps", "1", *SMALL]
+    words += ["--env", "SelfCorrect-GSM8K-v0"]
+    data = tmp_path / "data"
+    data.mkdir()
+    for split in ("train", "test"):
+        rows = [{"question": f"{split} {n}?", "answer": f"So it is.\n#### {n}"} for n in range(9)]
+        (data / f"{split}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    with pytest.warns(ProblemSetWarning):
+        status, out, err = run(capsys, *words, "--path", str(data / "train.jsonl"), "--out", "one")
+    assert status == 0, err
+    assert "Measure it on the problems of its training (there are no others)" in out
+    with pytest.warns(ProblemSetWarning):
+        status, out, err = run(capsys, *words, "--path", str(data), "--out", "two")
+    assert status == 0, err
+    assert "Measure it on other problems" in out
+    assert "--split test" in out
+
+
+def test_the_hub_is_not_asked_for_a_tiny_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    def asked(*_: object) -> str:
+        raise AssertionError("the hub was asked")
+
+    monkeypatch.setattr("selfcorrect_agents.cli.train.find_model", asked)
+    words = ["--model", "tiny", "--preset", "one-gpu"]
+    options, _ = _parse("score", learning_of("score"), words)
+    assert options.model.lora.rank > 0

@@ -97,6 +97,24 @@ def test_a_name_that_is_none_is_refused_before_anything_is_sent(run: Path) -> No
         upload_of(run, "mine")
 
 
+def test_a_model_from_before_its_run_went_on_is_refused(
+    run: Path, policy: Policy, env: SelfCorrectEnv
+) -> None:
+    """The card would have the settings and the curves of a longer run."""
+    upload_of(run, "me/mine")
+    metrics = (run / "metrics.jsonl").read_text()
+    (run / "metrics.jsonl").write_text(metrics + metrics.splitlines()[-1] + "\n")
+    with pytest.raises(LearningError, match=r"written before the run went on.*--resume"):
+        upload_of(run, "me/mine")
+    (run / "metrics.jsonl").write_text(metrics)
+    upload_of(run, "me/mine")
+    config = json.loads((run / "config.json").read_text())
+    config["learning"]["steps"] = 5  # resumed to so many, and stopped before a step was logged
+    (run / "config.json").write_text(json.dumps(config))
+    with pytest.raises(LearningError, match="written before the run went on"):
+        upload_of(run, "me/mine")
+
+
 def test_a_report_of_another_model_is_refused(run: Path, tmp_path: Path) -> None:
     """The card would publish its accuracies as this model's."""
     words = ["--env", "SelfCorrect-Arithmetic-v0", "--n", "2", "--max-new-tokens", "4", "--quiet"]

@@ -126,6 +126,21 @@ def test_a_tracker_that_fails_later_does_not_end_the_run(
     assert len((tmp_path / "metrics.jsonl").read_text().splitlines()) == 3
 
 
+def test_a_tracker_that_fails_at_the_end_does_not_end_the_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = RunFolder(tmp_path, CONFIG)
+    run.log(1, {"x": 1.0})
+
+    def fails(*_: object) -> None:
+        raise ConnectionError("the server is gone")
+
+    monkeypatch.setattr("accelerate.tracking.TensorBoardTracker.finish", fails)
+    with pytest.warns(UserWarning, match=r"'tensorboard' failed as it was closed .*server is gone"):
+        run.close()
+    run.close()
+
+
 def test_the_folder_that_a_tracker_makes_is_not_its_package(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
