@@ -71,4 +71,4 @@ def corrected(first: Attempt, reference: str) -> Attempt | None:
     if found is None or first.truncated or found[4] != reference:
         return None
     text = f"{found[1]}{reference}{found[3]}{found[4]}{found[5]}"
-    return Attempt(text, Verdict(1.0, Reason.CORRECT), truncated=False)
+    return Attempt(reply=text, verdict=Verdict(1.0, Reason.CORRECT), truncated=False)

@@ -2,12 +2,14 @@
 
 import importlib.util
 import sys
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 
 from selfcorrect_agents import Policy
+from selfcorrect_agents.lm.tiny import TinyConfig, build_model, build_tokenizer
 from selfcorrect_agents.training.config import from_flat
 from selfcorrect_env import Attempt, Reason, Reply, SelfCorrectEnv, Verdict, play
 
@@ -39,7 +41,7 @@ def example() -> ModuleType:
 def test_a_right_working_corrects_its_answer(
     example: ModuleType, reply: str, expected: bool
 ) -> None:
-    first = Attempt(reply, Verdict(0.0, Reason.WRONG))
+    first = Attempt(reply=reply, verdict=Verdict(0.0, Reason.WRONG))
     second = example.corrected(first, "32")
     if expected:
         lines = reply.partition("\n")
@@ -47,10 +49,10 @@ def test_a_right_working_corrects_its_answer(
         assert second.verdict.correct
     else:
         assert second is None
-    assert example.corrected(Attempt(reply, first.verdict, truncated=True), "32") is None
+    assert example.corrected(replace(first, truncated=True), "32") is None
 
 
-def test_it_learns_from_what_was_played(example: ModuleType, policy: Policy) -> None:
+def test_it_learns_from_what_was_played(example: ModuleType) -> None:
     env = SelfCorrectEnv("sums", split="train")
     reference = [env.problems[i].reference for i in range(4)]
     replies = [f"Answer: 0\nWorking: so it is {number}" for number in (*reference[:3], "no number")]
@@ -67,5 +69,9 @@ def test_it_learns_from_what_was_played(example: ModuleType, policy: Policy) -> 
     assert [str(trace.first.reply) for trace in traces] == replies[:3]
     small = {"problems_per_step": 2, "samples": 2, "max_new_tokens": 4, "rollouts": 2}
     config = from_flat(example.OwnWorkingsConfig, small)
-    (_, row) = example.OwnWorkings(policy).learn(env, config)
+    tokenizer = build_tokenizer()
+    policy = Policy(build_model(TinyConfig(), tokenizer), tokenizer)
+    (_, row) = example.OwnWorkings(policy).learn(
+        SelfCorrectEnv("arithmetic", split="train"), config
+    )
     assert row["fit/available"] == 0
