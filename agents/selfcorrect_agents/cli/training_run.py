@@ -131,7 +131,7 @@ def _held_out(options: TrainOptions, learning: Any) -> TrainingEnv | None:
 
 
 def _has_other_problems(options: TrainOptions, env: TrainingEnv) -> bool:
-    """Whether the split "test" has problems, none of them trained on; one file is every split."""
+    """Whether the split "test" has problems that are not trained on; one file is every split."""
     if not env_has_splits(options.env, options):
         return False
     try:
@@ -141,7 +141,7 @@ def _has_other_problems(options: TrainOptions, env: TrainingEnv) -> bool:
             test = training_env(make_env(options.env, of_test))
     except (UsageError, ProblemSetError):
         return False
-    return not shared_problems(env.problems, test.problems)
+    return len(shared_problems(env.problems, test.problems)) < len(test.problems)
 
 
 def _load(options: TrainOptions) -> Policy:

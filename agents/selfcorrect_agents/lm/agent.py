@@ -135,6 +135,10 @@ class LanguageModelAgent:
         agent.trained_on = read_trained_on(model.model)
         return agent
 
+    def forget(self) -> None:
+        """Free the keys and values of the latest conversations, which only save time."""
+        self._context, self._expected = None, ()
+
     def act(self, conversations: Sequence[Conversation]) -> list[Reply]:
         """Sample a reply to each conversation, in one batch."""
         if not conversations:

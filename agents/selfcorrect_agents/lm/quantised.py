@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import fnmatch
+import re
 from typing import Any
 
 _WITH_EXPERTS = {"fp8": 1.0, "fbgemm_fp8": 1.0, "mxfp4": 0.5 + 1 / 32}
@@ -56,10 +58,20 @@ def quantises_experts(config: Any) -> bool:
     return _method(config) in _WITH_EXPERTS
 
 
-def unquantised_modules(config: Any) -> tuple[str, ...]:
-    """Return the names of modules, or parts of them, that a configuration leaves as they are."""
-    names = ("llm_int8_skip_modules", "modules_to_not_convert", "ignore")
-    return tuple(str(name) for key in names for name in _settings(config).get(key) or ())
+def is_kept(config: Any, module: str) -> bool:
+    """Return whether a configuration leaves a module as it is, by its name.
+
+    It lists names or parts of them, patterns with ``*``, and regular expressions after ``re:``.
+    """
+    keys = ("llm_int8_skip_modules", "modules_to_not_convert", "ignore")
+    listed = [str(name) for key in keys for name in _settings(config).get(key) or ()]
+    return any(_matches(pattern, module) for pattern in listed)
+
+
+def _matches(pattern: str, module: str) -> bool:
+    if pattern.startswith("re:"):
+        return re.match(pattern[3:], module) is not None
+    return pattern in module or fnmatch.fnmatchcase(module, f"*{pattern}*")
 
 
 def _method(config: Any) -> str:

@@ -24,10 +24,10 @@ from selfcorrect_agents.lm.positions import PositionLimit, position_limit
 from selfcorrect_agents.lm.pretrained import base_of_adapter, with_lora
 from selfcorrect_agents.lm.quantised import (
     bytes_of_weight,
+    is_kept,
     is_quantised,
     needs_adapter,
     quantises_experts,
-    unquantised_modules,
 )
 from selfcorrect_agents.lm.tiny import build_tokenizer
 from selfcorrect_agents.lm.tiny.model import model_config
@@ -268,10 +268,10 @@ def _quantised_sizes(model: PreTrainedModel) -> list[int]:
     They are linear layers but the output layer, and some methods' fused experts, less those that
     the configuration leaves as they are.
     """
-    kept, experts = unquantised_modules(model.config), quantises_experts(model.config)
+    experts = quantises_experts(model.config)
     output, found = model.get_output_embeddings(), list[int]()
     for name, module in cast(nn.Module, model).named_modules():
-        if module is output or any(part in name for part in kept):
+        if module is output or is_kept(model.config, name):
             continue
         if isinstance(module, nn.Linear):
             found.append(module.weight.numel())

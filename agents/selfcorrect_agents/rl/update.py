@@ -113,10 +113,12 @@ def _metrics(batch: Batch, whole: Part, seen: _Seen) -> dict[str, float]:
     if not bool(valid.any()):
         return {}  # a step was taken on the other batches alone
     per_turn = {"reward": objectives.mean_of_valid(batch.rewards, valid), **seen.per_turn()}
+    sampled = batch.rollout.taken[valid].any(dim=0).tolist()  # a given turn has no tokens here
     metrics = {
         f"t{turn + 1}/{name}": float(values[turn])
         for turn in range(batch.rollout.turns)
         for name, values in per_turn.items()
+        if sampled[turn] or name == "reward"
     }
     zero = float((whole.advantages[valid] == 0).float().mean())
     return rollout_metrics(batch.rollout) | metrics | {"train/zero_advantage": zero}

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from selfcorrect_agents.errors import DiskError, DivergenceError
 from selfcorrect_agents.rl.rollout import Rollout
+from selfcorrect_agents.training.checkpoint import NAME
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 """Numbers of the system's errors that mean that there is no room for a file."""
@@ -129,8 +130,8 @@ def _when(taken: int) -> str:
 
 def _newest(checkpoints: Path | None, before: int | None = None) -> str:
     """Return a sentence that names the newest checkpoint, of less than ``before`` steps."""
-    folders = checkpoints.glob("step-*") if checkpoints else []
-    found = {int(it.name.removeprefix("step-")): it for it in folders}
+    folders = checkpoints.iterdir() if checkpoints and checkpoints.is_dir() else []
+    found = {int(name[1]): it for it in folders if (name := NAME.fullmatch(it.name))}
     steps = [step for step in found if before is None or step < before]
     if not steps:
         return ""

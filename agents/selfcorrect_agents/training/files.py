@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import json
 import os
 from collections.abc import Iterator
@@ -9,6 +11,44 @@ from pathlib import Path
 from typing import Any
 
 from selfcorrect_env import CheckpointError
+
+
+class FolderLock:
+    """A folder that one process at a time writes to; the system frees it when the process ends.
+
+    A process may hold it several times, and on Windows it excludes nobody.
+
+    Args:
+        folder: an existing folder; it has a file ``.lock`` while it is held.
+
+    Raises:
+        CheckpointError: another process holds it.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / ".lock"
+        self._file = self._path.open("ab")
+        try:
+            import fcntl
+
+            fcntl.lockf(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except ImportError:
+            return
+        except OSError as error:
+            self._file.close()
+            if error.errno not in (errno.EACCES, errno.EAGAIN):
+                return  # a file system without locks
+            raise CheckpointError(
+                f"{folder} is being written by another process. Wait until that has ended, or name "
+                "another folder."
+            ) from error
+
+    def release(self) -> None:
+        """Let others write; safe to call twice."""
+        if not self._file.closed:
+            with contextlib.suppress(OSError):
+                self._path.unlink()
+            self._file.close()
 
 
 def read_rows(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:

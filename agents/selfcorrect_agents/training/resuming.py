@@ -18,7 +18,9 @@ HARMLESS = {*(field.name for field in fields(Execution)), CHANGEABLE_OPTIONS}
 """Settings that don't change a run's result."""
 ADDED = {"optimizer": "adamw", "precision": "float32"}
 """Settings that runs of earlier versions lack, with the value that those had."""
-UNRECORDED = {"template", "adapters", "held_out_problems", "chat", "starting_weights"}
+UNRECORDED = {
+    *("template", "adapters", "held_out_problems", "chat", "starting_weights", "verification"),
+}
 """Settings that runs of earlier versions lack, whatever they had; they are then not compared."""
 CHANGED = {
     "fingerprint": "problems have",
@@ -73,6 +75,8 @@ def check_resumable(
         advice = f"Another version computes other numbers: install {key} {was.get(key)}"
     elif key in CHANGED:
         advice = f"The {CHANGED[key]} changed: restore what it was"
+        if key == "starting_weights":
+            advice += " (load a policy again that was trained in this process)"
     else:
         advice = "Use the same value"
     raise CheckpointError(

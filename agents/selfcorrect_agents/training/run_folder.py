@@ -17,6 +17,7 @@ Nothing is written before the first step: a run that is refused leaves nothing b
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -27,6 +28,7 @@ from typing import Any
 
 from selfcorrect_agents.flat_config import flat
 from selfcorrect_agents.training.files import (
+    FolderLock,
     append_rows,
     append_text,
     read_rows,
@@ -95,6 +97,8 @@ class RunFolder:
         self._config = json.loads(json.dumps(config))
         self._problems, self._base_model = problems, base_model
         self._started = False
+        self._lock: FolderLock | None = None
+        self._resumed = holds_run(self.path)
         self._model_before = _changed_at(self.model)
         self._tracker_names = tuple(trackers)
         self._trackers: Trackers | None = None
@@ -184,17 +188,34 @@ class RunFolder:
         if self._started:
             return
         self.path.mkdir(parents=True, exist_ok=True)
+        self._hold()
         if self._problems is not None:
             write_trained_on(self.path, self._problems, model=self._base_model)
         write_atomically(self.path / "config.json", json.dumps(self._config, indent=2) + "\n")
         self._started = True
+
+    def _hold(self) -> None:
+        """Keep other processes from writing to the folder until `close`.
+
+        Raises:
+            CheckpointError: one does, or has begun a run there since this folder was opened.
+        """
+        if self._lock is None:
+            self._lock = FolderLock(self.path)
+            if not self._resumed:
+                check_no_run(self.path)
 
     def rewind(self, step: int) -> list[dict[str, float]]:
         """Drop what was logged after ``step`` steps and return the metrics before that.
 
         A run that was killed may have logged steps after its newest checkpoint; they are taken
         again, to the same result.
+
+        Raises:
+            CheckpointError: another process writes to the folder.
         """
+        if self.path.exists():
+            self._hold()
         for name in ("metrics.jsonl", "episodes.jsonl"):
             path = self.path / name
             if path.exists():
@@ -270,8 +291,12 @@ class RunFolder:
     def close(self) -> None:
         """Flush everything to disk; safe to call twice."""
         trackers, self._trackers = self._trackers, None
-        if trackers is not None:
-            trackers.close()
+        try:
+            if trackers is not None:
+                trackers.close()
+        finally:
+            if self._lock is not None:
+                self._lock.release()
 
     def _check_free(self) -> None:
         """Refuse a folder whose files a new run would mix with or overwrite."""
@@ -374,8 +399,9 @@ def _check_writable(path: Path) -> None:
         probe.touch()
         probe.unlink()
     finally:
-        for folder in missing:
-            folder.rmdir()
+        with contextlib.suppress(OSError):  # another process may have made something there
+            for folder in missing:
+                folder.rmdir()
 
 
 def _changed_at(folder: Path) -> tuple[int, ...] | None:

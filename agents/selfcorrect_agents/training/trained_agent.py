@@ -33,6 +33,8 @@ class TrainedAgent(LanguageModelAgent):
     """The frozen dataclass of its configuration; every field has a default and a docstring."""
     attempts: ClassVar[int | None] = 2
     """The number of attempts that the method is defined for; None takes any."""
+    attempt_turns: ClassVar[tuple[int, ...]] = ()
+    """The turns of its log, from 1, that are the attempts, if it plays others between them."""
     least_attempts: ClassVar[int] = 1
     """The least number of attempts, if `attempts` is None."""
 
@@ -77,6 +79,7 @@ class TrainedAgent(LanguageModelAgent):
         apart = held_out_env(held_out, config.evaluation)
         env = training_env(env)
         self.check_attempts(env.attempts)
+        self.forget()
         if env.problems.split == "test":
             warnings.warn(
                 f"{type(self).__name__} trains on the split 'test' of {env.problems.name}, so a "
@@ -90,7 +93,7 @@ class TrainedAgent(LanguageModelAgent):
         self.policy.prepare_training()
         name, weights = name_of(type(self)), self.policy.fingerprint()
         problems = apart and apart.problems.fingerprint
-        further = {**_read_by(self.policy), "held_out_problems": problems}
+        further = {**_read_by(self.policy), "held_out_problems": problems, **self.recorded()}
         opened = open_run(run, name, env, config, weights, self.policy.precision, further)
         with closing(opened) as folder, without_older_objects():
             return self._train(env, config, folder, progress, apart)
@@ -140,6 +143,13 @@ class TrainedAgent(LanguageModelAgent):
         with explained(lambda: len(trainer.history), run and run.checkpoints):
             self.train(trainer, config)
         return trainer.history
+
+    def recorded(self) -> dict[str, Any]:
+        """Return JSON-able settings of the agent itself that change its training.
+
+        A run that is started from Python records them, and is resumed with the same ones only.
+        """
+        return {}
 
     def episodes_of(self, env: TrainingEnv) -> TrainingEnv:
         """Return what training plays; by default ``env`` itself."""

@@ -63,5 +63,8 @@ def test_the_linear_layers_of_a_shape_are_quantised() -> None:
     assert found.quantised < found.parameters - 2 * 100 * 64  # neither embedding nor output layer
     assert found.quantised == 2 * (attention + mlp)
     assert found.dequantised == 64 * 128
-    assert shape(llm_int8_skip_modules=["down_proj"]).quantised == 2 * (attention + 2 * 64 * 128)
+    without = 2 * (attention + 2 * 64 * 128)
+    assert shape(llm_int8_skip_modules=["down_proj"]).quantised == without
+    assert shape(modules_to_not_convert=["model.layers.*.mlp.down_proj"]).quantised == without
+    assert shape(ignore=[r"re:.*\.mlp\.down_proj$"]).quantised == without
     assert shape(load_in_4bit=False).unknown_quantisation

@@ -2,6 +2,8 @@
 
 import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -143,3 +145,34 @@ def test_the_picture_has_a_line_for_held_out_problems() -> None:
     assert "sampled" not in picture
     assert "a &lt;run&gt;" in picture
     assert run_picture("none", [{"x": 1.0}]) is None
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="nothing is locked there")
+def test_one_process_at_a_time_writes(tmp_path: Path) -> None:
+    """Two new runs with the same folder would mix their rows, and delete each other's files."""
+    program = (
+        "import sys; from selfcorrect_agents.training.run_folder import RunFolder\n"
+        "run = RunFolder(sys.argv[1], {'seed': 1}); run.log(1, {'x': 1.0})\n"
+        "print('writing', flush=True); sys.stdin.read()"
+    )
+    ours = RunFolder(tmp_path / "run", {"seed": 2})
+    other = subprocess.Popen(
+        [sys.executable, "-c", program, str(tmp_path / "run")],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    with other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == "writing\n"
+        with pytest.raises(CheckpointError, match="being written by another process"):
+            ours.log(1, {"x": 2.0})
+        resumed = RunFolder(tmp_path / "run", {"seed": 1}, resume=True)
+        with pytest.raises(CheckpointError, match="being written by another process"):
+            resumed.rewind(0)
+        other.kill()
+    with pytest.raises(CheckpointError, match="already holds a run"):
+        ours.log(1, {"x": 2.0})
+    assert [row["x"] for row in resumed.rewind(1)] == [1.0]
+    resumed.close()
+    assert not (tmp_path / "run/.lock").exists()

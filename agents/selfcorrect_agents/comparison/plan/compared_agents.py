@@ -73,6 +73,11 @@ class ComparedAgent:
         return bool(getattr(self.found, "own_model", False))
 
     @property
+    def attempt_turns(self) -> tuple[int, ...]:
+        """The turns of its training log that are attempts; empty if all of them are."""
+        return tuple(getattr(self.found, "attempt_turns", ()))
+
+    @property
     def loads_base(self) -> bool:
         """Whether it trains or plays the base model; a plain function does not."""
         if self.trains or self.own_model:

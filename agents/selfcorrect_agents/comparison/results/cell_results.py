@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,15 +52,38 @@ class CellResult:
         metrics = path / "run" / "metrics.jsonl"
         scaling = cell.scaling and read_curves(path / "scaling", cell.scaling.samples)
         reports = {name: Report.load(path / name) for name in cell.decodings}
+        history = read_metrics(metrics) if metrics.exists() else []
+        turns = cell.compared_agent().attempt_turns
         return cls(
             cell=cell,
             reports=reports,
             problems={name: per_problem(report.episodes) for name, report in reports.items()},
-            history=read_metrics(metrics) if metrics.exists() else [],
+            history=[of_attempts(row, turns) for row in history] if turns else history,
             seconds=read_seconds(path / "seconds.json"),
             scaling=scaling,
             instructions=read_processors(path / PROCESSOR_FILE),
         )
+
+
+def of_attempts(row: Mapping[str, float], turns: Sequence[int]) -> dict[str, float]:
+    """Return a row of a training log with attempts in the place of turns.
+
+    Args:
+        row: its keys are as ``t3/kl`` or ``eval/t3/accuracy``.
+        turns: which turns are the attempts, from 1; the others are left out.
+
+    >>> of_attempts({"step": 1, "t1/kl": 0.5, "t2/kl": 9.0, "eval/t3/kl": 0.7}, (1, 3))
+    {'step': 1, 't1/kl': 0.5, 'eval/t2/kl': 0.7}
+    """
+    attempts = {str(turn): str(number) for number, turn in enumerate(turns, start=1)}
+    found = {}
+    for key, value in row.items():
+        parts = re.fullmatch(r"((?:.*/)?t)(\d+)(/.*)", key)
+        if parts is None:
+            found[key] = value
+        elif parts[2] in attempts:
+            found[parts[1] + attempts[parts[2]] + parts[3]] = value
+    return found
 
 
 @dataclass(frozen=True)

@@ -37,7 +37,7 @@ from selfcorrect_agents.comparison.run.base_first import BaseFirst
 from selfcorrect_agents.lm.agent import LanguageModelAgent
 from selfcorrect_agents.lm.loading import load_policy
 from selfcorrect_agents.lm.policy import Policy
-from selfcorrect_agents.training.run_folder import RunFolder
+from selfcorrect_agents.training.run_folder import RunFolder, read_metrics
 from selfcorrect_agents.training.saving import save_trained
 from selfcorrect_env import Agent, AsyncAgent, Report, SelfCorrectError, evaluate
 from selfcorrect_env.evaluation import REPORT_FILE, AnyEnv
@@ -101,7 +101,8 @@ def train(cell: Cell, compared_agent: ComparedAgent, folder: Path) -> Policy:
         if apart is not None:
             apart.close()
     run.start()
-    if not (folder / METRICS).exists():  # a method that logs nothing itself
+    metrics = folder / METRICS
+    if not (metrics.exists() and read_metrics(metrics)):  # a method that logs nothing itself
         _log(run, history)
     save_trained(agent, policy, run)
     trained.write_text(json.dumps({"steps": len(history)}) + "\n", "utf-8")
@@ -132,7 +133,10 @@ def measure(cell: Cell, compared_agent: ComparedAgent, policy: Policy | None, fo
 
     env = make_env(cell.test)
     try:
-        reports = [_evaluate(cell, decoded(name), env, name, folder) for name in cell.decodings]
+        reports = []
+        for name in cell.decodings:
+            reports.append(_evaluate(cell, decoded(name), env, name, folder))
+            gc.collect()  # the base of one decoding holds a cycle with its weights
         if cell.scaling is not None:
             temperature = cell.scaling.temperature
             sample_many(

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import ClassVar
+from dataclasses import asdict, dataclass
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -53,6 +53,7 @@ class PAG(TrainedAgent):
 
     Learning: ClassVar[type[PAGConfig]] = PAGConfig
     Config: ClassVar[type[PAGPlayConfig]] = PAGPlayConfig
+    attempt_turns: ClassVar[tuple[int, ...]] = (1, 3)
 
     def __init__(
         self,
@@ -69,6 +70,10 @@ class PAG(TrainedAgent):
         self.verification = verification or Verification(verify=verify, revise=revise)
 
     # -- learning -----------------------------------------------------------------------
+    def recorded(self) -> dict[str, Any]:
+        """Return the requests, and the words that a judgement is read by."""
+        return {"verification": asdict(self.verification)}
+
     def episodes_of(self, env: TrainingEnv) -> TrainingEnv:
         """Return ``env`` with a verification between its attempts."""
         return VerifiedEnv(env, self.verification)

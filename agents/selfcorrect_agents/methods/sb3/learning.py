@@ -65,6 +65,7 @@ def learn(
     env = _single(env)
     if run is not None:
         run.rewind(0)
+    policy.prepare_training()
     reference = FrozenCopy(policy)
     with (
         preserved_global_generators(policy.device),

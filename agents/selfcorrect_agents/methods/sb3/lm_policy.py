@@ -123,7 +123,8 @@ class CausalLMPolicy(ActorCriticPolicy):
             "logits_to_keep": columns,
             "use_cache": False,
         }
-        output, hidden = with_last_hidden(self.model, lambda: self.model(**inputs))
+        with self.language_model.computing():
+            output, hidden = with_last_hidden(self.model, lambda: self.model(**inputs))
         logits = output.logits[merged.owner, index].float()
         return logits, hidden[merged.owner, merged.last].float(), merged
 

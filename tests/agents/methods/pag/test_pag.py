@@ -1,5 +1,8 @@
 """PAG: answering, verifying and revising selectively."""
 
+import copy
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,7 +16,7 @@ from selfcorrect_agents.methods.pag.verification import Verification, VerifiedEn
 from selfcorrect_agents.rl.loss import Batch, turn_advantages
 from selfcorrect_agents.rl.rollout import Rollout, collect
 from selfcorrect_agents.training.config import from_flat
-from selfcorrect_env import Reply, SelfCorrectEnv, evaluate
+from selfcorrect_env import CheckpointError, Reply, SelfCorrectEnv, evaluate
 
 DIGITS = Verification(verify="+", revise="*", right="1", wrong="0")
 """What a tiny model can read and write."""
@@ -131,6 +134,18 @@ def test_training_problems_that_are_held_out_are_played_as_it_plays(
     assert played
     assert all(bool(rollout.taken.all()) for rollout in played), "every answer is revised"
     assert "eval/t3/accuracy" in row
+
+
+def test_a_run_is_resumed_with_the_same_requests(
+    policy: Policy, env: SelfCorrectEnv, tmp_path: Path
+) -> None:
+    config = from_flat(PAGConfig, {**SHORT, "samples": 4, "steps": 1})
+    before = copy.deepcopy(policy)
+    PAG(policy, verification=DIGITS).learn(env, config, run=tmp_path)
+    other = replace(DIGITS, revise="/")
+    with pytest.raises(CheckpointError, match="verification was"):
+        PAG(before, verification=other).learn(env, config, run=tmp_path)
+    PAG(before, verification=DIGITS).learn(env, config, run=tmp_path)
 
 
 # -- playing ------------------------------------------------------------------------------------

@@ -63,7 +63,9 @@ def test_a_problem_is_refined_after_one_of_its_own_solutions(
     policy: Policy, env: SelfCorrectEnv, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen = updates(monkeypatch)
-    ThinkTwice(policy).learn(env, from_flat(ThinkTwiceConfig, {"steps": 4, **SMALL}))
+    history = ThinkTwice(policy).learn(env, from_flat(ThinkTwiceConfig, {"steps": 4, **SMALL}))
+    assert ["t1/kl" in row for row in history] == [True, False] * 2, "a given attempt has no KL"
+    assert all("t2/kl" in row for row in history)
     assert [rollout.samples for _, rollout in seen] == [2, 2, 2, 2]
     for (_, solved), (_, refined) in (seen[:2], seen[2:]):
         for row in range(6):
