@@ -6,6 +6,7 @@ import contextlib
 import errno
 import json
 import os
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -27,15 +28,16 @@ class FolderLock:
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / ".lock"
-        self._file = self._path.open("ab")
+        descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o644)
+        self._close = weakref.finalize(self, os.close, descriptor)
         try:
             import fcntl
 
-            fcntl.lockf(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except ImportError:
             return
         except OSError as error:
-            self._file.close()
+            self._close()
             if error.errno not in (errno.EACCES, errno.EAGAIN):
                 return  # a file system without locks
             raise CheckpointError(
@@ -45,10 +47,10 @@ class FolderLock:
 
     def release(self) -> None:
         """Let others write; safe to call twice."""
-        if not self._file.closed:
+        if self._close.alive:
             with contextlib.suppress(OSError):
                 self._path.unlink()
-            self._file.close()
+            self._close()
 
 
 def read_rows(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
