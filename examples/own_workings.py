@@ -19,12 +19,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
-from selfcorrect_agents import Trainer
-from selfcorrect_agents.imitation.config import SupervisedConfig
-from selfcorrect_agents.imitation.fitting import imitate
-from selfcorrect_agents.imitation.traces import Trace, consecutive
-from selfcorrect_agents.training.presets import imitation_presets
-from selfcorrect_agents.training.trained_agent import TrainedAgent
+from selfcorrect_agents import (
+    PairSFTConfig,
+    SupervisedConfig,
+    Trace,
+    TrainedAgent,
+    Trainer,
+    consecutive,
+    imitate,
+)
 from selfcorrect_env import Attempt, Episode, Reason, Verdict
 
 TWO_LINES = re.compile(
@@ -35,9 +38,9 @@ TWO_LINES = re.compile(
 
 @dataclass(frozen=True, kw_only=True)
 class OwnWorkingsConfig(SupervisedConfig):
-    """Its settings are those of every method that imitates."""
+    """Its settings are those of every method that imitates, and its presets Pair-SFT's."""
 
-    presets: ClassVar[dict[str, dict[str, Any]]] = imitation_presets(iterations=1)
+    presets: ClassVar[dict[str, dict[str, Any]]] = PairSFTConfig.presets
 
 
 class OwnWorkings(TrainedAgent):

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
         UnsupportedModelError,
     )
     from selfcorrect_agents.imitation.config import Fitting, SupervisedConfig
+    from selfcorrect_agents.imitation.fitting import imitate
+    from selfcorrect_agents.imitation.traces import Trace, consecutive
     from selfcorrect_agents.lm.agent import LanguageModelAgent, PlayConfig
     from selfcorrect_agents.lm.loading import load_policy
     from selfcorrect_agents.lm.model_config import LoRAConfig, ModelConfig
@@ -111,13 +113,16 @@ __all__ = [
     "ThinkTwice",
     "ThinkTwiceConfig",
     "TinyConfig",
+    "Trace",
     "TrainedAgent",
     "Trainer",
     "UnjudgedError",
     "UnsupportedModelError",
     "collect",
+    "consecutive",
     "flat",
     "from_flat",
+    "imitate",
     "load_policy",
     "preset",
     "tiny_base",
@@ -129,6 +134,8 @@ _NAMES_OF = {
         *("UnjudgedError", "UnsupportedModelError"),
     ),
     "imitation.config": ("Fitting", "SupervisedConfig"),
+    "imitation.fitting": ("imitate",),
+    "imitation.traces": ("Trace", "consecutive"),
     "lm.agent": ("LanguageModelAgent", "PlayConfig"),
     "lm.loading": ("load_policy",),
     "lm.model_config": ("LoRAConfig", "ModelConfig"),

@@ -36,7 +36,13 @@ IGNORED = -100
 
 
 def imitate(trainer: Trainer, config: SupervisedConfig, traces_of: TracesOf) -> None:
-    """Run all iterations of a method: gather, make traces, fit."""
+    """Run all iterations of a method: gather, make traces, fit.
+
+    Args:
+        trainer: of the run; its policy is fitted.
+        config: how many rollouts and iterations, and how a policy is fitted.
+        traces_of: (the episodes of an iteration, a generator of the fit's own) -> its traces.
+    """
     for step in trainer.steps(config.total_steps):
         last = (step + 1) % config.rollouts == 0
         gather(trainer, step, fit_with=config.fitting if last else None, traces_of=traces_of,

@@ -160,10 +160,9 @@ def test_experts_are_counted_as_they_are_adapted_and_computed(family: str) -> No
     assert shape.inner == inner
 
 
-@pytest.mark.parametrize("family", ["qwen3_moe", "olmoe"])
-def test_a_pass_keeps_a_copy_of_experts_with_adapters(family: str) -> None:
+def test_a_pass_keeps_a_copy_of_experts_with_adapters() -> None:
     """PEFT adds the adapters to all experts of a layer at once."""
-    config = EXPERTS[family][0]
+    config = EXPERTS["qwen3_moe"][0]
     model = with_lora(AutoModelForCausalLM.from_config(config), LoRAConfig(rank=4))
     shape, layers = shape_of(config), config.num_hidden_layers
     experts = [it for name, it in model.named_parameters() if "experts" in name and it.ndim == 3]
@@ -180,7 +179,7 @@ def test_a_pass_keeps_a_copy_of_experts_with_adapters(family: str) -> None:
         return tensor
 
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
-        model(input_ids=torch.randint(3, 20, (1, 64)))
+        model(input_ids=torch.randint(3, 10, (1, 64)))
     per_expert = {weight.numel() // len(weight) for weight in experts}
     kept = {size[-1] * size[-2] for size in sizes if len(size) >= 2}
     assert per_expert <= kept
