@@ -9,7 +9,7 @@ replies (and copies of first replies that are right), and fits the policy to the
 same with other pairs.
 
 It is no method of the paper, and it fits this task alone: it is told where the answer and the
-working are. It shows what the model can learn in minutes on a CPU.
+working are.
 """
 
 from __future__ import annotations
