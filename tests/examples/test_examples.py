@@ -43,6 +43,7 @@ def test_every_example_has_a_test() -> None:
         "own_env.py",
         "own_method",
         "own_verifier.py",
+        "own_workings.py",  # test_own_workings.py
         "score_in_one_file.py",
         "train_in_python.py",
     }
