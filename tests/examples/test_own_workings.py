@@ -1,9 +1,7 @@
 """The example that imitates corrections from a model's own workings."""
 
-import importlib.util
-import sys
+from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 from types import ModuleType
 
 import pytest
@@ -15,15 +13,8 @@ from selfcorrect_env import Attempt, Reason, Reply, SelfCorrectEnv, Verdict, pla
 
 
 @pytest.fixture(scope="module")
-def example() -> ModuleType:
-    path = Path(__file__).parents[2] / "examples" / "own_workings.py"
-    spec = importlib.util.spec_from_file_location("own_workings", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # dataclasses look their module up
-    spec.loader.exec_module(module)
-    return module
+def example(load_example: Callable[[str], ModuleType]) -> ModuleType:
+    return load_example("own_workings")
 
 
 @pytest.mark.parametrize(

@@ -1,9 +1,7 @@
 """The file that writes SCoRe out takes the same steps as the library."""
 
 import copy
-import importlib.util
-import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -26,15 +24,8 @@ SIZES = {
 
 
 @pytest.fixture(scope="module")
-def example() -> ModuleType:
-    path = Path(__file__).parents[2] / "examples" / "score_in_one_file.py"
-    spec = importlib.util.spec_from_file_location("score_in_one_file", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # dataclasses look their module up
-    spec.loader.exec_module(module)
-    return module
+def example(load_example: Callable[[str], ModuleType]) -> ModuleType:
+    return load_example("score_in_one_file")
 
 
 class Recorder(Trainer):

@@ -17,7 +17,7 @@ from selfcorrect_env import CheckpointError
 class FolderLock:
     """A folder that one process at a time writes to; the system frees it when the process ends.
 
-    A process may hold it several times, and on Windows it excludes nobody.
+    A process may hold it several times. On Windows nothing is locked.
 
     Args:
         folder: an existing folder; it has a file ``.lock`` while it is held.
