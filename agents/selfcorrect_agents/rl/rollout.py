@@ -146,7 +146,8 @@ def collect(
             problem.
 
     A row whose episode is over before that of other rows goes on being sampled with them. The
-    environment says so, ``infos["dropped"]``, and the turn is none of the row's: it has no tokens.
+    environment says so, ``infos["dropped"]``, and the turn is none of the row's: its tokens, and
+    those of the request before it, are padding in the rollout.
 
     Returns:
         The rollout, with `Rollout.logps` as they were when the tokens were drawn.
@@ -160,6 +161,8 @@ def collect(
     )
     context = _started(policy, conversations, samples)
     turns, starts, verdicts = [], [], []
+    over: list[tuple[int, Tensor]] = []  # from which column on which rows' episodes are over
+    end = 0  # columns up to the end of the last turn
     other = _started(first, conversations, samples) if isinstance(first, Player) else None
     while True:
         starts.append(context.ids.shape[1])
@@ -174,14 +177,18 @@ def collect(
         before = conversations
         conversations, rewards, done, _, infos = env.step(replies)
         verdicts.append(infos["verdict"])
-        turns[-1] = _without(turns[-1], infos.get("dropped"))
+        if (dropped := infos.get("dropped")) is not None:
+            rows = torch.as_tensor(dropped, device=context.ids.device)
+            turns[-1] = _without(turns[-1], rows)
+            over.append((end, rows))
+        end = context.ids.shape[1]
         _check_rewards(env, rewards, verdicts[-1])
         if done.all():
             break
         policy.extend(context, added(before, conversations))
     own = slice(0 if first is None else 1, None)
     return _rollout(
-        context, turns, starts, verdicts, list(infos["finished"]), samples, temperature, own
+        context, turns, starts, over, verdicts, list(infos["finished"]), samples, temperature, own
     )
 
 
@@ -210,11 +217,9 @@ def written(policy: Policy, attempts: Sequence[Attempt]) -> Turn:
     )
 
 
-def _without(turn: Turn, dropped: Any) -> Turn:
-    """Return a turn that has no tokens in the rows that ``dropped``, (B,) bool or None, names."""
-    if dropped is None:
-        return turn
-    kept = ~torch.as_tensor(dropped, device=turn.mask.device)[:, None]
+def _without(turn: Turn, dropped: Tensor) -> Turn:
+    """Return a turn that has no tokens in the rows that ``dropped``, (B,) bool, names."""
+    kept = ~dropped[:, None]
     return replace(turn, mask=turn.mask & kept, logps=torch.where(kept, turn.logps, 0.0))
 
 
@@ -241,6 +246,7 @@ def _rollout(
     context: Context,
     turns: Sequence[Turn],
     starts: Sequence[int],
+    over: Sequence[tuple[int, Tensor]],
     verdicts: Sequence[Sequence[Verdict]],
     episodes: Sequence[Episode],
     samples: int,
@@ -255,9 +261,12 @@ def _rollout(
     numbers = torch.arange(len(turns))[own]
     scores = [[verdict.score for verdict in column] for column in verdicts]
     judged = [[verdict.judged for verdict in column] for column in verdicts]
+    real = context.mask.clone()
+    for end, rows in over:
+        real[rows, end:] = False
     return Rollout(
         ids=context.ids,
-        attention_mask=context.mask,
+        attention_mask=real,
         columns=torch.cat(columns).to(device),
         turn=torch.repeat_interleave(numbers, torch.tensor(widths[own])).to(device),
         sampled=torch.cat([turn.ids for turn in turns[own]], dim=1),
