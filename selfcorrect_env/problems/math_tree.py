@@ -31,17 +31,22 @@ def tree_of_split(folder: Path, split: str) -> Path | None:
 
 
 def read_tree(folder: Path) -> Iterator[tuple[str, Row]]:
-    """Yield the problems of a split, each with its file, subject by subject and in their order.
+    """Yield the problems of a split, each with its file, in an order that mixes the subjects.
 
-    The rows have the column ``unique_id`` in addition, as in MATH-500: ``test/algebra/1.json``.
+    The problems of a subject keep their order and lie evenly among the others, so the first n of
+    the split have about its share of each subject. The rows have the column ``unique_id`` in
+    addition, as in MATH-500: ``test/algebra/1.json``.
 
     Raises:
         ProblemSetError: a file is no JSON object; the message names it.
     """
-    for subject in sorted(path for path in folder.iterdir() if path.is_dir()):
-        for file in sorted(subject.glob("*.json"), key=_number):
-            id = f"{folder.name}/{subject.name}/{file.name}"
-            yield str(file), {**read_object(file), "unique_id": id}
+    placed: list[tuple[float, Path]] = []
+    for subject in (path for path in folder.iterdir() if path.is_dir()):
+        files = sorted(subject.glob("*.json"), key=_number)
+        placed += [((index + 0.5) / len(files), file) for index, file in enumerate(files)]
+    for _, file in sorted(placed):
+        id = f"{folder.name}/{file.parent.name}/{file.name}"
+        yield str(file), {**read_object(file), "unique_id": id}
 
 
 def _number(file: Path) -> tuple[int, str]:

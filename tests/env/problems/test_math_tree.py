@@ -50,14 +50,27 @@ def test_the_authors_folder_is_read(tree: Path, split: str) -> None:
     assert problems.name == "MATH-original"
     assert problems.split == split
     assert len(problems) == 21
-    first, second, third = problems[:3]
-    assert [p.id for p in (first, second, third)] == [
-        f"{split}/algebra/{n}.json" for n in (1, 2, 10)
+    first = problems[0]
+    assert [p.id for p in problems[:8]] == [
+        *(f"{split}/{folder}/1.json" for folder in FOLDERS),
+        f"{split}/algebra/2.json",
     ]
     assert (first.prompt, first.reference) == ("What is $1 + 1$ in Algebra?", "2")
     assert first.metadata["subject"] == "Algebra"
     assert first.metadata["level"] == 2
     assert {p.metadata["subject"] for p in problems} == set(FOLDERS.values())
+
+
+def test_the_first_problems_have_the_share_of_each_subject(tree: Path) -> None:
+    for n in range(100, 100 + 6 * 3):  # 7 times as many of one subject
+        (tree / "test" / "geometry" / f"{n}.json").write_text(json.dumps(row(n, "Geometry", 1)))
+    problems = math.load(path=tree)
+    assert len(problems) == 39
+    for n in (13, 26):
+        found = [problem.id.split("/")[1] for problem in problems.head(n)]
+        assert {folder: found.count(folder) for folder in FOLDERS} == {
+            folder: n * (21 if folder == "geometry" else 3) // 39 for folder in FOLDERS
+        }
 
 
 def test_the_folder_may_be_named_from_above_or_below(tree: Path) -> None:
