@@ -51,12 +51,12 @@ def curves_svg(title: str, runs: Runs, attempts: int, window: int = 5) -> str:
         for turn in range(1, attempts + 1):
             key = f"t{turn}/accuracy"
             lines = {seed: _running_mean(log, key, window) for seed, log in seeds.items()}
-            for seed, line in lines.items():
+            for seed, points in lines.items():
                 told = f"{name}, seed {seed}: Acc@t{turn}"
-                thin.append(_polyline(told, line, total, colour, turn, attempts))
+                thin.append(_line(told, points, total, colour, turn, attempts))
             mean = _mean_line(list(lines.values()))
             told = f"{name}, mean over seeds: Acc@t{turn}"
-            bold.append(_polyline(told, mean, total, colour, turn, attempts, bold=True))
+            bold.append(_line(told, mean, total, colour, turn, attempts, bold=True))
     legend = _legend(runs, attempts, window)
     height = TOP + HEIGHT + 50 + LINE * (len(runs) + attempts + 1)
     picture = tag(
@@ -98,7 +98,7 @@ def _dashes(turn: int, attempts: int) -> str | None:
     return "6 4" if turn == 1 else f"2 {2 + turn}"
 
 
-def _polyline(
+def _line(
     told: str,
     points: Sequence[Point],
     total: int,
@@ -108,21 +108,27 @@ def _polyline(
     *,
     bold: bool = False,
 ) -> Markup:
+    """Return a line through points. A single one is a circle, filled for the last attempt."""
+    look = {"stroke": colour, "stroke_opacity": None if bold else 0.4}
+    if len(points) == 1:
+        x, y = _position(*points[0], total)
+        fill = colour if turn == attempts else "white"
+        place = {"cx": f"{x:.1f}", "cy": f"{y:.1f}", "r": 4 if bold else 3}
+        return tag("circle", tag("title", told), **place, fill=fill, stroke_width=1.5, **look)
+    places = (_position(step, value, total) for step, value in points)
     return tag(
         "polyline",
         tag("title", told),
-        points=" ".join(_position(step, value, total) for step, value in points),
+        points=" ".join(f"{x:.1f},{y:.1f}" for x, y in places),
         fill="none",
-        stroke=colour,
         stroke_width=2.5 if bold else 0.8,
-        stroke_opacity=None if bold else 0.4,
         stroke_dasharray=_dashes(turn, attempts),
+        **look,
     )
 
 
-def _position(step: int, value: float, total: int) -> str:
-    x = LEFT + WIDTH * step / max(total - 1, 1)
-    return f"{x:.1f},{TOP + HEIGHT * (1 - value):.1f}"
+def _position(step: int, value: float, total: int) -> tuple[float, float]:
+    return LEFT + WIDTH * step / max(total - 1, 1), TOP + HEIGHT * (1 - value)
 
 
 def _axes(total: int) -> Markup:

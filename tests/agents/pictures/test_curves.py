@@ -29,6 +29,15 @@ def test_a_key_of_some_steps_stands_at_these_steps() -> None:
     assert "mean over seeds; thin" not in curves_svg("t", {"A": {0: log}}, 1)
 
 
+def test_a_value_of_one_step_alone_is_a_circle() -> None:
+    """A line through one point is not painted. The last attempt's circle is filled."""
+    log = [{"t1/accuracy": 0.25, "t2/accuracy": 0.5} if step == 10 else {} for step in range(11)]
+    drawn = curves_svg("t", {"A": {0: log}}, 2)
+    assert "<polyline" not in drawn
+    circles = set(re.findall(r'<circle cx="([^"]*)" cy="([^"]*)".*? fill="([^"]*)"', drawn))
+    assert circles == {("688.0", "265.0", "white"), ("688.0", "190.0", "#0072b2")}
+
+
 def test_the_picture_has_a_title_and_a_complete_legend(tmp_path: Path) -> None:
     runs = {name: {seed: [TAKEN] * 3 for seed in (0, 1)} for name in ("RL, small KL", "SCoRe")}
     write_svg(tmp_path / "curves.svg", "Training accuracy", runs, 3)
