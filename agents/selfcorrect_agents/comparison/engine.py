@@ -5,19 +5,23 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from selfcorrect_agents.comparison.plan.cells import Cell, plan
-from selfcorrect_agents.comparison.plan.config import BASE_FIRST, CompareConfig
+from selfcorrect_agents.comparison.plan.config import BASE_FIRST, CompareConfig, EnvConfig
 from selfcorrect_agents.comparison.plan.content_hashes import Contents, look_up
-from selfcorrect_agents.comparison.plan.environments import make_held_out_env
+from selfcorrect_agents.comparison.plan.environments import make_held_out_env, make_training_env
 from selfcorrect_agents.comparison.report.files import write_config
 from selfcorrect_agents.comparison.results.cell_results import MethodResults, load_results
 from selfcorrect_agents.comparison.run.progress_bars import CellBars
 from selfcorrect_agents.comparison.run.schedule import Failure, missing_cells, run_cells
-from selfcorrect_agents.errors import ComparisonError
+from selfcorrect_agents.errors import ComparisonError, LearningError
 from selfcorrect_agents.lm.loading import is_tiny, parse_tiny, tiny_base_with_progress
 from selfcorrect_agents.lm.model_files import find_model
+from selfcorrect_agents.training.config import Evaluation
+from selfcorrect_agents.training.held_out import held_out_indices
 from selfcorrect_env import UnknownNameError
+from selfcorrect_env.problems import ProblemSet
 
 
 @dataclass(frozen=True)
@@ -77,7 +81,7 @@ def check(config: CompareConfig) -> Contents:
             )
         cell.learning()  # imports every agent, builds all settings
         cell.compared_agent().check_play(cell.play_settings(temperature=0.0, seed=cell.seed))
-    _make_held_out_envs(cells)
+    held_out = _held_out_problems(cells)
     for model in _tiny_models(cells):
         try:
             parse_tiny(model)
@@ -85,19 +89,49 @@ def check(config: CompareConfig) -> Contents:
             raise ComparisonError(f"model {model!r}: {error}") from error
     agents = [cell.compared_agent() for cell in cells]
     trained = [agent for agent in agents if agent.trains]
-    return look_up(config, [cell.model.model for cell in cells], trained=trained)
+    models = [cell.model.model for cell in cells]
+    return look_up(config, models, trained=trained, choosing=held_out)
 
 
-def _make_held_out_envs(cells: Sequence[Cell]) -> None:
-    """Check that there are the problems of evaluations in the course of training."""
+def _held_out_problems(cells: Sequence[Cell]) -> dict[str, ProblemSet]:
+    """Check every method's evaluations in the course of training.
+
+    Returns:
+        Label of a method -> the problems by which its evaluations choose a model, if they are of
+        another split than training's.
+    """
     methods = {cell.method.label: cell for cell in cells}  # seeds have the same problems
+    found = {}
     for label, cell in methods.items():
+        learning = cell.learning()
+        how = getattr(learning, "evaluation", None)
+        if not isinstance(how, Evaluation) or not how.eval_every:
+            continue
         try:
-            env = make_held_out_env(cell.train, cell.learning())
-        except ComparisonError as error:
+            problems = _evaluated(cell.train, learning, how)
+        except (ComparisonError, LearningError) as error:
             raise ComparisonError(f"{label!r}: {error}") from error
-        if env is not None:
-            env.close()
+        if how.chooses and problems is not None:
+            found[label] = problems
+    return found
+
+
+def _evaluated(config: EnvConfig, learning: Any, how: Evaluation) -> ProblemSet | None:
+    """Return the problems of a method's evaluations; None if they are training problems.
+
+    Raises:
+        ComparisonError: there is no such split.
+        LearningError: the problems or the best metric are refused.
+    """
+    training, apart = make_training_env(config), make_held_out_env(config, learning)
+    try:
+        turns = learning.turns(training.attempts)
+        chosen = held_out_indices(training, apart, how, turns)
+        return None if apart is None else apart.problems.head(len(chosen))
+    finally:
+        training.close()
+        if apart is not None:
+            apart.close()
 
 
 def _find_models(cells: Sequence[Cell]) -> None:

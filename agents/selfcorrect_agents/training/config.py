@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 from bisect import bisect_left
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, get_args
 
@@ -163,6 +164,19 @@ class Evaluation:
     def of_another_split(self) -> bool:
         """Whether there are evaluations, and their problems are none of the training's split."""
         return self.eval_every > 0 and self.eval_split != "train"
+
+    @property
+    def chooses(self) -> bool:
+        """Whether evaluations decide which model is kept, or when training ends."""
+        return self.keep_best or self.eval_patience > 0
+
+    def held_out_options(self, options: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the options of an environment of `eval_split`, given those of training.
+
+        An option ``size`` counts the training problems; another split has its own number.
+        """
+        others = {key: value for key, value in options.items() if key != "size"}
+        return {**others, "split": self.eval_split}
 
     def __post_init__(self) -> None:
         """Refuse invalid values."""

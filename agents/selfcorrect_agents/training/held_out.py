@@ -54,23 +54,7 @@ class HeldOut:
     ) -> None:
         self.policy, self.how, self.sampling = policy, how, sampling
         self.env = training if held_out is None else held_out
-        if self.env.problems.split == "test":
-            raise LearningError(
-                f"{self.env.problems.name}/test is for measuring the trained model, and "
-                "evaluations in training choose it: hold out problems of another split."
-            )
-        _check_metric(how, self.env.attempts)
-        if held_out is None:
-            if how.eval_split != "train":
-                raise LearningError(
-                    f"eval_every={how.eval_every} needs held-out problems: give the environment of "
-                    f"the split {how.eval_split!r} as held_out, or set eval_split='train' to hold "
-                    "out training problems."
-                )
-            self.indices = _held_out_of(training.problems, how.eval_problems)
-        else:
-            _check_apart(training, held_out)
-            self.indices = list(range(min(how.eval_problems, len(held_out.problems))))
+        self.indices = held_out_indices(training, held_out, how, training.attempts)
         self.of_training = frozenset(self.indices if held_out is None else ())
         """Indices of training problems that are not trained on."""
 
@@ -105,6 +89,39 @@ class HeldOut:
             )
             episodes += rollout.episodes
         return episodes
+
+
+def held_out_indices(
+    training: TrainingEnv, held_out: TrainingEnv | None, how: Evaluation, turns: int
+) -> list[int]:
+    """Return the indices of the problems that are evaluated.
+
+    Args:
+        training: an environment with the problems that are trained on.
+        held_out: the environment that is evaluated in; None takes problems of ``training``.
+        how: how many problems, and which metric is best.
+        turns: the turns that the method samples in an episode.
+
+    Raises:
+        LearningError: as `HeldOut`.
+    """
+    problems = (training if held_out is None else held_out).problems
+    if problems.split == "test":
+        raise LearningError(
+            f"{problems.name}/test is for measuring the trained model, and evaluations in training "
+            "choose it: hold out problems of another split."
+        )
+    _check_metric(how, turns)
+    if held_out is not None:
+        _check_apart(training, held_out)
+        return list(range(min(how.eval_problems, len(problems))))
+    if how.eval_split != "train":
+        raise LearningError(
+            f"eval_every={how.eval_every} needs held-out problems: give the environment of the "
+            f"split {how.eval_split!r} as held_out, or set eval_split='train' to hold out training "
+            "problems."
+        )
+    return _held_out_of(problems, how.eval_problems)
 
 
 def held_out_env(env: str | AnyEnv | TrainingEnv | None, how: Evaluation) -> TrainingEnv | None:

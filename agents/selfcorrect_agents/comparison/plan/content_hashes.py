@@ -45,7 +45,11 @@ class Contents:
 
 
 def look_up(
-    config: CompareConfig, models: Iterable[str], *, trained: Sequence[ComparedAgent]
+    config: CompareConfig,
+    models: Iterable[str],
+    *,
+    trained: Sequence[ComparedAgent],
+    choosing: Mapping[str, ProblemSet],
 ) -> Contents:
     """Make both environments and read every model, each once.
 
@@ -53,12 +57,13 @@ def look_up(
         config: the comparison.
         models: names of its base models, ``{seed}`` replaced.
         trained: its agents that are trained.
+        choosing: label of a method -> the held-out problems by which its model is chosen.
 
     Raises:
         ComparisonError: an environment can't be made or trained in, a method is not defined for its
             number of attempts, a model can't be read, methods would be measured on problems that
-            they or the base model are trained on, or there are fewer samples for scaling than
-            attempts.
+            they or the base model are trained on, or by which their model is chosen, or there are
+            fewer samples for scaling than attempts.
         EpisodeError: the test environment does not say what its problems are.
     """
     env = make_env(config.test)
@@ -66,9 +71,11 @@ def look_up(
         measured = runner_for(env).metadata
         _check_attempts(config, int(measured["attempts"]))
         train = _trained_on(config, env, trained) if trained else None
-        names = tuple(dict.fromkeys(models))
+        names, tested = tuple(dict.fromkeys(models)), _measured(config, env)
+        for label, held_out in choosing.items():
+            _refuse_choice(label, held_out, tested)
         for name in names:
-            _refuse_base_overlap(name, _measured(config, env))
+            _refuse_base_overlap(name, tested)
     finally:
         env.close()
     return Contents(
@@ -113,6 +120,19 @@ def _measured(config: CompareConfig, test_env: gym.Env[Any, Any]) -> ProblemSet 
     if not isinstance(tested, ProblemSet):
         return None
     return tested.head(min(config.n, len(tested)))
+
+
+def _refuse_choice(label: str, held_out: ProblemSet, tested: ProblemSet | None) -> None:
+    """Raise a ComparisonError if a method's model is chosen by problems that are measured on."""
+    shared = [] if tested is None else shared_problems(held_out, tested)
+    if tested is None or not shared:
+        return
+    raise ComparisonError(
+        f"{label!r}: {len(shared):,} of the {len(tested):,} problems measured on ({tested.name}/"
+        f"{tested.split}) also choose its model (keep_best or eval_patience, on {held_out.name}/"
+        f"{held_out.split}), such as {_short(shared[0].prompt)}. Set eval_split to another split, "
+        "'train' for training problems that are held out, or measure on other problems."
+    )
 
 
 def _refuse_base_overlap(model: str, tested: ProblemSet | None) -> None:

@@ -57,9 +57,9 @@ def make_held_out_env(config: EnvConfig, learning: Any) -> SelfCorrectEnv | None
     how = getattr(learning, "evaluation", None)
     if not isinstance(how, Evaluation) or not how.of_another_split:
         return None
-    of_split = {**config.options, "split": how.eval_split}
+    options = how.held_out_options(config.options)
     try:
-        return make_training_env(EnvConfig(id=config.id, options=of_split))
+        return make_training_env(EnvConfig(id=config.id, options=options))
     except ComparisonError as error:
         raise ComparisonError(
             f"{str(error).rstrip('.')}. eval_every needs held-out problems: eval_split = 'train' "

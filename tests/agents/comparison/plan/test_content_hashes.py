@@ -10,7 +10,7 @@ import pytest
 from selfcorrect_agents.comparison.engine import check
 from selfcorrect_agents.comparison.plan import cells
 from selfcorrect_agents.comparison.plan.cells import is_done, plan, require_same, write_identity
-from selfcorrect_agents.comparison.plan.config import CompareConfig, config_of
+from selfcorrect_agents.comparison.plan.config import CompareConfig, MethodConfig, config_of
 from selfcorrect_agents.comparison.plan.content_hashes import weights_of
 from selfcorrect_agents.errors import ComparisonError
 from selfcorrect_agents.lm.policy import Policy
@@ -116,6 +116,48 @@ def test_problems_that_are_trained_on_are_not_measured_on(tmp_path: Path) -> Non
         assert part in str(caught.value)
     check(overlapping(tmp_path, 2, "score"))  # only the first two are measured
     check(overlapping(tmp_path, 4, "gold"))  # nothing is trained
+
+
+def choosing(**learning: object) -> CompareConfig:
+    """A comparison that measures on the split that its method's evaluations are of."""
+    train, test = {"size": 4000}, {"split": "validation"}
+    method = {"agent": "score", "learning": {"eval_every": 1, **learning}}
+    tables = {"train": train, "test": test, "methods": {"it": method}}
+    return config_of({"seeds": [0], "env": "SelfCorrect-Sums-v0", "n": 20, **tables}, "test")
+
+
+@pytest.mark.parametrize("how", [{"keep_best": True}, {"eval_patience": 2}])
+def test_problems_that_choose_the_model_are_not_measured_on(how: dict[str, object]) -> None:
+    with pytest.raises(ComparisonError) as caught:
+        check(choosing(**how))
+    for part in ("'it'", "20 of the 20", "sums/validation", "also choose its model"):
+        assert part in str(caught.value)
+    check(choosing())  # they are logged, and choose nothing
+    check(choosing(**how, eval_split="train"))
+
+
+@pytest.mark.parametrize(
+    ("learning", "message"),
+    [
+        ({"best_metric": "eval/t2/acc"}, r"'it': best_metric must be .*got 'eval/t2/acc'"),
+        ({"best_metric": "eval/t3/accuracy"}, r"'it': best_metric must be"),
+        ({"eval_split": "nope"}, "'it': .*'nope'"),
+    ],
+)
+def test_evaluations_that_cannot_be_are_refused_before_anything_is_run(
+    learning: dict[str, object], message: str
+) -> None:
+    with pytest.raises(ComparisonError, match=message):
+        check(choosing(**learning))
+
+
+def test_too_few_problems_to_hold_out_are_refused_before_anything_is_run(
+    asked: CompareConfig,
+) -> None:
+    held_out = {"eval_every": 1, "eval_split": "train"}
+    score = MethodConfig(label="it", agent="score", learning=held_out)
+    with pytest.raises(ComparisonError, match=r"'it': .*too few to hold any out"):
+        check(dataclasses.replace(asked, methods=(score,)))
 
 
 def test_one_file_for_training_and_testing_is_refused(tmp_path: Path) -> None:
