@@ -52,18 +52,26 @@ class CachedRows:
         model: the policy.
         ids: (G, T) int64 prompts, left-padded.
         mask: (G, T) bool, True on real tokens.
-        samples: rows of each prompt, which is read once.
+        samples: rows of each prompt, which is read once, or once for each row by models with
+            recurrent layers.
     """
 
     def __init__(self, model: CachedModel, ids: Tensor, mask: Tensor, samples: int = 1) -> None:
         from transformers import DynamicCache  # slow to import
-        from transformers.cache_utils import DynamicLayer
+        from transformers.cache_utils import DynamicLayer, DynamicSlidingWindowLayer
 
         self._model, self._ids, self._mask = model, ids, mask
         self._cache = DynamicCache(config=model.config)
         # other layers have a sliding window, or a state: both count columns, not tokens
         self.counts_columns = any(type(it) is not DynamicLayer for it in self._cache.layers)
         """Whether padding between the tokens of a row changes what its layers see."""
+        self._computed = 0  # columns that the cache has
+        kinds = (DynamicLayer, DynamicSlidingWindowLayer)
+        if samples > 1 and not all(type(it) in kinds for it in self._cache.layers):
+            # transformers repeats keys and values, and no states of recurrent layers
+            self._ids, self._mask, samples = (
+                *(x.repeat_interleave(samples, dim=0) for x in (ids, mask)), 1,
+            )  # fmt: skip
         self._logits: Tensor | None = self._forward()
         if samples > 1:
             self._cache.batch_repeat_interleave(samples)
@@ -88,7 +96,7 @@ class CachedRows:
 
     def _forward(self) -> Tensor:
         """Run the model over the tokens that its cache lacks."""
-        missing = self._ids.shape[1] - self._cache.get_seq_length()
+        missing = self._ids.shape[1] - self._computed
         output = self._model.forward(
             input_ids=self._ids[:, -missing:],
             attention_mask=self._mask.long(),
@@ -97,6 +105,7 @@ class CachedRows:
             logits_to_keep=1,
             **{self._model.cache_argument: self._cache},
         )
+        self._computed = self._ids.shape[1]
         return output.logits[:, -1].float()
 
 

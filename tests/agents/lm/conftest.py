@@ -22,6 +22,8 @@ LLAMA3 = {
     "high_freq_factor": 4.0,
     "original_max_position_embeddings": 64,
 }
+GROUPS = {"n_groups": 1, "chunk_size": 8}
+STATES = {"mamba_n_heads": 4, "mamba_d_head": 8, "mamba_d_ssm": 32, "mamba_d_state": 8}
 FAMILIES: dict[str, tuple[str, dict[str, Any]]] = {
     "llama": ("Llama", {"rope_parameters": LLAMA3}),
     "smollm2": ("Llama", {**KV, "tie_word_embeddings": True}),
@@ -34,6 +36,9 @@ FAMILIES: dict[str, tuple[str, dict[str, Any]]] = {
     "gpt_oss": ("GptOss", {**KV, "head_dim": 8, **EXPERTS}),
     "windowed": ("Mistral", {**KV, "sliding_window": 4}),
     "gpt_neox": ("GPTNeoX", {}),
+    "lfm2": ("Lfm2", {**KV, "layer_types": ["conv", "full_attention"]}),
+    "falcon_h1": ("FalconH1", {**KV, "head_dim": 8, **STATES}),
+    "mamba2": ("Mamba2", {"num_heads": 8, "head_dim": 8, "state_size": 8, **GROUPS}),
 }
 """Class names of transformers, and options of their configurations."""
 

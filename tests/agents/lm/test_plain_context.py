@@ -12,7 +12,9 @@ from selfcorrect_agents.lm.samplers import CachedSampler
 from selfcorrect_agents.lm.turns import Turn, TurnEnds
 
 MakePolicy = Callable[..., Policy]
-FAMILIES = ["windowed", "gemma2", "gemma3", "gpt_oss", "gpt_neox", "llama"]
+STATES = ["lfm2", "falcon_h1", "mamba2"]
+"""Families with recurrent layers: some beside attention, some in the same layer, some alone."""
+FAMILIES = ["windowed", "gemma2", "gemma3", "gpt_oss", "gpt_neox", "llama", *STATES]
 PROMPTS = [[5, 6, 7], [8, 9, 10, 11, 12, 13, 14], [9], [3, 4, 5, 6, 15]]
 ENDS = TurnEnds(pad_id=0, end_ids=frozenset({2, 3, 4, 7, 11, 14}), turn_end=2)
 SAMPLES = 5
@@ -65,7 +67,7 @@ def test_padding_between_tokens_changes_no_logits(make_policy: MakePolicy, famil
     assert_close(logps[turn.mask], expected[turn.mask], rtol=0, atol=1e-4)
 
 
-@pytest.mark.parametrize("family", ["windowed", "gpt_neox"])
+@pytest.mark.parametrize("family", ["windowed", "gpt_neox", "lfm2"])
 @pytest.mark.parametrize("at_once", [1, 7, 19])
 def test_fewer_rows_at_once_change_no_token(
     make_policy: MakePolicy, family: str, at_once: int
