@@ -1,10 +1,14 @@
-"""Check that a model exists, before transformers, which would retry for over a minute."""
+"""Find a model and its tokenizer.
+
+`find_model` checks that a model exists before transformers, which would retry for over a minute.
+"""
 
 from __future__ import annotations
 
 import os
 import re
 from pathlib import Path
+from typing import Any
 
 from selfcorrect_env import HubUnavailableError
 from selfcorrect_env.problems import ask_hub, offline_variable
@@ -50,6 +54,17 @@ def find_model(name: str, revision: str | None = None) -> str:
             ) from error
         return str(cached)
     return _adapter_folder(name, revision) if ADAPTER_FILE in files else name
+
+
+def load_tokenizer(source: str | Path, **options: Any) -> Any:
+    """Return ``AutoTokenizer.from_pretrained``, with the chat template of the model's files.
+
+    If mistral-common is installed, transformers would take it for models of Mistral that have a
+    ``tekken.json``: it has no chat template.
+    """
+    from transformers import AutoTokenizer
+
+    return AutoTokenizer.from_pretrained(source, mistral_format=False, **options)
 
 
 def _adapter_folder(name: str, revision: str | None) -> str:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, cast
 import torch
 
 from selfcorrect_agents.lm.model_config import LoRAConfig, ModelConfig
-from selfcorrect_agents.lm.model_files import ADAPTER_FILE, TOKENIZERS, find_model
+from selfcorrect_agents.lm.model_files import ADAPTER_FILE, TOKENIZERS, find_model, load_tokenizer
 from selfcorrect_agents.lm.policy import Policy
 from selfcorrect_agents.lm.quantised import is_quantised, needs_adapter
 
@@ -99,13 +99,15 @@ def load_weights(model: PreTrainedModel, folder: Path) -> None:
         return
     from transformers import AutoModelForCausalLM
 
-    dtype = next(model.parameters()).dtype
+    # a frozen part may be in bfloat16, and what is trained in float32: nothing is rounded
+    precisions = {weight.dtype for weight in model.parameters()}
+    dtype = torch.float32 if torch.float32 in precisions else next(iter(precisions))
     saved = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype)
     model.load_state_dict(saved.state_dict())
 
 
 def _load_base(config: ModelConfig, dtype: torch.dtype) -> tuple[PreTrainedModel, Any]:
-    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers import AutoModelForCausalLM
 
     path, options = Path(config.model), dict[str, Any]()
     if config.revision is not None:
@@ -113,7 +115,7 @@ def _load_base(config: ModelConfig, dtype: torch.dtype) -> tuple[PreTrainedModel
     if path.suffix == ".gguf":
         path, options["gguf_file"] = path.parent, path.name
     source = path if path.is_dir() else config.model
-    tokenizer = AutoTokenizer.from_pretrained(source, **options)
+    tokenizer = load_tokenizer(source, **options)
     if "gguf_file" in options:
         from transformers import GgufConfig
 
@@ -159,9 +161,7 @@ def _own_tokenizer(folder: str) -> Any:
     vocabularies = (file for file in TOKENIZERS if file != "tokenizer_config.json")
     if not any((Path(folder) / file).is_file() for file in vocabularies):
         return None
-    from transformers import AutoTokenizer
-
-    return AutoTokenizer.from_pretrained(folder)
+    return load_tokenizer(folder)
 
 
 def _adapter_config(config: ModelConfig) -> str | None:

@@ -19,7 +19,7 @@ from selfcorrect_agents.errors import UnsupportedModelError
 from selfcorrect_agents.lm.decoders.decoder import FAMILIES, decoder_of
 from selfcorrect_agents.lm.loading import parse_tiny
 from selfcorrect_agents.lm.model_config import LoRAConfig, ModelConfig
-from selfcorrect_agents.lm.model_files import find_model
+from selfcorrect_agents.lm.model_files import find_model, load_tokenizer
 from selfcorrect_agents.lm.positions import PositionLimit, position_limit
 from selfcorrect_agents.lm.pretrained import base_of_adapter, with_lora
 from selfcorrect_agents.lm.quantised import (
@@ -287,12 +287,10 @@ _FUSED = 3
 
 def read_tokenizer(config: ModelConfig) -> PreTrainedTokenizerFast:
     """Return the tokenizer of the model that ``config`` names; raises as `read_shape`."""
-    from transformers import AutoTokenizer
-
     if is_tiny(config.model):
         return build_tokenizer(parse_tiny(config.model).task)
     source, options = _files(config)
-    return AutoTokenizer.from_pretrained(source, **options)
+    return load_tokenizer(source, **options)
 
 
 def _configuration(config: ModelConfig) -> Any:

@@ -5,13 +5,15 @@ from pathlib import Path
 
 import pytest
 import torch
+from transformers import MistralConfig, MistralForCausalLM
 
 from selfcorrect_agents.lm.agent import LanguageModelAgent
 from selfcorrect_agents.lm.loading import load_policy, parse_tiny
 from selfcorrect_agents.lm.model_config import ModelConfig
 from selfcorrect_agents.lm.policy import Policy
 from selfcorrect_agents.lm.pretrained import dtype_of
-from selfcorrect_agents.lm.tiny import TinyConfig
+from selfcorrect_agents.lm.shapes import read_tokenizer
+from selfcorrect_agents.lm.tiny import TinyConfig, build_tokenizer
 from selfcorrect_env import SelfCorrectEnv, UnknownNameError, play
 
 
@@ -33,6 +35,39 @@ def test_a_folder_is_loaded(policy: Policy, tmp_path: Path) -> None:
     policy.save_pretrained(tmp_path)
     loaded = load_policy(tmp_path).model.state_dict()
     assert all(torch.equal(w, loaded[n]) for n, w in policy.model.state_dict().items())
+
+
+def test_what_is_trained_is_taken_back_without_rounding(policy: Policy, tmp_path: Path) -> None:
+    """A frozen part in bfloat16 stands first among the weights."""
+    policy.model.to(torch.bfloat16)
+    embeddings = policy.model.get_input_embeddings()
+    embeddings.requires_grad_(False)
+    for weight in policy.trainable().values():
+        weight.data = weight.data.float() * (1 + 1e-4)
+    assert next(policy.model.parameters()).dtype == torch.bfloat16
+    before = {name: weight.clone() for name, weight in policy.model.state_dict().items()}
+    policy.save_pretrained(tmp_path)
+    for weight in policy.model.parameters():
+        weight.data.zero_()
+    policy.load_weights(tmp_path)
+    after = policy.model.state_dict()
+    assert all(torch.equal(weight, after[name]) for name, weight in before.items())
+    assert {weight.dtype for weight in after.values()} == {torch.bfloat16, torch.float32}
+
+
+def test_mistral_common_is_not_taken_for_the_tokenizer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With it, transformers takes a tokenizer without chat template where tekken.json is."""
+    shape = {"vocab_size": 32, "hidden_size": 8, "intermediate_size": 8, "num_hidden_layers": 1}
+    heads = {"num_attention_heads": 2, "num_key_value_heads": 2}
+    MistralForCausalLM(MistralConfig(**shape, **heads)).save_pretrained(tmp_path)
+    build_tokenizer().save_pretrained(tmp_path)
+    (tmp_path / "tekken.json").write_text("{}")
+    probe = "transformers.integrations.mistral.tokenizer.is_mistral_common_available"
+    monkeypatch.setattr(probe, lambda: True)
+    assert not Policy.from_pretrained(tmp_path).chat.is_plain
+    assert read_tokenizer(ModelConfig(model=str(tmp_path))).chat_template
 
 
 def test_a_model_that_is_nowhere(tmp_path: Path) -> None:
