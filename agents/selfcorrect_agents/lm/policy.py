@@ -182,10 +182,18 @@ class Policy(Player):
         `autocast`; float16, which would need its gradients scaled, becomes float32.
 
         Raises:
-            LearningError: the weights are quantised, and there is no adapter to train.
+            LearningError: the weights are quantised, and there is no adapter to train; or the model
+                has another adapter than "default", the only one that a saved model is loaded with.
         """
         if not self.has_adapter and is_quantised(self.config):
             raise LearningError(needs_adapter(self.tokenizer.name_or_path))
+        adapters: dict[str, Any] = getattr(self.model, "peft_config", {"default": None})
+        if set(adapters) != {"default"}:
+            raise LearningError(
+                f"Training needs one adapter, named 'default' as get_peft_model does, and the "
+                f"model has {', '.join(map(repr, adapters))}: a saved model is loaded with that "
+                "one alone. Merge the others into the model first (merge_and_unload)."
+            )
         rounded = [w for w in self.trainable().values() if w.dtype != torch.float32]
         if not rounded:
             return

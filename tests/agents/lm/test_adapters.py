@@ -14,6 +14,7 @@ import transformers
 from model_sources import serving, write_gguf
 from torch.testing import assert_close
 
+from selfcorrect_agents.errors import LearningError
 from selfcorrect_agents.lm.model_config import LoRAConfig, ModelConfig
 from selfcorrect_agents.lm.policy import Policy
 from selfcorrect_agents.lm.pretrained import load_pretrained
@@ -238,6 +239,20 @@ def test_a_new_adapter_on_a_trained_one_is_no_base_model(base: Path) -> None:
     for name, weight in model.named_parameters():
         weight.requires_grad_("second" in name)
     assert_close(logits(reference_of(ours)), logits(ours))
+
+
+@pytest.mark.parametrize("names", [("second",), ("default", "second")])
+def test_an_adapter_that_would_not_be_loaded_again_is_not_trained(
+    policy: Policy, env: SelfCorrectEnv, names: tuple[str, ...]
+) -> None:
+    """peft saves another one than "default" to a folder of its own."""
+    lora = peft.LoraConfig(r=2, target_modules=["q_proj"])
+    model: Any = peft.get_peft_model(cast(Any, policy.model), lora, adapter_name=names[0])
+    for name in names[1:]:
+        model.add_adapter(name, lora)
+    model.set_adapter(names[-1])
+    with pytest.raises(LearningError, match=r"named 'default'.*'second'.*merge_and_unload"):
+        learn(Policy(model.eval(), policy.tokenizer), env)
 
 
 def test_kl_is_measured_against_the_base(policy: Policy, base: Path, env: SelfCorrectEnv) -> None:
