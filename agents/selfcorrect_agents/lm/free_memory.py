@@ -8,16 +8,18 @@ from pathlib import Path
 import torch
 
 _CGROUPS = (
-    ("/sys/fs/cgroup", "memory.max", "memory.current", "inactive_file"),
+    ("/sys/fs/cgroup", "", "memory.max", "memory.current", "inactive_file"),
     (
         "/sys/fs/cgroup/memory",
+        "memory",
         "memory.limit_in_bytes",
         "memory.usage_in_bytes",
         "total_inactive_file",
     ),
 )
-"""Folder, files of the limit and of what is used, and the name in ``memory.stat`` of those cached
-pages that the kernel gives up first: versions 2 and 1 of control groups."""
+"""Folder, name in ``/proc/self/cgroup``, files of the limit and of what is used, and the name in
+``memory.stat`` of those cached pages that the kernel gives up first: versions 2 and 1 of control
+groups."""
 
 
 def free_memory(device: torch.device) -> int:
@@ -26,14 +28,41 @@ def free_memory(device: torch.device) -> int:
     Of a GPU, blocks that PyTorch keeps and doesn't use count as free.
 
     On Linux it is what the kernel calls available, or what is left below the limit of the
-    process's control group if that is less, where files that were read and can be dropped from the
-    cache count as free; on other systems, all physical memory.
+    process's control group, or of one above it, if that is less. Files that were read and can be
+    dropped from the cache count as free. On other systems it is all physical memory.
     """
     if device.type == "cuda":
         kept = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
         return int(torch.cuda.mem_get_info(device)[0]) + kept
-    left = [free_in_group(Path(folder), *names) for folder, *names in _CGROUPS]
+    own = own_groups()
+    left = [
+        free_in_group(group, *names)
+        for root, version, *names in _CGROUPS
+        for group in groups_from(Path(root), own.get(version, "/"))
+    ]
     return min([_available(), *(free for free in left if free is not None)])
+
+
+def own_groups(file: Path = Path("/proc/self/cgroup")) -> dict[str, str]:
+    """Return the paths of this process's control groups, by controller; "" is that of version 2.
+
+    Args:
+        file: its lines are as ``4:memory:/jobs/7`` or ``0::/user.slice/jobs``.
+    """
+    try:
+        lines = [line.split(":", 2) for line in file.read_text().splitlines()]
+    except OSError:
+        return {}
+    return {name: path for _, names, path in lines for name in names.split(",")}
+
+
+def groups_from(root: Path, path: str) -> list[Path]:
+    """Return the folders of a control group and of those above it, up to ``root``.
+
+    Within a container the path may be that of the host, which is not there: ``root`` is.
+    """
+    own = root / path.lstrip("/")
+    return [own, *(above for above in own.parents if above.is_relative_to(root))]
 
 
 def free_in_group(folder: Path, limit: str, usage: str, cached: str) -> int | None:

@@ -5,7 +5,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from selfcorrect_agents.lm.free_memory import free_in_group, free_memory
+from selfcorrect_agents.lm.free_memory import (
+    free_in_group,
+    free_memory,
+    groups_from,
+    own_groups,
+)
 
 Names = tuple[str, str, str]
 V2 = ("memory.max", "memory.current", "inactive_file")
@@ -35,6 +40,18 @@ def test_without_statistics_the_cache_is_not_known(tmp_path: Path) -> None:
     folder = group(tmp_path, V2, "1000", 900, 600)
     (folder / "memory.stat").unlink()
     assert free_in_group(folder, *V2) == 100
+
+
+def test_a_group_within_others_has_their_limits_too(tmp_path: Path) -> None:
+    """As of a job of Slurm, or of ``systemd-run --scope -p MemoryMax=4G``."""
+    file = tmp_path / "cgroup"
+    file.write_text("12:cpu,cpuacct:/a\n4:memory:/jobs/7\n0::/user.slice/job:7.scope\n")
+    assert own_groups(file)["memory"] == "/jobs/7"
+    assert own_groups(file)[""] == "/user.slice/job:7.scope"
+    assert own_groups(tmp_path / "none") == {}
+    own = tmp_path / "user.slice" / "job:7.scope"
+    assert groups_from(tmp_path, "/user.slice/job:7.scope") == [own, own.parent, tmp_path]
+    assert groups_from(tmp_path, "/") == [tmp_path]
 
 
 def test_this_machine_has_memory() -> None:
