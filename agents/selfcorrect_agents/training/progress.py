@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import re
 import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from signal import SIGINT, SIGTERM
 from types import FrameType
 from typing import TypeAlias
 
@@ -54,14 +56,22 @@ def _turn_keys(metrics: Mapping[str, float], name: str) -> list[str]:
 def stop_on_interrupt() -> Iterator[Callable[[], bool]]:
     """Turn Ctrl-C into a flag; yields the function that reads it, to be called after each step.
 
-    Before its first call there is no finished step to save, so Ctrl-C stops at once; so does a
-    second one. Outside the main thread, where Python can't handle signals, the flag stays false.
+    So is SIGTERM, by which batch systems and containers stop a job. Before the function's first
+    call there is no finished step to save, so Ctrl-C stops at once; so does a second one. Outside
+    the main thread, where Python can't handle signals, the flag stays false.
     """
-    asked: list[int] = []
+    process, asked = os.getpid(), list[int]()
     finished: list[bool] = []
 
+    def handle_as_before() -> None:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
     def remember(number: int, frame: FrameType | None) -> None:
-        signal.signal(signal.SIGINT, before)  # the second one stops at once
+        handle_as_before()  # the second one stops at once
+        if os.getpid() != process:  # a fork of it, which this handler was not meant for
+            signal.raise_signal(number)
+            return
         if not finished:
             raise KeyboardInterrupt
         asked.append(number)
@@ -78,11 +88,11 @@ def stop_on_interrupt() -> Iterator[Callable[[], bool]]:
     if threading.current_thread() is not threading.main_thread():
         yield lambda: False
         return
-    before = signal.signal(signal.SIGINT, remember)
+    before = {number: signal.signal(number, remember) for number in (SIGINT, SIGTERM)}
     try:
         yield stopping
     finally:
-        signal.signal(signal.SIGINT, before)
+        handle_as_before()
 
 
 @contextmanager

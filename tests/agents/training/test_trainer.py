@@ -20,6 +20,7 @@ from selfcorrect_agents.methods.multiturn_rl import MultiTurnRL, MultiTurnRLConf
 from selfcorrect_agents.methods.score import SCoRe, SCoReConfig
 from selfcorrect_agents.methods.star import STaR, STaRConfig
 from selfcorrect_agents.rl.credit import own_turn
+from selfcorrect_agents.training.checkpoint import latest_checkpoint
 from selfcorrect_agents.training.config import from_flat
 from selfcorrect_agents.training.run_folder import RunFolder, read_metrics
 from selfcorrect_agents.training.trainer import Stage, Trainer
@@ -324,7 +325,11 @@ def test_several_epochs_on_the_same_episodes_move_further(
 
 
 @pytest.mark.slow
-def test_ctrl_c_leaves_a_checkpoint_that_the_command_goes_on_from(tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_leaves_a_checkpoint_that_the_command_goes_on_from(
+    tmp_path: Path, number: signal.Signals
+) -> None:
+    """So does SIGTERM, by which batch systems stop a job."""
     environment = {**os.environ, "SELFCORRECT_CACHE": str(tmp_path / "cache")}
 
     def command(out: str, *more: str) -> list[str]:
@@ -359,7 +364,7 @@ def test_ctrl_c_leaves_a_checkpoint_that_the_command_goes_on_from(tmp_path: Path
         assert process.poll() is None
         assert time.monotonic() < until
         time.sleep(0.02)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     output = process.communicate(timeout=120)[0].decode()
     assert process.returncode == 130, output
     assert list((tmp_path / "parts/checkpoints").glob("step-*")), output
@@ -379,6 +384,36 @@ def test_ctrl_c_leaves_a_checkpoint_that_the_command_goes_on_from(tmp_path: Path
     )
     assert len(episodes) == 16 * 7  # steps 1, 10, 20 … 60
     assert json.loads((tmp_path / "parts/config.json").read_text())["method"] == "multiturn_rl"
+
+
+def test_sigterm_ends_a_run_after_the_step_and_ends_its_forks_at_once(
+    policy: Policy, env: SelfCorrectEnv, tmp_path: Path
+) -> None:
+    """As a vector environment's processes are ended, which are forked while a run trains."""
+    statuses: list[int] = []
+
+    def stopped(problem: Problem, reply: str) -> float:
+        if not statuses and (tmp_path / "run/metrics.jsonl").exists():
+            child = os.fork()
+            if child == 0:
+                time.sleep(60)
+                os._exit(3)
+            os.kill(child, signal.SIGTERM)
+            statuses.append(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+            signal.raise_signal(signal.SIGTERM)
+        return 1.0
+
+    config = from_flat(MultiTurnRLConfig, {"steps": 9, **SMALL, "checkpoint_every": 50})
+    handlers = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+    with pytest.raises(KeyboardInterrupt):
+        MultiTurnRL(policy).learn(
+            SelfCorrectEnv(env.problems, verifier=stopped), config, run=tmp_path / "run"
+        )
+    assert statuses == [-signal.SIGTERM]
+    checkpoint = latest_checkpoint(tmp_path / "run/checkpoints")
+    assert checkpoint is not None
+    assert checkpoint.step == 2
+    assert [signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM)] == handlers
 
 
 def test_ratios_begin_at_one_however_tokens_were_sampled(
