@@ -2,7 +2,8 @@
 
 If the loss treats the reward as a constant, or the bonus leaks into the first attempt, training
 raises no error and learns nothing or the wrong thing. So this module differentiates the loss
-itself, with random scores, on the episodes of the first step. The KL is left out: a method can
+itself, with random scores, on the episodes of the first step, and again on those of a later one if
+a turn can be compared there for the first time. The KL is left out: a method can
 only give one coefficient for each turn.
 """
 
@@ -61,7 +62,8 @@ def check_credit(
 
     Args:
         policy: the policy to be trained.
-        rollout: episodes that it sampled; two problems of them are enough.
+        rollout: episodes that it sampled. Two problems are enough, and those are taken in which
+            the most turns can be compared (`comparable_turns`).
         rewards: the method's rewards as a function of the scores.
         reach: which turns each score should train (`discounted` if γ > 0).
         objective: how a batch becomes a loss.
@@ -71,12 +73,12 @@ def check_credit(
     Raises:
         CreditError: a score trains other turns, or none; the message names them.
     """
-    rollout = rollout.of_problems(range(min(2, len(rollout.scores) // rollout.samples)))
+    rollout = rollout.of_problems(_two_problems(rollout))
     rollout = replace(rollout, judged=torch.ones_like(rollout.judged))
     logps = score_in_parts(policy, policy, rollout, tokens_per_forward).logps
     generator = torch.Generator().manual_seed(0)
     made_up = torch.rand(rollout.scores.shape, generator=generator).to(rollout.scores.device)
-    comparable = _comparable(rollout)
+    comparable = comparable_turns(rollout)
     given = rewards(made_up)
     before = _gradient(logps, rollout, given, objective)
     for turn, expected in enumerate(reach):
@@ -111,10 +113,20 @@ def _cancelled(before: Tensor, after: Tensor, gamma: float) -> set[int]:
     return set((changed.any(dim=0) & ~sums.any(dim=0)).nonzero()[:, 0].tolist())
 
 
-def _comparable(rollout: Rollout) -> set[int]:
-    """Turns that two samples of a problem took, so that their rewards can be compared."""
-    taken = rollout.taken.view(-1, rollout.samples, rollout.turns).sum(dim=1)
-    return set((taken >= 2).any(dim=0).nonzero()[:, 0].tolist())
+def comparable_turns(rollout: Rollout) -> set[int]:
+    """Return the turns that two samples of a problem took, so that their rewards are compared."""
+    return set(_comparable(rollout).any(dim=0).nonzero()[:, 0].tolist())
+
+
+def _comparable(rollout: Rollout) -> Tensor:
+    """(P, K) bool: whether at least two samples of a problem took a turn."""
+    return rollout.taken.view(-1, rollout.samples, rollout.turns).sum(dim=1) >= 2
+
+
+def _two_problems(rollout: Rollout) -> list[int]:
+    """Return the indices of two problems, in which the most turns can be compared."""
+    counts = _comparable(rollout).sum(dim=1).tolist()
+    return sorted(sorted(range(len(counts)), key=lambda problem: -counts[problem])[:2])
 
 
 def _arrives(policy: Policy, rollout: Rollout, gradient: Tensor) -> bool:

@@ -20,7 +20,13 @@ from selfcorrect_agents.methods.score import SCoRe, SCoReConfig
 from selfcorrect_agents.methods.single_turn_rl import SingleTurnRL, SingleTurnRLConfig
 from selfcorrect_agents.methods.thinktwice import ThinkTwice, ThinkTwiceConfig
 from selfcorrect_agents.rl.config import Objective
-from selfcorrect_agents.rl.credit import Reach, check_credit, discounted, own_turn
+from selfcorrect_agents.rl.credit import (
+    Reach,
+    check_credit,
+    comparable_turns,
+    discounted,
+    own_turn,
+)
 from selfcorrect_agents.rl.objectives import progress_bonus
 from selfcorrect_agents.rl.rollout import Rollout, collect
 from selfcorrect_agents.rl.scoring import score
@@ -267,3 +273,43 @@ def test_the_trainer_asks_before_the_first_step_of_each_stage(
     trainer.learn_from(0, wired)
     with pytest.raises(CreditError):
         trainer.learn_from(1, replace(wired, reach=PROGRESS))
+
+
+def without_second_turn(rollout: Rollout, rows: slice) -> Rollout:
+    """Return a rollout in which some episodes ended with the first turn."""
+    mask = rollout.mask.clone()
+    mask[rows, rollout.turn == 1] = False
+    return replace(rollout, mask=mask)
+
+
+def test_turns_are_compared_in_the_problems_that_have_them(
+    policy: Policy, env: SelfCorrectEnv
+) -> None:
+    """As PAG's revisions, which an answer that was found right does not have."""
+    last_alone = without_second_turn(roll(policy, env), slice(0, 8))
+    assert comparable_turns(last_alone) == {0, 1}
+    with pytest.raises(CreditError, match="attempt 2 should train attempt 2 but trains no"):
+        check_credit(
+            policy, last_alone, lambda s: s * torch.tensor([1.0, 0.0]), own_turn(2), Objective()
+        )
+    assert comparable_turns(without_second_turn(last_alone, slice(0, 11))) == {0}
+
+
+def test_a_turn_that_comes_later_is_checked_then(
+    policy: Policy, env: SelfCorrectEnv, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checked: list[set[int]] = []
+
+    def counted(policy: Policy, rollout: Rollout, *more: Any) -> None:
+        checked.append(comparable_turns(rollout))
+        check_credit(policy, rollout, *more)
+
+    monkeypatch.setattr("selfcorrect_agents.training.trainer.check_credit", counted)
+    config = from_flat(MultiTurnRLConfig, {"steps": 5, "max_new_tokens": 3, "samples": 4})
+    trainer = Trainer(policy, env, config)
+    stage = Stage(rewards=lambda s: s, betas=(0.0, 0.0), reach=own_turn(2), learning_rate=1e-3)
+    whole = roll(policy, env)
+    first = without_second_turn(whole, slice(0, 12))
+    for step, rollout in enumerate([first, first, whole, first, whole]):
+        trainer.update(step, stage, [rollout])
+    assert checked == [{0}, {0, 1}]
