@@ -37,6 +37,7 @@ RL: dict[str, dict[str, Any]] = {
         "max_grad_norm": 1.0,
         "beta_1": 0.01,
         "max_new_tokens": 1024,
+        "max_kl": 3.0,
     },
     PAPER_MBPP: {
         "problems_per_step": 16,
@@ -45,6 +46,7 @@ RL: dict[str, dict[str, Any]] = {
         "max_grad_norm": 1.0,
         "beta_1": 0.01,
         "max_new_tokens": 512,
+        "max_kl": 3.0,
     },
     ONE_GPU: {
         "problems_per_step": 8,
@@ -62,7 +64,7 @@ RL: dict[str, dict[str, Any]] = {
 }
 """What the methods of reinforcement learning share. The paper gives learning rate, batch size
 (problems × samples: 512 and 128), β₁ and temperature; samples and token caps are ours, and so are
-the evaluations of one-gpu (as many episodes in 20 steps as one step plays) and its limit of the KL
+the evaluations of one-gpu (as many episodes in 20 steps as one step plays) and the limit of the KL
 (there the reference gives the replies e³ = 20 times less probability a token than the policy)."""
 
 IMITATION: dict[str, dict[str, Any]] = {

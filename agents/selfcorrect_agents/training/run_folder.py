@@ -7,6 +7,7 @@ tensorboard/         the same metrics, for TensorBoard (see `selfcorrect_agents.
 curves.svg           a picture of the metrics so far
 episodes.jsonl       the episodes of some steps, as `datasets.load_dataset("json")` reads them
 samples.txt          an episode of some steps, to read, if asked for
+split.json           how the first step was cut to fit into memory; later ones are cut alike
 checkpoints/step-…   see `selfcorrect_agents.training.checkpoint`
 first_episode.txt    the first episode as the model read and wrote it, with special tokens
 model/               the trained policy, written at the end
@@ -44,6 +45,9 @@ from selfcorrect_env.problems import write_trained_on
 
 BEST = "best.json"
 """The file that says which step the trained model is of, if that is not the last one."""
+
+SPLIT = "split.json"
+"""The file that says how steps are cut (`selfcorrect_agents.training.memory_split.Split`)."""
 
 MODEL = "model.json"
 """The file that says after how many steps, with which settings, the trained model was written."""
@@ -287,6 +291,25 @@ class RunFolder:
         if not path.exists():
             self.start()
             write_atomically(path, text)
+
+    def log_split(self, split: Mapping[str, int]) -> None:
+        """Write how steps are cut, unless it is there."""
+        if not (self.path / SPLIT).exists():
+            write_atomically(self.path / SPLIT, json.dumps(split) + "\n")
+
+    def split(self) -> dict[str, int] | None:
+        """Return what `log_split` wrote; None if there is nothing.
+
+        Raises:
+            CheckpointError: the file is damaged.
+        """
+        path = self.path / SPLIT
+        if not path.exists():
+            return None
+        try:
+            return {str(key): int(value) for key, value in json.loads(path.read_bytes()).items()}
+        except (OSError, ValueError, TypeError, AttributeError) as error:
+            raise CheckpointError(f"{path} is damaged ({error}): delete it.") from error
 
     def close(self) -> None:
         """Flush everything to disk; safe to call twice."""

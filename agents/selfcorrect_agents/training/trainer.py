@@ -6,7 +6,7 @@ import contextlib
 import sys
 import warnings
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,13 @@ from selfcorrect_agents.lm.learner import Learner, make_optimizer
 from selfcorrect_agents.lm.policy import Policy
 from selfcorrect_agents.lm.references import reference_of
 from selfcorrect_agents.lm.samplers import CachedSampler, Turn
-from selfcorrect_agents.rl.credit import Reach, Rewards, check_credit, discounted
+from selfcorrect_agents.rl.credit import (
+    Reach,
+    Rewards,
+    check_credit,
+    comparable_turns,
+    discounted,
+)
 from selfcorrect_agents.rl.loss import Batch
 from selfcorrect_agents.rl.rollout import Rollout, collect, rollout_metrics, written
 from selfcorrect_agents.rl.scoring import score_in_parts
@@ -43,7 +49,7 @@ from selfcorrect_agents.training.held_out import (
     is_over,
     metric_of,
 )
-from selfcorrect_agents.training.memory_split import resumed, split_of
+from selfcorrect_agents.training.memory_split import Split, resumed, split_of
 from selfcorrect_agents.training.progress import (
     SAME_WEIGHTS,
     MetricsRow,
@@ -133,7 +139,7 @@ class Trainer:
         self._indices = np.array([i for i in range(len(env.problems)) if i not in left_out])
         self._best_metric = metric_of(config.evaluation, env.attempts)
         self._vector_envs: dict[int, VectorEnv[Any, Any, Any]] = {}
-        self._checked: list[Stage] = []
+        self._checked: list[tuple[Stage, set[int]]] = []  # the turns that were compared
         self._total: int | None = None
         self._patience_from = 0
         self._sampled = (0, 0)  # episodes and tokens of this step so far
@@ -313,18 +319,7 @@ class Trainer:
         rewards = [stage.rewards(rollout.scores) for rollout in rollouts]
         for rollout, of in zip(rollouts, rewards, strict=True):
             check_rewards(of, rollout.scores)
-        if not any(stage is checked for checked in self._checked):
-            reach = discounted(stage.reach, config.objective.gamma)
-            for rollout in rollouts:
-                check_credit(
-                    self.policy,
-                    rollout,
-                    stage.rewards,
-                    reach,
-                    config.objective,
-                    self.split.tokens_per_forward,
-                )
-            self._checked.append(stage)
+        self._check_credit(stage, rollouts)
         if config.optimization.epochs > 1:
             rollouts = [self._scored(rollout) for rollout in rollouts]
         metrics = update(
@@ -384,11 +379,33 @@ class Trainer:
                 metrics |= self._held_out.measure()
         if self.run is not None:
             self.run.log(step + 1, metrics)
+            self.run.log_split(asdict(self.split))
             if self._first_episode:
                 self.run.log_first_episode(self._first_episode)
             self.run.log_episodes(step + 1, tuple(episodes))
             self._show_sample(step + 1, episodes)
         return metrics
+
+    def _check_credit(self, stage: Stage, rollouts: Sequence[Rollout]) -> None:
+        """Check which turns each score trains, until every turn could be compared once."""
+        config = self._on_policy()
+        compared = set[int]().union(*(comparable_turns(rollout) for rollout in rollouts))
+        before = next((turns for each, turns in self._checked if each is stage), None)
+        if before is not None and compared <= before:
+            return
+        for rollout in rollouts:
+            check_credit(
+                self.policy,
+                rollout,
+                stage.rewards,
+                discounted(stage.reach, config.objective.gamma),
+                config.objective,
+                self.split.tokens_per_forward,
+            )
+        if before is None:
+            self._checked.append((stage, compared))
+        else:
+            before |= compared
 
     def _scored(self, rollout: Rollout) -> Rollout:
         """Return a rollout with the log-probabilities that an update computes before its steps.
@@ -428,6 +445,8 @@ class Trainer:
         checkpoint = latest_checkpoint(self.run.checkpoints)
         if checkpoint is None:
             self.run.rewind(0)
+            before = self.run.split()
+            self.split = resumed(self.split, before and Split(**before), self.config)
             return 0
         checkpoint.restore(self.policy, self.learner)
         self.pool = checkpoint.episodes()

@@ -1,6 +1,7 @@
 """A run that stopped and went on is the run that never stopped, bit by bit."""
 
 import copy
+import json
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,9 @@ from selfcorrect_agents.lm.policy import Policy
 from selfcorrect_agents.lm.pretrained import load_pretrained
 from selfcorrect_agents.methods.multiturn_rl import MultiTurnRL, MultiTurnRLConfig
 from selfcorrect_agents.methods.score import SCoRe, SCoReConfig
+from selfcorrect_agents.training import memory_split
 from selfcorrect_agents.training.config import from_flat
+from selfcorrect_agents.training.memory_split import Split
 from selfcorrect_agents.training.run_folder import RunFolder, read_metrics
 from selfcorrect_agents.training.unjudged import UnjudgedWatch
 from selfcorrect_env import CheckpointError, SelfCorrectEnv
@@ -21,6 +24,9 @@ TWO_STAGES = {
     **{"learning_rate": 1e-3, "stage_two_learning_rate": 5e-4, "max_new_tokens": 4},
     **{"schedule": "cosine", "warmup": 0.3, "checkpoint_every": 3},
 }
+
+
+SIX = {"steps": 6, "problems_per_step": 4, "samples": 4, "max_new_tokens": 4}
 
 
 class StoppedError(Exception):
@@ -71,6 +77,41 @@ def test_three_and_three_steps_are_six(
         assert whole == parts, name
     at_the_start = (tmp_path / "base/model.safetensors").read_bytes()
     assert rank or (tmp_path / "whole/model" / weights).read_bytes() != at_the_start
+
+
+def test_a_run_without_a_checkpoint_cuts_its_steps_as_before(
+    policy: Policy, env: SelfCorrectEnv, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However much memory is free now: other micro-batches add up to other last digits."""
+    cuts: list[Split] = []
+
+    def learn(free: int, name: str, **more: int) -> None:
+        config = from_flat(MultiTurnRLConfig, {**SIX, **more})
+        monkeypatch.setattr(memory_split, "free_memory", lambda device: free)
+        agent = MultiTurnRL(copy.deepcopy(policy))
+        try:
+            agent.learn(env, config, run=tmp_path / name)
+        finally:
+            cuts.append(Split(**json.loads((tmp_path / name / "split.json").read_text())))
+
+    learn(10**12, "whole")
+    log = RunFolder.log
+
+    def dying(self: RunFolder, step: int, metrics: Any) -> None:
+        log(self, step, metrics)
+        if step == 2:
+            raise StoppedError
+
+    monkeypatch.setattr(RunFolder, "log", dying)
+    with pytest.raises(StoppedError):
+        learn(10**12, "parts")
+    monkeypatch.setattr(RunFolder, "log", log)
+    assert not (tmp_path / "parts/checkpoints").exists()
+    learn(10**5, "parts")
+    learn(10**5, "little")
+    assert cuts[0] == cuts[1] == cuts[2] != cuts[3]
+    whole, parts = (tmp_path / name / "metrics.jsonl" for name in ("whole", "parts"))
+    assert whole.read_bytes() == parts.read_bytes()
 
 
 @pytest.fixture
