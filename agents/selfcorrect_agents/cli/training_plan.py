@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
+import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -83,11 +84,24 @@ def show_plan(name: str, options: TrainOptions, learning: Any) -> int:
         text = str(error).strip().partition("\n")[0]
         raise UsageError(f"Cannot plan for model {options.model.model!r}: {text}") from error
     found = plan(shape, work)
+    # of a device that is said to have so much memory, the disk is not known
+    disk = None if options.plan_memory else free_disk(Path(options.out))
     if options.json:
-        print_json(as_values(work, found, remedies(shape, work)))
+        print_json(as_values(work, found, remedies(shape, work), disk))
     else:
-        print("\n".join(lines(shape, work, found)))
-    return 0 if found.peak <= work.memory else 1
+        print("\n".join(lines(shape, work, found, disk)))
+    return 0 if found.peak <= work.memory and has_room(found, disk) else 1
+
+
+def free_disk(folder: Path) -> int:
+    """Return the bytes that are free where a folder is, or will be made."""
+    folder = folder.expanduser().absolute()
+    return shutil.disk_usage(next(it for it in (folder, *folder.parents) if it.exists())).free
+
+
+def has_room(found: Plan, disk: int | None) -> bool:
+    """Whether the files of a run fit on a disk with so many free bytes; None is not known."""
+    return disk is None or found.disk <= disk
 
 
 def base_and_adapter(config: ModelConfig) -> tuple[ModelConfig, bool]:
@@ -118,13 +132,16 @@ def base_and_adapter(config: ModelConfig) -> tuple[ModelConfig, bool]:
     return dataclasses.replace(config, model=base, revision=revision, lora=lora), True
 
 
-def as_values(work: Work, found: Plan, helps: Sequence[tuple[str, int]]) -> dict[str, Any]:
+def as_values(
+    work: Work, found: Plan, helps: Sequence[tuple[str, int]], disk: int | None
+) -> dict[str, Any]:
     """Return a plan as JSON-able values; memory and disk are in bytes."""
     fits = found.peak <= work.memory
     return {
-        "fits": fits,
+        "fits": fits and has_room(found, disk),
         "peak": found.peak,
         "disk": found.disk,
+        "free_disk": disk,
         "work": dataclasses.asdict(work),
         "plan": dataclasses.asdict(found),
         "remedies": {} if fits else dict(helps),
@@ -186,7 +203,7 @@ def parse_bytes(text: str) -> int:
     return int(float(found[1]) * units[found[2].upper()])
 
 
-def lines(shape: ModelShape, work: Work, found: Plan) -> Iterator[str]:
+def lines(shape: ModelShape, work: Work, found: Plan, disk: int | None = None) -> Iterator[str]:
     """Yield the lines that are printed."""
     trains = f"LoRA of rank {work.rank}" if work.rank else "all weights"
     precision = "bfloat16" if work.mixed else "float32"
@@ -210,12 +227,17 @@ def lines(shape: ModelShape, work: Work, found: Plan) -> Iterator[str]:
     where = "GPU" if work.device == "cuda" else "CPU"
     yield f"{'peak':<34}{_size(found.peak)}   of {_size(work.memory).strip()} ({where})"
     yield f"{'disk: a checkpoint':<34}{_size(found.checkpoint)}"
-    yield f"{'disk: in all, at most':<34}{_size(found.disk)}"
+    room = "" if disk is None else f"   of {_size(disk).strip()} that are free"
+    yield f"{'disk: in all, at most':<34}{_size(found.disk)}{room}"
     yield ""
     yield f"update in micro-batches of {found.tokens_per_forward:,} tokens"
     yield f"rollout with {found.rows_at_once} of {work.episodes} episodes at once"
-    if found.peak <= work.memory:
+    if not has_room(found, disk):
+        adapters = "" if work.rank else ", or train adapters alone (--lora.rank 16)"
+        yield f"The disk has no room for its files. Name a folder on another one (--out){adapters}."
+    elif found.peak <= work.memory:
         yield "It fits."
+    if found.peak <= work.memory:
         return
     yield "It does not fit. What would help, by itself:"
     for flags, peak in remedies(shape, work):

@@ -51,7 +51,10 @@ if TYPE_CHECKING:
 
 OF_A_CALL = ("out", "resume", "plan", "plan_memory", "json")
 """Options of one call of the command; config.json doesn't hold them."""
-CHANGEABLE = ("threads", "episodes_every", "show_every", "trackers", "device", "attention")
+CHANGEABLE = (
+    *("threads", "episodes_every", "show_every", "trackers", "device", "attention"),
+    "activation_checkpointing",
+)
 """Options that don't change a run's result; a call that resumes the run may change them."""
 
 
@@ -120,7 +123,9 @@ def _held_out(options: TrainOptions, learning: Any) -> TrainingEnv | None:
     how = getattr(learning, "evaluation", None)
     if not isinstance(how, Evaluation) or not how.of_another_split:
         return None
-    of_split = dataclasses.replace(options, split=how.eval_split)
+    # `size` counts the training problems, as in `Evaluation.held_out_options`
+    others = tuple(pair for pair in options.option if pair.partition("=")[0] != "size")
+    of_split = dataclasses.replace(options, split=how.eval_split, option=others)
     try:
         return training_env(make_env(options.env, of_split))
     except (UsageError, UnknownNameError) as error:

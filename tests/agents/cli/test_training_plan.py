@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from selfcorrect_agents.cli.training_plan import parse_bytes
+from selfcorrect_agents.cli.training_plan import free_disk, parse_bytes
 from selfcorrect_agents.lm.policy import Policy
 from selfcorrect_env.cli.main import main
 
@@ -48,6 +48,25 @@ def test_a_plan_as_json(model: Path, capsys: pytest.CaptureFixture[str]) -> None
     printed = json.loads(capsys.readouterr().out)
     assert printed["fits"] is False
     assert min(printed["remedies"].values()) < printed["peak"]
+
+
+def test_a_disk_without_room_is_said(
+    model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The disk of another machine, whose memory is given, is not known."""
+    assert free_disk(tmp_path / "not" / "yet") == pytest.approx(free_disk(tmp_path), rel=0.1)
+    monkeypatch.setattr("selfcorrect_agents.cli.training_plan.free_disk", lambda folder: 2000)
+    assert planned("--model", str(model), *SIZES) == 1
+    printed = capsys.readouterr().out
+    assert "0.00 MB that are free" in printed
+    assert "The disk has no room" in printed
+    assert "It fits" not in printed
+    assert planned("--model", str(model), *SIZES, "--json") == 1
+    printed = json.loads(capsys.readouterr().out)
+    assert (printed["fits"], printed["free_disk"], printed["remedies"]) == (False, 2000, {})
+    elsewhere = ["--device", "cuda", "--dtype", "float32", "--plan-memory", "24GB"]
+    assert planned("--model", str(model), *SIZES, *elsewhere) == 0
+    assert "free" not in capsys.readouterr().out
 
 
 def test_a_plan_is_the_methods(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
