@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 PLACEHOLDER = "REPLY-PLACEHOLDER"
 """Replaces the reply in a rendered conversation, to find the text that follows any reply."""
 
+_ANY_MESSAGE: list[Message] = [{"role": "user", "content": "?"}]
+
 _QUESTION = "QUESTION-PLACEHOLDER"
 """A message of the user that is looked for in the rendered conversation."""
 
@@ -155,10 +157,25 @@ class Chat:
             return tuple(self._with_system([question, reply]))
         return question, reply  # some templates write the system prompt before the last message
 
+    @cached_property
+    def _prompt_text(self) -> str:
+        """A conversation up to where the assistant's reply starts."""
+        return self._render(self._asked[:-1])
+
     def __str__(self) -> str:
         """Return a description for reports: "" if it is the model's template and nothing else."""
         plain = ["plain chat template"] if self.is_plain else []
-        return ", ".join([*plain, *filter(None, [str(self.template)])])
+        kept = ["thoughts kept"] if self._keeps_thoughts else []
+        return ", ".join([*plain, *kept, *filter(None, [str(self.template)])])
+
+    @cached_property
+    def _keeps_thoughts(self) -> bool:
+        """Whether thoughts of earlier replies are read that the template would leave out."""
+        if self.template.thoughts == "drop" or self._between_turns is None:
+            return False
+        text = f"<think>\n{PLACEHOLDER}\n</think>\n\nReply"
+        thought: Message = {"role": "assistant", "content": text}
+        return PLACEHOLDER not in self._render([*self._asked[:-1], thought, *_ANY_MESSAGE])
 
     @property
     def ends(self) -> TurnEnds:
@@ -192,7 +209,7 @@ class Chat:
 
     @cached_property
     def _between_turns(self) -> str | None:
-        return self._after_reply([{"role": "user", "content": "?"}])
+        return self._after_reply(_ANY_MESSAGE)
 
     @cached_property
     def _before_end(self) -> list[int]:
@@ -211,7 +228,7 @@ class Chat:
         It is "" in most families. gpt-oss names the channel of the reply; some thinking models get
         an empty thought.
         """
-        return self._opening([{"role": "user", "content": "?"}], self._last_opening)
+        return self._opening(_ANY_MESSAGE, self._last_opening)
 
     @cached_property
     def _last_opening(self) -> str:
@@ -265,7 +282,7 @@ class Chat:
                     "The chat template drops the assistant's earlier reply, so a second attempt "
                     "could not see the first. Use a template that keeps it."
                 )
-            self._continuations[key] = self._encode(after)
+            self._continuations[key] = self._encode_after("5.", after)
         return self._continuations[key]
 
     def follow_up(self, ids: Sequence[int], added: Sequence[Message]) -> list[int]:
@@ -313,7 +330,39 @@ class Chat:
         if own != text or marked:
             opening, text = "", own  # the reply has thoughts of its own
         blanks = self._before_end if end == self.turn_end else []
-        return [*self._encode(opening + text), *([*blanks, end] if ended else [])]
+        return [*self._written(opening + text), *([*blanks, end] if ended else [])]
+
+    def _written(self, text: str) -> list[int]:
+        """Return the ids of a reply's text, as they are in the template's whole rendering."""
+        if not self._begins_with_a_blank:
+            return self._encode(text)
+        blanks = "" if text[:1] in ("", " ") else self._blanks_before_reply
+        return self._encode_after(self._prompt_text, blanks + text)
+
+    def _encode_after(self, before: str, text: str) -> list[int]:
+        """Return the ids of a text that follows another one.
+
+        Tokenizers of SentencePiece begin a text with a blank of their own, which is not there if it
+        follows a line break, say.
+        """
+        if self._begins_with_a_blank:
+            given, ids = self._encode_all([before, before + text])
+            if ids[: len(given)] == given:
+                return ids[len(given) :]
+        return self._encode(text)
+
+    @cached_property
+    def _begins_with_a_blank(self) -> bool:
+        """Whether a text has other ids by itself than after a line break."""
+        return self._encode("\na") != [*self._encode("\n"), *self._encode("a")]
+
+    @cached_property
+    def _blanks_before_reply(self) -> str:
+        """The blanks that the template writes between a prompt and a reply; "" for none."""
+        prompt = self._prompt_text
+        whole, found, _ = self._render([*self._asked, *_ANY_MESSAGE]).partition(PLACEHOLDER)
+        between = whole[len(prompt) :] if found and whole.startswith(prompt) else ""
+        return between if not between.strip(" ") else ""
 
     def decode(self, ids: Sequence[int]) -> str:
         """Return the text of a reply's ids, without special tokens and the reply's opening.
@@ -372,7 +421,7 @@ class Chat:
 
         ``otherwise`` is returned if the prompt is rendered in another way once the reply is there.
         """
-        prompt = self._render(self._asked[:-1])
+        prompt = self._prompt_text
         whole, found, _ = self._render([*self._asked, *added], bool(added)).partition(PLACEHOLDER)
         opening = whole[len(prompt) :] if found and whole.startswith(prompt) else otherwise
         if self._thought_start and not opening.strip():
@@ -383,7 +432,7 @@ class Chat:
     @cached_property
     def _thought_start(self) -> str:
         """The end of the prompt that starts a thought, with its blanks; "" if it starts none."""
-        prompt = self._render(self._asked[:-1])
+        prompt = self._prompt_text
         mark = next((it for it in _THOUGHTS if prompt.rstrip().endswith(it)), "")
         return prompt[prompt.rindex(mark) :] if mark else ""
 

@@ -15,6 +15,7 @@ from tokenizers import (
     Tokenizer,
     decoders,
     models,
+    normalizers,
     pre_tokenizers,
     processors,
     trainers,
@@ -302,6 +303,82 @@ def test_an_agent_that_is_cut_off_in_a_thought_has_not_answered(
     assert policy.replies(written(policy, [attempt])) == [attempt.reply]
 
 
+LINES = (  # as Zephyr's and TinyLlama's: roles are plain text
+    "{% for m in messages %}<|{{ m['role'] }}|>\n{{ m['content'] }}</s>\n{% endfor %}"
+    "{% if add_generation_prompt %}<|assistant|>\n{% endif %}"
+)
+BRACKETS = (  # as Llama 2's and Mistral's: a blank before the reply
+    "{% for m in messages %}{% if m['role'] == 'user' %}[INST] {{ m['content'] }} [/INST]"
+    "{% else %} {{ m['content'] | trim }}</s>{% endif %}{% endfor %}"
+)
+
+
+def begins_with_a_blank(normalised: bool) -> PreTrainedTokenizerFast:
+    """A tokenizer in the manner of SentencePiece's, with one of the two ways to write its blank."""
+    characters = sorted({*"▁<|user|><|assistant|>[INST][/INST]Iti5.Whaso2+3?Terhmgbnyd"})
+    merges = [("I", "t"), ("▁", "It"), ("▁", "5"), ("▁", "is")]
+    pieces = ["<unk>", "</s>", *(f"<0x{byte:02X}>" for byte in range(256)), *characters]
+    pieces += ["is", *("".join(pair) for pair in merges)]
+    tokenizer = Tokenizer(
+        models.BPE(
+            vocab={piece: number for number, piece in enumerate(dict.fromkeys(pieces))},
+            merges=[("i", "s"), *merges],
+            unk_token="<unk>",
+            byte_fallback=True,
+        )
+    )
+    if normalised:
+        blanks = [normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")]
+        tokenizer.normalizer = normalizers.Sequence(blanks)
+    else:
+        tokenizer.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme="first", split=False)
+    tokenizer.decoder = decoders.Sequence(
+        [
+            decoders.Replace("▁", " "),
+            decoders.ByteFallback(),
+            decoders.Fuse(),
+            decoders.Strip(" ", 1, 0),
+        ]
+    )
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, eos_token="</s>", clean_up_tokenization_spaces=False
+    )
+
+
+@pytest.mark.parametrize("normalised", [True, False])
+@pytest.mark.parametrize("template", [LINES, BRACKETS])
+@pytest.mark.parametrize("reply", ["It is 5.", "5", "\nIt is 5.", ""])
+def test_a_written_reply_begins_as_in_the_whole_rendering(
+    normalised: bool, template: str, reply: str
+) -> None:
+    """A line break before it, and no blank that the tokenizer begins every text with."""
+    tokenizer = begins_with_a_blank(normalised)
+    tokenizer.chat_template = template
+    chat = Chat(tokenizer)
+    asked: list[Message] = [{"role": "user", "content": "2 + 3?"}]
+    prompt = chat.prompt_ids(tuple(asked))
+    whole = rendered(chat, [*asked, {"role": "assistant", "content": reply}])
+    written = chat.reply_ids(reply, ended=False)
+    trimmed = template == BRACKETS and reply[:1] == "\n"  # by design: what was sampled stays
+    if not trimmed:
+        assert whole[: len(prompt) + len(written)] == [*prompt, *written]
+    assert chat.decode(written).lstrip(" ") == reply
+    assert chat.reply_ids(reply)[-1] == tokenizer.eos_token_id
+
+
+@pytest.mark.parametrize("normalised", [True, False])
+def test_what_follows_a_reply_begins_as_in_the_whole_rendering(normalised: bool) -> None:
+    """Also where no special token is between them."""
+    tokenizer = begins_with_a_blank(normalised)
+    tokenizer.chat_template = LINES.replace("</s>", "")
+    chat = Chat(tokenizer)
+    asked: list[Message] = [{"role": "user", "content": "2 + 3?"}]
+    again: list[Message] = [{"role": "user", "content": "again"}]
+    ids = [*chat.prompt_ids(tuple(asked)), *chat.reply_ids("It is 5.", ended=False)]
+    whole = rendered(chat, [*asked, {"role": "assistant", "content": "It is 5."}, *again])
+    assert [*ids, *chat.follow_up(ids, again)] == whole
+
+
 def test_marks_of_thoughts_that_are_special_tokens_are_kept(fast: PreTrainedTokenizerFast) -> None:
     chat = chat_of(fast, "chatml")
     text = "<think>2 or 3?</think>It is 5."
@@ -519,6 +596,9 @@ def test_thoughts_of_earlier_replies_are_kept_or_dropped(fast: PreTrainedTokeniz
     assert "assistant\nIt is 5.<|im_end|>" in dropped
     assert "think" not in dropped
     assert str(chat) == "thoughts dropped"
+    assert str(chat_of(fast, "chatml")) == ""
+    fast.chat_template = REASONING
+    assert str(Chat(fast)) == "thoughts kept"
 
 
 def test_an_agent_that_drops_thoughts_reads_every_conversation_anew(
