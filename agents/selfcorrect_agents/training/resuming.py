@@ -14,7 +14,10 @@ from selfcorrect_env import CheckpointError
 
 CHANGEABLE_OPTIONS = "changeable_options"
 """Key of config.json with the options that a resumed run may change."""
-HARMLESS = {*(field.name for field in fields(Execution)), CHANGEABLE_OPTIONS}
+HARMLESS = {
+    *(field.name for field in fields(Execution)),
+    *(CHANGEABLE_OPTIONS, "activation_checkpointing"),
+}
 """Settings that don't change a run's result."""
 ADDED = {"optimizer": "adamw", "precision": "float32"}
 """Settings that runs of earlier versions lack, with the value that those had."""

@@ -140,7 +140,8 @@ class TrainedAgent(LanguageModelAgent):
             held_out=held_out and self.held_out_episodes_of(held_out),
             evaluated=self.held_out_episodes_of(env),
         )
-        with explained(lambda: len(trainer.history), run and run.checkpoints):
+        checkpoints = run and run.checkpoints
+        with explained(lambda: len(trainer.history), checkpoints, trainer.best_checkpoint):
             self.train(trainer, config)
         return trainer.history
 

@@ -7,6 +7,7 @@ import sys
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -202,6 +203,12 @@ class Trainer:
 
     def _best_step(self) -> int | None:
         return best_step(self.history, self._best_metric)
+
+    def best_checkpoint(self) -> Path | None:
+        """Return the checkpoint of the best evaluation so far, if the best model is to be kept."""
+        best = self._best_step() if self.config.evaluation.keep_best else None
+        folder = None if self.run is None or not best else checkpoint_of(self.run.checkpoints, best)
+        return folder if folder is not None and folder.is_dir() else None
 
     def _take_best(self) -> None:
         """Load the weights of the best evaluation, if they are to be kept and are not here."""

@@ -25,7 +25,7 @@ from selfcorrect_agents.lm.loading import load_policy
 from selfcorrect_agents.lm.template_config import TemplateConfig
 from selfcorrect_agents.training.config import from_flat
 from selfcorrect_agents.training.method_lookup import learning_of
-from selfcorrect_env import ProblemSetWarning, UnjudgedWarning, UsageError
+from selfcorrect_env import ProblemSetWarning, SelfCorrectEnv, UnjudgedWarning, UsageError
 from selfcorrect_env.cli import parse
 from selfcorrect_env.cli.main import main
 
@@ -296,6 +296,34 @@ def test_a_run_whose_held_out_problems_have_changed_is_not_resumed(
     assert "held_out_problems was" in err
 
 
+def test_the_size_of_the_training_set_is_none_of_the_held_out_one(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """The validation split of these sums has fewer problems."""
+    words = ["train", "multiturn_rl", "--model", model(tmp_path), "--out", "run", *SMALL]
+    words += ["--env", "SelfCorrect-Sums-v0", "--option", "size=3000", "--eval-problems", "2"]
+    status, _, err = run(capsys, *words, "--eval-every", "1", "--steps", "1")
+    assert status == 0, err
+    config = json.loads(Path("run/config.json").read_text())
+    validation = SelfCorrectEnv("sums", split="validation").problems.fingerprint
+    assert config["held_out_problems"] == validation
+
+
+def test_activation_checkpointing_may_be_switched_on_when_memory_was_short(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    words = ["train", "multiturn_rl", "--model", model(tmp_path), "--out", "run", *SMALL]
+    assert run(capsys, *words, "--steps", "1")[0] == 0
+    more = ["--steps", "2", "--resume", "--activation-checkpointing"]
+    status, _, err = run(capsys, *words, *more)
+    assert status == 0, err
+    file = Path("run/config.json")
+    config = json.loads(file.read_text())
+    assert config["changeable_options"].pop("activation_checkpointing") is True
+    file.write_text(json.dumps({**config, "activation_checkpointing": False}))  # as runs had it
+    assert run(capsys, *words, "--steps", "3", "--resume")[0] == 0
+
+
 def test_a_resumed_run_keeps_the_options_that_are_not_given(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
@@ -307,7 +335,7 @@ def test_a_resumed_run_keeps_the_options_that_are_not_given(
     assert config["precision"] == "float32"
     assert config["changeable_options"] == {
         **{"device": "cpu", "attention": None, "trackers": ["tensorboard"]},
-        **{"threads": 1, "episodes_every": 3, "show_every": 0},
+        **{"threads": 1, "episodes_every": 3, "show_every": 0, "activation_checkpointing": False},
     }
     resumed, _ = _parse("multiturn_rl", MultiTurnRLConfig, ["--out", "run", "--resume"])
     assert (resumed.model.device, resumed.episodes_every) == ("cpu", 3)

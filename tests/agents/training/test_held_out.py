@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from selfcorrect_agents.errors import DivergenceError, LearningError
+from selfcorrect_agents.lm.loading import load_policy
 from selfcorrect_agents.lm.policy import Policy
 from selfcorrect_agents.methods.multiturn_rl import MultiTurnRL, MultiTurnRLConfig
 from selfcorrect_agents.methods.pag import PAG
@@ -336,6 +337,20 @@ def test_patience_ends_a_run_and_the_model_is_the_best(
     scripted(tmp_path / "ended", policy, training, eval_patience=3)
     assert len(read_metrics(run.path / "metrics.jsonl")) == 6
     assert all(torch.equal(best[name], weight) for name, weight in weights_of(policy).items())
+
+
+def test_a_run_that_diverges_names_its_best_model(
+    policy: Policy, training: SelfCorrectEnv, tmp_path: Path
+) -> None:
+    far = {"learning_rate": 0.5, "beta_1": 0.0, "max_kl": 1.0, "checkpoint_every": 1}
+    with pytest.raises(DivergenceError) as caught:
+        scripted(tmp_path / "run", policy, training, **far)
+    named = re.search(r"The best evaluation was that of (\S+)\.$", str(caught.value))
+    assert named is not None
+    step = int(Path(named[1]).parent.name.removeprefix("step-"))
+    rows = read_metrics(tmp_path / "run/metrics.jsonl")
+    assert step == best_step(rows, "eval/t2/accuracy") < len(rows) - 1, "before it diverged"
+    assert load_policy(named[1])
 
 
 def test_a_run_whose_evaluations_were_not_judged_says_which_model_it_has(
