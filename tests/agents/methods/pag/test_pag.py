@@ -116,9 +116,6 @@ def test_only_revisions_have_tokens_in_the_third_turn(policy: Policy) -> None:
     ends = rollout.columns[rollout.turn == 1].max() + 1
     after = rollout.attention_mask[:, ends:].any(dim=1)
     assert after.tolist() == asked, "no request and no revision is read in the other episodes"
-    one = next(row for row, found in enumerate(asked) if not found)
-    read = policy.chat.decode_all(rollout.ids[one][rollout.attention_mask[one]].tolist())
-    assert "*" not in read.replace(str(rollout.episodes[one].problem.prompt), "")
 
 
 def test_training_problems_that_are_held_out_are_played_as_it_plays(
