@@ -1,9 +1,10 @@
 """Train SCoRe from Python, and measure what it learned.
 
     python examples/train_in_python.py
-    python examples/train_in_python.py --model FOLDER --steps 40 --problems 50 --run runs/score
+    python examples/train_in_python.py --model tiny:seed=1 --steps 40 --problems 50 --run runs/score
 
-The tiny base model comes with the package. The run on the command line takes minutes.
+The tiny base model comes with the package; the settings are those for it. The whole run takes
+minutes. docs/how-to/train.md has the settings for other models.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ def main(
     """Train in ``steps`` steps, 11 of 12 of them in stage I, and print both reports.
 
     Args:
-        model: a folder, a Hugging Face id, or "tiny".
+        model: "tiny", or a tiny model with options.
         steps: steps of both stages together, at least 2.
         problems: problems to measure on.
         run: a folder for metrics, checkpoints and the trained model; the same call resumes it.

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias, get_args
+from typing import Any, ClassVar, Literal, TypeAlias, get_args
 
 from typing_extensions import Self
 
 from selfcorrect_agents.checks import above_zero, among, at_least, check
 from selfcorrect_agents.lm.model_config import OptimizerName
 from selfcorrect_agents.training.config import Evaluation, Execution, Sampling, steps_in
+from selfcorrect_agents.training.presets import imitation_presets
 
 FirstReply: TypeAlias = Literal["never", "right", "always"]
 
@@ -74,6 +75,8 @@ class Fitting:
 class SupervisedConfig:
     """The parts of every method that imitates traces; subclasses add their own fields."""
 
+    presets: ClassVar[dict[str, dict[str, Any]]] = imitation_presets(iterations=1)
+    """Preset -> fields by flat name; a subclass may have presets of its own fields, too."""
     sampling: Sampling = Sampling()
     fitting: Fitting = Fitting()
     execution: Execution = Execution()

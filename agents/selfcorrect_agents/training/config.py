@@ -12,7 +12,7 @@ import dataclasses
 from bisect import bisect_left
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol, get_args
+from typing import Any, ClassVar, Literal, Protocol, get_args
 
 from typing_extensions import Self
 
@@ -21,6 +21,7 @@ from selfcorrect_agents.flat_config import changed, flat, flat_fields, from_flat
 from selfcorrect_agents.lm.model_config import OptimizerName
 from selfcorrect_agents.lm.token_caps import TINY_TOKEN_CAP
 from selfcorrect_agents.rl.config import Objective
+from selfcorrect_agents.training.presets import RL_WITHOUT_BETA
 from selfcorrect_agents.training.schedule import (
     SHAPES,
     Shape,
@@ -251,6 +252,8 @@ class OnPolicyConfig:
     gradient, which the paper does not mention.
     """
 
+    presets: ClassVar[dict[str, dict[str, Any]]] = RL_WITHOUT_BETA
+    """Preset -> fields by flat name; a subclass may have presets of its own fields, too."""
     sampling: Sampling = Sampling()
     objective: Objective = Objective()
     optimization: Optimization = Optimization()

@@ -67,6 +67,12 @@ RL: dict[str, dict[str, Any]] = {
 the evaluations of one-gpu (as many episodes in 20 steps as one step plays) and the limit of the KL
 (there the reference gives the replies e³ = 20 times less probability a token than the policy)."""
 
+RL_WITHOUT_BETA: dict[str, dict[str, Any]] = {
+    name: {key: value for key, value in fields.items() if key != "beta_1"}
+    for name, fields in RL.items()
+}
+"""`RL` for configurations that have no β₁, or another name for it."""
+
 IMITATION: dict[str, dict[str, Any]] = {
     TINY: {},
     PAPER_MATH: {
@@ -119,8 +125,8 @@ def imitation_presets(iterations: int) -> dict[str, dict[str, Any]]:
 def presets_of(cls: type[Any]) -> dict[str, Mapping[str, Any]]:
     """Return the presets of a method's configuration, by name: fields by flat name.
 
-    A configuration names them in its class attribute ``presets``; one without that attribute has
-    only ``tiny``, its defaults.
+    A configuration names them in its class attribute ``presets``, or inherits them; one without
+    that attribute has only ``tiny``, its defaults.
     """
     return dict(getattr(cls, "presets", {TINY: {}}))
 
@@ -159,7 +165,7 @@ def default_preset(cls: type[Any], model: str) -> str:
         ValueError: the model is not tiny, and the configuration has presets for tiny ones only.
     """
     presets = presets_of(cls)
-    if is_tiny(model) or "presets" not in vars(cls):
+    if is_tiny(model) or not hasattr(cls, "presets"):
         return TINY  # a configuration without presets has defaults of its own
     if ONE_GPU in presets:
         return ONE_GPU

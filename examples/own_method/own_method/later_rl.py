@@ -11,7 +11,7 @@ from selfcorrect_agents import Stage, TrainedAgent, Trainer
 
 
 class LaterRL(TrainedAgent):
-    """RL on the second attempt alone; the first is only held to the base."""
+    """RL on the second attempt alone; the first has a KL to the base and no reward."""
 
     Learning: ClassVar[type[LaterRLConfig]] = LaterRLConfig
 
@@ -20,7 +20,7 @@ class LaterRL(TrainedAgent):
         stage = Stage(
             rewards=lambda scores: torch.stack([0 * scores[:, 0], scores[:, 1]], dim=1),
             betas=(config.beta, config.beta),
-            reach=[[], [1]],  # r(y1) teaches no turn, r(y2) the second: checked before step 1
+            reach=[[], [1]],  # r(y1) trains no turn, r(y2) the second: checked before step 1
             learning_rate=config.learning_rate,
         )
         for step in trainer.steps(config.steps):

@@ -3,7 +3,9 @@
 import json
 import shlex
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import gymnasium
 import pytest
@@ -14,8 +16,10 @@ from selfcorrect_agents import (
     ModelConfig,
     MultiTurnRL,
     MultiTurnRLConfig,
+    OnPolicyConfig,
     PlayConfig,
     SCoReConfig,
+    SupervisedConfig,
 )
 from selfcorrect_agents.cli.measure_command import measure_command
 from selfcorrect_agents.cli.train import TrainOptions, _parse
@@ -213,6 +217,27 @@ def test_another_model_never_gets_the_defaults_of_the_tiny_one(method: str) -> N
     assert options.model.lora.rank == 0
     _, learning = _parse(method, learning_of(method), ["--model", "tiny:seed=1"])
     assert learning == learning_of(method)()
+
+
+@dataclass(frozen=True, kw_only=True)
+class OwnRL(OnPolicyConfig):
+    """An own method's configuration, without a word on presets."""
+
+    steps: int = 7
+
+
+@dataclass(frozen=True, kw_only=True)
+class OwnImitation(SupervisedConfig):
+    """The same of a method that imitates."""
+
+
+@pytest.mark.parametrize(("learning_class", "rate"), [(OwnRL, 4e-5), (OwnImitation, 2e-4)])
+def test_nor_does_an_own_method(learning_class: type[Any], rate: float) -> None:
+    options, learning = _parse("own", learning_class, ["--model", "some/model"])
+    assert (options.preset, options.model.lora.rank) == ("one-gpu", 16)
+    assert flat(learning)["learning_rate"] == rate
+    assert getattr(learning, "steps", 7) == 7, "its own fields keep their defaults"
+    assert _parse("own", learning_class, ["--model", "tiny"])[1] == learning_class()
 
 
 def test_a_method_for_tiny_models_is_refused_for_another() -> None:
