@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from selfcorrect_env.env_setup import Setup
@@ -55,6 +56,15 @@ class Session:
             )
             info["transition"] = episode.transition
         return info
+
+
+def as_read(episode: Episode, conversation: Conversation) -> Episode:
+    """Return an episode with what the agent read before its last reply, and that reply.
+
+    A subclass or a wrapper may show other messages than those that the session keeps.
+    """
+    last = Message(role="assistant", content=str(episode.attempts[-1].reply))
+    return replace(episode, conversation=(*conversation, last))
 
 
 def require_reply(reply: object) -> str:

@@ -104,7 +104,7 @@ class TokenLevel(gym.Wrapper[Observation, Any, Conversation, str], RecordConstru
     Raises:
         TypeError: ``env`` is not a `SelfCorrectEnv`, or a number is not an int.
         ValueError: a number is below 1; at ``reset``: the problem's episode may not fit into
-            ``context_length``.
+            ``context_length``; at ``step``: it does not, since a subclass shows longer messages.
     """
 
     def __init__(
@@ -232,6 +232,12 @@ class TokenLevel(gym.Wrapper[Observation, Any, Conversation, str], RecordConstru
 
     def _append(self, ids: Sequence[int]) -> None:
         end = self._used + len(ids)
+        if end > self.context_length:
+            raise ValueError(
+                f"The episode of problem {self._problem_id!r} does not fit into context_length, "
+                f"{self.context_length} tokens: the environment shows longer messages than its "
+                "prompts have. Give a larger context_length, or fewer max_new_tokens."
+            )
         self._ids[self._used : end] = ids
         self._used = end
 

@@ -18,7 +18,8 @@ from selfcorrect_env.env_setup import SetupProperties
 from selfcorrect_env.errors import EpisodeError, UnsupportedEnvError
 from selfcorrect_env.problems.problem_set import ProblemSet
 from selfcorrect_env.prompts import Prompts
-from selfcorrect_env.types import Conversation, Verifier
+from selfcorrect_env.session import as_read
+from selfcorrect_env.types import Conversation, Episode, Verifier
 
 AnyEnv = TypeVar("AnyEnv", bound="gym.Env[Any, Any]")
 
@@ -148,11 +149,15 @@ def copied(env: AnyEnv) -> AnyEnv:
 
 
 class _Row(gym.Wrapper[Any, Any, Any, Any]):
-    """One copy; picks its own problem index out of the options for all rows."""
+    """One copy; picks its own problem index out of the options for all rows.
+
+    A finished episode has the conversation that was shown.
+    """
 
     def __init__(self, env: gym.Env[Any, Any], row: int, num_envs: int) -> None:
         super().__init__(env)
         self._row, self._num_envs = row, num_envs
+        self._read: Any = ()
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -165,4 +170,12 @@ class _Row(gym.Wrapper[Any, Any, Any, Any]):
                     f"sub-environments, got {len(indices)}."
                 )
             options = {**options, "index": indices[self._row]}
-        return self.env.reset(seed=seed, options=options)
+        self._read, info = self.env.reset(seed=seed, options=options)
+        return self._read, info
+
+    def step(self, action: Any) -> tuple[Any, Any, bool, bool, dict[str, Any]]:
+        read = self._read
+        self._read, reward, terminated, truncated, info = self.env.step(action)
+        if isinstance(info.get("finished"), Episode):
+            info = {**info, "finished": as_read(info["finished"], read)}
+        return self._read, reward, terminated, truncated, info

@@ -13,6 +13,7 @@ from gymnasium.vector import VectorEnv
 from selfcorrect_env.env import SelfCorrectEnv
 from selfcorrect_env.errors import EpisodeError, UnsupportedEnvError
 from selfcorrect_env.evaluation.agents import ask, copy_of
+from selfcorrect_env.session import as_read
 from selfcorrect_env.training_env import AnyEnv, TrainingEnv
 from selfcorrect_env.types import Agent, Attempt, Conversation, Episode, Reason, Verdict
 from selfcorrect_env.unwrapping import unwrap
@@ -206,15 +207,19 @@ class SingleRunner(Runner):
 
     def begin(self, index: int) -> Play:
         """Start an episode; one that is in progress must be over."""
-        conversation, _ = self.env.reset(seed=index, options={"index": index})
+        first, _ = self.env.reset(seed=index, options={"index": index})
+        read: Conversation = first
 
         def step(reply: str) -> tuple[Conversation, Episode | None]:
-            conversation, _, terminated, truncated, info = self.env.step(reply)
+            nonlocal read
+            before = read
+            read, _, terminated, truncated, info = self.env.step(reply)
             if not (terminated or truncated):
-                return conversation, None
-            return conversation, _finished(self.env, {"finished": [info.get("finished")]}, 0, index)
+                return read, None
+            episode = _finished(self.env, {"finished": [info.get("finished")]}, 0, index)
+            return read, as_read(episode, before)
 
-        return Play(conversation, step)
+        return Play(first, step)
 
 
 def _must_be_stepped(env: TrainingEnv) -> bool:

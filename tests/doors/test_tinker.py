@@ -430,6 +430,7 @@ def test_nothing_of_the_reference_is_sent(
         ({"objective": Objective()}, "kl must be 'k1_reward'"),
         ({"objective": Objective(kl="k1_reward", unit="token")}, "unit must be 'sequence'"),
         ({"oversample": 2}, "oversample must be 1 at a service"),
+        ({"sampling": Sampling(temperature=0.5)}, "temperature must be 1.0 at a service"),
         ({"warm_start_steps": 1}, "warm_start_steps must be 0 at a service"),
     ],
 )

@@ -18,6 +18,7 @@ from selfcorrect_env import (
     UnknownNameError,
     UnsupportedEnvError,
     VectorProgressBonus,
+    evaluate,
     training_env,
 )
 from selfcorrect_env.cli import EnvOptions, make_env
@@ -46,6 +47,43 @@ class Hinted(SelfCorrectEnv):
         self.replies.append(action)
         info["replies"] = list(self.replies)
         return (HINT, *conversation), reward, terminated, truncated, info
+
+
+class Told(SelfCorrectEnv):
+    """Says of the first answer whether it was right."""
+
+    def step(self, action):
+        conversation, reward, terminated, truncated, info = super().step(action)
+        if not terminated:
+            told = {"role": "user", "content": f"{info['verdict'].correct}. Again."}
+            conversation = (*conversation[:-1], told)
+        return conversation, reward, terminated, truncated, info
+
+
+def test_an_episode_has_the_messages_that_a_subclass_showed():
+    """What is imitated or read later is what the agent read."""
+    for env, first, second in (
+        (Hinted(SUMS), HINT["content"], None),
+        (Told(SUMS), None, "False. Again."),
+        (gym.wrappers.OrderEnforcing(Told(SUMS)), None, "False. Again."),
+    ):
+        batch = training_env(env).vectorised(2)
+        read, _ = batch.reset(seed=0, options={"index": [0, 1]})
+        for reply in ("x", "2"):
+            before = read
+            read, _, _, _, infos = batch.step([reply, reply])
+        for row, episode in enumerate(infos["finished"]):
+            assert episode.conversation == (*before[row], {"role": "assistant", "content": "2"})
+            assert first is None or episode.conversation[0]["content"] == first
+            assert second is None or episode.conversation[-2]["content"] == second
+        seen = []
+
+        def agent(conversation, seen=seen):
+            seen.append(conversation)
+            return "2"
+
+        (episode,) = evaluate(agent, env, n=1).episodes
+        assert episode.conversation == (*seen[-1], {"role": "assistant", "content": "2"})
 
 
 class Random(SelfCorrectEnv):

@@ -97,14 +97,15 @@ def disk_failure(error: Exception) -> str | None:
 def explained(
     taken: Callable[[], int],
     checkpoints: Path | None,
-    best: Callable[[], Path | None] = lambda: None,
+    best: Callable[[int | None], Path | None] = lambda before: None,
 ) -> Iterator[None]:
     """Say in the errors of this module how many steps were taken, and what is left.
 
     Args:
         taken: returns the number of steps that were taken.
         checkpoints: the folder of the run's checkpoints; None without a run.
-        best: returns the checkpoint of the best evaluation; None if there is none to be kept.
+        best: returns the checkpoint of the best evaluation after less than so many steps; None if
+            there is none to be kept.
 
     Raises:
         DivergenceError: as it was raised, with step and checkpoint.
@@ -117,8 +118,7 @@ def explained(
         further = f" {left} Train on from its model with other settings." if left else ""
         if not left and _newest(checkpoints):
             further = " Every checkpoint has the weights that diverged: start a new run."
-        kept = best()
-        if kept is not None and (error.after is None or _step_of(kept) < error.after):
+        if (kept := best(error.after)) is not None:
             further += f" The best evaluation was that of {kept / 'model'}."
         raise DivergenceError(f"Training stopped {_when(taken())}: {error}{further}") from error
     except Exception as error:
@@ -136,14 +136,10 @@ def _when(taken: int) -> str:
     return f"after step {taken}" if taken else "before a step was logged"
 
 
-def _step_of(checkpoint: Path) -> int:
-    return int(checkpoint.name.removeprefix("step-"))
-
-
 def _newest(checkpoints: Path | None, before: int | None = None) -> str:
     """Return a sentence that names the newest checkpoint, of less than ``before`` steps."""
     folders = checkpoints.iterdir() if checkpoints and checkpoints.is_dir() else []
-    found = {_step_of(it): it for it in folders if NAME.fullmatch(it.name)}
+    found = {int(name[1]): it for it in folders if (name := NAME.fullmatch(it.name))}
     steps = [step for step in found if before is None or step < before]
     if not steps:
         return ""

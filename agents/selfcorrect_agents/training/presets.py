@@ -76,12 +76,14 @@ RL_WITHOUT_BETA: dict[str, dict[str, Any]] = {
 IMITATION: dict[str, dict[str, Any]] = {
     TINY: {},
     PAPER_MATH: {
+        "epochs": 1,
         "problems_per_step": 64,
         "samples": 8,
         "learning_rate": 5e-6,
         "max_new_tokens": 1024,
     },
     PAPER_MBPP: {
+        "epochs": 1,
         "problems_per_step": 16,
         "samples": 8,
         "learning_rate": 1e-5,
@@ -97,8 +99,8 @@ IMITATION: dict[str, dict[str, Any]] = {
         "checkpoint_every": 20,
     },
 }
-"""What the methods of imitation share: the learning rates and the budget of the paper's RL runs
-("not varied between runs", section 6); the paper gives no others."""
+"""What the methods of imitation share: one epoch, as in the paper, and the learning rates and the
+budget of its RL runs ("not varied between runs", section 6)."""
 
 TOKEN_CAPS = {
     name: int(values.get("max_new_tokens", TINY_TOKEN_CAP)) for name, values in RL.items()

@@ -204,9 +204,15 @@ class Trainer:
     def _best_step(self) -> int | None:
         return best_step(self.history, self._best_metric)
 
-    def best_checkpoint(self) -> Path | None:
-        """Return the checkpoint of the best evaluation so far, if the best model is to be kept."""
-        best = self._best_step() if self.config.evaluation.keep_best else None
+    def best_checkpoint(self, before: int | None = None) -> Path | None:
+        """Return the checkpoint of the best evaluation, if the best model is to be kept.
+
+        Args:
+            before: only evaluations after fewer steps count; by default all.
+        """
+        rows = self.history if before is None else self.history[: max(0, before - 1)]
+        kept = self.config.evaluation.keep_best
+        best = best_step(rows, self._best_metric) if kept else None
         folder = None if self.run is None or not best else checkpoint_of(self.run.checkpoints, best)
         return folder if folder is not None and folder.is_dir() else None
 

@@ -394,10 +394,13 @@ def test_sigterm_ends_a_run_after_the_step_and_ends_its_forks_at_once(
 
     def stopped(problem: Problem, reply: str) -> float:
         if not statuses and (tmp_path / "run/metrics.jsonl").exists():
+            ready, started = os.pipe()
             child = os.fork()
             if child == 0:
+                os.write(started, b"1")
                 time.sleep(60)
                 os._exit(3)
+            os.read(ready, 1)  # a signal that comes within the fork is lost
             os.kill(child, signal.SIGTERM)
             statuses.append(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
             signal.raise_signal(signal.SIGTERM)

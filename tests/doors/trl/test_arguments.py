@@ -27,6 +27,8 @@ from selfcorrect_env import SelfCorrectEnv
         ({"alpha": -1.0}, "alpha must be at least 0"),
         ({"stage_two_learning_rate": 0.0}, "stage_two_learning_rate must be above 0"),
         ({"max_completion_length": None}, "max_completion_length must be at least 1"),
+        ({"mask_truncated_completions": True}, "mask_truncated_completions must be False"),
+        ({"num_iterations": 3}, "stage_one_steps must be a multiple of the 3 optimizer steps"),
     ],
 )
 def test_invalid_arguments_are_refused(
@@ -40,6 +42,15 @@ def test_one_attempt_is_refused(folder: str, tmp_path: Path) -> None:
     env = SelfCorrectEnv("arithmetic", split="train", size=40, attempts=1)
     with pytest.raises(LearningError, match="at least 2 attempts"):
         trainer_of(folder, env, tmp_path)
+
+
+def test_an_evaluation_needs_as_many_attempts(folder: str, tmp_path: Path) -> None:
+    env = SelfCorrectEnv("arithmetic", split="train", size=40)
+    other = SelfCorrectEnv("arithmetic", split="validation", size=40, attempts=3)
+    with pytest.raises(
+        LearningError, match="eval_env needs as many attempts as training: 2, not 3"
+    ):
+        trainer_of(folder, env, tmp_path, options={"eval_env": other})
 
 
 def test_without_trl_the_error_names_the_extra() -> None:

@@ -7,7 +7,7 @@ import pytest
 import torch
 from peft import LoraConfig
 from torch.testing import assert_close
-from transformers import GPT2Config, GPT2LMHeadModel
+from transformers import GPT2Config, GPT2LMHeadModel, MixtralConfig, MixtralForCausalLM
 from trl import GRPOConfig, GRPOTrainer
 from trl_steps import (
     QUIET,
@@ -190,3 +190,19 @@ def test_the_page_has_a_complete_run(tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.chdir(tmp_path)
     exec(compile(short, str(PAGE), "exec"), {})
     assert (tmp_path / "runs" / "trl" / "config.json").exists()
+
+
+def test_a_mixture_of_experts_is_trained(env: SelfCorrectEnv, tmp_path: Path) -> None:
+    """TRL adds the loss of its router, which the credit check leaves out and training has."""
+    tokenizer = build_tokenizer()
+    ids = {"pad_token_id": tokenizer.pad_token_id, "eos_token_id": tokenizer.eos_token_id}
+    heads = {"num_attention_heads": 2, "num_key_value_heads": 2, "num_hidden_layers": 1}
+    sizes = {"vocab_size": len(tokenizer), "hidden_size": 16, "intermediate_size": 16}
+    experts = {"num_local_experts": 2, "num_experts_per_tok": 1}
+    model = MixtralForCausalLM(MixtralConfig(**sizes, **heads, **experts, **ids, bos_token_id=None))
+    Policy(model.eval(), tokenizer).save_pretrained(tmp_path / "experts")
+    trainer = trainer_of(str(tmp_path / "experts"), env, tmp_path, max_steps=1)
+    assert trainer.aux_loss_enabled
+    trainer.train()
+    assert trainer.aux_loss_enabled
+    assert history(trainer, "aux_loss")

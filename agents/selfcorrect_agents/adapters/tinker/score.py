@@ -155,6 +155,7 @@ def _check(config: SCoReConfig) -> None:
         (config.objective, plain.objective, ("unit", "clip", "importance_cap")),
         (config.optimization, plain.optimization, ("optimizer", "epochs")),
         (config.evaluation, replace(plain.evaluation), ("eval_every",)),
+        (config.sampling, plain.sampling, ("temperature",)),  # its log-probabilities are at 1
     ):
         for name in names:
             value, only = getattr(owner, name), getattr(default, name)

@@ -89,8 +89,28 @@ class SCoReGRPOConfig(GRPOConfig):
         check(
             self.scale_rewards in _ADVANTAGES, "scale_rewards", "none or group", self.scale_rewards
         )
+        check(
+            not self.mask_truncated_completions,
+            "mask_truncated_completions",
+            "False: a reply that was cut off is judged, and counts in the baseline of the others",
+            self.mask_truncated_completions,
+        )
+        self._check_stages()
         cap = self.max_completion_length
         check(cap is not None and cap >= 1, "max_completion_length", "at least 1", cap)
+
+    def _check_stages(self) -> None:
+        """Refuse stages that end between the optimizer steps on the same sampled episodes."""
+        generated = (self.steps_per_generation or 1) * self.num_iterations
+        steps = max(1, generated // self.gradient_accumulation_steps)
+        for name in ("stage_one_steps", "stage_two_steps"):
+            check(
+                getattr(self, name) % steps == 0,
+                name,
+                f"a multiple of the {steps} optimizer steps on the same episodes "
+                "(steps_per_generation, num_iterations)",
+                getattr(self, name),
+            )
 
     @cached_property
     def score(self) -> SCoReConfig:

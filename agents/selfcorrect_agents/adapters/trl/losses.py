@@ -37,12 +37,19 @@ class LossTrainer(GRPOTrainer):
         """
         logps = batch.get("old_per_token_logps", batch["sampling_per_token_logps"]).nan_to_num()
         self._fixed_logps = leaf = logps.clone().requires_grad_()
+        # terms of the loss that no advantage is in; they need a forward pass, or keep a state
+        apart = ("aux_loss_enabled", "use_adaptive_entropy")
+        kept = {name: getattr(self, name) for name in apart if hasattr(self, name)}
         try:
+            for name in kept:
+                setattr(self, name, False)
             with torch.enable_grad():
                 loss = self._compute_loss(self.model, {**batch, "advantages": advantages})
             return torch.autograd.grad(loss, leaf)[0]
         finally:
             self._fixed_logps = None
+            for name, value in kept.items():
+                setattr(self, name, value)
 
     def reaches_weights(self, batch: dict[str, Any]) -> bool:
         """Whether the log-probabilities of a batch depend on a weight that is trained."""

@@ -47,7 +47,7 @@ class SCoReGRPOTrainer(LossTrainer):
             ``callbacks``, ``optimizers`` and ``quantization_config``.
 
     Raises:
-        LearningError: the environment has one attempt.
+        LearningError: the environment has one attempt, or ``eval_env`` another number.
         CreditError: in ``train``, before the first step of a stage: a score would train another
             turn than that of the equations.
         UnjudgedError: in ``train``: the verifier failed at most episodes of several steps in a row.
@@ -71,6 +71,12 @@ class SCoReGRPOTrainer(LossTrainer):
             raise LearningError(
                 "SCoRe needs at least 2 attempts, and the environment has 1: set attempts=2."
             )
+        for rollouts in self.rollouts.values():
+            if rollouts.env.attempts != attempts:
+                raise LearningError(
+                    f"eval_env needs as many attempts as training: {attempts}, not "
+                    f"{rollouts.env.attempts}."
+                )
         self.stages = stage_one(args.score, attempts), stage_two(args.score, attempts)
         self._arguments = args
         self._checked: list[Stage] = []

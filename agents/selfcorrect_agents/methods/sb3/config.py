@@ -53,6 +53,9 @@ class SB3Config:
     """Maximum gradient norm, > 0."""
     max_new_tokens: int = TINY_TOKEN_CAP
     """Token cap of one reply, the same in every attempt, ≥ 1."""
+    context_length: int | None = None
+    """Tokens of an episode at most, ≥ 1; None: those of the longest problem with its instructions,
+    which an environment of your own that shows longer messages needs more than."""
     seed: int = 0
     """Seed of problems, samples and minibatches, ≥ 0."""
 
@@ -64,6 +67,8 @@ class SB3Config:
             check(getattr(self, name) > 0, name, "above 0", getattr(self, name))
         for name in ("beta", "alpha", "value_coefficient", "seed"):
             check(getattr(self, name) >= 0, name, "at least 0", getattr(self, name))
+        length = self.context_length
+        check(length is None or length >= 1, "context_length", "at least 1", length)
         check(0 <= self.gae_lambda <= 1, "gae_lambda", "in [0, 1]", self.gae_lambda)
         check(self.credit in CREDITS, "credit", f"one of {CREDITS}", self.credit)
         check(self.rollout >= 2, "envs × tokens_per_env", "at least 2", self.rollout)

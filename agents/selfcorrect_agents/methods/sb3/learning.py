@@ -121,7 +121,8 @@ def _single(env: str | AnyEnv | TrainingEnv) -> SelfCorrectEnv:
 
 def token_envs(env: SelfCorrectEnv, policy: Policy, config: SB3Config) -> DummyVecEnv:
     """Return ``config.envs`` token-level environments on copies of ``env``."""
-    length = longest_episode(env, policy.chat, config.max_new_tokens)
+    length = config.context_length
+    length = length or longest_episode(env, policy.chat, config.max_new_tokens)
 
     def make() -> gym.Env[Any, Any]:
         one: gym.Env[Any, Any] = env.copy()

@@ -134,14 +134,27 @@ class Recorder(BaseCallback):
         turn = info["attempt"] - 1
         rewards: NDArray[np.float32] = self.locals["rewards"]
         if not verdict.judged:
-            # no score: use the critic's estimate, so that the advantage is about 0
-            rewards[row] = float(self.locals["values"][row])
+            rewards[row] = float(self.locals["values"][row]) - self._later_value(row)
             self._unjudged += 1
         self._rewards.setdefault(turn, []).append(float(rewards[row]))
         if "finished" in info:
             self._episodes.append(info["finished"])
             self._finished += 1
         return turn
+
+    @torch.no_grad()
+    def _later_value(self, row: int) -> float:
+        """Return what the critic expects after a token, discounted; 0 at an episode's end.
+
+        The critic's estimate less this is the reward of an attempt without a score: the advantage
+        of its tokens is then about 0, whatever follows.
+        """
+        if self.locals["dones"][row]:
+            return 0.0
+        model = cast(OnPolicyAlgorithm, self.model)
+        seen = {key: values[row : row + 1] for key, values in self.locals["new_obs"].items()}
+        value = model.policy.predict_values(obs_as_tensor(seen, model.device))
+        return model.gamma * float(value)
 
     @torch.no_grad()
     def _kl(self) -> MetricsRow:

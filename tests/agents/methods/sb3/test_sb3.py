@@ -222,16 +222,37 @@ def test_the_bonus_reaches_the_second_reward(policy: Policy) -> None:
     assert (row["t1/accuracy"], row["t2/accuracy"]) == (1.0, 0.0)
 
 
+class Critic:
+    """A critic that expects the same of all observations, with a discount of 0.5."""
+
+    gamma, device = 0.5, torch.device("cpu")
+
+    @property
+    def policy(self) -> Any:
+        return self
+
+    def predict_values(self, seen: dict[str, torch.Tensor]) -> torch.Tensor:
+        assert seen["ids"].tolist() == [[6, 7]]
+        return torch.tensor([[0.75]])
+
+
 def test_what_was_not_judged_is_credited_with_the_critics_estimate(policy: Policy) -> None:
     recorder = Recorder(SB3Config(), policy, None, lambda *_: None, lambda: False)
+    recorder.model = Critic()  # type: ignore[assignment]
     failed, wrong = Verdict(0.0, Reason.ERROR), Verdict(0.0, Reason.WRONG)
-    infos = [{"attempt": 1, "verdict": failed}, {"attempt": 1, "verdict": wrong}, {"attempt": 0}]
-    told = np.zeros(3, dtype=np.float32)
+    last, wrongly = {"attempt": 1, "verdict": failed}, {"attempt": 1, "verdict": wrong}
+    infos = [last, wrongly, {"attempt": 0}, last]
+    told = np.zeros(4, dtype=np.float32)
+    values = torch.tensor([[0.25], [0.5], [0.75], [0.5]])
+    dones = np.array(
+        [True, True, False, False]
+    )  # the last one's episode goes on (--credit episode)
+    seen = {"ids": np.arange(8).reshape(4, 2)}
     recorder.update_locals(
-        {"infos": infos, "rewards": told, "values": torch.tensor([[0.25], [0.5], [0.75]])}
+        {"infos": infos, "rewards": told, "values": values, "dones": dones, "new_obs": seen}
     )
     recorder._on_step()  # as stable-baselines3 does, before it stores the rewards
-    assert told.tolist() == [0.25, 0.0, 0.0]
+    assert told.tolist() == [0.25, 0.0, 0.0, 0.5 - 0.5 * 0.75], "the advantage is 0 in both"
 
 
 class Upper(SelfCorrectEnv):
