@@ -31,6 +31,7 @@ from selfcorrect_agents.methods.score import SCoRe, SCoReConfig
 from selfcorrect_agents.training.config import from_flat
 from selfcorrect_agents.training.memory_plan import Plan, Work, plan
 from selfcorrect_agents.training.memory_split import read_tokens
+from selfcorrect_agents.training.trainer import Trainer
 from selfcorrect_env import TrainingEnv, training_env
 
 
@@ -75,7 +76,7 @@ def main(options: Options) -> None:
     print(f"{options.problems_per_step * options.samples} episodes of two replies of up to "
           f"{options.max_new_tokens} tokens; {free_memory(torch.device('cpu')) / 1e9:.0f} GB free"
           )  # fmt: skip
-    columns = ("loaded", "peak", "plan", "plan/peak", "saved", "tokens", "seconds")
+    columns = ("loaded", "peak", "plan", "plan/peak", "saved", "tokens", "planned", "seconds")
     print(f"{'configuration':<20}" + "".join(f"{column:>10}" for column in columns))
     for name in options.configurations:
         command = [sys.executable, __file__, *_flags(options), f"--only={name}"]
@@ -85,7 +86,8 @@ def main(options: Options) -> None:
         row = json.loads(done.stdout.strip().splitlines()[-1])
         sizes = {key: f"{row[key] / 1e9:.2f} GB" for key in ("loaded", "peak", "plan", "saved")}
         cells = {**sizes, "plan/peak": f"{row['plan'] / row['peak']:.2f}",
-                 "tokens": f"{row['tokens']:,.0f}", "seconds": f"{row['seconds']:.0f}"}  # fmt: skip
+                 "tokens": f"{row['tokens']:,.0f}", "planned": f"{row['planned']:,.0f}",
+                 "seconds": f"{row['seconds']:.0f}"}  # fmt: skip
         print(f"{name:<20}" + "".join(f"{cells[column]:>10}" for column in columns), flush=True)
 
 
@@ -108,7 +110,8 @@ def measure(options: Options, name: str) -> dict[str, float]:
     }
     expected = planned(config, env, options, memory, read_tokens(policy.chat, env))
     start = time.monotonic()
-    SCoRe(policy).learn(env, from_flat(SCoReConfig, settings))
+    agent = Noted(policy)
+    agent.learn(env, from_flat(SCoReConfig, settings))
     seconds, peak = time.monotonic() - start, _peak()
     with tempfile.TemporaryDirectory() as folder:
         policy.save_pretrained(folder)
@@ -118,9 +121,21 @@ def measure(options: Options, name: str) -> dict[str, float]:
         "peak": peak,
         "plan": float(expected.peak),
         "saved": float(saved),
-        "tokens": float(expected.tokens_per_forward),
+        "tokens": float(agent.tokens_per_forward),
+        "planned": float(expected.tokens_per_forward),
         "seconds": seconds,
     }
+
+
+class Noted(SCoRe):
+    """SCoRe that notes how its step is cut."""
+
+    tokens_per_forward = 0
+
+    def train(self, trainer: Trainer, config: SCoReConfig) -> None:
+        """Train as SCoRe does."""
+        self.tokens_per_forward = trainer.split.tokens_per_forward
+        super().train(trainer, config)
 
 
 def planned(

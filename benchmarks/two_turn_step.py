@@ -30,7 +30,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("TRL_EXPERIMENTAL_SILENCE", "1")
@@ -128,6 +128,20 @@ class Measured:
         )
 
 
+_ATEN = torch.ops.aten
+FORMULAS: dict[Any, Any] = {
+    **flop_registry,
+    _ATEN.addmm_: flop_registry[_ATEN.addmm],
+    _ATEN._scaled_dot_product_flash_attention_for_cpu: flop_registry[
+        _ATEN._scaled_dot_product_flash_attention
+    ],
+    _ATEN._scaled_dot_product_flash_attention_for_cpu_backward: flop_registry[
+        _ATEN._scaled_dot_product_flash_attention_backward
+    ],
+}
+"""Operation -> its arithmetic: torch's formulas, and the same for operations that it leaves out."""
+
+
 class FlopCounter(TorchDispatchMode):
     """Counts the floating-point operations of matrix products and attention, backward included."""
 
@@ -137,7 +151,7 @@ class FlopCounter(TorchDispatchMode):
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         out = func(*args, **(kwargs or {}))
-        count = flop_registry.get(func._overloadpacket)
+        count = FORMULAS.get(func._overloadpacket)
         if count is not None:
             self.total += count(*args, **(kwargs or {}), out_val=out)
         return out
@@ -194,6 +208,7 @@ class TwoTurns:
 
     def __init__(self, options: Options, policy: Policy) -> None:
         self.options, self.policy = options, policy
+        self.model: Any = policy.model
         self.env = SelfCorrectEnv(options.problem_set, split="train")
         asked = range(min(512, len(self.env.problems)))
         first = [self.env.reset(options={"index": i})[0] for i in asked]
@@ -238,14 +253,14 @@ class TwoTurns:
         ids = torch.tensor([[pad] * (width - len(row)) + row for row in rows])
         mask = torch.tensor([[0] * (width - len(row)) + [1] * len(row) for row in rows])
         ends = sorted(self.policy.chat.eos_ids)
-        model: Any = self.policy.model
-        sampled = model.generate(
+        sampled = self.model.generate(
             input_ids=ids,
             attention_mask=mask,
             do_sample=True,
             temperature=1.0,
             top_k=0,
             top_p=1.0,
+            repetition_penalty=1.0,
             max_new_tokens=self.options.max_new_tokens,
             eos_token_id=ends,
             pad_token_id=pad,
@@ -272,12 +287,19 @@ def grpo(options: Options, policy: Policy, folder: str, callback: Any) -> tuple[
     """Return TRL's trainer on a policy's model, and its rollout function."""
     from datasets import Dataset
     from trl import GRPOConfig, GRPOTrainer
+    from trl.trainer.utils import add_fused_lm_head
 
-    turns = TwoTurns(options, policy)
-    policy.model.save_pretrained(f"{folder}/base")
-    policy.model.config._name_or_path = f"{folder}/base"  # TRL loads its reference from there
+    turns, model = TwoTurns(options, policy), cast(Any, policy.model)
+    adapter: dict[str, Any] = {}
+    if policy.has_adapter:  # with its configuration, TRL's reference is the model without it
+        adapter = {"peft_config": model.peft_config["default"]}
+        model = model.unload()
+    reference = copy.deepcopy(model).requires_grad_(False)
+    model.save_pretrained(f"{folder}/base")
+    model.config._name_or_path = f"{folder}/base"  # TRL loads its reference from there
     trainer = GRPOTrainer(
-        model=policy.model,
+        model=model,
+        **adapter,
         processing_class=policy.tokenizer,
         args=GRPOConfig(
             output_dir=f"{folder}/out",
@@ -300,8 +322,10 @@ def grpo(options: Options, policy: Policy, folder: str, callback: Any) -> tuple[
         rollout_func=turns,
         callbacks=[callback],
     )
-    if not policy.has_adapter:
-        trainer.ref_model = copy.deepcopy(policy.model).requires_grad_(False)
+    turns.model = trainer.model
+    if options.model is None:  # the file has no bias of the output layer
+        add_fused_lm_head(reference, temperature=trainer.temperature)
+        trainer.ref_model = reference
     return trainer, turns
 
 

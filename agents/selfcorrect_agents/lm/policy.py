@@ -182,8 +182,9 @@ class Policy(Player):
         `autocast`; float16, which would need its gradients scaled, becomes float32.
 
         Raises:
-            LearningError: the weights are quantised, and there is no adapter to train; or the model
-                has another adapter than "default", the only one that a saved model is loaded with.
+            LearningError: the weights are quantised, and there is no adapter to train; the model
+                has another adapter than "default", the only one that a saved model is loaded with;
+                or frozen weights are in float16.
         """
         if not self.has_adapter and is_quantised(self.config):
             raise LearningError(needs_adapter(self.tokenizer.name_or_path))
@@ -193,6 +194,12 @@ class Policy(Player):
                 f"Training needs one adapter, named 'default' as get_peft_model does, and the "
                 f"model has {', '.join(map(repr, adapters))}: a saved model is loaded with that "
                 "one alone. Merge the others into the model first (merge_and_unload)."
+            )
+        frozen = (w for w in self.model.parameters() if not w.requires_grad)
+        if any(weight.dtype == torch.float16 for weight in frozen):
+            raise LearningError(
+                "Frozen weights are in float16, in which gradients of this size vanish: load the "
+                "model in bfloat16 or float32."
             )
         rounded = [w for w in self.trainable().values() if w.dtype != torch.float32]
         if not rounded:

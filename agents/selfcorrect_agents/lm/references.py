@@ -56,12 +56,15 @@ class AdapterOff(Reference):
     def __init__(self, policy: Policy) -> None:
         super().__init__(policy.model, policy)
         self._start = {name: w.detach().clone() for name, w in policy.trainable().items()}
+        self._frozen = [w for w in policy.model.parameters() if not w.requires_grad]
 
     @contextlib.contextmanager
     def computing(self) -> Iterator[None]:
         """As for any policy, with the adapter switched off."""
         with cast(Any, self.model).disable_adapter(), super().computing():
             yield
+        for weight in self._frozen:  # peft has switched the adapter on, with all of its weights
+            weight.requires_grad_(False)
 
     @property
     def _output_layer(self) -> nn.Linear:

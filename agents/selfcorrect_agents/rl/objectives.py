@@ -179,9 +179,10 @@ def clipped_surrogate(
         epsilon: ε > 0.
 
     Returns:
-        (B, U), to be maximised. At ``logps = behaviour`` its gradient is A ∇log π.
+        (B, U), to be maximised. At ``logps = behaviour`` its gradient is A ∇log π. Larger ratios
+        than e⁸⁰ count as that.
     """
-    ratio = (logps - behaviour).exp()
+    ratio = (logps - behaviour).clamp(max=80.0).exp()
     clipped = ratio.clamp(1.0 - epsilon, 1.0 + epsilon)
     return torch.minimum(ratio * advantages, clipped * advantages)
 

@@ -120,7 +120,7 @@ def _metrics(batch: Batch, whole: Part, seen: _Seen) -> dict[str, float]:
         for name, values in per_turn.items()
         if sampled[turn] or name == "reward"
     }
-    zero = float((whole.advantages[valid] == 0).float().mean())
+    zero = float((whole.advantages[valid].abs() < 1e-6).float().mean())  # but for rounding
     return rollout_metrics(batch.rollout) | metrics | {"train/zero_advantage": zero}
 
 

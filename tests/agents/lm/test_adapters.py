@@ -255,6 +255,38 @@ def test_an_adapter_that_would_not_be_loaded_again_is_not_trained(
         learn(Policy(model.eval(), policy.tokenizer), env)
 
 
+def test_factors_that_are_frozen_stay_frozen(base: Path, env: SelfCorrectEnv) -> None:
+    """As in LoRA-FA: peft unfreezes all of an adapter as it switches it on again."""
+    ours = adapted(base)
+    for name, weight in ours.model.named_parameters():
+        if ".lora_A." in name:
+            weight.requires_grad_(False)
+    trained, before = set(ours.trainable()), dict(ours.model.state_dict())
+    before = {name: weight.clone() for name, weight in before.items()}
+    assert isinstance(reference_of(ours), AdapterOff)
+    learn(ours, env)
+    assert set(ours.trainable()) == trained
+    changed = {n for n, w in ours.model.state_dict().items() if not torch.equal(w, before[n])}
+    assert changed
+    assert all(".lora_B." in name for name in changed)
+
+
+def test_a_frozen_base_in_float16_is_not_trained(policy: Policy, env: SelfCorrectEnv) -> None:
+    lora = peft.LoraConfig(r=2, target_modules=["q_proj"])
+    model: Any = peft.get_peft_model(cast(Any, policy.model.half()), lora)
+    with pytest.raises(LearningError, match="in float16.*bfloat16 or float32"):
+        learn(Policy(model.eval(), policy.tokenizer), env)
+
+
+def test_adapted_norms_are_computed_by_transformers(policy: Policy) -> None:
+    tuned = peft.LNTuningConfig(target_modules=["input_layernorm"])
+    model: Any = peft.get_peft_model(cast(Any, policy.model), tuned)
+    ours = Policy(model.eval(), policy.tokenizer)
+    assert ours.forward_pass == "transformers (an adapter changes its norms)"
+    context = ours.start([({"role": "user", "content": "1+1="},)], 2)
+    assert context.sample(2, 1.0).mask.any()
+
+
 def test_kl_is_measured_against_the_base(policy: Policy, base: Path, env: SelfCorrectEnv) -> None:
     """The first step's KL is that of identical policies; later ones are above 0."""
     kl = [row["t2/kl"] for row in learn(adapted(base), env)]

@@ -13,6 +13,7 @@ from tabular import Game, Table, anything, dyadic, kept_gradients, sgd
 
 from selfcorrect_agents.rl.config import Objective, Unit
 from selfcorrect_agents.rl.loss import Batch
+from selfcorrect_agents.rl.objectives import clipped_surrogate
 from selfcorrect_agents.rl.update import update
 
 HUGE = 1e9
@@ -175,6 +176,21 @@ def test_beyond_the_clip_the_gradient_is_zero(ratio: float, better: bool, learns
     expected += (ratio if learns else 0.0) * advantage * (np.eye(3)[first] - chance) / 2
     expected -= advantage * (np.eye(3)[other] - chance) / 2
     close(-gradients[0].numpy()[0], expected)
+
+
+@pytest.mark.parametrize("moved", [90.0, 1e4])
+@pytest.mark.parametrize(("advantage", "expected"), [(0.5, 0.0), (0.0, 0.0), (-0.5, 0.0)])
+def test_a_ratio_that_overflows_has_a_gradient(
+    moved: float, advantage: float, expected: float
+) -> None:
+    """exp(90) is no float32 number; a long turn that moved far has such a ratio."""
+    logps = torch.tensor([[moved - 100.0]], requires_grad=True)
+    behaviour, of = torch.tensor([[-100.0]]), torch.tensor([[advantage]])
+    value = clipped_surrogate(logps, behaviour, of, 0.2)
+    value.sum().backward()
+    assert value.isfinite().all()
+    assert logps.grad is not None
+    assert logps.grad.item() == expected
 
 
 def test_later_epochs_move_less_far_with_a_clip_than_without() -> None:

@@ -160,6 +160,12 @@ def _without_adapters(decoder: Any) -> int:
     return next(adapted, len(decoder.layers))
 
 
+def _norms(decoder: Any) -> list[nn.Module]:
+    """Return what normalises in a decoder of `FAMILIES`; adapters may be around it."""
+    named = decoder.named_modules()
+    return [module for name, module in named if name.rpartition(".")[2].endswith("norm")]
+
+
 def _separates_outliers(module: nn.Module) -> bool:
     """Whether a module is a linear layer of bitsandbytes that multiplies outliers apart."""
     return getattr(getattr(module, "state", None), "threshold", 0) > 0
@@ -203,6 +209,8 @@ def decoder_of(model: PreTrainedModel) -> Decoder:
         raise UnsupportedModelError(
             f"it was loaded with the attention implementation {implementation!r}"
         )
+    if not all(hasattr(norm, "variance_epsilon") for norm in _norms(decoder)):
+        raise UnsupportedModelError("an adapter changes its norms")
     if any(hasattr(module, "_hf_hook") for module in decoder.modules()):
         raise UnsupportedModelError("accelerate has placed its layers on several devices")
     return Decoder(decoder)
