@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from selfcorrect_agents.comparison.plan.cells import Cell, plan
-from selfcorrect_agents.comparison.plan.config import BASE_FIRST, CompareConfig, EnvConfig
+from selfcorrect_agents.comparison.plan.config import BASE_FIRST, CompareConfig
 from selfcorrect_agents.comparison.plan.content_hashes import Contents, look_up
 from selfcorrect_agents.comparison.plan.environments import make_held_out_env, make_training_env
 from selfcorrect_agents.comparison.report.files import write_config
@@ -108,7 +108,7 @@ def _held_out_problems(cells: Sequence[Cell]) -> dict[str, ProblemSet]:
         if not isinstance(how, Evaluation) or not how.eval_every:
             continue
         try:
-            problems = _evaluated(cell.train, learning, how)
+            problems = _evaluated(cell, learning, how)
         except (ComparisonError, LearningError) as error:
             raise ComparisonError(f"{label!r}: {error}") from error
         if how.chooses and problems is not None:
@@ -116,15 +116,16 @@ def _held_out_problems(cells: Sequence[Cell]) -> dict[str, ProblemSet]:
     return found
 
 
-def _evaluated(config: EnvConfig, learning: Any, how: Evaluation) -> ProblemSet | None:
+def _evaluated(cell: Cell, learning: Any, how: Evaluation) -> ProblemSet | None:
     """Return the problems of a method's evaluations; None if they are training problems.
 
     Raises:
-        ComparisonError: there is no such split.
+        ComparisonError: there is no such split, or the method is not defined for the attempts.
         LearningError: the problems or the best metric are refused.
     """
-    training, apart = make_training_env(config), make_held_out_env(config, learning)
+    training, apart = make_training_env(cell.train), make_held_out_env(cell.train, learning)
     try:
+        cell.compared_agent().check_attempts(training.attempts)
         turns = learning.turns(training.attempts)
         chosen = held_out_indices(training, apart, how, turns)
         return None if apart is None else apart.problems.head(len(chosen))

@@ -372,9 +372,6 @@ def test_a_resumed_run_keeps_the_options_that_are_not_given(
     status, _, err = run(capsys, *words[:4], "--resume", "--dtype", "bfloat16", "--steps", "3")
     assert status == 2
     assert "precision was 'float32', now 'bfloat16'" in err or "dtype was" in err
-    status, _, err = run(capsys, *words[:4], "--resume", "--activation-checkpointing")
-    assert status == 2
-    assert "activation_checkpointing was False, now True" in err
 
 
 def test_repeated_options_are_given_again_on_resuming(

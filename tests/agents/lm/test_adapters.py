@@ -274,7 +274,7 @@ def test_factors_that_are_frozen_stay_frozen(base: Path, env: SelfCorrectEnv) ->
 def test_a_frozen_base_in_float16_is_not_trained(policy: Policy, env: SelfCorrectEnv) -> None:
     lora = peft.LoraConfig(r=2, target_modules=["q_proj"])
     model: Any = peft.get_peft_model(cast(Any, policy.model.half()), lora)
-    with pytest.raises(LearningError, match="in float16.*bfloat16 or float32"):
+    with pytest.raises(LearningError, match=r"in float16.*bfloat16 or float32"):
         learn(Policy(model.eval(), policy.tokenizer), env)
 
 

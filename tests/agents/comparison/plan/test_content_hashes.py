@@ -34,9 +34,10 @@ def problems(path: Path, *references: str) -> str:
 def asked(tmp_path: Path, policy: Policy) -> CompareConfig:
     """A comparison of files in ``tmp_path``: model, train.jsonl, test.jsonl."""
     policy.save_pretrained(tmp_path / "model")
+    references = {"train": "2345678", "test": "23"}
     tables = {
-        name: {"problems": problems(tmp_path / f"{name}.jsonl", "2", "3")}
-        for name in ("train", "test")
+        name: {"problems": problems(tmp_path / f"{name}.jsonl", *answers)}
+        for name, answers in references.items()
     }
     tables |= {"methods": {"null": {}, "score": {}}, "model": str(tmp_path / "model")}
     return config_of({"seeds": [0], **tables}, "test")
@@ -72,11 +73,11 @@ def test_other_problems_under_the_same_name_are_refused(
     tmp_path: Path, asked: CompareConfig
 ) -> None:
     finish(asked, tmp_path)
-    problems(tmp_path / "train.jsonl", "2", "4")
+    problems(tmp_path / "train.jsonl", *"2345679")
     found = refusals(asked, tmp_path)
     assert found["null"] == ""  # what is not trained does not depend on them
     assert "training: fingerprint: '" in found["score"]
-    problems(tmp_path / "train.jsonl", "2", "3")
+    problems(tmp_path / "train.jsonl", *"2345678")
     problems(tmp_path / "test.jsonl", "2", "4")
     assert all("test: fingerprint: '" in why for why in refusals(asked, tmp_path).values())
 
