@@ -153,8 +153,9 @@ def test_evaluations_that_cannot_be_are_refused_before_anything_is_run(
 
 
 def test_too_few_problems_to_hold_out_are_refused_before_anything_is_run(
-    asked: CompareConfig,
+    tmp_path: Path, asked: CompareConfig
 ) -> None:
+    problems(tmp_path / "train.jsonl", "2", "3")
     held_out = {"eval_every": 1, "eval_split": "train"}
     score = MethodConfig(label="it", agent="score", learning=held_out)
     with pytest.raises(ComparisonError, match=r"'it': .*too few to hold any out"):
