@@ -91,7 +91,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_package_is_listed(installed: Path, tmp_path: Path) -> None:
     script = Path(sys.executable).with_name("selfcorrect")
     listed = json.loads(run(script, "list", "--json", cwd=tmp_path, PYTHONPATH=str(installed)))
-    first_line = "RL on the second attempt alone; the first is only held to the base."
+    first_line = "RL on the second attempt alone; the first has a KL to the base and no reward."
     assert listed["agents"]["later_rl"] == f"{first_line} (from own-method)"
     assert {"digit-sums", "last-digit"} <= {*listed["problem sets"], *listed["verifiers"]}
     assert "digit-sums" in listed["prompts"]
