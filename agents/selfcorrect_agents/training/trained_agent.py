@@ -140,8 +140,9 @@ class TrainedAgent(LanguageModelAgent):
             held_out=held_out and self.held_out_episodes_of(held_out),
             evaluated=self.held_out_episodes_of(env),
         )
-        checkpoints = run and run.checkpoints
-        with explained(lambda: len(trainer.history), checkpoints, trainer.best_checkpoint):
+        checkpoints, best = run and run.checkpoints, trainer.best_checkpoint
+        explaining = explained(lambda: len(trainer.history), checkpoints, best)
+        with closing(trainer), explaining:
             self.train(trainer, config)
         return trainer.history
 

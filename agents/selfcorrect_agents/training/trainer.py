@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import sys
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -141,6 +141,7 @@ class Trainer:
         self._best_metric = metric_of(config.evaluation, env.attempts)
         self._vector_envs: dict[int, VectorEnv[Any, Any, Any]] = {}
         self._checked: list[tuple[Stage, set[int]]] = []  # the turns that were compared
+        self._running: Generator[int, None, None] | None = None
         self._total: int | None = None
         self._patience_from = 0
         self._sampled = (0, 0)  # episodes and tokens of this step so far
@@ -148,7 +149,7 @@ class Trainer:
         self._first_episode = ""  # as the model read and wrote it; written with the first log
 
     def steps(self, total: int, *, patience_from: int = 0) -> Iterator[int]:
-        """Yield the numbers of the steps to take, from 0 to ``total - 1``.
+        """Return the numbers of the steps to take, from 0 to ``total - 1``, one after another.
 
         Resumes from the run's newest checkpoint. After Ctrl-C the current step is finished, a
         checkpoint is written and KeyboardInterrupt is raised; a second Ctrl-C stops at once.
@@ -166,6 +167,15 @@ class Trainer:
                 (`selfcorrect_agents.training.unjudged`); a checkpoint is written before.
             DivergenceError: the KL of a step is above ``max_kl``; no checkpoint is written.
         """
+        self._running = self._taken(total, patience_from)
+        return self._running
+
+    def close(self) -> None:
+        """End `steps`, which handles Ctrl-C until then: an error in a step does not end it."""
+        if self._running is not None:
+            self._running.close()
+
+    def _taken(self, total: int, patience_from: int) -> Generator[int, None, None]:
         self._total, self._patience_from = total, patience_from
         start = self._resume()
         if self.run is not None and start < total:

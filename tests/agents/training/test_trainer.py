@@ -419,6 +419,23 @@ def test_sigterm_ends_a_run_after_the_step_and_ends_its_forks_at_once(
     assert [signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM)] == handlers
 
 
+def test_an_error_in_a_step_ends_the_handling_of_ctrl_c(
+    policy: Policy, env: SelfCorrectEnv
+) -> None:
+    """Also while its traceback is kept, as notebooks keep it."""
+
+    class Failing(MultiTurnRL):
+        def train(self, trainer: Trainer, config: MultiTurnRLConfig) -> None:
+            for _ in trainer.steps(config.steps):
+                raise ArithmeticError
+
+    before = signal.getsignal(signal.SIGINT)
+    with pytest.raises(ArithmeticError) as caught:
+        Failing(policy).learn(env, from_flat(MultiTurnRLConfig, {"steps": 2, **SMALL}))
+    assert caught.tb is not None
+    assert signal.getsignal(signal.SIGINT) is before
+
+
 def test_ratios_begin_at_one_however_tokens_were_sampled(
     policy: Policy, env: SelfCorrectEnv
 ) -> None:
