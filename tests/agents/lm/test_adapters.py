@@ -278,6 +278,7 @@ def test_a_frozen_base_in_float16_is_not_trained(policy: Policy, env: SelfCorrec
         learn(Policy(model.eval(), policy.tokenizer), env)
 
 
+@pytest.mark.filterwarnings("ignore:Unsupported layer type:UserWarning")
 def test_adapted_norms_are_computed_by_transformers(policy: Policy) -> None:
     tuned = peft.LNTuningConfig(target_modules=["input_layernorm"])
     model: Any = peft.get_peft_model(cast(Any, policy.model), tuned)
@@ -497,8 +498,9 @@ def test_activation_checkpointing_changes_no_gradient(
         [row["train/grad_norm"] for row in theirs], rel=1e-4
     )
     # each of the 6 steps runs the layer forward and once more in the backward pass; so does the
-    # credit check for each score that reaches a turn: one in stage I, two in stage II
-    assert calls == 2 * (6 + 1 + 2)
+    # credit check for each score that reaches a turn: one in stage I, two in stage II; policy and
+    # reference are compared with transformers once
+    assert calls == 2 * (6 + 1 + 2) + 2
 
 
 def test_an_adapter_that_was_loaded_to_play_can_be_trained_on(
