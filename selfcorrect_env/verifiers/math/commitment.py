@@ -97,7 +97,10 @@ _MODIFIED = re.compile(
     r"times|minus|negative|plus|(?:root|square|cube|third|quarter|multiple|part|reciprocal|inverse"
     r"|opposite|negative|negation|complement|logarithm|log|sine|cosine|tangent|factorial|divisor"
     r"|absolute value|double|triple|successor|predecessor|power|conjugate|percent(?:age)?)s? of"
-    r"|the (?:sum|product|difference|quotient) of|out of)"
+    r"|the (?:sum|product|difference|quotient) of|out of"
+    r"|(?:larger|bigger|smaller|higher|lower|older|younger|longer|shorter|taller|closer|better|worse"
+    r"|(?<!none )other|different) (?:than|from|to)|divisible by|factors? of|multiples? of"
+    r"|depends? on|as \w+ as|number (?:below|above|under|over|between))"
     r"|<|(?<!>)>|[≤≥±])"
     r"[\s$*]*\Z",
     re.IGNORECASE,

@@ -53,6 +53,15 @@ _TURNED = re.compile(
     re.IGNORECASE,
 )
 _KEY = re.compile(r"[\"'](?:final[_ ]?)?answer[\"']\s?:\s?", re.IGNORECASE)
+_REPORTED = re.compile(
+    r"\b(?:(?:conclud|claim|stat|assum|suggest|argu)(?:ed|es|ing)|said|says|wrote|thought|gave)\s"
+    r"(?:that\s)?(?:(?:the|my|our|its|an?)\s)?(?:(?:final|correct|right)\s)?\Z"
+    r"|\b(?:mistake|error|tempting|misconception)\b[^.\n]{0,60}\Z",
+    re.IGNORECASE,
+)
+"""Before a statement that reports somebody's answer."""
+_CONDITION = re.compile(r"\b(?:if|had|were)\b[^.\n]{0,80}\Z", re.IGNORECASE)
+_WOULD = re.compile(r"\bwould be\W*\Z", re.IGNORECASE)
 _HOPE = re.compile(r"I hope (?:it|this|that) is", re.IGNORECASE)
 
 
@@ -62,10 +71,13 @@ def last_statement(tail: str) -> Value | None:
     >>> last_statement("The answer is 4. Wait, no: the answer is 5, as 2 + 3 = 5.").text
     '5'
     """
-    places = {m.end() for pattern in _patterns(tail) for m in pattern.finditer(tail)}
+    found = [m for pattern in _patterns(tail) for m in pattern.finditer(tail)]
+    places = {m.end() for m in found}
     words: Value | None = None
     keys = {m.end() for m in _KEY.finditer(tail)} if "nswer" in tail else set()
-    for place in sorted(places | keys, reverse=True)[:_MOST]:
+    reported = {m.end() for m in found if _is_reported(tail, m)}
+    reported = reported if reported < places | keys else set()  # the only one may be the writer's
+    for place in sorted((places | keys) - reported, reverse=True)[:_MOST]:
         if denied(tail[max(0, place - 60) : place], ""):
             continue
         value = _json_value(tail, place) if place in keys else None
@@ -88,14 +100,26 @@ def stated_after_box(after: str) -> Value | None:
 
     Only "final answer" and "the answer is" count there: "checking the answer: …" does not.
     """
-    places = {m.end() for pattern in (FINAL, _CORRECTED) for m in pattern.finditer(after)}
-    verbs = (m for m in _ANSWER.finditer(after) if re.search(r"[a-z]\s?:?$", m.group()))
-    places |= {m.end() for m in verbs}
+    found = [m for pattern in (FINAL, _CORRECTED) for m in pattern.finditer(after)]
+    found += [m for m in _ANSWER.finditer(after) if re.search(r"[a-z]\s?:?$", m.group())]
+    places = {m.end() for m in found if not _is_reported(after, m)}
     for place in sorted(places, reverse=True)[:_MOST]:
         value = _value_after(after[place : place + _REACH])
         if value and value.exact:
             return value
     return None
+
+
+def _is_reported(text: str, statement: re.Match[str]) -> bool:
+    """Whether a statement reports another answer, or makes one under a condition.
+
+    As in "the previous solution concluded that the answer is 10" and "if we had 5, the answer would
+    be 20".
+    """
+    before = text[max(0, statement.start() - 120) : statement.start()]
+    if _REPORTED.search(before):
+        return True
+    return bool(_WOULD.search(statement.group()) and _CONDITION.search(before))
 
 
 def _patterns(tail: str) -> list[re.Pattern[str]]:

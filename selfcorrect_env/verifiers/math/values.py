@@ -202,7 +202,7 @@ def _formula_value(text: str) -> Value | None:
     if grown > end and len(parts) == 1:  # "$5$ million", "$5$ + 3"
         adjoined = items_of(masked(text, found), found, 0, grown)
         return Value(adjoined[0].text, exact=adjoined[0].readable)
-    rest = re.split(r"[.\n]", text[end:], maxsplit=1)[0]
+    rest = re.split(r"\.(?!\d)|\n", text[end:], maxsplit=1)[0]
     if scale := _SCALE.match(rest):  # "$5$ percent"
         return Value(f"{''.join(parts)} {scale[1]}")
     if _HEDGED.match(rest) and re.search(r"\d", rest):  # "$5$ or maybe 6"
