@@ -21,6 +21,7 @@ def code_problem(
     names: Sequence[str],
     setup: str = "",
     stub: str = "",
+    prelude: str = "",
     metadata: Mapping[str, Any] | None = None,
 ) -> Problem:
     """Return a code problem in the form that the verifier ``code`` requires.
@@ -34,6 +35,7 @@ def code_problem(
             one first. Tests can access the program only through these names.
         setup: trusted Python code that runs before the tests, in the checker.
         stub: prepended to a reply that does not define the first of ``names``.
+        prelude: imports that are prepended to every program.
         metadata: further metadata.
 
     Raises:
@@ -49,6 +51,7 @@ def code_problem(
         "names": list(names),
         "setup": setup,
         "stub": stub,
+        **({"prelude": prelude} if prelude else {}),
     }
     return Problem(id=id, prompt=prompt, reference=reference, metadata=metadata)
 

@@ -32,6 +32,23 @@ def _plain(value):
 '''
 """Setup of the tests of functions: results are compared as plain data."""
 
+IMPORTS = """\
+import bisect, collections, functools, heapq, itertools, math, operator, random, re, string
+from bisect import *
+from collections import *
+from functools import *
+from heapq import *
+from itertools import *
+from math import *
+from operator import *
+from builtins import *
+from typing import *"""
+"""What LeetCode imports before a program, of which starter code uses ``List`` and the like; the
+names of Python itself are not replaced."""
+
+LONGEST_INTEGER = 4300
+"""Digits of an integer that Python reads and writes as text by default."""
+
 
 def stdio_problem(
     *,
@@ -99,8 +116,8 @@ def function_problem(
     called = f"Solution().{function}" if in_class else function
     tests = []
     for arguments, accepted in calls:
-        given = ", ".join(repr(argument) for argument in arguments)
-        right = " or ".join(f"_result == {_json_like(result)!r}" for result in accepted)
+        given = ", ".join(_source(argument) for argument in arguments)
+        right = " or ".join(f"_result == {_source(result)}" for result in accepted)
         tests.append(f"_result = _plain({called}({given}))\nassert {right}")
     task = f"Write the function {function!r}."
     if starter.strip():
@@ -112,12 +129,40 @@ def function_problem(
         tests=tests,
         names=["Solution" if in_class else function],
         setup=PLAIN,
+        prelude=IMPORTS,
         metadata=metadata,
     )
 
 
-def _json_like(value: Any) -> Any:
-    return [_json_like(item) for item in value] if isinstance(value, list | tuple) else value
+def _source(value: Any) -> str:
+    """Return Python source of a JSON-like value; integers of any length, tuples as lists."""
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(_source, value))}]"
+    if isinstance(value, dict):
+        return f"{{{', '.join(f'{key!r}: {_source(item)}' for key, item in value.items())}}}"
+    if isinstance(value, int) and not isinstance(value, bool) and value.bit_length() > 10_000:
+        return hex(value)
+    return repr(value)
+
+
+def _integer(digits: str) -> int:
+    """Read an integer of any length."""
+    if len(digits) <= LONGEST_INTEGER:
+        return int(digits)
+    size, value = LONGEST_INTEGER - 1, 0
+    for start in range(0, len(digits.lstrip("-")), size):
+        part = digits.lstrip("-")[start : start + size]
+        value = value * 10 ** len(part) + int(part)
+    return -value if digits.startswith("-") else value
+
+
+def _digits(value: int) -> str:
+    """Write an integer of any length."""
+    size, parts, left = LONGEST_INTEGER - 1, [], abs(value)
+    while left >= 10**size:
+        left, part = divmod(left, 10**size)
+        parts.append(str(part).zfill(size))
+    return ("-" if value < 0 else "") + "".join([str(left), *reversed(parts)])
 
 
 def parsed_json(where: str, column: str, text: Any) -> Any:
@@ -127,7 +172,7 @@ def parsed_json(where: str, column: str, text: Any) -> Any:
         ProblemSetError: it holds none.
     """
     try:
-        return json.loads(text)
+        return json.loads(text, parse_int=_integer)
     except (TypeError, ValueError, RecursionError) as error:
         raise ProblemSetError(
             f"{where}: expected JSON as text in the column {column!r}: {error}."
@@ -136,4 +181,8 @@ def parsed_json(where: str, column: str, text: Any) -> Any:
 
 def text_of_value(value: Any) -> str:
     """Return an input or output of a program, which some rows hold as a list of lines."""
-    return "\n".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+    if isinstance(value, list | tuple):
+        return "\n".join(map(text_of_value, value))
+    if isinstance(value, int) and not isinstance(value, bool):
+        return _digits(value)
+    return str(value)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import functools
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -147,9 +148,21 @@ def job_of(problem: Problem, response: str) -> Job | Verdict:
     if len(program) > LONGEST:
         detail = f"a program of {len(program):,} characters; more than {LONGEST:,} are not run"
         return Verdict(0.0, Reason.WRONG, program[:100], detail)
+    program = with_prelude(program, metadata.get("prelude") or "")
     classes = classes_of(problem.reference, tuple(names))
     setup = metadata.get("setup") or ""
     return Job(program, tuple(tests), tuple(names), setup, classes=classes)
+
+
+def with_prelude(program: str, prelude: str) -> str:
+    """Return a program after the imports that its problem gives it.
+
+    A program that begins with an import from ``__future__`` is left as it is: nothing may precede
+    that.
+    """
+    if not prelude or re.search(r"^from __future__ import", program, re.MULTILINE):
+        return program
+    return f"{prelude}\n{program}"
 
 
 def reference_job(problem: Problem) -> Job | None:

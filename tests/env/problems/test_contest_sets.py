@@ -98,6 +98,38 @@ def test_a_row_of_apps_becomes_a_problem(
     assert not right(problem, not_solved)
 
 
+STARTER = "class Solution:\n    def largest(self, nums: List[int]) -> Optional[int]:\n        pass"
+SOLUTION = STARTER.replace("pass", "return heapq.nlargest(1, nums)[0] if nums else None")
+
+
+def test_a_method_may_use_what_its_starter_code_uses(tmp_path: Path) -> None:
+    """LeetCode imports ``List`` and the like; nothing of Python itself is replaced by them."""
+    tests = {"fn_name": "largest", "inputs": [[[3, 8, 5]], [[]]], "outputs": [8, None]}
+    row = of_apps(1, tests, starter_code=STARTER, solutions=json.dumps([SOLUTION]))
+    (problem,) = apps.load(path=write(tmp_path / "test.jsonl", [row]))
+    assert right(problem, SOLUTION)
+    assert right(problem, f"from __future__ import annotations\nimport heapq\n{SOLUTION}")
+    powers = SOLUTION.replace("heapq.nlargest(1, nums)[0]", "pow(max(nums), 1, 1000)")
+    assert right(problem, powers), "math.pow takes two arguments"
+    assert not right(problem, SOLUTION.replace("nlargest", "nsmallest"))
+
+
+def test_integers_of_any_length_are_read(tmp_path: Path) -> None:
+    """Python reads and writes 4,300 digits by default."""
+    long, square = 10**5000 + 7, (10**5000 + 7) ** 2
+    digits = "1" + 4999 * "0" + "7"
+    tests = f'{{"fn_name": "f", "inputs": [[{digits}], [-{digits}]], "outputs": [{digits}, 1]}}'
+    printed = f'{{"inputs": [{digits}], "outputs": ["{digits}"]}}'
+    rows = [of_apps(1, None), of_apps(2, None)]
+    rows[0] |= {"input_output": tests, "starter_code": "def f(n):"}
+    rows[1] |= {"input_output": printed}
+    called, run = apps.load(path=write(tmp_path / "test.jsonl", rows))
+    assert right(called, "def f(n):\n    return n if n > 0 else 1")
+    assert not right(called, "def f(n):\n    return n + 1 if n > 0 else 1")
+    assert run.metadata["inputs"] == [digits]
+    assert long < square
+
+
 def test_the_statement_says_what_is_asked_for(tmp_path: Path) -> None:
     rows = [
         of_apps(1, STREAMS),
