@@ -47,22 +47,37 @@ class Columns:
                 f"{where}: expected an object with columns, got {type(row).__name__}."
             )
         id = row.get("id") if self.id is None else _value(where, row, "id", self.id)
+        id = None if _is_missing(id) else id
         prompt = _value(where, row, "prompt", self.prompt)
         reference = _value(where, row, "reference", self.reference)
         answers = _answers(where, "reference", reference)
         named = {c for c in (self.prompt, self.reference, self.id or "id") if isinstance(c, str)}
         further = None if ACCEPTED in named else row.get(ACCEPTED)
-        if further is not None and (not _is_list(further) or len(further)):
+        if not _is_missing(further) and (not _is_list(further) or len(further)):
             answers = list(dict.fromkeys([*answers, *_answers(where, ACCEPTED, further)]))
         return Problem(
             id=str(number) if id is None else _text(where, "id", id),
             prompt=_text(where, "prompt", _statement(where, prompt)),
             reference=answers[0],
             metadata={
-                **{k: _plain(v) for k, v in row.items() if k not in named and k != ACCEPTED},
+                **{
+                    key: _plain(value)
+                    for key, value in row.items()
+                    if key not in named and key != ACCEPTED and not _is_nan(value)
+                },
                 **({ACCEPTED: answers[1:]} if len(answers) > 1 else {}),
             },
         )
+
+
+def _is_missing(value: Any) -> bool:
+    """Whether a row has no value in a column that not every row needs."""
+    return value is None or _is_nan(value)
+
+
+def _is_nan(value: Any) -> bool:
+    """Whether a value is NaN, with which pandas fills the cells that a table lacks."""
+    return isinstance(value, float) and math.isnan(value)
 
 
 def _value(where: str, row: Row, key: str, column: Column) -> Any:
@@ -124,7 +139,9 @@ def _text(where: str, key: str, value: Any) -> str:
         return value
     try:
         if _is_finite_number(value):
-            return f"{value:f}" if isinstance(value, Decimal) else str(value)
+            text = str(value)  # of a float, 5e-05 for 0.00005
+            is_decimal = isinstance(value, Decimal) or (isinstance(value, float) and "e" in text)
+            return f"{Decimal(text):f}" if is_decimal else text
         shown = f"{value!r:.60}"
     except ValueError:  # of Python, which writes no integer of more than 4,300 digits
         shown = "of too many digits; write it as text"

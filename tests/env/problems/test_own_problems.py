@@ -230,6 +230,29 @@ def test_columns_are_named_in_every_way(tmp_path):
         SelfCorrectEnv("gsm8k", prompt_column="question")
 
 
+def test_a_small_number_is_written_as_a_decimal():
+    rows = [{"prompt": "p", "reference": value} for value in (0.00005, 2e-7, 0.1, 1e22, 1e-5, 3)]
+    found = [problem.reference for problem in ProblemSet.from_records(rows)]
+    assert found == ["0.00005", "0.0000002", "0.1", "1" + 22 * "0", "0.00001", "3"]
+
+
+def test_cells_that_a_table_lacks_are_no_values():
+    """pandas fills them with NaN."""
+    nan = float("nan")
+    rows = [
+        {"id": nan, "prompt": "1 + 1", "reference": "2", "first_attempt": "3", "note": nan},
+        {"id": "b", "prompt": "2 + 2", "reference": "4", "first_attempt": nan, "note": "n"},
+    ]
+    rows[0]["accepted_answers"], rows[1]["accepted_answers"] = nan, ["four"]
+    first, second = ProblemSet.from_records(rows)
+    assert (first.id, second.id) == ("0", "b")
+    assert first.metadata == {"first_attempt": "3"}
+    assert second.metadata == {"note": "n", "accepted_answers": ["four"]}
+    assert len(Prompts("p").first(second)) == 1
+    with pytest.raises(ProblemSetError, match="reference must be text or a finite number"):
+        ProblemSet.from_records([{"prompt": "p", "reference": nan}])
+
+
 def test_a_data_frame():
     pandas = pytest.importorskip("pandas")
     frame = pandas.DataFrame([{**row, "level": i} for i, row in enumerate(ROWS)])
