@@ -23,7 +23,14 @@ import hashlib
 import importlib.metadata
 import sys
 import sysconfig
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import (
+    Callable,
+    Iterator,
+    Mapping,
+    MutableMapping,
+    MutableSequence,
+    MutableSet,
+)
 from enum import Enum
 from pathlib import Path
 from types import CodeType, FunctionType, MethodType, ModuleType, SimpleNamespace
@@ -35,6 +42,8 @@ _OWN = ("selfcorrect_env", "selfcorrect_agents")
 _INSTALLED = tuple(
     str(Path(sysconfig.get_paths()[name]).resolve()) for name in ("stdlib", "purelib", "platlib")
 )
+_CONTAINERS = (MutableMapping, MutableSequence, MutableSet)
+
 _CHANGING = {
     "add",
     "append",
@@ -131,12 +140,21 @@ class _Walk:
         name = f"{function.__module__}.{function.__qualname__}"
         self._add(name, _code_text(function.__code__))
         cells = dict(zip(function.__code__.co_freevars, function.__closure__ or (), strict=True))
-        values: dict[str, Any] = {f"{name}.{key}": _content(cell) for key, cell in cells.items()}
+        assigned, filled = _assigned(function.__code__), _filled(function.__code__)
+
+        def counts(key: str, value: Any) -> bool:
+            return not (key in filled and isinstance(value, _CONTAINERS))  # it remembers there
+
+        values: dict[str, Any] = {}
+        for key, cell in cells.items():
+            if counts(key, content := _content(cell)):
+                values[f"{name}.{key}"] = content
         defaults = (*(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values())
         values |= {f"{name}, default {i}": value for i, value in enumerate(defaults)}
-        for key in sorted(_global_names(function.__code__) - _assigned(function.__code__)):
-            if key in function.__globals__:
-                values[f"{function.__module__}.{key}"] = function.__globals__[key]
+        known = function.__globals__
+        for key in sorted(_global_names(function.__code__) - assigned):
+            if key in known and counts(key, known[key]):
+                values[f"{function.__module__}.{key}"] = known[key]
         for key, value in values.items():
             self.visit(value, key)
 
@@ -283,6 +301,24 @@ def _changed(code: CodeType) -> set[str]:
         if name == "POP_TOP" or name.startswith(("STORE_", "DELETE_", "RETURN_")):
             read.clear()
     return found.union(*(_changed(c) for c in code.co_consts if isinstance(c, CodeType)))
+
+
+def _filled(code: CodeType) -> set[str]:
+    """Return the global and enclosed names that code calls ``append`` or the like on, or assigns
+    an item of: what it remembers."""
+    found: set[str] = set()
+    read: list[str] = []
+    for instruction in dis.get_instructions(code):
+        name = instruction.opname
+        if name in ("LOAD_GLOBAL", "LOAD_NAME", "LOAD_DEREF", "LOAD_CLASSDEREF"):
+            read.append(str(instruction.argval))
+        elif name in ("LOAD_ATTR", "LOAD_METHOD") and str(instruction.argval) in _CHANGING:
+            found.update(read[-1:])
+        elif name in ("STORE_SUBSCR", "DELETE_SUBSCR"):
+            found.update(read)
+        if name == "POP_TOP" or name.startswith(("STORE_", "DELETE_", "RETURN_")):
+            read.clear()
+    return found.union(*(_filled(c) for c in code.co_consts if isinstance(c, CodeType)))
 
 
 def _is_opaque(cls: type) -> bool:

@@ -115,7 +115,7 @@ class Report:
     # -- files ------------------------------------------------------------------------------
     def to_dict(self) -> dict[str, Any]:
         """Return everything but the episodes as JSON-able values; an undefined metric is None."""
-        return _jsonable(
+        return jsonable(
             {
                 "measured": asdict(self.measured),
                 "metrics": {**asdict(self.metrics), "judged": self.metrics.judged},
@@ -253,11 +253,12 @@ def compare(reports: Sequence[Report], *, seed: int = 0) -> Comparison:
     return Comparison(tuple(reports), tuple(pairs))
 
 
-def _jsonable(value: Any) -> Any:
+def jsonable(value: Any) -> Any:
+    """Return a value for JSON: numbers that are not finite, such as a mean of nothing, are None."""
     if isinstance(value, Mapping):
-        return {str(key): _jsonable(inner) for key, inner in value.items()}
+        return {str(key): jsonable(inner) for key, inner in value.items()}
     if isinstance(value, list | tuple):
-        return [_jsonable(inner) for inner in value]
+        return [jsonable(inner) for inner in value]
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return value

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from selfcorrect_env.errors import CheckpointError
 from selfcorrect_env.evaluation.episode_files import read_episodes, replacing
 from selfcorrect_env.evaluation.metrics import Metrics, measure
-from selfcorrect_env.evaluation.report import EPISODES_FILE
+from selfcorrect_env.evaluation.report import EPISODES_FILE, jsonable
 from selfcorrect_env.evaluation.tables import as_text, percent
 from selfcorrect_env.types import Attempt, Episode, ScoreFunction, Verdict, Verifier
 from selfcorrect_env.verifiers import get_verifier
@@ -64,7 +64,7 @@ class Rescored:
 
     def to_dict(self) -> dict[str, Any]:
         """Return every difference and both sets of accuracies as JSON-able values."""
-        return {
+        values = {
             "verifier": self.verifier,
             "replies": self.replies,
             "verifications": self.verifications,
@@ -81,6 +81,7 @@ class Rescored:
             ],
             "differences": [asdict(difference) for difference in self.differences],
         }
+        return jsonable(values)  # without judged replies an accuracy is NaN
 
     def to_json(self, path: str | Path) -> None:
         """Write `to_dict` to a file: all of it or nothing."""

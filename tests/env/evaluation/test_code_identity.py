@@ -187,6 +187,33 @@ class Counting:
         return ["2"] * len(conversations)
 
 
+SEEN: list = []
+KNOWN = {"1 + 1": "2"}
+TOLD = {"last": ""}
+
+
+def remembers(conversation):
+    SEEN.append(conversation)
+    TOLD["last"] = conversation[0]["content"]
+    return KNOWN.get("1 + 1")
+
+
+def test_what_a_function_remembers_in_a_list_or_dict_does_not_count(tmp_path, monkeypatch):
+    cache = {}
+
+    def agent(conversation):
+        cache[len(cache)] = conversation
+        return remembers(conversation)
+
+    evaluate(agent, sums_env(), n=2, out=tmp_path)
+    assert SEEN
+    assert cache
+    assert evaluate(agent, sums_env(), out=tmp_path).reused == 2
+    monkeypatch.setitem(KNOWN, "1 + 1", "3")  # what it only reads counts
+    with pytest.raises(CheckpointError, match="KNOWN"):
+        evaluate(agent, sums_env(), out=tmp_path)
+
+
 def test_what_the_code_itself_counts_does_not_count(tmp_path):
     agent = Counting()
     evaluate(agent, sums_env(), n=2, out=tmp_path)

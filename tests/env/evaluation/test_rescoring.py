@@ -86,6 +86,8 @@ def test_a_verifier_that_fails_is_no_wrong_answer(run: Path) -> None:
     rescored = rescore(stored_episodes(run), broken)
     assert rescored.after.unjudged == 3
     assert all(not d.after.judged for d in rescored.differences)
+    as_json = json.loads(json.dumps(rescored.to_dict(), allow_nan=False))
+    assert as_json["accuracy_after"] == [None, None]
 
 
 def test_a_verifier_that_fails_at_times_shows_the_accuracy_both_ways(
