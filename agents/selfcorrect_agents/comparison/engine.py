@@ -19,6 +19,7 @@ from selfcorrect_agents.errors import ComparisonError, LearningError
 from selfcorrect_agents.lm.loading import is_tiny, parse_tiny, tiny_base_with_progress
 from selfcorrect_agents.lm.model_files import find_model
 from selfcorrect_agents.training.config import Evaluation
+from selfcorrect_agents.training.files import FolderLock
 from selfcorrect_agents.training.held_out import held_out_indices
 from selfcorrect_env import UnknownNameError
 from selfcorrect_env.problems import ProblemSet
@@ -47,7 +48,7 @@ def run(config: CompareConfig, folder: Path) -> Finished:
         ComparisonError: an agent, an environment or a model does not fit; nothing was run.
         EpisodeError: the test environment is not one of this project; nothing was run.
         CheckpointError: the folder holds a cell with other settings, problems or weights; nothing
-            was run.
+            was run; or another process runs a comparison in it.
         KeyboardInterrupt: after the running cells have stopped and saved their state.
     """
     cells = plan(config, check(config))
@@ -55,11 +56,21 @@ def run(config: CompareConfig, folder: Path) -> Finished:
     loading = [cell for cell in missing if cell.compared_agent().loads_base or cell.base_first]
     _find_models(loading)
     write_config(folder, config)
+    lock = FolderLock(folder)
+    try:
+        failures = _run(config, missing, loading, done=len(cells) - len(missing), folder=folder)
+    finally:
+        lock.release()
+    return Finished(cells, load_results(config, cells, folder), failures)
+
+
+def _run(
+    config: CompareConfig, missing: list[Cell], loading: list[Cell], *, done: int, folder: Path
+) -> list[Failure]:
     for model in _tiny_models(loading):  # else two cells would train the same base
         tiny_base_with_progress(parse_tiny(model))
-    with CellBars(missing, done=len(cells) - len(missing)) as bars:
-        failures = run_cells(missing, folder, jobs=config.jobs, watcher=bars)
-    return Finished(cells, load_results(config, cells, folder), failures)
+    with CellBars(missing, done=done) as bars:
+        return run_cells(missing, folder, jobs=config.jobs, watcher=bars)
 
 
 def check(config: CompareConfig) -> Contents:

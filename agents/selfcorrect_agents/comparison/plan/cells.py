@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.metadata import version
@@ -90,6 +90,10 @@ class Cell:
     """Fingerprint of the problems that it is trained on; None if not computed."""
     test_problems: str | None = None
     """Fingerprint of the problems that it is measured on; None if not computed."""
+    train_code: Mapping[str, str] | None = None
+    """Hashes of the training environment's own code; None if not computed."""
+    test_code: Mapping[str, str] | None = None
+    """Hashes of the code of the environment that it is measured in; None if not computed."""
 
     @property
     def name(self) -> str:
@@ -170,6 +174,8 @@ def plan(config: CompareConfig, contents: Contents | None = None) -> list[Cell]:
             weights=contents and contents.models[model.model],
             train_problems=contents and contents.train,
             test_problems=contents and contents.test,
+            train_code=contents and contents.train_code,
+            test_code=contents and contents.test_code,
             **{name: getattr(config, name) for name in SHARED},
         )
         for seed in config.seeds
@@ -190,6 +196,10 @@ def _scaling(scaling: ScalingConfig | None, label: str) -> ScalingConfig | None:
     return dataclasses.replace(scaling, methods=None)  # the other methods do not matter here
 
 
+ENV_CODE = "env_code"
+"""Key of the hashes of an environment's code; cells of earlier versions lack it."""
+
+
 # -- identity ----------------------------------------------------------------------
 def _identity(cell: Cell) -> Identity:
     learning = cell.learning()
@@ -206,6 +216,7 @@ def _identity(cell: Cell) -> Identity:
             "max_new_tokens": cell.max_new_tokens,
             "env": dataclasses.asdict(cell.train) if trained else None,
             "fingerprint": cell.train_problems if trained else None,
+            ENV_CODE: cell.train_code if trained else None,
             "selfcorrect_env": __version__,
             "torch": torch.__version__,
             "transformers": TRANSFORMERS,
@@ -213,6 +224,7 @@ def _identity(cell: Cell) -> Identity:
         "test": {
             **dataclasses.asdict(cell.test),
             "fingerprint": cell.test_problems,
+            ENV_CODE: cell.test_code,
             "n": cell.n,
             "batch_size": cell.batch_size,
         },
@@ -234,7 +246,19 @@ def _without(settings: dict[str, Any], names: Sequence[str]) -> dict[str, Any]:
 def is_done(cell: Cell, folder: Path) -> bool:
     """Whether the cell was trained and measured with exactly these settings."""
     finished = _read_identity(folder / cell.folder / "done.json")
-    return all(finished.get(part) == settings for part, settings in cell.identity.items())
+    return all(
+        part in finished and not _differing(finished[part], settings)
+        for part, settings in cell.identity.items()
+    )
+
+
+def _differing(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """Return the keys of a part's settings that differ."""
+    return [
+        key
+        for key in sorted({*then, *now})
+        if then.get(key) != now.get(key) and not (key == ENV_CODE and key not in then)
+    ]
 
 
 def require_same(cell: Cell, folder: Path) -> None:
@@ -255,8 +279,7 @@ def require_same(cell: Cell, folder: Path) -> None:
         f"{part}: {key}: {asked[part].get(key)!r} then, {wanted[part].get(key)!r} now"
         for part in wanted
         if part in asked
-        for key in sorted({*asked[part], *wanted[part]})
-        if asked[part].get(key) != wanted[part].get(key)
+        for key in _differing(asked[part], wanted[part])
     ]
     if differences:
         raise CheckpointError(

@@ -21,7 +21,7 @@ from selfcorrect_agents.errors import ComparisonError
 from selfcorrect_agents.lm.loading import is_tiny, parse_tiny
 from selfcorrect_agents.lm.pretrained import base_of_adapter
 from selfcorrect_agents.lm.tiny import base_identity
-from selfcorrect_env.evaluation import runner_for
+from selfcorrect_env.evaluation import code_of, runner_for
 from selfcorrect_env.problems import ProblemSet, read_trained_on, shared_problems
 
 READ = (".safetensors", ".bin", ".gguf", ".json", ".jinja", ".model", ".txt", ".py")
@@ -42,6 +42,10 @@ class Contents:
     """Fingerprint of the whole problem set that they are measured on."""
     models: Mapping[str, str]
     """Name of a base model -> `weights_of` it."""
+    train_code: Mapping[str, str]
+    """`code_of_env` of where methods are trained; empty if none is trained."""
+    test_code: Mapping[str, str]
+    """`code_of_env` of where they are measured."""
 
 
 def look_up(
@@ -70,16 +74,19 @@ def look_up(
     try:
         measured = runner_for(env).metadata
         _check_attempts(config, int(measured["attempts"]))
-        train = _trained_on(config, env, trained) if trained else None
+        train, train_code = _trained_on(config, env, trained) if trained else (None, {})
         names, tested = tuple(dict.fromkeys(models)), _measured(config, env)
         for label, held_out in choosing.items():
             _refuse_choice(label, held_out, tested)
         for name in names:
             _refuse_base_overlap(name, tested)
+        test_code = code_of_env(env)
     finally:
         env.close()
     return Contents(
         train=train,
+        train_code=train_code,
+        test_code=test_code,
         test=str(measured["fingerprint"]),
         models={name: weights_of(name) for name in names},
     )
@@ -100,8 +107,11 @@ def _check_attempts(config: CompareConfig, attempts: int) -> None:
 
 def _trained_on(
     config: CompareConfig, test_env: gym.Env[Any, Any], agents: Sequence[ComparedAgent]
-) -> str:
-    """Return the fingerprint of the training problems; refuse those that are measured on, too."""
+) -> tuple[str, dict[str, str]]:
+    """Return the fingerprint of the training problems, and the environment's code.
+
+    Problems that are measured on, too, are refused.
+    """
     env = make_training_env(config.train)
     try:
         for agent in agents:
@@ -109,9 +119,21 @@ def _trained_on(
         tested = _measured(config, test_env)
         if tested is not None:
             refuse_overlap(env.problems, tested)
-        return env.problems.fingerprint
+        return env.problems.fingerprint, code_of_env(env)
     finally:
         env.close()
+
+
+def code_of_env(env: gym.Env[Any, Any]) -> dict[str, str]:
+    """Return name -> hash of what an environment is made of beside problems and this package.
+
+    It is the code and the constants of its verifier, its prompts and its class
+    (`selfcorrect_env.evaluation.code_of`). Whole packages are left out: a cell has their versions.
+    """
+    inner: Any = env.unwrapped
+    things = getattr(inner, "verifier", None), getattr(inner, "prompts", None), type(inner)
+    parts = {name: part for thing in things for name, part in code_of(thing).items()}
+    return {name: part for name, part in sorted(parts.items()) if "." in name}
 
 
 def _measured(config: CompareConfig, test_env: gym.Env[Any, Any]) -> ProblemSet | None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -192,10 +194,15 @@ def _span(rows: Sequence[Mapping[str, float]], keys: Sequence[str]) -> dict[str,
     """Return the means of a span of steps; counters are those at its end."""
     thinned = {}
     for key in keys:
-        values = [row[key] for row in rows if key in row]
+        values = [row[key] for row in rows if _is_finite(row.get(key))]
         if values:
             thinned[key] = values[-1] if key in COUNTERS else float(np.mean(values))
     return thinned
+
+
+def _is_finite(value: Any) -> bool:
+    """Whether a value of a log is a finite number, as a method of one's own may log others."""
+    return isinstance(value, int | float) and math.isfinite(value)
 
 
 def final_kl(history: Sequence[Mapping[str, float]], turn: int) -> float | None:
@@ -203,7 +210,7 @@ def final_kl(history: Sequence[Mapping[str, float]], turn: int) -> float | None:
 
     It is that of the episodes sampled in training, in nats; None if none was logged.
     """
-    values = [row[f"t{turn}/kl"] for row in history if f"t{turn}/kl" in row]
+    values = [row[f"t{turn}/kl"] for row in history if _is_finite(row.get(f"t{turn}/kl"))]
     return float(np.mean(values[-max(1, len(values) // 10) :])) if values else None
 
 

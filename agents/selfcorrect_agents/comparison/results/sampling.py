@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from selfcorrect_agents.comparison.plan.config import ScalingConfig
 from selfcorrect_agents.training.checkpoint import step_seed
-from selfcorrect_env import Agent, Attempt, Episode, play
+from selfcorrect_env import Agent, Attempt, CheckpointError, Episode, play
 from selfcorrect_env.evaluation import (
     AnyEnv,
     Array,
@@ -101,7 +101,13 @@ def _whole_batches(path: Path, total: int, batch_size: int) -> int:
 
 def read_curves(folder: Path, samples: int) -> ScalingCurves:
     """Return the curves of what `sample_many` wrote."""
-    return scaling_curves(read_episodes(folder / SAMPLES_FILE), samples)
+    episodes = read_episodes(folder / SAMPLES_FILE)
+    if len(episodes) % samples:
+        raise CheckpointError(
+            f"{folder / SAMPLES_FILE} has {len(episodes):,} episodes, no multiple of {samples} "
+            f"samples: two processes wrote to it. Delete {folder} to sample again."
+        )
+    return scaling_curves(episodes, samples)
 
 
 def scaling_curves(episodes: list[Episode], samples: int) -> ScalingCurves:

@@ -68,12 +68,13 @@ def without_false_intervals(comparison: MethodComparison) -> MethodComparison:
 
 
 def _without_intervals(comparison: MethodComparison, decoding: str) -> MethodComparison:
+    kept = int(comparison.attempts > 1)  # attempts before the one that arrives or not
     methods = [
         replace(
             m,
-            metrics={**m.metrics, decoding: _bare(m.metrics[decoding])},
-            kl=(*m.kl[:1], *(value and _mean_alone(value) for value in m.kl[1:])),
-            scaling=m.scaling and _corrected_alone(m.scaling),
+            metrics={**m.metrics, decoding: _bare(m.metrics[decoding], kept)},
+            kl=(*m.kl[:kept], *(value and _mean_alone(value) for value in m.kl[kept:])),
+            scaling=m.scaling and _corrected_alone(m.scaling, kept),
         )
         if m.trained
         else m
@@ -103,11 +104,11 @@ def _without_intervals(comparison: MethodComparison, decoding: str) -> MethodCom
     return _with_notes(changed, [note])
 
 
-def _bare(metrics: DecodingMetrics) -> DecodingMetrics:
-    """Return metrics of which only those of the first attempt have intervals."""
+def _bare(metrics: DecodingMetrics, kept: int) -> DecodingMetrics:
+    """Return metrics of which only those of the first ``kept`` attempts have intervals."""
 
     def later(turns: tuple[MetricValue, ...]) -> tuple[MetricValue, ...]:
-        return (*turns[:1], *map(_mean_alone, turns[1:]))
+        return (*turns[:kept], *map(_mean_alone, turns[kept:]))
 
     return replace(
         metrics,
@@ -124,12 +125,12 @@ def _bare(metrics: DecodingMetrics) -> DecodingMetrics:
     )
 
 
-def _corrected_alone(scaling: ScalingMetrics) -> ScalingMetrics:
-    """Return the scaling of which only first attempts have intervals."""
+def _corrected_alone(scaling: ScalingMetrics, kept: int) -> ScalingMetrics:
+    """Return the scaling of which only first attempts have intervals, if ``kept`` is above 0."""
+    names = ["sequential", "pass_sequential"]
+    names += [] if kept else ["parallel", "pass_parallel", "equal_tokens", "pass_equal_tokens"]
     return replace(
-        scaling,
-        sequential=tuple(map(_mean_alone, scaling.sequential)),
-        pass_sequential=tuple(map(_mean_alone, scaling.pass_sequential)),
+        scaling, **{name: tuple(map(_mean_alone, getattr(scaling, name) or ())) for name in names}
     )
 
 
@@ -142,7 +143,7 @@ def _around_the_level(comparison: MethodComparison, decoding: str) -> list[str]:
     groups with the level in one of them or beside both, or on both sides without two groups."""
     problems, level = comparison.measured.problems, comparison.arrival or 0.0
     notes = []
-    for method in (method for method in comparison.methods if not method.trained):
+    for method in (each for each in comparison.methods if not each.trained and each.ranked):
         seeds = method.metrics[decoding].ranking[-1].seeds
         highest = max((value for value in seeds if value is not None), default=0.0)
         if highest >= level:

@@ -157,7 +157,8 @@ def _stop(processes: Sequence[subprocess.Popen[bytes]]) -> None:
     try:
         for process in processes:
             if process.stdin is not None:
-                process.stdin.close()
+                with contextlib.suppress(BrokenPipeError):  # what it did not read is lost with it
+                    process.stdin.close()
         for process in processes:
             process.wait()
     except KeyboardInterrupt:

@@ -9,13 +9,19 @@ import pytest
 
 from selfcorrect_agents.comparison.engine import check
 from selfcorrect_agents.comparison.plan import cells
-from selfcorrect_agents.comparison.plan.cells import is_done, plan, require_same, write_identity
+from selfcorrect_agents.comparison.plan.cells import (
+    Cell,
+    is_done,
+    plan,
+    require_same,
+    write_identity,
+)
 from selfcorrect_agents.comparison.plan.config import CompareConfig, MethodConfig, config_of
-from selfcorrect_agents.comparison.plan.content_hashes import weights_of
+from selfcorrect_agents.comparison.plan.content_hashes import code_of_env, weights_of
 from selfcorrect_agents.errors import ComparisonError
 from selfcorrect_agents.lm.policy import Policy
 from selfcorrect_agents.lm.tiny import TinyConfig, base_identity
-from selfcorrect_env import ProgressBonus, SelfCorrectEnv
+from selfcorrect_env import Problem, ProgressBonus, SelfCorrectEnv
 from selfcorrect_env.errors import CheckpointError
 from selfcorrect_env.problems import write_trained_on
 
@@ -99,6 +105,39 @@ def test_another_version_of_the_package_is_refused(
     monkeypatch.setattr(cells, "__version__", "0.0.2")
     found = refusals(asked, tmp_path)
     assert all("selfcorrect_env: '0.0.1' then, '0.0.2' now" in why for why in found.values())
+
+
+def test_other_code_of_a_verifier_is_refused(tmp_path: Path, asked: CompareConfig) -> None:
+    """One table never has the verdicts of two verifiers of one name."""
+
+    def planned(reply_is_read: bool) -> list[Cell]:
+        def judge(problem: Problem, reply: str) -> bool:
+            return reply_is_read and reply == problem.reference
+
+        found = code_of_env(SelfCorrectEnv("arithmetic", verifier=judge))
+        assert any("judge" in name for name in found)
+        return plan(asked, dataclasses.replace(check(asked), test_code=found))
+
+    for cell in planned(True):
+        for name in ("cell.json", "done.json"):
+            write_identity(cell, tmp_path / cell.folder, name)
+    assert all(is_done(cell, tmp_path) for cell in planned(True))
+    for cell in planned(False):
+        assert not is_done(cell, tmp_path)
+        with pytest.raises(CheckpointError, match=r"test: env_code: .*judge"):
+            require_same(cell, tmp_path)
+
+
+def test_cells_of_before_the_code_was_hashed_are_gone_on_with(
+    tmp_path: Path, asked: CompareConfig
+) -> None:
+    finish(asked, tmp_path)
+    for file in tmp_path.glob("cells/*/*.json"):
+        identity = json.loads(file.read_text())
+        for part in ("training", "test"):
+            del identity[part]["env_code"]
+        file.write_text(json.dumps(identity))
+    assert refusals(asked, tmp_path) == {"null": "", "score": ""}
 
 
 def overlapping(tmp_path: Path, n: int, method: str) -> CompareConfig:

@@ -24,6 +24,7 @@ from selfcorrect_agents.comparison.results.arrivals import (
 )
 from selfcorrect_agents.comparison.results.cell_results import CellResult, MethodResults
 from selfcorrect_agents.comparison.results.comparison import MethodComparison, read_comparison
+from selfcorrect_agents.comparison.results.seed_outcomes import without_false_intervals
 from selfcorrect_agents.comparison.results.summary import comparison_of
 from selfcorrect_agents.errors import ComparisonError
 from selfcorrect_env.evaluation import per_problem
@@ -160,6 +161,7 @@ def compared(arrival: float | None, outcomes: dict[str, list[str]]) -> MethodCom
         cells: list[CellResult] = []
         for cell, outcome in zip(result.cells, outcomes[result.method.label], strict=True):
             measured = next(iter(cell.reports.values())).measured
+            measured = replace(measured, attempts=len(outcome.split()[0]))
             report = Report.of(episodes(outcome), measured)
             last = per_problem(report.episodes)
             rising = log(0.1, 0.95 if outcome == SOLVED else 0.2)
@@ -216,6 +218,23 @@ def test_where_seeds_split_no_mean_of_a_trained_method_has_an_interval(tmp_path:
     html = page(found, [])
     assert "Arrivals" in html
     assert "20, –, 20 episodes until arrival" in html
+
+
+def test_with_one_attempt_it_is_the_one_that_arrives() -> None:
+    right, wrong = "c c c c c", "i c i i c"
+    found = compared(0.9, {"base": [wrong] * 3, "SCoRe": [right] * 3, "RL": [right, wrong, right]})
+    assert found.arrives("greedy")
+    for method in found.methods[1:]:
+        (only,) = method.metrics["greedy"].accuracy
+        assert (only.low, only.high) == (None, None)
+    assert found.methods[0].metrics["greedy"].accuracy[0].low is not None
+
+
+def test_an_oracle_at_the_level_is_no_reason_to_raise_it() -> None:
+    found = compared(0.9, {"base": [SOLVED] * 3, "SCoRe": [SOLVED] * 3, "RL": [COPIED] * 3})
+    methods = (replace(found.methods[0], oracle=True), *found.methods[1:])
+    again = without_false_intervals(replace(found, methods=methods, notes=()))
+    assert not [note for note in again.notes if "without training" in note]
 
 
 def test_no_seed_arrives_by_what_was_not_judged() -> None:

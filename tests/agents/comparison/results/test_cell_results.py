@@ -1,13 +1,15 @@
 """What of a comparison is whole enough to be shown."""
 
 import json
+import math
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from selfcorrect_agents.comparison.plan.cells import plan, write_identity
 from selfcorrect_agents.comparison.plan.config import CompareConfig, config_of
-from selfcorrect_agents.comparison.results.cell_results import load_results
+from selfcorrect_agents.comparison.results.cell_results import curve, final_kl, load_results
 from selfcorrect_agents.comparison.results.clock import read_seconds
 from selfcorrect_agents.comparison.run.worker import work
 from selfcorrect_env import CheckpointError
@@ -68,3 +70,14 @@ def test_a_damaged_clock_is_named(tmp_path: Path) -> None:
     path.write_text('{"training": 61')
     with pytest.raises(CheckpointError, match=r"seconds\.json is damaged .* Delete it"):
         read_seconds(path)
+
+
+def test_a_curve_leaves_out_what_is_no_finite_number() -> None:
+    """A method of one's own may log a mean of nothing; the report is not lost by it."""
+    rows: list[dict[str, Any]] = [
+        {"step": 1, "t1/accuracy": math.nan, "t2/kl": math.inf, "t1/kl": None},
+        {"step": 2, "t1/accuracy": 0.5, "t2/kl": 0.25, "t1/kl": 0.1},
+    ]
+    assert curve(rows, 2) == [{"step": 1}, {"step": 2, **rows[1]}]
+    assert final_kl(rows[:1], 2) is None
+    assert final_kl(rows, 2) == 0.25
