@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import importlib.util
 import re
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,7 +59,8 @@ def main(options: Options) -> None:
     """Check every template and print a table."""
     paths = [p for p in template_files(options) if options.only in p.stem]
     if not paths:
-        raise SystemExit("No templates found: install the package, or name a --folder.")
+        print("No templates found: install the package, or name a --folder.", file=sys.stderr)
+        raise SystemExit(2)
     words = sorted({word for path in paths for word in SPECIAL.findall(path.read_text())} | {*ENDS})
     tokenizer = byte_tokenizer(words)
     print(f"{'template':<34}{'end of a turn':<26}" + "".join(f"{name:<22}" for name in REPLIES))

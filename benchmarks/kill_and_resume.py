@@ -64,9 +64,13 @@ def _compare(name: str, rank: int, base: Path, folder: Path, options: Options) -
     equal = 0
     for _ in range(options.kills):
         run = folder / "run"
-        child = _process(base, run, rank, options.steps)
-        child.start()
-        child.join(rng.uniform(0, duration))
+        while True:  # until one is killed, and has not ended before
+            child = _process(base, run, rank, options.steps)
+            child.start()
+            child.join(rng.uniform(0, duration))
+            if child.exitcode is None:
+                break
+            shutil.rmtree(run)
         child.kill()
         child.join()
         resumed_at.append(_newest_step(run))

@@ -103,7 +103,7 @@ def main() -> None:
     """Print a table."""
     options = tyro.cli(Options, description=__doc__)
     print("| recipe | GPU | peak memory | of it weights | rows sampled at once | tokens a forward "
-          "pass | hours a row and seed | hours of all rows, 3 seeds |")  # fmt: skip
+          "pass | hours a row and seed | hours of all rows and seeds |")  # fmt: skip
     print("| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: |")
     for path in options.files:
         for line in table_rows(path):

@@ -70,7 +70,11 @@ def small_copy(options: Options) -> CompareConfig:
         model={**config.model, "model": options.model, "dtype": options.dtype},
         train=replace(config.train, options=with_problems(config.train.options, options.problems)),
         test=replace(config.test, options=with_problems(config.test.options, options.problems)),
-        methods=tuple(replace(method, learning=small_steps(method)) for method in config.methods),
+        methods=tuple(
+            replace(method, learning=small_steps(method), episodes=None)
+            for method in config.methods
+        ),
+        scaling=config.scaling and replace(config.scaling, n=2),
     )
     wanted = max(SAMPLES, round(options.share * (config.episodes or 0)))
     needed = max(map(least_episodes, plan(replace(config, episodes=None))))
