@@ -47,13 +47,13 @@ class Columns:
                 f"{where}: expected an object with columns, got {type(row).__name__}."
             )
         id = row.get("id") if self.id is None else _value(where, row, "id", self.id)
-        id = None if _is_missing(id) else id
+        id = None if _is_nan(id) else id
         prompt = _value(where, row, "prompt", self.prompt)
         reference = _value(where, row, "reference", self.reference)
         answers = _answers(where, "reference", reference)
         named = {c for c in (self.prompt, self.reference, self.id or "id") if isinstance(c, str)}
         further = None if ACCEPTED in named else row.get(ACCEPTED)
-        if not _is_missing(further) and (not _is_list(further) or len(further)):
+        if further is not None and not _is_nan(further) and (not _is_list(further) or len(further)):
             answers = list(dict.fromkeys([*answers, *_answers(where, ACCEPTED, further)]))
         return Problem(
             id=str(number) if id is None else _text(where, "id", id),
@@ -68,11 +68,6 @@ class Columns:
                 **({ACCEPTED: answers[1:]} if len(answers) > 1 else {}),
             },
         )
-
-
-def _is_missing(value: Any) -> bool:
-    """Whether a row has no value in a column that not every row needs."""
-    return value is None or _is_nan(value)
 
 
 def _is_nan(value: Any) -> bool:

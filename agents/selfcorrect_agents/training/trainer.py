@@ -469,7 +469,8 @@ class Trainer:
         if checkpoint is None:
             self.run.rewind(0)
             before = self.run.split()
-            self.split = resumed(self.split, before and Split(**before), self.config)
+            known = None if before is None else Split(**before)
+            self.split = resumed(self.split, known, self.config)
             return 0
         checkpoint.restore(self.policy, self.learner)
         self.pool = checkpoint.episodes()
