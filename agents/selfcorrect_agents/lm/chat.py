@@ -26,6 +26,7 @@ from selfcorrect_agents.lm.template_config import (
     PLAIN_TEMPLATE,
     TemplateConfig,
 )
+from selfcorrect_agents.lm.thought_marks import CHANNEL, CHANNELS, MARKS, THOUGHTS
 from selfcorrect_agents.lm.turns import TurnEnds
 from selfcorrect_env import Conversation, Message
 from selfcorrect_env.verifiers import without_thoughts
@@ -41,25 +42,6 @@ _ANY_MESSAGE: list[Message] = [{"role": "user", "content": "?"}]
 
 _QUESTION = "QUESTION-PLACEHOLDER"
 """A message of the user that is looked for in the rendered conversation."""
-
-_THOUGHTS = {
-    "<think>": "</think>",
-    "<thinking>": "</thinking>",
-    "<thought>": "</thought>",
-    "<reasoning>": "</reasoning>",
-    "<seed:think>": "</seed:think>",
-    "[THINK]": "[/THINK]",
-    "◁think▷": "◁/think▷",
-    "<|channel>thought": "<channel|>",
-}
-"""The marks around a thought that a prompt may open; the last ones are those of Gemma 4."""
-
-_MARKS = {*_THOUGHTS, *_THOUGHTS.values(), "<|channel>"}
-"""Marks of thoughts that may be special tokens: without them a thought looks like a reply."""
-
-_CHANNEL = "<|channel|>"
-_CHANNELS = {_CHANNEL, "<|message|>", "<|start|>", "<|end|>"}
-"""Special tokens of gpt-oss: without them the analysis looks like a part of the reply."""
 
 _ERRORS_WITHIN = (TypeError, ValueError, ArithmeticError, AttributeError, LookupError)
 """What an expression of a template may raise, given a value of another type than it expects."""
@@ -173,8 +155,7 @@ class Chat:
         """Whether thoughts of earlier replies are read that the template would leave out."""
         if self.template.thoughts == "drop" or self._between_turns is None:
             return False
-        text = f"<think>\n{PLACEHOLDER}\n</think>\n\nReply"
-        thought: Message = {"role": "assistant", "content": text}
+        thought: Message = {"role": "assistant", "content": f"<think>{PLACEHOLDER}</think>Reply"}
         return PLACEHOLDER not in self._render([*self._asked[:-1], thought, *_ANY_MESSAGE])
 
     @property
@@ -326,7 +307,7 @@ class Chat:
         if not opening.strip() and text.startswith(opening):
             opening = ""  # blanks that the reply has
         own = self._unopened(text)
-        marked = any(mark in text for mark in _MARKS) or text.startswith(_CHANNEL)
+        marked = any(mark in text for mark in MARKS) or text.startswith(CHANNEL)
         if own != text or marked:
             opening, text = "", own  # the reply has thoughts of its own
         blanks = self._before_end if end == self.turn_end else []
@@ -359,9 +340,8 @@ class Chat:
     @cached_property
     def _blanks_before_reply(self) -> str:
         """The blanks that the template writes between a prompt and a reply; "" for none."""
-        prompt = self._prompt_text
         whole, found, _ = self._render([*self._asked, *_ANY_MESSAGE]).partition(PLACEHOLDER)
-        between = whole[len(prompt) :] if found and whole.startswith(prompt) else ""
+        between = whole.removeprefix(self._prompt_text) if found else "-"
         return between if not between.strip(" ") else ""
 
     def decode(self, ids: Sequence[int]) -> str:
@@ -408,7 +388,7 @@ class Chat:
     @cached_property
     def _kept_marks(self) -> dict[int, str]:
         """Special tokens that stay in texts, by their ids."""
-        marks = _MARKS | _CHANNELS if _CHANNEL in self.reply_opening else _MARKS
+        marks = MARKS | CHANNELS if CHANNEL in self.reply_opening else MARKS
         added = self.tokenizer.added_tokens_decoder.items()
         return {i: token.content for i, token in added if token.special and token.content in marks}
 
@@ -425,7 +405,7 @@ class Chat:
         whole, found, _ = self._render([*self._asked, *added], bool(added)).partition(PLACEHOLDER)
         opening = whole[len(prompt) :] if found and whole.startswith(prompt) else otherwise
         if self._thought_start and not opening.strip():
-            end = _THOUGHTS[self._thought_start.rstrip()]
+            end = THOUGHTS[self._thought_start.rstrip()]
             return f"\n{end}\n\n"  # the prompt starts a thought: it is left empty
         return opening if opening.strip(" ") else ""  # blanks come with the reply's first word
 
@@ -433,7 +413,7 @@ class Chat:
     def _thought_start(self) -> str:
         """The end of the prompt that starts a thought, with its blanks; "" if it starts none."""
         prompt = self._prompt_text
-        mark = next((it for it in _THOUGHTS if prompt.rstrip().endswith(it)), "")
+        mark = next((it for it in THOUGHTS if prompt.rstrip().endswith(it)), "")
         return prompt[prompt.rindex(mark) :] if mark else ""
 
     def _unopened(self, text: str) -> str:

@@ -94,6 +94,16 @@ def disk_failure(error: Exception) -> str | None:
 
 
 @contextmanager
+def diverging(*, after: int) -> Iterator[None]:
+    """Say in a `DivergenceError` that the weights after so many steps are those that diverged."""
+    try:
+        yield
+    except DivergenceError as error:
+        error.after = after
+        raise
+
+
+@contextmanager
 def explained(
     taken: Callable[[], int],
     checkpoints: Path | None,

@@ -15,7 +15,7 @@ from selfcorrect_agents.errors import LearningError
 from selfcorrect_agents.lm.policy import Policy
 from selfcorrect_agents.rl.rollout import collect
 from selfcorrect_agents.training.checkpoint import step_seed
-from selfcorrect_agents.training.config import Evaluation, Sampling
+from selfcorrect_agents.training.config import Evaluation, Sampling, TrainingConfig
 from selfcorrect_agents.training.progress import GREEDY, SAME_WEIGHTS, SAMPLED, MetricsRow
 from selfcorrect_env import AnyEnv, Episode, TrainingEnv, UnknownProblemSetError, training_env
 from selfcorrect_env.evaluation import turn_metrics
@@ -89,6 +89,24 @@ class HeldOut:
             )
             episodes += rollout.episodes
         return episodes
+
+
+def held_out_of(
+    policy: Policy,
+    env: TrainingEnv,
+    held_out: TrainingEnv | None,
+    config: TrainingConfig,
+    has_run: bool,
+) -> HeldOut | None:
+    """Return the held-out problems of a run; None if it has no evaluations.
+
+    Raises:
+        LearningError: as `HeldOut`; or the best model is to be kept, and there is no run folder.
+    """
+    how = config.evaluation
+    if how.keep_best and not has_run:
+        raise LearningError("keep_best needs a run folder, which keeps the best checkpoint: run=.")
+    return HeldOut(policy, env, held_out, how, config.sampling) if how.eval_every else None
 
 
 def held_out_indices(

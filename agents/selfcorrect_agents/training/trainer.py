@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import sys
 import warnings
 from collections.abc import Generator, Iterator, Sequence
@@ -14,7 +13,7 @@ import numpy as np
 import torch
 from gymnasium.vector import VectorEnv
 
-from selfcorrect_agents.errors import DivergenceError, LearningError
+from selfcorrect_agents.errors import LearningError
 from selfcorrect_agents.lm.learner import Learner, make_optimizer
 from selfcorrect_agents.lm.policy import Policy
 from selfcorrect_agents.lm.references import reference_of
@@ -41,11 +40,12 @@ from selfcorrect_agents.training.config import OnPolicyConfig, TrainingConfig
 from selfcorrect_agents.training.failures import (
     check_rewards,
     check_sampled,
+    diverging,
     kl_failure,
 )
 from selfcorrect_agents.training.held_out import (
-    HeldOut,
     best_step,
+    held_out_of,
     is_due,
     is_over,
     metric_of,
@@ -135,7 +135,7 @@ class Trainer:
         self.attempts = env.attempts
         """Attempts in an episode of the environment."""
         self._env = env
-        self._held_out = _held_out(policy, evaluated or env, held_out, config, run)
+        self._held_out = held_out_of(policy, evaluated or env, held_out, config, run is not None)
         left_out = self._held_out.of_training if self._held_out else frozenset()
         self._indices = np.array([i for i in range(len(env.problems)) if i not in left_out])
         self._best_metric = metric_of(config.evaluation, env.attempts)
@@ -221,8 +221,7 @@ class Trainer:
             before: only evaluations after fewer steps count; by default all.
         """
         rows = self.history if before is None else self.history[: max(0, before - 1)]
-        kept = self.config.evaluation.keep_best
-        best = best_step(rows, self._best_metric) if kept else None
+        best = best_step(rows, self._best_metric) if self.config.evaluation.keep_best else None
         folder = None if self.run is None or not best else checkpoint_of(self.run.checkpoints, best)
         return folder if folder is not None and folder.is_dir() else None
 
@@ -280,7 +279,7 @@ class Trainer:
         for player in (self.policy, given):
             if isinstance(player, Policy) and isinstance(player.sampler, CachedSampler):
                 player.sampler.rows_at_once = self.split.rows_at_once
-        with _diverged(after=len(self.history) + (not counted)):
+        with diverging(after=len(self.history) + (not counted)):
             rollout = collect(
                 self.policy,
                 self._vector_env(len(chosen) * config.samples),
@@ -398,7 +397,7 @@ class Trainer:
         }
         self.history.append(metrics)
         if self._held_out and is_due(self.history, self.config.evaluation.eval_every, self._total):
-            with _diverged(after=len(self.history)):
+            with diverging(after=len(self.history)):
                 metrics |= self._held_out.measure()
         if self.run is not None:
             self.run.log(step + 1, metrics)
@@ -499,26 +498,3 @@ class Trainer:
                 split=self.split,
             )
             self.run.draw_curves(self.history)
-
-
-@contextlib.contextmanager
-def _diverged(*, after: int) -> Iterator[None]:
-    """Say in a `DivergenceError` that the weights after so many steps are those that diverged."""
-    try:
-        yield
-    except DivergenceError as error:
-        error.after = after
-        raise
-
-
-def _held_out(
-    policy: Policy,
-    env: TrainingEnv,
-    held_out: TrainingEnv | None,
-    config: TrainingConfig,
-    run: RunFolder | None,
-) -> HeldOut | None:
-    how = config.evaluation
-    if how.keep_best and run is None:
-        raise LearningError("keep_best needs a run folder, which keeps the best checkpoint: run=.")
-    return HeldOut(policy, env, held_out, how, config.sampling) if how.eval_every else None
